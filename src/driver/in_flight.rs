@@ -1,0 +1,247 @@
+//! The one table of sockets and of operations in flight, shared by every backend.
+//!
+//! Knows: which op is under way on which socket, and who asked for it. Must not know how it is carried out.
+//!
+//! An operation is named by its [`Key`] in one table: its bits are the `user_data` of whatever the backend hands to the
+//! kernel. A socket is named by its key in the other. What the rules forbid (two receives or two sends at once on one
+//! socket, closing a socket that is in use) is asserted here, once for all backends.
+
+use super::op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
+use crate::mem::{Chain, Key, SendPool, Slab};
+use crate::sys::Errno;
+
+/// What an operation does, with what it owns meanwhile.
+#[derive(Debug)]
+pub enum Work {
+    /// See [`Op::Accept`].
+    Accept,
+    /// See [`Op::Receive`].
+    Receive,
+    /// See [`Op::Send`]. `sent` bytes of the chain have been taken by the kernel.
+    Send { chain: Chain, sent: u32 },
+    /// See [`Op::Cancel`].
+    Cancel,
+    /// See [`Op::Shutdown`].
+    Shutdown { both: bool },
+    /// See [`Op::Close`].
+    Close { reset: bool },
+    /// The backend's own: a wake from another thread. It answers nobody.
+    Wake,
+}
+
+/// An operation in flight.
+#[derive(Debug)]
+pub struct Operation {
+    /// Who asked.
+    pub token: Token,
+    /// On which socket; meaningless for [`Work::Wake`].
+    pub socket: SocketId,
+    /// What it does.
+    pub work: Work,
+}
+
+/// A socket, with the backend's own state of it.
+#[derive(Debug)]
+pub struct Socket<S> {
+    /// What the backend keeps of it.
+    pub handle: S,
+    /// The accept or receive under way.
+    pub inward: Option<Key>,
+    /// The send under way.
+    pub outward: Option<Key>,
+    /// Operations that name this socket, of every kind.
+    pub operations: u32,
+    closing: bool,
+}
+
+/// Sockets and operations of one core. `S` is the backend's state per socket.
+#[derive(Debug)]
+pub struct InFlight<S> {
+    sockets: Slab<Socket<S>>,
+    operations: Slab<Operation>,
+}
+
+/// What to do after the kernel has answered a send.
+#[derive(Debug)]
+pub enum SendStep {
+    /// Not all of it was taken: the same operation goes on, before anything else of this socket.
+    Continue,
+    /// Nothing more will happen: this is the last completion.
+    Done(Completion),
+}
+
+impl<S> InFlight<S> {
+    /// Tables for at most `sockets` sockets. Operations are bounded by what the rules allow per socket.
+    #[must_use]
+    pub fn new(sockets: u32) -> InFlight<S> {
+        // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
+        InFlight { sockets: Slab::new(sockets), operations: Slab::new(sockets.saturating_mul(4).saturating_add(16)) }
+    }
+
+    /// Takes a socket into the table; hands it back when the table is full.
+    pub fn insert(&mut self, handle: S) -> Result<SocketId, S> {
+        let socket = Socket { handle, inward: None, outward: None, operations: 0, closing: false };
+        self.sockets.insert(socket).map(SocketId).map_err(|socket| socket.handle)
+    }
+
+    /// The socket behind an id, unless the id is stale.
+    #[must_use]
+    pub fn socket(&self, id: SocketId) -> Option<&Socket<S>> {
+        self.sockets.get(id.0)
+    }
+
+    /// The socket behind an id, unless the id is stale.
+    pub fn socket_mut(&mut self, id: SocketId) -> Option<&mut Socket<S>> {
+        self.sockets.get_mut(id.0)
+    }
+
+    /// The operation behind a key; none for a key whose operation has ended.
+    #[must_use]
+    pub fn operation(&self, key: Key) -> Option<&Operation> {
+        self.operations.get(key)
+    }
+
+    /// Sockets in the table.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Operations in flight, the backend's own included.
+    #[must_use]
+    pub fn operations(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Every socket's id, for the drain.
+    pub fn socket_ids(&self) -> Vec<SocketId> {
+        self.sockets.keys().map(SocketId).collect()
+    }
+
+    /// Enters an op that the runtime asked for. Answers at once when its socket is gone.
+    ///
+    /// # Panics
+    /// When the op breaks a rule of the boundary: that is a bug of the runtime.
+    pub fn begin(&mut self, token: Token, op: Op, send: &SendPool) -> Result<Key, Completion> {
+        let (id, work) = match op {
+            Op::Accept { listener } => (listener, Work::Accept),
+            Op::Receive { socket } => (socket, Work::Receive),
+            Op::Send { socket, chain } => (socket, Work::Send { chain, sent: 0 }),
+            Op::Cancel { socket } => (socket, Work::Cancel),
+            Op::Shutdown { socket, both } => (socket, Work::Shutdown { both }),
+            Op::Close { socket, reset } => (socket, Work::Close { reset }),
+        };
+        let Some(socket) = self.sockets.get_mut(id.0) else {
+            return Err(Completion { token, event: refused(work, send) });
+        };
+        assert!(!socket.closing, "an op on a socket that is being closed");
+        match &work {
+            Work::Accept | Work::Receive => assert!(socket.inward.is_none(), "a second receive on one socket"),
+            Work::Send { .. } => assert!(socket.outward.is_none(), "a second send in flight on one socket"),
+            Work::Shutdown { both } => {
+                assert!(*both || socket.outward.is_none(), "a shutdown ahead of a send in flight");
+            }
+            Work::Close { .. } => assert!(socket.operations == 0, "closing a socket that is in use"),
+            Work::Cancel | Work::Wake => {}
+        }
+        let closing = matches!(work, Work::Close { .. });
+        let inward = matches!(work, Work::Accept | Work::Receive);
+        let outward = matches!(work, Work::Send { .. });
+        let key = self.add(Operation { token, socket: id, work });
+        let socket = self.sockets.get_mut(id.0).expect("the socket was found above");
+        socket.operations += 1;
+        socket.closing = closing;
+        if inward {
+            socket.inward = Some(key);
+        }
+        if outward {
+            socket.outward = Some(key);
+        }
+        Ok(key)
+    }
+
+    /// Enters an operation of the backend's own, which answers nobody.
+    pub fn begin_wake(&mut self) -> Key {
+        let nobody = SocketId(Key { index: u32::MAX, generation: u32::MAX });
+        self.add(Operation { token: Token(u64::MAX), socket: nobody, work: Work::Wake })
+    }
+
+    /// The kernel took `bytes` of a send, or refused. `Continue` leaves the operation in flight at its new offset.
+    ///
+    /// # Panics
+    /// When `key` is not a send in flight.
+    pub fn advance_send(&mut self, key: Key, result: Result<u32, Errno>, send: &SendPool) -> SendStep {
+        let operation = self.operations.get_mut(key).expect("a completion of a send names a send in flight");
+        let Work::Send { chain, sent } = &mut operation.work else { panic!("a send's completion on another op") };
+        let error = match result {
+            Ok(bytes) => {
+                *sent += bytes;
+                assert!(*sent <= chain.bytes(), "the kernel took more than it was given");
+                if *sent < chain.bytes() && bytes > 0 {
+                    return SendStep::Continue;
+                }
+                (*sent < chain.bytes()).then_some(Errno::EPIPE)
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => return SendStep::Continue,
+            Err(error) => Some(error),
+        };
+        let bytes = *sent;
+        let operation = self.end(key);
+        let Work::Send { chain, .. } = operation.work else { unreachable!("looked at above") };
+        send.release(chain);
+        SendStep::Done(Completion { token: operation.token, event: Event::Sent { bytes, error } })
+    }
+
+    /// Takes an operation out of the table: its last completion is at hand. After a close the socket is gone too.
+    ///
+    /// # Panics
+    /// When `key` is stale: an operation ends once.
+    pub fn end(&mut self, key: Key) -> Operation {
+        let operation = self.operations.remove(key).expect("an operation ends once");
+        if matches!(operation.work, Work::Wake) {
+            return operation;
+        }
+        let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
+        socket.operations -= 1;
+        if socket.inward == Some(key) {
+            socket.inward = None;
+        }
+        if socket.outward == Some(key) {
+            socket.outward = None;
+        }
+        operation
+    }
+
+    /// Ends a close and hands back the backend's state of the socket.
+    ///
+    /// # Panics
+    /// When `key` is stale or not a close.
+    pub fn end_close(&mut self, key: Key) -> (Completion, S) {
+        let operation = self.end(key);
+        assert!(matches!(operation.work, Work::Close { .. }), "the end of a close on another op");
+        let socket = self.sockets.remove(operation.socket.0).expect("a socket is closed once");
+        (Completion { token: operation.token, event: Event::Closed }, socket.handle)
+    }
+
+    fn add(&mut self, operation: Operation) -> Key {
+        match self.operations.insert(operation) {
+            Ok(key) => key,
+            Err(_) => panic!("more operations in flight than the rules allow per socket"),
+        }
+    }
+}
+
+/// The answer to an op on a socket that is gone.
+fn refused(work: Work, send: &SendPool) -> Event {
+    match work {
+        Work::Accept => Event::AcceptEnded { error: Errno::EBADF },
+        Work::Receive => Event::ReceiveEnded { why: ReceiveEnd::Failed(Errno::EBADF) },
+        Work::Send { chain, .. } => {
+            send.release(chain);
+            Event::Sent { bytes: 0, error: Some(Errno::EBADF) }
+        }
+        Work::Cancel | Work::Wake => Event::Cancelled,
+        Work::Shutdown { .. } => Event::ShutDown { error: Some(Errno::EBADF) },
+        Work::Close { .. } => Event::Closed,
+    }
+}

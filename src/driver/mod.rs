@@ -1,0 +1,83 @@
+//! Completion I/O for one core: ops in, completions out.
+//!
+//! Knows: ops, tokens, completions, what is in flight, the pools that the kernel may touch. Must not know actors.
+
+pub mod backend;
+mod in_flight;
+mod op;
+
+use std::net::SocketAddr;
+
+pub use backend::{Backend, Wait};
+pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
+pub use op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
+
+use crate::mem::{ReceivePool, SendPool};
+
+/// The memory that the kernel may touch on behalf of one core.
+#[derive(Debug)]
+pub struct Pools {
+    /// Buffers that received bytes arrive in.
+    pub receive: ReceivePool,
+    /// Buffers that bytes to send wait in.
+    pub send: SendPool,
+}
+
+/// A listening socket on its way to the core that will accept on it.
+#[derive(Debug)]
+pub struct ListenSocket {
+    /// The address that it is bound to, with the port that was chosen.
+    pub address: SocketAddr,
+    pub(crate) source: ListenSource,
+}
+
+/// What stands behind a [`ListenSocket`].
+#[derive(Debug)]
+pub(crate) enum ListenSource {
+    /// A socket of the operating system, already listening.
+    Os(socket2::Socket),
+    /// An entry in a simulated network.
+    Sim(u32),
+}
+
+/// Ends the sleep of one core, from any thread.
+#[derive(Debug, Clone)]
+pub enum Waker {
+    /// Writes to an event descriptor, kept open as long as a waker lives.
+    #[cfg(target_os = "linux")]
+    Event(std::sync::Arc<crate::sys::EventFd>),
+    /// The poll's own waker.
+    Mio(std::sync::Arc<::mio::Waker>),
+    /// Nobody sleeps: simulated cores are stepped.
+    None,
+}
+
+impl Waker {
+    /// Ends the sleep of the core, or makes its next one return at once. **Costs** one system call.
+    pub fn wake(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Waker::Event(event) => event.signal(),
+            // A poll that cannot be woken has been closed: its core has ended, and nobody sleeps.
+            Waker::Mio(waker) => drop(waker.wake()),
+            Waker::None => {}
+        }
+    }
+}
+
+/// What a driver holds, by kind. Back at its baseline when nothing is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DriverLedger {
+    /// Sockets open, listeners included.
+    pub sockets: usize,
+    /// Operations in flight on behalf of the runtime: the backend's own are not counted.
+    pub operations: usize,
+    /// System calls made to enter the kernel, since the start.
+    pub enters: u64,
+    /// Times that a receive found no buffer, since the start.
+    pub buffer_shortages: u64,
+    /// Times that the submission queue was full, since the start.
+    pub queue_full: u64,
+    /// Completion queue overflows, since the start.
+    pub overflows: u64,
+}

@@ -1,0 +1,7 @@
+//! Odeon: an actor runtime for Linux servers.
+//!
+//! Every network connection is an actor with a mailbox; every core runs one io_uring executor.
+
+pub mod sys;
+
+pub use odeon_macros::Message;
