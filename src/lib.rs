@@ -2,6 +2,10 @@
 //!
 //! Every network connection is an actor with a mailbox; every core runs one io_uring executor.
 
+#[doc(hidden)]
+pub mod driver;
+#[doc(hidden)]
+pub mod mem;
 pub mod sys;
 
 pub use odeon_macros::Message;

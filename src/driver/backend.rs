@@ -1,11 +1,5 @@
 //! What a backend is. The only place, with `sys/mod.rs`, where platforms differ.
 
-#[cfg(target_os = "linux")]
-pub mod uring;
-pub mod mio;
-pub mod null;
-pub mod sim;
-
 use std::net::SocketAddr;
 
 use super::op::{Completion, Op, SocketId, Token};
@@ -51,7 +45,8 @@ pub trait Backend: Sized {
     fn adopt(&mut self, socket: ListenSocket) -> std::io::Result<SocketId>;
 
     /// Binds `count` listening sockets that share one address (`SO_REUSEPORT`), one for each core of a system.
-    fn bind(&mut self, address: SocketAddr, backlog: u32, count: usize) -> std::io::Result<Vec<ListenSocket>>;
+    fn bind(&mut self, address: SocketAddr, backlog: u32, count: usize)
+    -> std::io::Result<Vec<ListenSocket>>;
 
     /// What is in use now, for the ledger.
     fn ledger(&self) -> DriverLedger;

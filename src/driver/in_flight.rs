@@ -75,7 +75,10 @@ impl<S> InFlight<S> {
     #[must_use]
     pub fn new(sockets: u32) -> InFlight<S> {
         // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
-        InFlight { sockets: Slab::new(sockets), operations: Slab::new(sockets.saturating_mul(4).saturating_add(16)) }
+        InFlight {
+            sockets: Slab::new(sockets),
+            operations: Slab::new(sockets.saturating_mul(4).saturating_add(16)),
+        }
     }
 
     /// Takes a socket into the table; hands it back when the table is full.
@@ -136,7 +139,9 @@ impl<S> InFlight<S> {
         };
         assert!(!socket.closing, "an op on a socket that is being closed");
         match &work {
-            Work::Accept | Work::Receive => assert!(socket.inward.is_none(), "a second receive on one socket"),
+            Work::Accept | Work::Receive => {
+                assert!(socket.inward.is_none(), "a second receive on one socket")
+            }
             Work::Send { .. } => assert!(socket.outward.is_none(), "a second send in flight on one socket"),
             Work::Shutdown { both } => {
                 assert!(*both || socket.outward.is_none(), "a shutdown ahead of a send in flight");
@@ -172,7 +177,9 @@ impl<S> InFlight<S> {
     /// When `key` is not a send in flight.
     pub fn advance_send(&mut self, key: Key, result: Result<u32, Errno>, send: &SendPool) -> SendStep {
         let operation = self.operations.get_mut(key).expect("a completion of a send names a send in flight");
-        let Work::Send { chain, sent } = &mut operation.work else { panic!("a send's completion on another op") };
+        let Work::Send { chain, sent } = &mut operation.work else {
+            panic!("a send's completion on another op")
+        };
         let error = match result {
             Ok(bytes) => {
                 *sent += bytes;

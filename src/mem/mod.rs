@@ -1,0 +1,25 @@
+//! Bounded memory: slabs, queues and pools.
+//!
+//! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
+
+mod fifo;
+mod receive;
+mod send;
+mod slab;
+
+pub use fifo::{ChunkPool, Fifo};
+pub use receive::{Lease, ReceivePool};
+pub use send::{Chain, SEND_CLASSES, SendPool};
+pub use slab::{Key, Slab};
+
+/// There is no room. What did not fit was left with the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl std::fmt::Display for Full {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("no room left")
+    }
+}
+
+impl std::error::Error for Full {}

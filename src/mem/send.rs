@@ -1,0 +1,415 @@
+//! Buffers that bytes to send wait in, in size classes, linked into chains.
+//!
+//! Knows: slots, classes, chains. Must not know sockets, nor when the kernel reads.
+//!
+//! Invariants:
+//! 1. A slot is free, or belongs to exactly one [`Chain`]. A chain is neither `Clone` nor `Copy`.
+//! 2. Bytes are written only through `&mut Chain`. Whoever owns the chain by value (an operation in flight) therefore
+//!    keeps its bytes as they are until it releases it.
+//! 3. The region of a class lives as long as the pool and is zeroed at the start, so every byte is initialised.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+use std::{ptr, slice};
+
+use super::Full;
+
+/// Bytes per slot of each size class. A message of 64 bytes must not own 16 KiB, and a large write should not be cut
+/// into many parts: a factor of four between classes wastes less than three quarters of a slot, and only briefly.
+pub const SEND_CLASSES: [u32; 5] = [256, 1024, 4096, 16_384, 65_536];
+
+const PAGE: usize = 4096;
+const NONE: u32 = u32::MAX;
+const CLASS_SHIFT: u32 = 28;
+const INDEX_MASK: u32 = (1 << CLASS_SHIFT) - 1;
+
+/// Bytes to send, in order, in slots of a [`SendPool`]. Goes back to its pool by [`SendPool::release`].
+#[derive(Debug)]
+pub struct Chain {
+    first: u32,
+    last: u32,
+    bytes: u32,
+}
+
+impl Chain {
+    /// A chain without bytes or slots.
+    pub const EMPTY: Chain = Chain { first: NONE, last: NONE, bytes: 0 };
+
+    /// Bytes in the chain.
+    #[must_use]
+    pub fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// True if there is nothing to send.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Takes the chain out and leaves an empty one.
+    #[must_use]
+    pub fn take(&mut self) -> Chain {
+        std::mem::replace(self, Chain::EMPTY)
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    next: Cell<u32>,
+    len: Cell<u32>,
+}
+
+#[derive(Debug)]
+struct Class {
+    region: NonNull<u8>,
+    layout: Layout,
+    slots: Box<[Slot]>,
+    free: RefCell<Vec<u32>>,
+}
+
+/// Slots of several sizes that bytes to send are copied into.
+#[derive(Debug)]
+pub struct SendPool {
+    classes: [Option<Class>; SEND_CLASSES.len()],
+    taken: Cell<usize>,
+}
+
+impl SendPool {
+    /// A pool with so many slots of each of [`SEND_CLASSES`]; a class may have none.
+    ///
+    /// # Panics
+    /// When a class has 2²⁸ slots or more: `Config` bounds them.
+    #[must_use]
+    pub fn new(slots: [u32; SEND_CLASSES.len()]) -> SendPool {
+        let classes =
+            std::array::from_fn(|class| (slots[class] > 0).then(|| Class::new(class, slots[class])));
+        SendPool { classes, taken: Cell::new(0) }
+    }
+
+    /// Appends bytes to a chain: all of them, or none if the pool cannot hold them.
+    /// **Costs** one copy; at most two where a growing chain moves to a larger slot.
+    pub fn write(&self, chain: &mut Chain, bytes: &[u8]) -> Result<(), Full> {
+        if bytes.len() > (u32::MAX - chain.bytes) as usize {
+            return Err(Full);
+        }
+        if chain.last != NONE && bytes.len() <= self.room(chain.last) {
+            self.append(chain, bytes);
+            return Ok(());
+        }
+        self.write_more(chain, bytes)
+    }
+
+    #[inline(never)]
+    fn write_more(&self, chain: &mut Chain, bytes: &[u8]) -> Result<(), Full> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if chain.last == NONE || chain.first == chain.last {
+            // One slot so far, or none: one slot that holds everything keeps the send a single segment.
+            let total = chain.bytes as usize + bytes.len();
+            if let Some(slot) = self.take_exact(total) {
+                self.move_into(chain, slot);
+                self.append(chain, bytes);
+                return Ok(());
+            }
+        }
+        let room = if chain.last == NONE { 0 } else { self.room(chain.last).min(bytes.len()) };
+        // Everything is reserved before anything is committed.
+        let more = self.reserve(bytes.len() - room)?;
+        let (head, mut rest) = bytes.split_at(room);
+        if !head.is_empty() {
+            self.append(chain, head);
+        }
+        let mut slot = more.first;
+        while slot != NONE {
+            let next = self.slot(slot).next.replace(NONE);
+            self.link(chain, slot);
+            let (part, tail) = rest.split_at(rest.len().min(capacity(slot)));
+            self.append(chain, part);
+            rest = tail;
+            slot = next;
+        }
+        Ok(())
+    }
+
+    /// The parts of a chain in order, without the first `skip` bytes.
+    pub fn segments<'a>(&'a self, chain: &'a Chain, skip: u32) -> impl Iterator<Item = &'a [u8]> {
+        let (mut slot, mut skip) = (chain.first, skip as usize);
+        std::iter::from_fn(move || {
+            while slot != NONE {
+                let bytes = self.bytes(slot);
+                slot = self.slot(slot).next.get();
+                if skip < bytes.len() {
+                    return Some(&bytes[std::mem::take(&mut skip)..]);
+                }
+                skip -= bytes.len();
+            }
+            None
+        })
+    }
+
+    /// Puts `more` behind what `chain` holds. Copies nothing.
+    pub fn join(&self, chain: &mut Chain, more: Chain) {
+        if more.first == NONE {
+            return;
+        }
+        if chain.last == NONE {
+            *chain = more;
+            return;
+        }
+        self.slot(chain.last).next.set(more.first);
+        chain.last = more.last;
+        chain.bytes = chain.bytes.checked_add(more.bytes).expect("an outbox is bounded below 4 GiB");
+    }
+
+    /// Gives every slot of a chain back.
+    pub fn release(&self, chain: Chain) {
+        let mut slot = chain.first;
+        while slot != NONE {
+            slot = self.give(slot);
+        }
+    }
+
+    /// Slots that belong to a chain.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken.get()
+    }
+
+    /// True if any slot is free.
+    #[must_use]
+    pub fn has_free(&self) -> bool {
+        self.classes.iter().flatten().any(|class| !class.free.borrow().is_empty())
+    }
+
+    /// Slots for `len` bytes, linked, each as large as useful.
+    fn reserve(&self, len: usize) -> Result<Chain, Full> {
+        let (mut reserved, mut left) = (Chain::EMPTY, len);
+        while left > 0 {
+            let Some(slot) = self.take_exact(left).or_else(|| self.take_largest_below(left)) else {
+                self.release(reserved);
+                return Err(Full);
+            };
+            left = left.saturating_sub(capacity(slot));
+            self.link(&mut reserved, slot);
+        }
+        Ok(reserved)
+    }
+
+    /// A slot of the smallest class with a free one that holds `len` bytes.
+    fn take_exact(&self, len: usize) -> Option<u32> {
+        (0..SEND_CLASSES.len())
+            .filter(|class| len <= SEND_CLASSES[*class] as usize)
+            .find_map(|class| self.take(class))
+    }
+
+    fn take_largest_below(&self, len: usize) -> Option<u32> {
+        (0..SEND_CLASSES.len())
+            .rev()
+            .filter(|class| (SEND_CLASSES[*class] as usize) < len)
+            .find_map(|class| self.take(class))
+    }
+
+    fn take(&self, class: usize) -> Option<u32> {
+        let index = self.classes[class].as_ref()?.free.borrow_mut().pop()?;
+        let slot = (class as u32) << CLASS_SHIFT | index;
+        self.slot(slot).len.set(0);
+        self.slot(slot).next.set(NONE);
+        self.taken.set(self.taken.get() + 1);
+        Some(slot)
+    }
+
+    fn give(&self, slot: u32) -> u32 {
+        let next = self.slot(slot).next.get();
+        self.class(slot).free.borrow_mut().push(slot & INDEX_MASK);
+        self.taken.set(self.taken.get() - 1);
+        next
+    }
+
+    fn link(&self, chain: &mut Chain, slot: u32) {
+        if chain.last == NONE {
+            chain.first = slot;
+        } else {
+            self.slot(chain.last).next.set(slot);
+        }
+        chain.last = slot;
+    }
+
+    /// Moves the bytes of a chain of at most one slot into `slot`, which becomes its only one.
+    fn move_into(&self, chain: &mut Chain, slot: u32) {
+        let old = chain.take();
+        chain.first = slot;
+        chain.last = slot;
+        for part in self.segments(&old, 0) {
+            self.append(chain, part);
+        }
+        self.release(old);
+    }
+
+    /// Copies into the last slot of a chain, which has room for it.
+    fn append(&self, chain: &mut Chain, bytes: &[u8]) {
+        let slot = self.slot(chain.last);
+        let len = slot.len.get();
+        assert!(bytes.len() <= self.room(chain.last), "the room was looked at before");
+        let target = self.address(chain.last).wrapping_add(len as usize);
+        // SAFETY: the target lies inside the slot, which has room for so many bytes (asserted above); the slot belongs to
+        // this chain alone (invariants 1 and 2), and `bytes` is a shared slice, which cannot cover unwritten bytes of it.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+        slot.len.set(len + bytes.len() as u32);
+        chain.bytes += bytes.len() as u32;
+    }
+
+    fn bytes(&self, slot: u32) -> &[u8] {
+        let len = self.slot(slot).len.get() as usize;
+        // SAFETY: the first `len` bytes of a slot were written (invariant 3), and are not written again while the chain
+        // that the caller borrows owns the slot (invariants 1 and 2).
+        unsafe { slice::from_raw_parts(self.address(slot), len) }
+    }
+
+    fn address(&self, slot: u32) -> *mut u8 {
+        let index = (slot & INDEX_MASK) as usize;
+        let class = self.class(slot);
+        debug_assert!(index < class.slots.len(), "a slot of this pool");
+        class.region.as_ptr().wrapping_add(index * capacity(slot))
+    }
+
+    fn room(&self, slot: u32) -> usize {
+        capacity(slot) - self.slot(slot).len.get() as usize
+    }
+
+    fn slot(&self, slot: u32) -> &Slot {
+        &self.class(slot).slots[(slot & INDEX_MASK) as usize]
+    }
+
+    fn class(&self, slot: u32) -> &Class {
+        self.classes[(slot >> CLASS_SHIFT) as usize].as_ref().expect("a slot of a class that has slots")
+    }
+}
+
+fn capacity(slot: u32) -> usize {
+    SEND_CLASSES[(slot >> CLASS_SHIFT) as usize] as usize
+}
+
+impl Class {
+    fn new(class: usize, count: u32) -> Class {
+        assert!(count <= INDEX_MASK, "Config bounds the slots of a class");
+        let layout = Layout::from_size_align(SEND_CLASSES[class] as usize * count as usize, PAGE)
+            .expect("Config bounds the send pool");
+        // SAFETY: neither the size of a class nor `count` is zero.
+        let region = unsafe { alloc_zeroed(layout) };
+        let Some(region) = NonNull::new(region) else { handle_alloc_error(layout) };
+        Class {
+            region,
+            layout,
+            slots: (0..count).map(|_| Slot { next: Cell::new(NONE), len: Cell::new(0) }).collect(),
+            free: RefCell::new((0..count).rev().collect()),
+        }
+    }
+}
+
+impl Drop for Class {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout; whoever drops the pool has made sure that the kernel no longer
+        // knows it (the drain), and slices into it borrow the pool.
+        unsafe { dealloc(self.region.as_ptr(), self.layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(pool: &SendPool, chain: &Chain, skip: u32) -> Vec<u8> {
+        pool.segments(chain, skip).flatten().copied().collect()
+    }
+
+    #[test]
+    fn small_writes_share_a_slot_and_grow_into_a_larger_one() {
+        let pool = SendPool::new([4, 4, 0, 0, 0]);
+        let mut chain = Chain::EMPTY;
+        let mut twin = Vec::new();
+        for part in 0..16_u8 {
+            pool.write(&mut chain, &[part; 64]).unwrap();
+            twin.extend_from_slice(&[part; 64]);
+            assert_eq!(pool.taken(), 1, "one slot holds it all");
+        }
+        assert_eq!(content(&pool, &chain, 0), twin);
+        assert_eq!(content(&pool, &chain, 100), twin[100..]);
+        pool.release(chain);
+        assert_eq!(pool.taken(), 0);
+    }
+
+    #[test]
+    fn a_large_write_spans_slots_and_keeps_its_order() {
+        let pool = SendPool::new([8, 2, 0, 0, 0]);
+        let mut chain = Chain::EMPTY;
+        let twin: Vec<u8> = (0..3000_u32).map(|byte| byte as u8).collect();
+        pool.write(&mut chain, &twin[..100]).unwrap();
+        pool.write(&mut chain, &twin[100..]).unwrap();
+        assert_eq!(content(&pool, &chain, 0), twin);
+        assert_eq!(content(&pool, &chain, 1500), twin[1500..]);
+        pool.release(chain);
+        assert_eq!(pool.taken(), 0);
+    }
+
+    #[test]
+    fn a_write_that_does_not_fit_leaves_everything_as_it_was() {
+        let pool = SendPool::new([2, 0, 0, 0, 0]);
+        let mut chain = Chain::EMPTY;
+        pool.write(&mut chain, &[1; 200]).unwrap();
+        assert_eq!(pool.write(&mut chain, &[2; 400]), Err(Full));
+        assert_eq!(content(&pool, &chain, 0), [1; 200]);
+        pool.write(&mut chain, &[2; 312]).unwrap();
+        assert_eq!(chain.bytes(), 512);
+        assert!(!pool.has_free());
+        pool.release(chain);
+        assert!(pool.has_free());
+    }
+
+    #[test]
+    fn chains_are_joined_without_copying() {
+        let pool = SendPool::new([4, 0, 0, 0, 0]);
+        let (mut one, mut two) = (Chain::EMPTY, Chain::EMPTY);
+        pool.write(&mut one, b"abc").unwrap();
+        pool.write(&mut two, b"def").unwrap();
+        pool.join(&mut one, two);
+        assert_eq!(content(&pool, &one, 0), b"abcdef");
+        let mut empty = Chain::EMPTY;
+        pool.join(&mut empty, one.take());
+        pool.join(&mut empty, Chain::EMPTY);
+        assert_eq!(empty.bytes(), 6);
+        pool.release(empty);
+        assert_eq!(pool.taken(), 0);
+    }
+
+    #[test]
+    fn random_chains_agree_with_vectors() {
+        let pool = SendPool::new([16, 8, 4, 2, 1]);
+        let mut chains: Vec<(Chain, Vec<u8>)> = (0..6).map(|_| (Chain::EMPTY, Vec::new())).collect();
+        let mut state = 7_u64;
+        for step in 0..3_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let pick = (state >> 33) as usize;
+            let (chain, twin) = &mut chains[pick % 6];
+            if pick.is_multiple_of(7) {
+                assert_eq!(content(&pool, chain, 0), *twin);
+                pool.release(chain.take());
+                twin.clear();
+            } else {
+                let bytes = vec![step as u8; (pick >> 8) % 3000];
+                if pool.write(chain, &bytes).is_ok() {
+                    twin.extend_from_slice(&bytes);
+                }
+            }
+            assert_eq!(chain.bytes() as usize, twin.len());
+        }
+        for (chain, twin) in chains {
+            assert_eq!(content(&pool, &chain, 0), twin);
+            pool.release(chain);
+        }
+        assert_eq!(pool.taken(), 0);
+    }
+}
