@@ -5,6 +5,8 @@
 #[doc(hidden)]
 pub mod driver;
 #[doc(hidden)]
+pub mod executor;
+#[doc(hidden)]
 pub mod mem;
 pub mod sys;
 

@@ -1,0 +1,7 @@
+//! Who runs, and for how long.
+//!
+//! Knows: cells, the turn, budgets, timers, lanes between cores. Must not know what actors do.
+
+mod address;
+
+pub use address::{CoreId, RawAddress, token};
