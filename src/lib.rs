@@ -8,6 +8,7 @@ pub mod driver;
 pub mod executor;
 #[doc(hidden)]
 pub mod mem;
+pub mod net;
 pub mod sys;
 
 pub use odeon_macros::Message;
