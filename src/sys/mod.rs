@@ -6,8 +6,10 @@ mod clock;
 mod errno;
 #[cfg(target_os = "linux")]
 mod event;
+mod listen;
 
-pub use clock::{Time, nanoseconds};
+pub use clock::{Time, nanoseconds, now};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
+pub use listen::listen_together;
