@@ -7,9 +7,11 @@ mod errno;
 #[cfg(target_os = "linux")]
 mod event;
 mod listen;
+mod random;
 
 pub use clock::{Time, nanoseconds, now};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
 pub use listen::listen_together;
+pub use random::Random;
