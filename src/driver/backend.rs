@@ -1,5 +1,7 @@
 //! What a backend is. The only place, with `sys/mod.rs`, where platforms differ.
 
+pub mod sim;
+
 use std::net::SocketAddr;
 
 use super::op::{Completion, Op, SocketId, Token};

@@ -1,0 +1,354 @@
+//! The simulated backend: ops carried out on an in-memory network, with accidents from a seed.
+//!
+//! Knows: which op is due and what befalls it. Must not know a real clock, socket or thread.
+//!
+//! An op goes from the queue (submitted) to the active ones (taken over by an `enter`), is carried out there as soon as
+//! the network lets it, and is reported then or later. A multishot goes on being active; what is left of a short send
+//! goes back to the front of the queue. [`Backend::enter`] never sleeps: whoever steps the simulated cores looks at
+//! [`Backend::ready`] and [`Network::next_event`], and sets the clock forward when nobody has anything to do.
+//!
+//! One thing is not visible to [`Backend::ready`], here as elsewhere: receive buffers that were released since the last
+//! `enter`. So a core enters once more after it has released any, before it is held to be idle.
+
+mod faults;
+mod network;
+mod peer;
+mod perform;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use faults::Faults;
+pub use network::Network;
+pub use peer::Peer;
+
+use self::network::StreamEnd;
+use super::{Backend, Wait};
+use crate::driver::{
+    Completion, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools, SocketId, Token, Waker,
+    Work,
+};
+use crate::mem::{Key, Lease};
+use crate::sys::{Errno, Random, Time};
+
+/// What a simulated backend may hold, and what befalls it.
+#[derive(Debug, Clone)]
+pub struct SimConfig {
+    /// Sockets at once, listeners included.
+    pub sockets: u32,
+    /// Ops that one `enter` takes over; the rest waits in order.
+    pub queue: u32,
+    /// The accidents.
+    pub faults: Faults,
+}
+
+impl Default for SimConfig {
+    fn default() -> SimConfig {
+        SimConfig { sockets: 4_096, queue: 256, faults: Faults::default() }
+    }
+}
+
+/// The simulated backend of one core.
+#[derive(Debug)]
+pub struct Sim {
+    network: Network,
+    random: Random,
+    faults: Faults,
+    sockets_max: usize,
+    queue_max: usize,
+    table: InFlight<Handle>,
+    /// Submitted, not taken over yet.
+    queue: VecDeque<Active>,
+    /// Taken over, not ended.
+    active: Vec<Active>,
+    /// Answers for the next `enter`: those that found no room in this one, and those to ops on sockets that are gone.
+    answers: VecDeque<Completion>,
+    /// What this `enter` has to report so far, with the operation that each answer came from.
+    done: Vec<(Key, Completion)>,
+    /// The buffer that received bytes are put into, until it is full.
+    filling: Option<u16>,
+    /// A receive has found no buffer, and none was free when the last `enter` began.
+    starved: bool,
+    enters: u64,
+    buffer_shortages: u64,
+    queue_full: u64,
+    overflows: u64,
+}
+
+/// What the table keeps of a socket.
+#[derive(Debug)]
+struct Handle {
+    place: Place,
+    /// The accept or receive under way is to end.
+    cancelled: bool,
+}
+
+/// Where a socket is in the network.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Listener(u32),
+    Stream(StreamEnd),
+}
+
+/// An operation under way.
+#[derive(Debug)]
+struct Active {
+    key: Key,
+    /// For a cancel: what it is to end.
+    target: Option<Key>,
+    /// Nothing happens before.
+    due: Time,
+    /// An accident has held it up once: the next attempt is spared.
+    held: bool,
+    /// What was done and is not reported yet.
+    outcome: Option<Outcome>,
+}
+
+/// What an operation has done.
+#[derive(Debug)]
+enum Outcome {
+    Sent(Result<u32, Errno>),
+    /// An event that is not about a send.
+    Event(Event),
+    Closed,
+}
+
+impl Sim {
+    /// A backend on this network. Its accidents follow from the network's seed and the order of creation.
+    #[must_use]
+    pub fn new(network: &Network, config: SimConfig) -> Sim {
+        Sim {
+            network: network.clone(),
+            random: network.fork_random(),
+            faults: config.faults,
+            sockets_max: config.sockets as usize,
+            queue_max: config.queue.max(1) as usize,
+            table: InFlight::new(config.sockets),
+            queue: VecDeque::new(),
+            active: Vec::new(),
+            answers: VecDeque::new(),
+            done: Vec::new(),
+            filling: None,
+            starved: false,
+            enters: 0,
+            buffer_shortages: 0,
+            queue_full: 0,
+            overflows: 0,
+        }
+    }
+
+    /// The address of the far end of a stream; none for a listener or a stale id.
+    #[must_use]
+    pub fn peer_address(&self, socket: SocketId) -> Option<SocketAddr> {
+        let Place::Stream(end) = self.table.socket(socket)?.handle.place else { return None };
+        Some(self.network.with(end, |stream, side| stream.peer_address(side)))
+    }
+
+    /// Moves submitted ops to the active ones, as many as one `enter` takes.
+    fn take_over(&mut self) {
+        if self.queue.len() > self.queue_max {
+            self.queue_full += 1;
+        }
+        let mut count = self.queue.len().min(self.queue_max);
+        if count > 1 && self.random.chance(self.faults.short_queue) {
+            count = 1 + self.random.index(count);
+        }
+        self.active.extend(self.queue.drain(..count));
+        if self.random.chance(self.faults.reorder) {
+            self.random.shuffle(&mut self.active);
+        } else if !self.active.is_empty() {
+            // Nobody is first for ever: buffers may not suffice for all.
+            self.active.rotate_left(1);
+        }
+    }
+
+    /// By accident, leaves the last of the completions for the next `enter` and ends the multishots among them.
+    fn overflow(&mut self) {
+        if self.done.is_empty() || !self.random.chance(self.faults.overflow) {
+            return;
+        }
+        self.overflows += 1;
+        let room = self.random.index(self.done.len());
+        for (key, completion) in self.done.drain(room..) {
+            self.answers.push_back(completion);
+            if let Some(position) = self.active.iter().position(|active| active.key == key) {
+                self.queue.push_back(self.active.remove(position));
+            }
+        }
+    }
+
+    fn note(&self, completion: &Completion) {
+        let Completion { token, event } = completion;
+        let (kind, detail) = match event {
+            Event::Accepted { socket } => (1, socket.0.to_bits()),
+            Event::AcceptEnded { error } => (2, error.0 as u64),
+            Event::Received { lease } => (3, lease.len() as u64),
+            Event::ReceiveEnded { .. } => (4, 0),
+            Event::Sent { bytes, error } => (5, u64::from(*bytes) << 1 | u64::from(error.is_some())),
+            Event::Cancelled => (6, 0),
+            Event::ShutDown { error } => (7, u64::from(error.is_some())),
+            Event::Closed => (8, 0),
+        };
+        self.network.note([token.0, kind, detail]);
+    }
+}
+
+impl Backend for Sim {
+    const NAME: &'static str = "sim";
+
+    fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
+        let target = match &op {
+            Op::Cancel { socket } => self.table.socket(*socket).and_then(|socket| socket.inward),
+            _ => None,
+        };
+        match self.table.begin(token, op, &pools.send) {
+            Ok(key) => {
+                self.queue.push_back(Active { key, target, due: Time::ZERO, held: false, outcome: None });
+            }
+            Err(refused) => self.answers.push_back(refused),
+        }
+    }
+
+    fn enter(&mut self, pools: &Pools, _wait: Wait, completions: &mut Vec<Completion>) {
+        self.enters += 1;
+        self.starved &= self.filling.is_none() && !pools.receive.has_free();
+        let late = std::mem::take(&mut self.answers);
+        late.iter().for_each(|completion| self.note(completion));
+        completions.extend(late);
+        self.take_over();
+        for active in std::mem::take(&mut self.active) {
+            self.step(pools, active);
+        }
+        self.overflow();
+        let done = std::mem::take(&mut self.done);
+        done.iter().for_each(|(_, completion)| self.note(completion));
+        completions.extend(done.into_iter().map(|(_, completion)| completion));
+    }
+
+    fn ready(&self) -> bool {
+        let due = |active: &Active| active.due <= self.network.now();
+        !self.answers.is_empty()
+            || !self.queue.is_empty()
+            || self.active.iter().any(|active| due(active) && self.can_go_on(active))
+    }
+
+    fn room(&self) -> usize {
+        self.queue_max.saturating_sub(self.queue.len())
+    }
+
+    fn now(&self) -> Time {
+        self.network.now()
+    }
+
+    fn waker(&self) -> Waker {
+        Waker::None
+    }
+
+    fn adopt(&mut self, socket: ListenSocket) -> io::Result<SocketId> {
+        let ListenSource::Sim(listener) = socket.source else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a listener of another backend"));
+        };
+        let handle = Handle { place: Place::Listener(listener), cancelled: false };
+        self.table.insert(handle).map_err(|_| Errno::EMFILE.into())
+    }
+
+    fn bind(&mut self, address: SocketAddr, backlog: u32, count: usize) -> io::Result<Vec<ListenSocket>> {
+        let (address, listeners) = self.network.bind(address, backlog, count)?;
+        Ok(listeners
+            .into_iter()
+            .map(|listener| ListenSocket { address, source: ListenSource::Sim(listener) })
+            .collect())
+    }
+
+    fn ledger(&self) -> DriverLedger {
+        DriverLedger {
+            sockets: self.table.sockets(),
+            operations: self.table.operations(),
+            enters: self.enters,
+            buffer_shortages: self.buffer_shortages,
+            queue_full: self.queue_full,
+            overflows: self.overflows,
+        }
+    }
+
+    fn drain(&mut self, pools: &Pools, _patience: Duration) -> usize {
+        let under_way: Vec<Active> = self.queue.drain(..).chain(self.active.drain(..)).collect();
+        let mut unreported: Vec<Completion> = self.answers.drain(..).collect();
+        for active in under_way {
+            if let Some(Outcome::Event(event)) = active.outcome {
+                unreported.push(Completion { token: Token(0), event });
+            }
+            self.abandon(pools, active.key);
+        }
+        for completion in unreported {
+            if let Event::Received { lease } = completion.event {
+                pools.receive.release(lease);
+            }
+        }
+        for id in self.table.socket_ids() {
+            let key = self.table.begin(Token(0), Op::Close { socket: id, reset: false }, &pools.send);
+            self.close(key.expect("the id was listed just now"), false);
+        }
+        if let Some(buffer) = self.filling.take() {
+            pools.receive.give_back(buffer);
+        }
+        0
+    }
+}
+
+impl Sim {
+    /// Ends an operation that nobody will hear of.
+    fn abandon(&mut self, pools: &Pools, key: Key) {
+        match self.table.operation(key).map(|operation| &operation.work) {
+            Some(Work::Close { reset }) => {
+                let reset = *reset;
+                self.close(key, reset);
+            }
+            Some(_) => {
+                if let Work::Send { chain, .. } = self.table.end(key).work {
+                    pools.send.release(chain);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Carries a close out.
+    fn close(&mut self, key: Key, reset: bool) -> Completion {
+        let (completion, handle) = self.table.end_close(key);
+        match handle.place {
+            Place::Listener(listener) => self.network.unbind(listener),
+            Place::Stream(end) => self.network.close(end, reset),
+        }
+        completion
+    }
+
+    /// A free buffer, or what is left of one.
+    fn buffer(&mut self, pools: &Pools) -> Option<u16> {
+        self.filling = self.filling.or_else(|| pools.receive.take_free());
+        self.filling
+    }
+
+    /// Reads what there is room for. `None`: the end of the stream.
+    fn read(&mut self, pools: &Pools, end: StreamEnd, buffer: u16) -> Result<Option<Lease>, Errno> {
+        let short = self.random.chance(self.faults.short_receive);
+        let part = if short { 1 + self.random.index(64) } else { usize::MAX };
+        let network = &self.network;
+        let lease = pools.receive.fill(buffer, |space| {
+            let len = space.len().min(part);
+            Ok(network.with(end, |stream, side| stream.read(side, &mut space[..len]))?)
+        });
+        if pools.receive.is_full(buffer) {
+            self.filling = None;
+        } else if self.random.chance(self.faults.buffer_cut) {
+            pools.receive.give_back(buffer);
+            self.filling = None;
+        }
+        lease.map_err(|error| Errno::of(&error))
+    }
+}

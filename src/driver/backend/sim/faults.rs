@@ -1,0 +1,106 @@
+//! Which accidents happen in a simulation, and how often.
+//!
+//! Knows: probabilities. Must not know how an accident is staged.
+
+use crate::sys::Random;
+
+/// How likely each accident is, from 0.0 (never) to 1.0 (always), each time that it could happen.
+///
+/// [`Faults::default`] is a well-behaved network; [`Faults::from_seed`] picks a mix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Faults {
+    /// A send takes only a part of what it was given.
+    pub short_send: f64,
+    /// A send or a receive answers `EAGAIN` although it could go on.
+    pub again: f64,
+    /// A receive finds no buffer although the pool has one.
+    pub no_buffer: f64,
+    /// A receive delivers only a part of what is there.
+    pub short_receive: f64,
+    /// A buffer is given up by its filler although it has room left.
+    pub buffer_cut: f64,
+    /// Fewer ops are taken over by an `enter` than its queue holds.
+    pub short_queue: f64,
+    /// Operations are carried out in another order than they were submitted in.
+    pub reorder: f64,
+    /// An operation is left for a later `enter`.
+    pub postpone: f64,
+    /// An operation is left for a later time of the virtual clock.
+    pub delay: f64,
+    /// What an operation did is reported later than it was done: at a later time of the virtual clock.
+    pub late_completion: f64,
+    /// A multishot ends early without an error, and is armed again underneath.
+    pub disarm: f64,
+    /// The rest of the completions of an `enter` has no room in the completion queue: they come with the next one, and
+    /// the multishots among them end.
+    pub overflow: f64,
+    /// A connection is reset by the network.
+    pub reset: f64,
+    /// A connection in the backlog is gone before it was accepted: `ECONNABORTED`.
+    pub aborted_accept: f64,
+    /// An accept fails for want of a resource: `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`.
+    pub failed_accept: f64,
+    /// The peer of an accepted connection takes few bytes at a time.
+    pub slow_reader: f64,
+    /// The longest delay, in nanoseconds of the virtual clock.
+    pub delay_ns_max: u64,
+}
+
+impl Default for Faults {
+    fn default() -> Faults {
+        Faults {
+            short_send: 0.0,
+            again: 0.0,
+            no_buffer: 0.0,
+            short_receive: 0.0,
+            buffer_cut: 0.0,
+            short_queue: 0.0,
+            reorder: 0.0,
+            postpone: 0.0,
+            delay: 0.0,
+            late_completion: 0.0,
+            disarm: 0.0,
+            overflow: 0.0,
+            reset: 0.0,
+            aborted_accept: 0.0,
+            failed_accept: 0.0,
+            slow_reader: 0.0,
+            delay_ns_max: 1_000_000,
+        }
+    }
+}
+
+impl Faults {
+    /// A mix chosen by a seed: about half of the kinds are absent, the others occur now and then.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Faults {
+        let mut random = Random::new(seed);
+        let mut pick =
+            |most: f64| if random.chance(0.5) { 0.0 } else { most * random.below(1_000) as f64 / 1_000.0 };
+        Faults {
+            short_send: pick(0.5),
+            again: pick(0.3),
+            no_buffer: pick(0.3),
+            short_receive: pick(0.5),
+            buffer_cut: pick(0.3),
+            short_queue: pick(0.5),
+            reorder: pick(1.0),
+            postpone: pick(0.5),
+            delay: pick(0.2),
+            late_completion: pick(0.3),
+            disarm: pick(0.3),
+            overflow: pick(0.2),
+            reset: pick(0.01),
+            aborted_accept: pick(0.1),
+            failed_accept: pick(0.1),
+            slow_reader: pick(0.5),
+            delay_ns_max: 1 + random.below(50_000_000),
+        }
+    }
+
+    /// The same mix without the accidents that cut connections off: what is sent arrives, though late and in parts.
+    #[must_use]
+    pub fn harmless(self) -> Faults {
+        Faults { reset: 0.0, aborted_accept: 0.0, ..self }
+    }
+}

@@ -1,0 +1,253 @@
+//! One step of one operation: whether it can go on, what holds it up, what it does, how that is reported.
+//!
+//! Knows: the meaning of every op on the simulated network. Must not know when a core enters.
+
+use super::{Active, Outcome, Place, Sim, StreamEnd};
+use crate::driver::{Completion, Event, Operation, Pools, ReceiveEnd, SendStep, SocketId, Work};
+use crate::mem::Key;
+use crate::sys::{Errno, Time};
+
+/// How often one multishot completes in one `enter`, at most.
+const BURST: usize = 8;
+
+/// The resources that an accept can lack.
+const ACCEPT_ERRORS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+
+/// The window and the pace of a peer that reads slowly: bytes.
+const SLOW_WINDOW: usize = 256;
+const SLOW_PACE: usize = 64;
+
+impl Sim {
+    /// True if a step would do or report something.
+    pub(super) fn can_go_on(&self, active: &Active) -> bool {
+        if active.outcome.is_some() {
+            return true;
+        }
+        let operation = self.operation(active.key);
+        let Some(socket) = self.table.socket(operation.socket) else { return true };
+        match (&operation.work, socket.handle.place) {
+            (Work::Accept, Place::Listener(listener)) => {
+                socket.handle.cancelled || self.network.acceptable(listener)
+            }
+            (Work::Receive, Place::Stream(end)) => {
+                let (readable, unread) =
+                    self.network.with(end, |stream, side| (stream.readable(side), stream.unread(side)));
+                socket.handle.cancelled || readable && (unread == 0 || !self.starved)
+            }
+            (Work::Send { chain, sent }, Place::Stream(end)) => {
+                *sent == chain.bytes() || self.network.with(end, |stream, side| stream.writable(side))
+            }
+            _ => true,
+        }
+    }
+
+    /// Lets an operation do what it can, and puts it where it belongs afterwards.
+    pub(super) fn step(&mut self, pools: &Pools, mut active: Active) {
+        for _ in 0..BURST {
+            if active.due > self.network.now() || !self.can_go_on(&active) {
+                break;
+            }
+            let outcome = match active.outcome.take() {
+                Some(outcome) => outcome,
+                None => {
+                    if self.hold_up(&mut active) {
+                        break;
+                    }
+                    let Some(outcome) = self.perform(pools, &active) else { break };
+                    active.held = false;
+                    if self.random.chance(self.faults.late_completion) {
+                        self.put_off(&mut active);
+                        active.outcome = Some(outcome);
+                        break;
+                    }
+                    outcome
+                }
+            };
+            match self.report(pools, active, outcome) {
+                Some(rest) => active = rest,
+                None => return,
+            }
+        }
+        self.active.push(active);
+    }
+
+    fn operation(&self, key: Key) -> &Operation {
+        self.table.operation(key).expect("an operation is in the table until it ends")
+    }
+
+    /// True if an accident makes the operation wait, though it could go on.
+    fn hold_up(&mut self, active: &mut Active) -> bool {
+        if active.held {
+            return false;
+        }
+        let no_buffer = matches!(self.operation(active.key).work, Work::Receive)
+            && self.random.chance(self.faults.no_buffer);
+        self.buffer_shortages += u64::from(no_buffer);
+        if no_buffer || self.random.chance(self.faults.postpone) || self.random.chance(self.faults.again) {
+            active.held = true;
+        } else if self.random.chance(self.faults.delay) {
+            active.held = true;
+            self.put_off(active);
+        }
+        active.held
+    }
+
+    /// Lets nothing happen to the operation before some later time.
+    fn put_off(&mut self, active: &mut Active) {
+        let delay = 1 + self.random.below(self.faults.delay_ns_max);
+        active.due = Time(self.network.now().0.saturating_add(delay));
+        self.network.set_alarm(active.due);
+    }
+
+    /// Carries an operation out, one step of it. `None`: it must wait.
+    fn perform(&mut self, pools: &Pools, active: &Active) -> Option<Outcome> {
+        let operation = self.operation(active.key);
+        let id = operation.socket;
+        let place = self.table.socket(id).expect("a socket outlives its operations").handle.place;
+        match (&operation.work, place) {
+            (Work::Accept, Place::Listener(listener)) => self.accept(id, listener).map(Outcome::Event),
+            (Work::Receive, Place::Stream(end)) => self.receive(pools, id, end).map(Outcome::Event),
+            (Work::Send { .. }, Place::Stream(end)) => Some(Outcome::Sent(self.send(pools, active.key, end))),
+            (Work::Cancel, _) => {
+                let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+                socket.handle.cancelled |= active.target.is_some() && socket.inward == active.target;
+                Some(Outcome::Event(Event::Cancelled))
+            }
+            (Work::Shutdown { both }, Place::Stream(end)) => {
+                let both = *both;
+                let result = self.network.with(end, |stream, side| match both {
+                    true => stream.finish_both(side),
+                    false => stream.finish(side),
+                });
+                Some(Outcome::Event(Event::ShutDown { error: result.err() }))
+            }
+            (Work::Close { .. }, _) => Some(Outcome::Closed),
+            (Work::Accept, Place::Stream(_)) => {
+                Some(Outcome::Event(Event::AcceptEnded { error: Errno::EINVAL }))
+            }
+            (Work::Receive, Place::Listener(_)) => {
+                Some(Outcome::Event(Event::ReceiveEnded { why: ReceiveEnd::Failed(Errno::ENOTCONN) }))
+            }
+            (Work::Send { .. }, Place::Listener(_)) => Some(Outcome::Sent(Err(Errno::ENOTCONN))),
+            (Work::Shutdown { .. }, Place::Listener(_)) => {
+                Some(Outcome::Event(Event::ShutDown { error: Some(Errno::ENOTCONN) }))
+            }
+            (Work::Wake, _) => unreachable!("simulated cores are not woken"),
+        }
+    }
+
+    fn accept(&mut self, id: SocketId, listener: u32) -> Option<Event> {
+        // What has been asked to end may still take what was there.
+        if self.is_cancelled(id) && !(self.network.acceptable(listener) && self.random.chance(0.5)) {
+            return Some(Event::AcceptEnded { error: Errno::ECANCELED });
+        }
+        if self.random.chance(self.faults.failed_accept) {
+            return Some(Event::AcceptEnded { error: ACCEPT_ERRORS[self.random.index(ACCEPT_ERRORS.len())] });
+        }
+        if self.table.sockets() >= self.sockets_max {
+            return Some(Event::AcceptEnded { error: Errno::ENFILE });
+        }
+        let end = self.network.accept(listener)?;
+        if self.random.chance(self.faults.aborted_accept) {
+            self.network.close(end, true);
+            return Some(Event::AcceptEnded { error: Errno::ECONNABORTED });
+        }
+        if self.random.chance(self.faults.slow_reader) {
+            self.network.with(end, |stream, side| stream.restrict_peer(side, SLOW_WINDOW, SLOW_PACE));
+        }
+        let handle = super::Handle { place: Place::Stream(end), cancelled: false };
+        let socket = self.table.insert(handle).expect("there was room for a socket");
+        Some(Event::Accepted { socket })
+    }
+
+    fn receive(&mut self, pools: &Pools, id: SocketId, end: StreamEnd) -> Option<Event> {
+        if self.random.chance(self.faults.reset) {
+            self.network.with(end, |stream, _| stream.break_off());
+        }
+        let unread = self.network.with(end, |stream, side| stream.unread(side));
+        if self.is_cancelled(id) && (unread == 0 || self.random.chance(0.5)) {
+            return Some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled });
+        }
+        let result = if unread == 0 {
+            self.network.with(end, |stream, side| stream.read(side, &mut [])).map(|_| None)
+        } else {
+            let Some(buffer) = self.buffer(pools) else { return self.starve(id) };
+            self.read(pools, end, buffer)
+        };
+        match result {
+            Ok(Some(lease)) => Some(Event::Received { lease }),
+            Ok(None) => Some(Event::ReceiveEnded { why: ReceiveEnd::EndOfStream }),
+            Err(Errno::EAGAIN) => None,
+            Err(error) => Some(Event::ReceiveEnded { why: ReceiveEnd::Failed(error) }),
+        }
+    }
+
+    /// No buffer: the receive waits for one, unless it is to end.
+    fn starve(&mut self, id: SocketId) -> Option<Event> {
+        self.starved = true;
+        self.buffer_shortages += 1;
+        self.is_cancelled(id).then_some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled })
+    }
+
+    fn send(&mut self, pools: &Pools, key: Key, end: StreamEnd) -> Result<u32, Errno> {
+        if self.random.chance(self.faults.reset) {
+            self.network.with(end, |stream, _| stream.break_off());
+        }
+        let short = self.random.chance(self.faults.short_send);
+        let Work::Send { chain, sent } =
+            &self.table.operation(key).expect("an operation is in the table until it ends").work
+        else {
+            unreachable!("it was a send when it was looked at");
+        };
+        let left = (chain.bytes() - sent) as usize;
+        let limit = if short && left > 1 { 1 + self.random.index(left - 1) } else { left };
+        let taken = self.network.write(end, pools.send.segments(chain, *sent), limit)?;
+        Ok(u32::try_from(taken).expect("no more was taken than was given"))
+    }
+
+    fn is_cancelled(&self, id: SocketId) -> bool {
+        self.table.socket(id).is_some_and(|socket| socket.handle.cancelled)
+    }
+
+    /// Tells what was done. Answers with the operation if it goes on being active.
+    fn report(&mut self, pools: &Pools, active: Active, outcome: Outcome) -> Option<Active> {
+        let key = active.key;
+        let event = match outcome {
+            Outcome::Event(event) => event,
+            Outcome::Sent(result) => {
+                match self.table.advance_send(key, result, &pools.send) {
+                    // What is left goes out before anything else.
+                    SendStep::Continue => self.queue.push_front(active),
+                    SendStep::Done(completion) => self.done.push((key, completion)),
+                }
+                return None;
+            }
+            Outcome::Closed => {
+                let reset = matches!(self.operation(key).work, Work::Close { reset: true });
+                let completion = self.close(key, reset);
+                self.done.push((key, completion));
+                return None;
+            }
+        };
+        let token = self.operation(key).token;
+        let more = event.more();
+        self.done.push((key, Completion { token, event }));
+        if !more {
+            self.end(key);
+            return None;
+        }
+        if self.random.chance(self.faults.disarm) {
+            self.queue.push_back(active);
+            return None;
+        }
+        Some(active)
+    }
+
+    fn end(&mut self, key: Key) {
+        let operation = self.table.end(key);
+        if matches!(operation.work, Work::Accept | Work::Receive) {
+            let socket = self.table.socket_mut(operation.socket).expect("a socket outlives its operations");
+            socket.handle.cancelled = false;
+        }
+    }
+}

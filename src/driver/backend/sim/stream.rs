@@ -1,0 +1,299 @@
+//! A stream between two ends: what each has still to read, and how it came to its end.
+//!
+//! Knows: the rules of a TCP connection as its users see them. Must not know time, seeds, nor who stands at the ends.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::sys::Errno;
+
+/// Which end of a stream: the one that connected, or the one that accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Connected,
+    Accepted,
+}
+
+impl Side {
+    fn other(self) -> Side {
+        match self {
+            Side::Connected => Side::Accepted,
+            Side::Accepted => Side::Connected,
+        }
+    }
+}
+
+/// A stream with its two ends.
+#[derive(Debug)]
+pub(super) struct Stream {
+    ends: [End; 2],
+}
+
+#[derive(Debug)]
+struct End {
+    address: SocketAddr,
+    /// Bytes that the other end has sent and this one has not read.
+    inbox: VecDeque<u8>,
+    /// How many bytes the inbox holds before the other end must wait.
+    capacity: usize,
+    /// The most bytes that one read takes.
+    pace: usize,
+    /// The other end will send no more.
+    ended: bool,
+    /// This end will send no more.
+    finished: bool,
+    /// This end will read no more.
+    deaf: bool,
+    /// The connection was reset.
+    broken: bool,
+    /// What went wrong, until one call has reported it.
+    error: Option<Errno>,
+    closed: bool,
+}
+
+impl End {
+    fn new(address: SocketAddr, capacity: usize) -> End {
+        End {
+            address,
+            inbox: VecDeque::new(),
+            capacity,
+            pace: usize::MAX,
+            ended: false,
+            finished: false,
+            deaf: false,
+            broken: false,
+            error: None,
+            closed: false,
+        }
+    }
+
+    fn break_off(&mut self) {
+        if self.closed || self.broken {
+            return;
+        }
+        // As the kernel has it: a reset after the peer's end of stream reads as a broken pipe.
+        self.error = Some(if self.ended { Errno::EPIPE } else { Errno::ECONNRESET });
+        self.broken = true;
+    }
+}
+
+impl Stream {
+    pub(super) fn new(connected: SocketAddr, accepted: SocketAddr, capacity: usize) -> Stream {
+        Stream { ends: [End::new(connected, capacity), End::new(accepted, capacity)] }
+    }
+
+    fn end(&self, side: Side) -> &End {
+        &self.ends[side as usize]
+    }
+
+    fn end_mut(&mut self, side: Side) -> &mut End {
+        &mut self.ends[side as usize]
+    }
+
+    pub(super) fn address(&self, side: Side) -> SocketAddr {
+        self.end(side).address
+    }
+
+    pub(super) fn peer_address(&self, side: Side) -> SocketAddr {
+        self.end(side.other()).address
+    }
+
+    /// Limits how many unread bytes this end holds, and how many one read takes.
+    pub(super) fn restrict(&mut self, side: Side, capacity: usize, pace: usize) {
+        let end = self.end_mut(side);
+        end.capacity = capacity.max(1);
+        end.pace = pace.max(1);
+    }
+
+    /// As [`Stream::restrict`], for the other end.
+    pub(super) fn restrict_peer(&mut self, side: Side, capacity: usize, pace: usize) {
+        self.restrict(side.other(), capacity, pace);
+    }
+
+    /// Sends up to `limit` bytes of the parts. `EAGAIN`: the other end holds all that it can.
+    pub(super) fn write<'a>(
+        &mut self,
+        side: Side,
+        parts: impl Iterator<Item = &'a [u8]>,
+        limit: usize,
+    ) -> Result<usize, Errno> {
+        let me = self.end_mut(side);
+        if let Some(error) = me.error.take() {
+            return Err(error);
+        }
+        if me.finished || me.broken {
+            return Err(Errno::EPIPE);
+        }
+        let peer = self.end_mut(side.other());
+        let room =
+            if peer.closed { limit } else { peer.capacity.saturating_sub(peer.inbox.len()).min(limit) };
+        let mut taken = 0;
+        let mut left_over = false;
+        for part in parts {
+            let count = part.len().min(room - taken);
+            if !peer.closed {
+                peer.inbox.extend(&part[..count]);
+            }
+            taken += count;
+            left_over |= count < part.len();
+        }
+        if peer.closed && taken > 0 {
+            // Nobody is there to read: a reset comes back, and what was sent is gone.
+            self.end_mut(side).break_off();
+        }
+        if taken == 0 && left_over { Err(Errno::EAGAIN) } else { Ok(taken) }
+    }
+
+    /// Reads into `space`; 0 at the end of the stream. `EAGAIN`: nothing there yet.
+    pub(super) fn read(&mut self, side: Side, space: &mut [u8]) -> Result<usize, Errno> {
+        let me = self.end_mut(side);
+        let count = space.len().min(me.inbox.len()).min(me.pace);
+        for (byte, from) in space.iter_mut().zip(me.inbox.drain(..count)) {
+            *byte = from;
+        }
+        if count > 0 || me.ended || me.deaf {
+            return Ok(count);
+        }
+        match me.error.take() {
+            Some(error) => Err(error),
+            None if me.broken => Ok(0),
+            None => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// True if [`Stream::read`] would not answer `EAGAIN`.
+    pub(super) fn readable(&self, side: Side) -> bool {
+        let me = self.end(side);
+        !me.inbox.is_empty() || me.ended || me.deaf || me.broken
+    }
+
+    /// Bytes that a read would give.
+    pub(super) fn unread(&self, side: Side) -> usize {
+        self.end(side).inbox.len()
+    }
+
+    /// True if [`Stream::write`] would not answer `EAGAIN`.
+    pub(super) fn writable(&self, side: Side) -> bool {
+        let (me, peer) = (self.end(side), self.end(side.other()));
+        me.finished || me.broken || peer.closed || peer.inbox.len() < peer.capacity
+    }
+
+    /// True if the other end has finished and every byte was read.
+    pub(super) fn ended(&self, side: Side) -> bool {
+        let me = self.end(side);
+        me.ended && me.inbox.is_empty()
+    }
+
+    pub(super) fn broken(&self, side: Side) -> bool {
+        self.end(side).broken
+    }
+
+    /// Ends the sending direction: the other end reads the end of the stream.
+    pub(super) fn finish(&mut self, side: Side) -> Result<(), Errno> {
+        let me = self.end_mut(side);
+        if me.broken {
+            return Err(Errno::ENOTCONN);
+        }
+        me.finished = true;
+        self.end_mut(side.other()).ended = true;
+        Ok(())
+    }
+
+    /// Ends both directions. Bytes that have arrived can still be read.
+    pub(super) fn finish_both(&mut self, side: Side) -> Result<(), Errno> {
+        self.end_mut(side).deaf = true;
+        self.finish(side)
+    }
+
+    /// Ends the connection for both: neither end sees an orderly end.
+    pub(super) fn break_off(&mut self) {
+        self.ends.iter_mut().for_each(End::break_off);
+    }
+
+    /// Closes one end; the other sees the end of the stream, or a reset if bytes were left unread here.
+    /// True if both are closed: nobody knows the stream any more.
+    pub(super) fn close(&mut self, side: Side, reset: bool) -> bool {
+        let reset = reset || !self.end(side).inbox.is_empty();
+        if reset {
+            self.end_mut(side.other()).break_off();
+        } else if !self.end(side).broken {
+            self.end_mut(side.other()).ended = true;
+        }
+        let me = self.end_mut(side);
+        me.closed = true;
+        me.inbox = VecDeque::new();
+        self.ends.iter().all(|end| end.closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Side::{Accepted, Connected};
+    use super::*;
+
+    fn stream(capacity: usize) -> Stream {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Stream::new(address(1), address(2), capacity)
+    }
+
+    fn write(stream: &mut Stream, side: Side, bytes: &[u8]) -> Result<usize, Errno> {
+        stream.write(side, std::iter::once(bytes), bytes.len())
+    }
+
+    fn read(stream: &mut Stream, side: Side) -> Result<Vec<u8>, Errno> {
+        let mut space = [0; 64];
+        stream.read(side, &mut space).map(|count| space[..count].to_vec())
+    }
+
+    #[test]
+    fn a_full_inbox_makes_the_writer_wait_and_a_read_lets_it_go_on() {
+        let mut stream = stream(4);
+        assert_eq!(write(&mut stream, Connected, b"abcdef"), Ok(4));
+        assert!(!stream.writable(Connected));
+        assert_eq!(write(&mut stream, Connected, b"ef"), Err(Errno::EAGAIN));
+        assert_eq!(read(&mut stream, Accepted), Ok(b"abcd".to_vec()));
+        assert_eq!(write(&mut stream, Connected, b"ef"), Ok(2));
+        assert_eq!(read(&mut stream, Accepted), Ok(b"ef".to_vec()));
+        assert_eq!(read(&mut stream, Accepted), Err(Errno::EAGAIN));
+    }
+
+    #[test]
+    fn the_other_direction_lives_on_after_a_half_close() {
+        let mut stream = stream(64);
+        assert_eq!(write(&mut stream, Connected, b"last"), Ok(4));
+        assert_eq!(stream.finish(Connected), Ok(()));
+        assert_eq!(read(&mut stream, Accepted), Ok(b"last".to_vec()));
+        assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
+        assert_eq!(write(&mut stream, Accepted, b"reply"), Ok(5));
+        assert!(!stream.close(Accepted, false));
+        assert_eq!(read(&mut stream, Connected), Ok(b"reply".to_vec()));
+        assert!(stream.ended(Connected));
+        assert!(stream.close(Connected, false));
+    }
+
+    #[test]
+    fn a_reset_is_reported_once() {
+        let mut stream = stream(64);
+        stream.close(Connected, true);
+        assert_eq!(read(&mut stream, Accepted), Err(Errno::ECONNRESET));
+        assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
+        assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::EPIPE));
+    }
+
+    #[test]
+    fn closing_with_unread_bytes_is_a_reset() {
+        let mut stream = stream(64);
+        assert_eq!(write(&mut stream, Accepted, b"unread"), Ok(6));
+        stream.close(Connected, false);
+        assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::ECONNRESET));
+    }
+
+    #[test]
+    fn a_write_to_a_closed_end_is_taken_and_breaks_the_connection() {
+        let mut stream = stream(4);
+        stream.close(Connected, false);
+        assert_eq!(write(&mut stream, Accepted, b"more than four"), Ok(14));
+        assert_eq!(write(&mut stream, Accepted, b"again"), Err(Errno::EPIPE));
+        assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
+    }
+}
