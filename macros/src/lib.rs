@@ -1,35 +1,26 @@
 //! The derive macros of the Odeon actor runtime. Use them through the `odeon` crate.
-//!
-//! Knows: how macros are entered. Must not know what they make.
-
-mod message;
 
 use proc_macro::TokenStream;
+use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Makes a type a message that actors can be sent: a struct or an enum, generic or not.
+/// Makes a type a message that actors can be sent.
 ///
-/// A message owns what it carries, so each type parameter gets the bound `'static`, and lifetime parameters are refused.
+/// The reply type is `()`.
 ///
-/// | attribute | meaning |
-/// |---|---|
-/// | `#[message(reply = Type)]` | what is answered to `ask`; `()` unless said otherwise |
-/// | `#[message(crate = path)]` | where Odeon is, if it is not `::odeon` |
-///
-/// The expansion is one `impl Message for …`, which can as well be written by hand.
-///
-/// ```text
-/// use odeon::prelude::*;
-///
-/// #[derive(Message)]
-/// struct Said { from: u64, text: String }
-///
-/// #[derive(Message)]
-/// #[message(reply = Option<T>)]
-/// struct Pop<T> { below: T }
+/// ```ignore
+/// #[derive(odeon::Message)]
+/// struct Ping(u32);
 /// ```
-#[proc_macro_derive(Message, attributes(message))]
+#[proc_macro_derive(Message)]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    message::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    let name = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    quote! {
+        impl #generics ::odeon::Message for #name #arguments #bounds {
+            type Reply = ();
+        }
+    }
+    .into()
 }

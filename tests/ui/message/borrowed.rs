@@ -1,4 +1,0 @@
-#[derive(odeon::Message)]
-struct Line<'a>(&'a str);
-
-fn main() {}

@@ -1,5 +1,0 @@
-#[derive(odeon::Message)]
-#[message(crate = "odeon")]
-struct Ping;
-
-fn main() {}

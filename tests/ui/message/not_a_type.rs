@@ -1,5 +1,0 @@
-#[derive(odeon::Message)]
-#[message(reply = "u8")]
-struct Ping;
-
-fn main() {}

@@ -1,5 +1,0 @@
-#[derive(odeon::Message)]
-#[message]
-struct Ping;
-
-fn main() {}

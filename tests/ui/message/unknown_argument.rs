@@ -1,5 +1,0 @@
-#[derive(odeon::Message)]
-#[message(answer = u8)]
-struct Ping;
-
-fn main() {}
