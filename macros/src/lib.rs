@@ -1,26 +1,35 @@
 //! The derive macros of the Odeon actor runtime. Use them through the `odeon` crate.
+//!
+//! Knows: how macros are entered. Must not know what they make.
+
+mod message;
 
 use proc_macro::TokenStream;
-use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Makes a type a message that actors can be sent.
+/// Makes a type a message that actors can be sent: a struct or an enum, generic or not.
 ///
-/// The reply type is `()`.
+/// A message owns what it carries, so each type parameter gets the bound `'static`, and lifetime parameters are refused.
 ///
-/// ```ignore
-/// #[derive(odeon::Message)]
-/// struct Ping(u32);
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[message(reply = Type)]` | what is answered to `ask`; `()` unless said otherwise |
+/// | `#[message(crate = path)]` | where Odeon is, if it is not `::odeon` |
+///
+/// The expansion is one `impl Message for …`, which can as well be written by hand.
+///
+/// ```text
+/// use odeon::prelude::*;
+///
+/// #[derive(Message)]
+/// struct Said { from: u64, text: String }
+///
+/// #[derive(Message)]
+/// #[message(reply = Option<T>)]
+/// struct Pop<T> { below: T }
 /// ```
-#[proc_macro_derive(Message)]
+#[proc_macro_derive(Message, attributes(message))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    let name = &input.ident;
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
-    quote! {
-        impl #generics ::odeon::Message for #name #arguments #bounds {
-            type Reply = ();
-        }
-    }
-    .into()
+    message::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

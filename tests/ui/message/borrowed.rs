@@ -1,0 +1,4 @@
+#[derive(odeon::Message)]
+struct Line<'a>(&'a str);
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[derive(odeon::Message)]
+#[message(reply = u8)]
+#[message(reply = u16)]
+struct Ping;
+
+fn main() {}

@@ -1,0 +1,5 @@
+#[derive(odeon::Message)]
+#[message(crate = "odeon")]
+struct Ping;
+
+fn main() {}

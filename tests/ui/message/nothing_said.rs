@@ -1,0 +1,5 @@
+#[derive(odeon::Message)]
+#[message]
+struct Ping;
+
+fn main() {}

@@ -1,0 +1,5 @@
+#[derive(odeon::Message)]
+#[message(answer = u8)]
+struct Ping;
+
+fn main() {}
