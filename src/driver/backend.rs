@@ -1,5 +1,6 @@
 //! What a backend is. The only place, with `sys/mod.rs`, where platforms differ.
 
+pub mod mio;
 pub mod null;
 pub mod sim;
 

@@ -87,6 +87,16 @@ impl<S> InFlight<S> {
         self.sockets.insert(socket).map(SocketId).map_err(|socket| socket.handle)
     }
 
+    /// Takes a socket out that the backend will not keep, or keeps no longer; none for a stale id.
+    ///
+    /// # Panics
+    /// When anything is under way on it.
+    pub fn remove(&mut self, id: SocketId) -> Option<S> {
+        let socket = self.sockets.remove(id.0)?;
+        assert!(socket.operations == 0, "removing a socket that is in use");
+        Some(socket.handle)
+    }
+
     /// The socket behind an id, unless the id is stale.
     #[must_use]
     pub fn socket(&self, id: SocketId) -> Option<&Socket<S>> {
@@ -102,6 +112,17 @@ impl<S> InFlight<S> {
     #[must_use]
     pub fn operation(&self, key: Key) -> Option<&Operation> {
         self.operations.get(key)
+    }
+
+    /// What a send needs: the backend's state of its socket, the chain, and how many bytes of it have been taken.
+    ///
+    /// # Panics
+    /// When `key` is not a send in flight.
+    pub fn sending(&mut self, key: Key) -> (&mut S, &Chain, u32) {
+        let operation = self.operations.get(key).expect("a send in flight");
+        let Work::Send { chain, sent } = &operation.work else { panic!("what goes outward is a send") };
+        let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
+        (&mut socket.handle, chain, *sent)
     }
 
     /// Sockets in the table.

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::share_port;
+
 /// Opens `count` sockets that listen on one address: the kernel spreads connections over them. Port zero chooses a
 /// free one, the same for all. Answers with the address as bound.
 ///
@@ -41,15 +43,6 @@ pub fn listen_together(
         socket.listen(backlog)?;
     }
     Ok((address, sockets))
-}
-
-/// Lets a socket share its port with others of this user that say so too.
-fn share_port(socket: &Socket) -> io::Result<()> {
-    // FreeBSD spreads connections only over sockets that ask for it by another name.
-    #[cfg(target_os = "freebsd")]
-    return socket.set_reuse_port_lb(true);
-    #[cfg(not(target_os = "freebsd"))]
-    return socket.set_reuse_port(true);
 }
 
 #[cfg(test)]

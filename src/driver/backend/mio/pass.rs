@@ -1,0 +1,174 @@
+//! One pass over the sockets on which something can be tried.
+//!
+//! Knows: whose turn it is, for how much, and who waits for buffers. Must not know how readiness is learned.
+
+use super::Mio;
+use crate::driver::{Completion, Event, Pools, ReceiveEnd, SendStep, SocketId, Token, Work};
+use crate::mem::Key;
+use crate::sys::Errno;
+
+/// Calls on one socket in one pass, for each direction.
+pub(super) const BURST: usize = 4;
+/// Connections accepted from one listener in one pass: each is cheap, and many tend to come at once.
+const ACCEPT_BURST: usize = 32;
+
+impl Mio {
+    /// Goes on with every op that may get further: each socket gets one burst.
+    pub(super) fn carry_on(&mut self, pools: &Pools, completions: &mut Vec<Completion>) {
+        self.feed_starving(pools, completions);
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else { break };
+            // A socket may have been closed while it stood in line.
+            let Some(socket) = self.table.socket_mut(id) else { continue };
+            socket.handle.queued = false;
+            let (outward, inward) = (socket.outward, socket.inward);
+            if let Some(key) = outward {
+                self.send(pools, key, completions);
+            }
+            if let Some(key) = inward {
+                self.carry_on_inward(pools, id, key, completions);
+            }
+            self.look_at(id);
+        }
+    }
+
+    fn carry_on_inward(&mut self, pools: &Pools, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
+        let Some(source) = self.table.socket(id).map(|socket| &socket.handle) else { return };
+        if !source.readable || source.starving {
+            return;
+        }
+        let accepts = self.table.operation(key).is_some_and(|it| matches!(it.work, Work::Accept));
+        if accepts {
+            self.accept(id, key, completions);
+        } else if self.starving.is_empty() {
+            self.receive(pools, id, key, BURST, completions);
+        } else {
+            // Others have waited for longer.
+            self.starve(id);
+        }
+    }
+
+    /// Serves those who wait for buffers, in order, as far as the buffers go.
+    fn feed_starving(&mut self, pools: &Pools, completions: &mut Vec<Completion>) {
+        for _ in 0..self.starving.len() {
+            if !self.has_buffer(pools) {
+                break;
+            }
+            let Some(id) = self.starving.pop_front() else { break };
+            let Some(socket) = self.table.socket_mut(id) else { continue };
+            socket.handle.starving = false;
+            if let Some(key) = socket.inward {
+                self.receive(pools, id, key, 1, completions);
+            }
+            self.look_at(id);
+        }
+    }
+
+    fn starve(&mut self, id: SocketId) {
+        self.buffer_shortages += 1;
+        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+        socket.handle.starving = true;
+        self.starving.push_back(id);
+    }
+
+    /// True if a receive that is tried now will find a buffer.
+    pub(super) fn has_buffer(&self, pools: &Pools) -> bool {
+        self.filling.is_some() || pools.receive.has_free()
+    }
+
+    fn send(&mut self, pools: &Pools, key: Key, completions: &mut Vec<Completion>) {
+        for _ in 0..BURST {
+            let (source, chain, sent) = self.table.sending(key);
+            if !source.writable {
+                return;
+            }
+            let result = source.send(&pools.send, chain, sent);
+            // No call takes four gibibytes: a chain is shorter.
+            let result = result.map(|bytes| bytes as u32).map_err(|error| Errno::of(&error));
+            if let SendStep::Done(completion) = self.table.advance_send(key, result, &pools.send) {
+                completions.push(completion);
+                return;
+            }
+        }
+    }
+
+    fn receive(
+        &mut self,
+        pools: &Pools,
+        id: SocketId,
+        key: Key,
+        burst: usize,
+        completions: &mut Vec<Completion>,
+    ) {
+        for _ in 0..burst {
+            let Some(buffer) = self.filling.take().or_else(|| pools.receive.take_free()) else {
+                return self.starve(id);
+            };
+            let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+            let result = socket.handle.receive(&pools.receive, buffer);
+            let readable = socket.handle.readable;
+            self.filling = (!pools.receive.is_full(buffer)).then_some(buffer);
+            match result {
+                Ok(Some(lease)) => {
+                    let token = self.token(key);
+                    completions.push(Completion { token, event: Event::Received { lease } });
+                }
+                Ok(None) => return self.end_receive(key, ReceiveEnd::EndOfStream, completions),
+                Err(error) => match Errno::of(&error) {
+                    Errno::EAGAIN | Errno::EINTR => {}
+                    error => return self.end_receive(key, ReceiveEnd::Failed(error), completions),
+                },
+            }
+            if !readable {
+                return;
+            }
+        }
+    }
+
+    fn end_receive(&mut self, key: Key, why: ReceiveEnd, completions: &mut Vec<Completion>) {
+        let token = self.table.end(key).token;
+        completions.push(Completion { token, event: Event::ReceiveEnded { why } });
+    }
+
+    fn accept(&mut self, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
+        for _ in 0..ACCEPT_BURST {
+            // Looked at before the call: who is not accepted stays in the backlog.
+            let accepted = if self.table.sockets() < self.sockets_max {
+                let listener = self.table.socket_mut(id).expect("a socket outlives its operations");
+                listener.handle.accept()
+            } else {
+                Err(Errno::ENFILE.into())
+            };
+            let error = match accepted.and_then(|source| self.admit(source)) {
+                Ok(socket) => {
+                    let token = self.token(key);
+                    completions.push(Completion { token, event: Event::Accepted { socket } });
+                    continue;
+                }
+                Err(error) => Errno::of(&error),
+            };
+            if error == Errno::EAGAIN {
+                return;
+            }
+            if !concerns_one_connection(error) {
+                let token = self.table.end(key).token;
+                completions.push(Completion { token, event: Event::AcceptEnded { error } });
+                return;
+            }
+        }
+    }
+
+    fn token(&self, key: Key) -> Token {
+        self.table.operation(key).expect("an operation in flight").token
+    }
+}
+
+/// True for errors of a connection that failed before it was accepted: the next one may well succeed. `accept(2)` names
+/// them; the others concern the listener or the process.
+fn concerns_one_connection(error: Errno) -> bool {
+    matches!(error, Errno::ECONNABORTED | Errno::EINTR)
+        || matches!(
+            error.0,
+            libc::EPROTO | libc::ENETDOWN | libc::ENETUNREACH | libc::EHOSTDOWN | libc::EHOSTUNREACH
+        )
+}
