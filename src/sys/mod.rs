@@ -14,9 +14,7 @@ pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
 pub use listen::listen_together;
-<<<<<<< HEAD
 pub use random::Random;
-=======
 
 /// Lets a socket share its port with others of this user that say so too. FreeBSD spreads connections only over sockets
 /// that ask for it by another name.
@@ -32,4 +30,3 @@ impl Errno {
     /// `ETIME`: what a ring's timeout answers.
     pub const ETIME: Errno = Errno(libc::ETIME);
 }
->>>>>>> 2b867bc (Add the readiness backend)
