@@ -1,0 +1,22 @@
+//! What the benchmarks share: reference servers, load generators, measurement, reports.
+//!
+//! Knows: nothing of Odeon but the command line of its `echo` example. Servers and loads are child processes of the
+//! benchmark itself, started with a role as first argument.
+
+pub(crate) mod bare_epoll;
+pub(crate) mod bare_uring;
+pub(crate) mod child;
+pub(crate) mod idle;
+pub(crate) mod latency;
+pub(crate) mod load;
+pub(crate) mod machine;
+pub(crate) mod matrix;
+pub(crate) mod memory;
+pub(crate) mod options;
+pub(crate) mod receive_pool;
+pub(crate) mod report;
+pub(crate) mod ring;
+pub(crate) mod round_trip;
+pub(crate) mod servers;
+pub(crate) mod stats;
+pub(crate) mod traffic;

@@ -1,0 +1,80 @@
+//! The servers that are compared, and how each is started.
+//!
+//! Knows: command lines. Must not know what is measured.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::options::Options;
+use super::report::Report;
+
+/// The reference: always the first server, and the one that ratios refer to.
+pub(crate) const REFERENCE: &str = "bare_uring";
+/// The server whose ratio is judged.
+pub(crate) const JUDGED: &str = "odeon";
+
+/// How to start a server.
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// The servers that the options ask for, the reference first.
+pub(crate) fn choose(options: &Options, report: &Report) -> io::Result<Vec<Server>> {
+    let spin = options.spin_us.to_string();
+    let mut servers = vec![own_role(REFERENCE, &["bare-uring", "--spin-us", &spin])?];
+    if options.self_check {
+        servers.push(own_role("bare_uring_again", &["bare-uring", "--spin-us", &spin])?);
+    } else if options.only.is_empty() || options.only.iter().any(|name| name == JUDGED) {
+        servers.extend(odeon(options, report)?);
+    }
+    servers.push(own_role("bare_epoll", &["bare-epoll"])?);
+    for (name, command) in &options.added {
+        let mut words = command.split_whitespace().map(str::to_owned);
+        let program = words.next().ok_or_else(|| io::Error::other("--server: no command"))?;
+        servers.push(Server { name: name.clone(), program: program.into(), arguments: words.collect() });
+    }
+    if !options.only.is_empty() {
+        servers.retain(|server| server.name == REFERENCE || options.only.contains(&server.name));
+    }
+    Ok(servers)
+}
+
+/// A server that lives in this program.
+fn own_role(name: &str, role: &[&str]) -> io::Result<Server> {
+    let arguments = ["--role"].iter().chain(role).map(|word| (*word).to_owned()).collect();
+    Ok(Server { name: name.to_owned(), program: env::current_exe()?, arguments })
+}
+
+/// The `echo` example: built if it is out of date, taken as it is if cargo is not at hand.
+fn odeon(options: &Options, report: &Report) -> io::Result<Option<Server>> {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/echo.rs").exists() {
+        report.line("odeon: there is no examples/echo.rs; it is left out");
+        return Ok(None);
+    }
+    // This program is target/PROFILE/deps/echo-HASH.
+    let current = env::current_exe()?;
+    let profile =
+        current.ancestors().nth(2).ok_or_else(|| io::Error::other("not started from a target directory"))?;
+    let program = profile.join("examples/echo");
+    if options.build || !program.exists() {
+        report.line("odeon: cargo build --release --example echo");
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let target = profile.parent().unwrap_or(profile);
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "--release", "--example", "echo", "--target-dir"])
+            .arg(target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()?;
+        if !status.success() {
+            return Err(io::Error::other("the echo example does not build"));
+        }
+    }
+    let spin = options.spin_us.to_string();
+    let arguments = ["--listen", "127.0.0.1:0", "--cores", "1", "--backend", "uring", "--spin-us", &spin]
+        .map(str::to_owned);
+    Ok(Some(Server { name: JUDGED.to_owned(), program, arguments: arguments.to_vec() }))
+}
