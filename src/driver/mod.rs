@@ -5,12 +5,14 @@
 pub mod backend;
 mod in_flight;
 mod op;
+mod owner;
 
 use std::net::SocketAddr;
 
 pub use backend::{Backend, Wait};
 pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
 pub use op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
+pub use owner::Driver;
 
 use crate::mem::{ReceivePool, SendPool};
 

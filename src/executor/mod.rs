@@ -3,7 +3,29 @@
 //! Knows: cells, the turn, budgets, timers, lanes between cores. Must not know what actors do.
 
 mod address;
+mod cell;
+mod core;
+mod counters;
+pub mod current;
+pub mod directory;
+mod envelope;
+mod links;
+mod notice;
+mod output;
+mod request;
+mod sleep;
+mod turn;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
+pub use cell::{Activation, Body, Cells, Demand, Outcome};
+pub use core::{Budget, Core};
+pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};
+pub use envelope::Envelope;
+pub use links::{Arrivals, Links, Refused, post};
+pub use notice::Notice;
+pub use output::Output;
+pub use request::{Adopted, Inspect, Request};
+pub use sleep::SleepFlag;
+pub use turn::Executor;
 pub use wheel::{TimerKey, TimerPayload, Wheel};

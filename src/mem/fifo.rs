@@ -48,6 +48,10 @@ impl ChunkPool {
         self.taken.get()
     }
 
+    fn has_room(&self, class: usize) -> bool {
+        !self.free[class].borrow().is_empty() || self.bytes.get() + CLASSES[class] <= self.bytes_max
+    }
+
     fn take(&self, class: usize) -> Option<NonNull<u8>> {
         let chunk = match self.free[class].borrow_mut().pop() {
             Some(chunk) => chunk,
@@ -140,6 +144,13 @@ impl<T> Fifo<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len.get() == 0
+    }
+
+    /// True if [`Fifo::push`] would succeed now.
+    #[must_use]
+    pub fn has_room(&self, pool: &ChunkPool) -> bool {
+        let tail_has_room = !self.tail.get().is_null() && self.written.get() < Self::ENTRIES;
+        tail_has_room || pool.has_room(Self::CLASS)
     }
 
     /// Appends an entry; hands it back when the pool is exhausted.

@@ -5,6 +5,8 @@
 //! Invariants: 1. The kernel writes only into a `timespec` of this stack frame.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A point on the monotonic clock, or on the virtual clock of a simulation. Unit: nanoseconds.
@@ -27,6 +29,26 @@ impl Time {
     #[must_use]
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where a core takes its time from.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The machine's monotonic clock.
+    Monotonic,
+    /// The clock of a simulation, which moves only when it is told to.
+    Virtual(Rc<Cell<Time>>),
+}
+
+impl Clock {
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        match self {
+            Clock::Monotonic => now(),
+            Clock::Virtual(time) => time.get(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Knows: the kernel. Must not know anything above.
 
+mod abort;
 mod clock;
 mod errno;
 #[cfg(target_os = "linux")]
@@ -9,7 +10,8 @@ mod event;
 mod listen;
 mod random;
 
-pub use clock::{Time, nanoseconds, now};
+pub use abort::abort;
+pub use clock::{Clock, Time, nanoseconds, now};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;

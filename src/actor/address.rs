@@ -1,0 +1,173 @@
+//! Addresses: how actors are reached from anywhere.
+//!
+//! Knows: which actor, and how a message gets into its mailbox. Must not know what the actor does with it.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+use super::head::Head;
+use super::shell::drop_contained;
+use super::{Actor, Message, SendError, SendTo};
+use crate::executor::{Core, Demand, RawAddress, Refused, current, post};
+
+/// Names an actor from anywhere in the process. `Copy`, `Send`, 16 bytes; keeps nothing alive, and never reaches another
+/// actor than the one it was made for.
+pub struct Addr<A> {
+    raw: RawAddress,
+    actor: PhantomData<fn(A)>,
+}
+
+impl<A: Actor> Addr<A> {
+    pub(crate) fn new(raw: RawAddress) -> Addr<A> {
+        Addr { raw, actor: PhantomData }
+    }
+
+    /// Sends a message; never waits.
+    ///
+    /// On the actor's own core `Ok` means that the message is in its mailbox. From another core it means that it is on its
+    /// way; should the mailbox be full when it arrives there, it is counted among the dead letters.
+    /// Messages from one actor to another arrive in the order in which they were sent.
+    ///
+    /// **Costs** no allocation, and no system call but one to wake a core that sleeps. To another core, a message of more
+    /// than 96 bytes is boxed.
+    ///
+    /// # Errors
+    /// Hands the message back: [`SendError::Full`] when the mailbox, or the lane to its core, has no room,
+    /// [`SendError::Stopped`] when the actor has ended.
+    pub fn tell<M: SendTo<A>>(self, message: M) -> Result<(), SendError<M>> {
+        tell::<A, M>(self.raw, message)
+    }
+
+    /// A reference that hides the type of the actor.
+    #[must_use]
+    pub fn recipient<M: SendTo<A>>(self) -> Recipient<M> {
+        Recipient { raw: self.raw, tell: tell::<A, M> }
+    }
+
+    /// Stops the actor after the message that it handles now, ahead of those in its mailbox. Does nothing if it has ended.
+    pub fn stop(self) {
+        demand(self.raw, Demand::Stop);
+    }
+
+    /// Ends the actor as soon as its core gets to it; output that is queued on its connection is dropped. Does nothing if
+    /// it has ended.
+    pub fn abort(self) {
+        demand(self.raw, Demand::Abort);
+    }
+}
+
+/// Can be sent an `M`, whoever it is. `Copy`, `Send`, 24 bytes.
+pub struct Recipient<M> {
+    raw: RawAddress,
+    /// An indirect call per message is the price of hiding the type (R6).
+    tell: fn(RawAddress, M) -> Result<(), SendError<M>>,
+}
+
+impl<M: Message> Recipient<M> {
+    /// Sends a message, like [`Addr::tell`].
+    ///
+    /// # Errors
+    /// As [`Addr::tell`].
+    pub fn tell(self, message: M) -> Result<(), SendError<M>> {
+        (self.tell)(self.raw, message)
+    }
+}
+
+fn tell<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) -> Result<(), SendError<M>> {
+    current::with(|core| match core {
+        Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw, message),
+        from => post(from, raw, arrive::<A, M>, message).map_err(|refused| match refused {
+            Refused::Full(message) => SendError::Full(message),
+            Refused::Gone(message) => SendError::Stopped(message),
+        }),
+    })
+}
+
+fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
+    let mut message = Some(message);
+    let pushed = core.cells.with_head(raw.cell, |head: &Head<A>| {
+        let message = message.take().expect("the message is taken once");
+        head.push(core, message, M::accepted)
+    });
+    match pushed {
+        Some(Ok(())) => {
+            core.schedule(raw.cell);
+            Ok(())
+        }
+        Some(Err(error)) => Err(error),
+        None => Err(SendError::Stopped(message.take().expect("nobody took the message"))),
+    }
+}
+
+/// A message arrives from another core or thread. What the mailbox refuses is a dead letter.
+fn arrive<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) {
+    current::with(|core| {
+        let Some(core) = core else { return };
+        if let Err(error) = tell_here::<A, M>(core, raw, message) {
+            core.counters.dead_letter(error.reason());
+            drop_contained(core, error);
+        }
+    });
+}
+
+fn demand(raw: RawAddress, demand: Demand) {
+    current::with(|core| match core {
+        Some(core) if core.id == raw.core => {
+            core.demand(raw.cell, demand);
+        }
+        // A core that has ended has no actors left; a lane or inbox that is full refuses the demand.
+        from => drop(post(from, raw, arrive_demand, demand)),
+    });
+}
+
+fn arrive_demand(raw: RawAddress, demand: Demand) {
+    current::with(|core| core.is_some_and(|core| core.demand(raw.cell, demand)));
+}
+
+impl<A> Clone for Addr<A> {
+    fn clone(&self) -> Addr<A> {
+        *self
+    }
+}
+
+impl<A> Copy for Addr<A> {}
+
+impl<A> PartialEq for Addr<A> {
+    fn eq(&self, other: &Addr<A>) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl<A> Eq for Addr<A> {}
+
+impl<A> Hash for Addr<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.raw.hash(state);
+    }
+}
+
+impl<A> fmt::Debug for Addr<A> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RawAddress { core, cell, .. } = self.raw;
+        write!(out, "Addr({}:{}:{})", core.0, cell.index, cell.generation)
+    }
+}
+
+impl<M> Clone for Recipient<M> {
+    fn clone(&self) -> Recipient<M> {
+        *self
+    }
+}
+
+impl<M> Copy for Recipient<M> {}
+
+impl<M> fmt::Debug for Recipient<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RawAddress { core, cell, .. } = self.raw;
+        write!(out, "Recipient({}:{}:{})", core.0, cell.index, cell.generation)
+    }
+}
+
+const _: () = assert!(size_of::<Addr<()>>() == 16);
+const _: () = assert!(size_of::<Recipient<()>>() == 24);

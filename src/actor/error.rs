@@ -1,0 +1,83 @@
+//! What can go wrong when something is sent or spawned.
+//!
+//! Knows: the reasons, with what is handed back. Must not know how they come about.
+
+use std::fmt;
+
+use crate::executor::{DeadReason, count_dead_letter};
+
+/// A message that was not taken, handed back with the reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<M> {
+    /// The receiver's mailbox is full, or the lane to its core is. Try again later, or give up.
+    Full(M),
+    /// The receiver has stopped, and its address will never be valid again.
+    Stopped(M),
+}
+
+impl<M> SendError<M> {
+    /// The message.
+    pub fn into_message(self) -> M {
+        match self {
+            SendError::Full(message) | SendError::Stopped(message) => message,
+        }
+    }
+
+    pub(super) fn reason(&self) -> DeadReason {
+        match self {
+            SendError::Full(_) => DeadReason::Full,
+            SendError::Stopped(_) => DeadReason::Stopped,
+        }
+    }
+}
+
+impl<M> fmt::Display for SendError<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            SendError::Full(_) => "the receiver's mailbox, or the lane to its core, is full",
+            SendError::Stopped(_) => "the receiver has stopped",
+        })
+    }
+}
+
+impl<M> fmt::Debug for SendError<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            SendError::Full(_) => "Full(..)",
+            SendError::Stopped(_) => "Stopped(..)",
+        })
+    }
+}
+
+impl<M> std::error::Error for SendError<M> {}
+
+/// Turns a refusal into a counted dead letter.
+pub trait OrDeadLetter {
+    /// Drops the message if it was refused, and counts it among the dead letters with the reason.
+    fn or_dead_letter(self);
+}
+
+impl<M> OrDeadLetter for Result<(), SendError<M>> {
+    fn or_dead_letter(self) {
+        if let Err(error) = self {
+            count_dead_letter(error.reason());
+        }
+    }
+}
+
+/// An actor that could not be spawned, handed back: the core holds as many as `Config::actors_max` allows.
+pub struct SpawnError<A>(pub A);
+
+impl<A> fmt::Display for SpawnError<A> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the core holds as many actors as Config::actors_max allows")
+    }
+}
+
+impl<A> fmt::Debug for SpawnError<A> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("SpawnError(..)")
+    }
+}
+
+impl<A> std::error::Error for SpawnError<A> {}

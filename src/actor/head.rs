@@ -1,0 +1,58 @@
+//! The part of an actor that addresses look for: its mailbox.
+//!
+//! Knows: messages waiting, and the bound. Must not know who runs them.
+
+use super::shell::drop_contained;
+use super::{Actor, SendError};
+use crate::executor::{Core, DeadReason};
+use crate::mem::{ChunkPool, Fifo};
+
+/// A mailbox, found by the type of its actor.
+pub(crate) struct Head<A: Actor> {
+    mailbox: Fifo<A::Message>,
+    capacity: u32,
+}
+
+impl<A: Actor> Head<A> {
+    pub(crate) fn new(capacity: u32) -> Head<A> {
+        Head { mailbox: Fifo::new(), capacity }
+    }
+
+    /// Puts a message in. `wrap`, which is user code, runs only if there is room.
+    pub(crate) fn push<M>(
+        &self,
+        core: &Core,
+        message: M,
+        wrap: impl FnOnce(M) -> A::Message,
+    ) -> Result<(), SendError<M>> {
+        if self.is_full() || !self.mailbox.has_room(&core.chunks) {
+            return Err(SendError::Full(message));
+        }
+        if let Err(wrapped) = self.mailbox.push(&core.chunks, wrap(message)) {
+            // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
+            core.counters.dead_letter(DeadReason::Full);
+            drop_contained(core, wrapped);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pop(&self, chunks: &ChunkPool) -> Option<A::Message> {
+        self.mailbox.pop(chunks)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mailbox.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.mailbox.len() >= self.capacity as usize
+    }
+
+    /// Counts and drops what is left.
+    pub(crate) fn discard(&self, core: &Core) {
+        while let Some(message) = self.pop(&core.chunks) {
+            core.counters.dead_letter(DeadReason::Stopped);
+            drop_contained(core, message);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Every limit of the runtime, by name.
+//!
+//! Knows: numbers. Must not know what they are used for.
+
+use std::time::Duration;
+
+/// The limits of a system. Each has a default that suits a server of many small connections; reaching one is an answer
+/// (`Full`, a closed connection, a counted dead letter), never growth.
+///
+/// Limits are per core unless they say otherwise.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Actors alive on a core, connections included. Default 4,194,304.
+    pub actors_max: u32,
+    /// Connections open in the whole system. `None`: as many as the descriptor limit allows, less 64 for everything else.
+    pub connections_max: Option<usize>,
+    /// Bytes in all mailboxes of a core together. Default 256 MiB.
+    pub mailbox_bytes_max: usize,
+    /// Receive buffers. A power of two, at most 32,768. Default 32.
+    pub receive_buffers: u16,
+    /// Bytes in each receive buffer. Default 64 KiB.
+    pub receive_buffer_bytes: u32,
+    /// Send slots of 256 B, 1 KiB, 4 KiB, 16 KiB and 64 KiB. Default 8192, 4096, 1024, 256, 64.
+    pub send_slots: [u32; 5],
+    /// Bytes written and not yet taken by the kernel, per connection. Default 1 MiB.
+    pub outbox_bytes_max: usize,
+    /// Entries in the submission queue: a power of two from 2 to 32,768. Default 256.
+    pub submission_entries: u32,
+    /// Entries in the completion queue: a power of two, at least as many. Default 4,096.
+    pub completion_entries: u32,
+    /// Envelopes under way from one core to another. Default 1,024.
+    pub lane_capacity: u32,
+    /// Envelopes under way to a core from threads outside of the system. Default 4,096.
+    pub inbox_capacity: usize,
+    /// Timers set at one time. Default 4,194,304.
+    pub timers_max: u32,
+    /// Messages that one actor handles before others have their turn. Default 64.
+    pub activation_messages: u32,
+    /// Time that one actor runs before others have their turn, looked at between messages. Default 200 µs.
+    pub activation_time: Duration,
+    /// Activations before the core looks at the kernel again. Default 1,024.
+    pub turn_activations: u32,
+    /// Time before the core looks at the kernel again, looked at between activations. Default 500 µs.
+    pub turn_time: Duration,
+    /// Time that an idle core looks at memory before it sleeps. Zero where cores outnumber processors. Default 20 µs.
+    pub spin: Duration,
+    /// Time for connections to send what is queued when the system shuts down. Default 10 s.
+    pub drain_deadline: Duration,
+    /// Time for a closing connection to send what is queued, and for its peer to close too. Default 5 s.
+    pub close_deadline: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            actors_max: 1 << 22,
+            connections_max: None,
+            mailbox_bytes_max: 256 << 20,
+            receive_buffers: 32,
+            receive_buffer_bytes: 64 << 10,
+            send_slots: [8192, 4096, 1024, 256, 64],
+            outbox_bytes_max: 1 << 20,
+            submission_entries: 256,
+            completion_entries: 4096,
+            lane_capacity: 1024,
+            inbox_capacity: 4096,
+            timers_max: 1 << 22,
+            activation_messages: 64,
+            activation_time: Duration::from_micros(200),
+            turn_activations: 1024,
+            turn_time: Duration::from_micros(500),
+            spin: Duration::from_micros(20),
+            drain_deadline: Duration::from_secs(10),
+            close_deadline: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A limit that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The limit's name in [`Config`].
+    pub limit: &'static str,
+    /// What it was set to.
+    pub got: u64,
+    /// What it may be.
+    pub expected: &'static str,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Config::{} is {}: it must be {}", self.limit, self.got, self.expected)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Looks at every limit.
+    ///
+    /// # Errors
+    /// Names the first limit that cannot be, with what it may be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let queue = |entries: u32| entries.is_power_of_two() && (2..=32_768).contains(&entries);
+        let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
+        let rules: [(&'static str, u64, bool, &'static str); 13] = [
+            ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
+            (
+                "receive_buffers",
+                self.receive_buffers.into(),
+                self.receive_buffers.is_power_of_two() && self.receive_buffers <= 32_768,
+                "a power of two, at most 32,768",
+            ),
+            (
+                "receive_buffer_bytes",
+                self.receive_buffer_bytes.into(),
+                (64..=1 << 26).contains(&self.receive_buffer_bytes),
+                "from 64 to 67,108,864",
+            ),
+            (
+                "send_slots",
+                slots,
+                slots > 0 && slots < 1 << 24,
+                "from 1 to 16,777,215 in all classes together",
+            ),
+            (
+                "outbox_bytes_max",
+                self.outbox_bytes_max as u64,
+                (1..=1 << 30).contains(&self.outbox_bytes_max),
+                "from 1 to 1,073,741,824",
+            ),
+            (
+                "submission_entries",
+                self.submission_entries.into(),
+                queue(self.submission_entries),
+                "a power of two from 2 to 32,768",
+            ),
+            (
+                "completion_entries",
+                self.completion_entries.into(),
+                self.completion_entries.is_power_of_two()
+                    && (self.submission_entries..=1 << 20).contains(&self.completion_entries),
+                "a power of two from submission_entries to 1,048,576",
+            ),
+            (
+                "lane_capacity",
+                self.lane_capacity.into(),
+                self.lane_capacity.is_power_of_two() && (2..=1 << 20).contains(&self.lane_capacity),
+                "a power of two from 2 to 1,048,576",
+            ),
+            ("inbox_capacity", self.inbox_capacity as u64, self.inbox_capacity > 0, "at least 1"),
+            ("timers_max", self.timers_max.into(), self.timers_max > 0, "at least 1"),
+            (
+                "activation_messages",
+                self.activation_messages.into(),
+                self.activation_messages > 0,
+                "at least 1",
+            ),
+            ("turn_activations", self.turn_activations.into(), self.turn_activations > 0, "at least 1"),
+            (
+                "mailbox_bytes_max",
+                self.mailbox_bytes_max as u64,
+                self.mailbox_bytes_max >= 16_384,
+                "at least 16,384",
+            ),
+        ];
+        let broken = rules.into_iter().find(|(_, _, holds, _)| !holds);
+        broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_possible() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn an_impossible_limit_is_named_with_its_cure() {
+        let error = Config { submission_entries: 3, ..Config::default() }.check().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Config::submission_entries is 3: it must be a power of two from 2 to 32,768"
+        );
+    }
+}

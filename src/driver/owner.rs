@@ -1,0 +1,66 @@
+//! The driver of one core: the owner of a backend.
+//!
+//! Knows: the order in which ops go out. Must not know what they are for.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Backend, Completion, DriverLedger, ListenSocket, Op, Pools, SocketId, Token, Wait, Waker};
+
+/// Completion I/O for one core. Beside the executor the only type that is generic over the backend.
+#[derive(Debug)]
+pub struct Driver<B> {
+    backend: B,
+}
+
+impl<B: Backend> Driver<B> {
+    /// Takes a backend over.
+    #[must_use]
+    pub fn new(backend: B) -> Driver<B> {
+        Driver { backend }
+    }
+
+    /// Hands an op to the backend. Neither blocks nor fails.
+    pub fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
+        self.backend.submit(pools, token, op);
+    }
+
+    /// See [`Backend::enter`].
+    pub fn enter(&mut self, pools: &Pools, wait: Wait, completions: &mut Vec<Completion>) {
+        self.backend.enter(pools, wait, completions);
+    }
+
+    /// True if entering would find something: a look at memory.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.backend.ready()
+    }
+
+    /// How many ops fit in before they should be handed to the kernel.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.backend.room()
+    }
+
+    /// Ends the sleep of this core from any thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.backend.waker()
+    }
+
+    /// Takes a listening socket over.
+    pub fn adopt(&mut self, socket: ListenSocket) -> io::Result<SocketId> {
+        self.backend.adopt(socket)
+    }
+
+    /// What is in use now.
+    #[must_use]
+    pub fn ledger(&self) -> DriverLedger {
+        self.backend.ledger()
+    }
+
+    /// Ends everything in flight; answers how many operations could not be awaited.
+    pub fn drain(&mut self, pools: &Pools, patience: Duration) -> usize {
+        self.backend.drain(pools, patience)
+    }
+}

@@ -1,0 +1,79 @@
+//! What has happened on a core, in numbers.
+//!
+//! Knows: counters. Must not know who reads them.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::current;
+
+/// Why a message was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadReason {
+    /// The receiver's mailbox was full, or the lane to its core was.
+    Full,
+    /// The receiver had stopped, or stopped with the message in its mailbox.
+    Stopped,
+    /// The handler that was to answer panicked on it, or the actor ended before it came up.
+    Failed,
+}
+
+/// Counters of one core. Each only grows.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Actors spawned.
+    pub started: Cell<u64>,
+    /// Actors ended.
+    pub ended: Cell<u64>,
+    /// Handlers that panicked.
+    pub panics: Cell<u64>,
+    /// Values whose `Drop` panicked, and that were leaked in part.
+    pub drop_panics: Cell<u64>,
+    /// Messages handled.
+    pub handled: Cell<u64>,
+    /// Messages not delivered, by reason.
+    pub dead: [Cell<u64>; 3],
+    /// Turns made.
+    pub turns: Cell<u64>,
+    /// Times that the core slept.
+    pub sleeps: Cell<u64>,
+    /// Messages too large for a lane's slot, and so boxed.
+    pub boxed: Cell<u64>,
+}
+
+impl Counters {
+    /// Adds to a counter.
+    pub fn add(counter: &Cell<u64>, more: u64) {
+        counter.set(counter.get().wrapping_add(more));
+    }
+
+    /// Counts a message that was not delivered.
+    pub fn dead_letter(&self, reason: DeadReason) {
+        Counters::add(&self.dead[reason as usize], 1);
+    }
+
+    /// Messages not delivered, for whatever reason.
+    #[must_use]
+    pub fn dead_letters(&self) -> u64 {
+        self.dead.iter().map(Cell::get).sum()
+    }
+}
+
+/// Messages that threads outside of any system gave up on, by reason.
+static DEAD_OUTSIDE: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// Counts a message that its sender gave up on: on the sender's core, or for the process where the sender has none.
+pub fn count_dead_letter(reason: DeadReason) {
+    current::with(|core| match core {
+        Some(core) => core.counters.dead_letter(reason),
+        // Relaxed: a number that is read by itself orders nothing.
+        None => drop(DEAD_OUTSIDE[reason as usize].fetch_add(1, Ordering::Relaxed)),
+    });
+}
+
+/// Messages that threads outside of any system gave up on, for whatever reason.
+#[must_use]
+pub fn dead_letters_outside() -> u64 {
+    // Relaxed: as above.
+    DEAD_OUTSIDE.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+}

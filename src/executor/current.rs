@@ -1,0 +1,37 @@
+//! Which core this thread is running, if any.
+//!
+//! Knows: one pointer per thread. Must not know what is done with it.
+//!
+//! Invariants:
+//! 1. The pointer is null, or points to a `Core` that `scope` borrows for as long as it is set.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ptr;
+
+use super::core::Core;
+
+thread_local! {
+    static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
+}
+
+struct Restore(*const Core);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}
+
+/// Makes `core` this thread's current one while `run` runs, and restores what was before: also on unwinding.
+pub fn scope<R>(core: &Core, run: impl FnOnce() -> R) -> R {
+    let _restore = Restore(CURRENT.replace(ptr::from_ref(core)));
+    run()
+}
+
+/// Calls `look` with the current core of this thread; `None` on a thread that runs none.
+pub fn with<R>(look: impl FnOnce(Option<&Core>) -> R) -> R {
+    let core = CURRENT.get();
+    // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
+    look(unsafe { core.as_ref() })
+}

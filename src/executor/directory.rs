@@ -1,0 +1,72 @@
+//! Every core of the process, by its id: how threads outside of a system reach one.
+//!
+//! Knows: inboxes and wakes. Must not know what an envelope is for.
+//!
+//! Ids are given out once and never again, so an address kept beyond the end of its system finds nothing. The table keeps
+//! one word for each core that the process ever had.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crossbeam_channel::Sender;
+
+use super::address::CoreId;
+use super::envelope::Envelope;
+use super::sleep::SleepFlag;
+use crate::driver::Waker;
+
+/// The way into a core from any thread.
+#[derive(Debug)]
+pub struct Port {
+    /// Where envelopes are put.
+    pub inbox: Sender<Envelope>,
+    /// Whether the core sleeps.
+    pub sleep: SleepFlag,
+    /// What ends its sleep.
+    pub waker: Waker,
+}
+
+impl Port {
+    /// Wakes the core if it has announced that it sleeps. Call it after something was made visible to it.
+    pub fn wake_if_asleep(&self) {
+        if self.sleep.should_wake() {
+            self.waker.wake();
+        }
+    }
+}
+
+static PORTS: RwLock<Vec<Option<Arc<Port>>>> = RwLock::new(Vec::new());
+
+// A panic while the lock is held could only come from the allocator; the table is whole at every point.
+fn read() -> RwLockReadGuard<'static, Vec<Option<Arc<Port>>>> {
+    PORTS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write() -> RwLockWriteGuard<'static, Vec<Option<Arc<Port>>>> {
+    PORTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives out `count` ids in a row, answers the first.
+#[must_use]
+pub fn reserve(count: u32) -> CoreId {
+    let mut ports = write();
+    let first = u32::try_from(ports.len()).unwrap_or(u32::MAX);
+    assert!(first < u32::MAX - count, "the process has used up its core ids");
+    ports.resize_with((first + count) as usize, || None);
+    CoreId(first)
+}
+
+/// Makes a core reachable.
+pub fn open(core: CoreId, port: Arc<Port>) {
+    write()[core.0 as usize] = Some(port);
+}
+
+/// Makes a core unreachable, for ever.
+pub fn close(core: CoreId) {
+    write()[core.0 as usize] = None;
+}
+
+/// The way into a core, unless it has ended.
+#[must_use]
+pub fn port(core: CoreId) -> Option<Arc<Port>> {
+    read().get(core.0 as usize)?.clone()
+}

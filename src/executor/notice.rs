@@ -1,0 +1,125 @@
+//! What reaches a cell beside its messages, in lists that share one pool of nodes per core.
+//!
+//! Knows: completions and timers as data. Must not know what a cell makes of them.
+
+use std::cell::{Cell, RefCell};
+
+use crate::driver::Event;
+
+/// Something that a cell is told by its core. It comes before the messages in the mailbox.
+#[derive(Debug)]
+pub enum Notice {
+    /// What became of an op of this cell.
+    Io(Event),
+    /// A timer that this cell set is due; the number is the one it was set with.
+    Timer(u32),
+}
+
+const NONE: u32 = u32::MAX;
+
+/// The notices that wait for one cell, oldest first.
+#[derive(Debug)]
+pub struct NoticeList {
+    first: Cell<u32>,
+    last: Cell<u32>,
+}
+
+impl NoticeList {
+    /// No notices.
+    pub const EMPTY: NoticeList = NoticeList { first: Cell::new(NONE), last: Cell::new(NONE) };
+
+    /// True if none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first.get() == NONE
+    }
+}
+
+#[derive(Debug)]
+struct Node {
+    notice: Option<Notice>,
+    next: u32,
+}
+
+/// The nodes of all lists of a core. Their number is bounded by what can be in flight: ops and timers.
+#[derive(Debug)]
+pub struct Notices {
+    nodes: RefCell<Vec<Node>>,
+    free: Cell<u32>,
+}
+
+impl Notices {
+    /// No nodes yet.
+    #[must_use]
+    pub fn new() -> Notices {
+        Notices { nodes: RefCell::new(Vec::new()), free: Cell::new(NONE) }
+    }
+
+    /// Appends to a list of this pool.
+    pub fn push(&self, list: &NoticeList, notice: Notice) {
+        let mut nodes = self.nodes.borrow_mut();
+        let index = self.free.get();
+        let index = if index == NONE {
+            nodes.push(Node { notice: Some(notice), next: NONE });
+            nodes.len() as u32 - 1
+        } else {
+            let node = &mut nodes[index as usize];
+            self.free.set(node.next);
+            *node = Node { notice: Some(notice), next: NONE };
+            index
+        };
+        let last = list.last.replace(index);
+        if last == NONE {
+            list.first.set(index);
+        } else {
+            nodes[last as usize].next = index;
+        }
+    }
+
+    /// Takes the oldest notice of a list of this pool.
+    pub fn pop(&self, list: &NoticeList) -> Option<Notice> {
+        let index = list.first.get();
+        if index == NONE {
+            return None;
+        }
+        let mut nodes = self.nodes.borrow_mut();
+        let node = &mut nodes[index as usize];
+        let notice = node.notice.take();
+        list.first.set(node.next);
+        if node.next == NONE {
+            list.last.set(NONE);
+        }
+        node.next = self.free.replace(index);
+        notice
+    }
+}
+
+impl Default for Notices {
+    fn default() -> Notices {
+        Notices::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_share_nodes_and_keep_their_order() {
+        let notices = Notices::new();
+        let lists = [NoticeList::EMPTY, NoticeList::EMPTY];
+        for round in 0..3 {
+            for number in 0..10 {
+                notices.push(&lists[number % 2], Notice::Timer(number as u32 + round));
+            }
+            for number in 0..10 {
+                let Some(Notice::Timer(got)) = notices.pop(&lists[number % 2]) else {
+                    panic!("lost a notice")
+                };
+                assert_eq!(got, number as u32 + round);
+            }
+            assert!(lists[0].is_empty() && notices.pop(&lists[1]).is_none());
+        }
+        assert_eq!(notices.nodes.borrow().len(), 10, "nodes are used again");
+    }
+}

@@ -1,0 +1,35 @@
+//! What a core asks of its executor, because it needs the driver.
+//!
+//! Knows: the requests as data. Must not know the backend.
+
+use std::fmt;
+use std::io;
+
+use super::core::Core;
+use crate::driver::{DriverLedger, ListenSocket, SocketId};
+
+/// Called back with the socket. Once per listener and core, so an indirect call is of no account (R6).
+pub type Adopted = Box<dyn FnOnce(&Core, io::Result<SocketId>)>;
+
+/// Called with what the driver holds. A question of a test or of an operator, so an indirect call is of no account (R6).
+pub type Inspect = Box<dyn FnOnce(&Core, DriverLedger)>;
+
+/// Something that only the executor can do. It is done in the turn in which it was asked for.
+pub enum Request {
+    /// Take a listening socket over.
+    Adopt(ListenSocket, Adopted),
+    /// Tell what the driver holds.
+    Inspect(Inspect),
+    /// End the loop of this core.
+    Finish,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::Adopt(socket, _) => out.debug_tuple("Adopt").field(socket).finish(),
+            Request::Inspect(_) => out.write_str("Inspect"),
+            Request::Finish => out.write_str("Finish"),
+        }
+    }
+}

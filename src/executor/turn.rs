@@ -1,0 +1,216 @@
+//! The turn: the phases that every core repeats.
+//!
+//! Knows: the driver, the core's state, when to sleep. Must not know what actors do.
+//!
+//! The loop is started by `system` on the thread of a core, and comes round through [`Executor::run`]; a simulation
+//! calls the phases itself, one at a time.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use super::core::Core;
+use super::counters::Counters;
+use super::current;
+use super::links::Arrivals;
+use super::notice::Notice;
+use super::request::Request;
+use super::wheel::TimerPayload;
+use crate::driver::{Backend, Completion, Driver, Event, Wait};
+use crate::mem::Key;
+use crate::sys::{Time, nanoseconds};
+
+/// One core: its state, its driver, and what arrives from other cores.
+#[derive(Debug)]
+pub struct Executor<B> {
+    core: Rc<Core>,
+    driver: Driver<B>,
+    arrivals: Arrivals,
+    completions: Vec<Completion>,
+    due: Vec<TimerPayload>,
+    spin: Spin,
+    finished: bool,
+}
+
+/// How long an idle core looks at memory before it sleeps: less while that finds nothing, more while it does.
+#[derive(Debug)]
+struct Spin {
+    now_ns: u64,
+    max_ns: u64,
+}
+
+impl Spin {
+    fn found(&mut self) {
+        self.now_ns = self.max_ns;
+    }
+
+    /// A core that spins in vain soon all but stops; a sixteenth is kept to notice when it begins to pay again.
+    fn missed(&mut self) {
+        self.now_ns = (self.now_ns / 2).max(self.max_ns / 16);
+    }
+}
+
+impl<B: Backend> Executor<B> {
+    /// Puts a core together.
+    #[must_use]
+    pub fn new(core: Rc<Core>, backend: B, arrivals: Arrivals) -> Executor<B> {
+        let max_ns = nanoseconds(core.config.spin);
+        Executor {
+            core,
+            driver: Driver::new(backend),
+            arrivals,
+            completions: Vec::with_capacity(256),
+            due: Vec::new(),
+            spin: Spin { now_ns: max_ns, max_ns },
+            finished: false,
+        }
+    }
+
+    /// The state that handlers reach.
+    #[must_use]
+    pub fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    /// The driver, for whoever steps the core.
+    pub fn driver_mut(&mut self) -> &mut Driver<B> {
+        &mut self.driver
+    }
+
+    /// True once [`Request::Finish`] has come.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Repeats the turn until the core is asked to finish, then ends everything that is in flight. Answers how many
+    /// operations could not be awaited: their memory must be leaked.
+    pub fn run(&mut self) -> usize {
+        let core = self.core.clone();
+        current::scope(&core, || {
+            while !self.finished {
+                let wait = self.rest();
+                self.enter(wait);
+                self.receive();
+                self.expire();
+                self.activate();
+            }
+        });
+        self.driver.drain(&self.core.pools, self.core.config.close_deadline)
+    }
+
+    /// Phases 1 and 2, **enter** and **route**: hands the outbox over, collects completions, and takes each to its cell.
+    pub fn enter(&mut self, wait: Wait) {
+        Counters::add(&self.core.counters.turns, 1);
+        let core = &*self.core;
+        core.drain_outbox(|pools, token, op| self.driver.submit(pools, token, op));
+        self.driver.enter(&core.pools, wait, &mut self.completions);
+        core.read_clock();
+        let mut slots_came_back = false;
+        for completion in self.completions.drain(..) {
+            slots_came_back |= matches!(completion.event, Event::Sent { .. });
+            route(core, completion);
+        }
+        if slots_came_back {
+            while core.pools.send.has_free() && core.wake_for_slots() {}
+        }
+    }
+
+    /// Phase 3, **receive**: takes what other cores and threads have published, and does what needs the driver.
+    pub fn receive(&mut self) {
+        self.arrivals.deliver(&self.core);
+        for request in self.core.take_requests() {
+            match request {
+                Request::Adopt(socket, adopted) => adopted(&self.core, self.driver.adopt(socket)),
+                Request::Inspect(inspect) => inspect(&self.core, self.driver.ledger()),
+                Request::Finish => self.finished = true,
+            }
+        }
+    }
+
+    /// Phase 4, **expire**: timers that are due become notices.
+    pub fn expire(&mut self) {
+        if self.core.timers() > 0 {
+            self.core.expire(&mut self.due);
+        }
+    }
+
+    /// Phase 5, **run** and **publish**: runs ready cells until none is left or the turn's budget is used up, then makes
+    /// envelopes for other cores visible.
+    pub fn activate(&mut self) {
+        /// Activations between two looks at the clock, which costs as much as a small activation.
+        const CHECK_EVERY: u32 = 16;
+        let core = self.core.clone();
+        let deadline = core.now().after(core.config.turn_time);
+        for activation in 1..=core.config.turn_activations {
+            if !core.run_next() {
+                break;
+            }
+            if core.outbox_len() >= self.driver.room() / 2 {
+                self.submit_early(&core);
+            }
+            if activation.is_multiple_of(CHECK_EVERY) && core.read_clock() >= deadline {
+                break;
+            }
+        }
+        core.links.publish();
+    }
+
+    /// The outbox has reached half of the submission queue: out with it, without waiting.
+    #[cold]
+    fn submit_early(&mut self, core: &Core) {
+        core.drain_outbox(|pools, token, op| self.driver.submit(pools, token, op));
+    }
+
+    /// Phase 6, **rest?**: says how long the next enter may stay away. Spins on memory first, then announces sleep and
+    /// looks once more.
+    pub fn rest(&mut self) -> Wait {
+        self.arrivals.awake();
+        if self.core.has_ready() || self.arrivals.pending() {
+            return Wait::No;
+        }
+        if self.spin.max_ns > 0 {
+            self.enter(Wait::No);
+            if self.core.has_ready() || self.spin_on_memory().is_break() {
+                return Wait::No;
+            }
+        }
+        self.arrivals.announce_sleep();
+        if self.arrivals.pending() {
+            self.arrivals.awake();
+            return Wait::No;
+        }
+        Counters::add(&self.core.counters.sleeps, 1);
+        Wait::Until(self.core.next_deadline())
+    }
+
+    /// Looks at memory until something is there (`Break`) or the time for it has run out.
+    fn spin_on_memory(&mut self) -> ControlFlow<()> {
+        const LOOKS: u32 = 32;
+        let start = self.core.read_clock();
+        let end = Time(start.0.saturating_add(self.spin.now_ns)).min(self.core.next_deadline());
+        loop {
+            for _ in 0..LOOKS {
+                if self.driver.ready() || self.arrivals.pending() {
+                    self.spin.found();
+                    return ControlFlow::Break(());
+                }
+                std::hint::spin_loop();
+            }
+            if self.core.read_clock() >= end {
+                self.spin.missed();
+                return ControlFlow::Continue(());
+            }
+        }
+    }
+}
+
+/// Takes a completion to the cell that asked, as data.
+///
+/// # Panics
+/// When the cell is gone: its slot was reused, or could have been, with an operation in flight. The process aborts.
+fn route(core: &Core, completion: Completion) {
+    let cell = Key::from_bits(completion.token.0);
+    if let Err(notice) = core.notify(cell, Notice::Io(completion.event)) {
+        crate::sys::abort(format_args!("a completion for a cell that is gone: {cell:?} {notice:?}"));
+    }
+}

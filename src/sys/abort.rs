@@ -1,0 +1,14 @@
+//! The end of the process when an invariant of the runtime is broken.
+//!
+//! Knows: how to end. Must not know why.
+
+use std::fmt;
+
+/// Says what is broken and aborts the process. A panic would not do: inside a handler it would be caught, and the runtime
+/// would go on with memory that it no longer understands.
+#[cold]
+#[inline(never)]
+pub fn abort(what: fmt::Arguments<'_>) -> ! {
+    eprintln!("odeon: a broken invariant of the runtime, aborting: {what}");
+    std::process::abort()
+}
