@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use odeon::driver::Pools;
 use odeon::driver::backend::Backend;
+use odeon::driver::backend::mio::Mio;
 use odeon::driver::backend::sim::{Faults, Network, Peer, Sim, SimConfig};
 use odeon::mem::{ReceivePool, SendPool};
 use socket2::{Domain, Socket, Type};
@@ -169,6 +170,33 @@ impl Client for Peer {
     }
 }
 
+/// The readiness backend.
+pub struct InMio(Mio);
+
+impl Harness for InMio {
+    const ROUNDS: u32 = 1;
+    type Backend = Mio;
+    type Client = Loopback;
+
+    fn refused() -> Option<String> {
+        None
+    }
+
+    fn start(_round: u32, limits: &Limits, _pools: &Pools) -> InMio {
+        InMio(Mio::new(limits.sockets).expect("every platform has a poll"))
+    }
+
+    fn backend(&mut self) -> &mut Mio {
+        &mut self.0
+    }
+
+    fn connect(&mut self, address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
+        Loopback::connect(address, window)
+    }
+
+    fn pass_time(&mut self) {}
+}
+
 /// A client over the loopback interface.
 pub struct Loopback {
     stream: TcpStream,
@@ -177,7 +205,7 @@ pub struct Loopback {
 }
 
 impl Loopback {
-    pub fn connect(address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
+    fn connect(address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if let Some(bytes) = window {
             socket.set_recv_buffer_size(bytes)?;
