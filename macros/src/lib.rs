@@ -18,8 +18,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// The expansion is one `impl Message for …`, which can as well be written by hand.
 ///
-/// ```text
-/// use odeon::prelude::*;
+/// ```
+/// use odeon::Message;
 ///
 /// #[derive(Message)]
 /// struct Said { from: u64, text: String }
@@ -27,6 +27,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// #[derive(Message)]
 /// #[message(reply = Option<T>)]
 /// struct Pop<T> { below: T }
+///
+/// fn answers<M: Message<Reply = R>, R>() {}
+/// answers::<Said, ()>();
+/// answers::<Pop<u32>, Option<u32>>();
 /// ```
 #[proc_macro_derive(Message, attributes(message))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
