@@ -1,0 +1,110 @@
+//! What the rules tolerate, where, and why.
+//!
+//! Knows: paths, counts, reasons. A file ends with `.rs`; a path that ends with `/` stands for all files below it.
+
+/// The layers, lowest first. A module may name those before its own row, and itself.
+pub(crate) const LAYERS: &[&[&str]] = &[
+    &["config"],
+    &["sys"],
+    &["mem"],
+    &["driver"],
+    &["executor"],
+    &["actor"],
+    &["time"],
+    &["task"],
+    &["fs", "process"],
+    &["net"],
+    &["system"],
+    &["prelude"],
+];
+
+/// Where system calls are made (R1).
+pub(crate) const SYSTEM_CALLS: &[&str] = &["src/sys/", "src/driver/backend/", "src/driver/backend.rs"];
+
+/// Crates that make system calls, named elsewhere: file, crate, reason.
+pub(crate) const SYSTEM_CRATES_TOLERATED: &[(&str, &str, &str)] = &[
+    (
+        "src/driver/mod.rs",
+        "mio",
+        "holds the poll's waker; wakers cross threads, so one type covers all backends",
+    ),
+    ("src/driver/mod.rs", "socket2", "holds a listening socket on its way to its core, without calling it"),
+];
+
+/// Where descriptors may be seen (R2).
+pub(crate) const DESCRIPTORS: &[&str] = &["src/sys/", "src/driver/"];
+
+/// Where platforms may differ (R4).
+pub(crate) const PLATFORMS: &[(&str, &str)] = &[
+    ("src/driver/backend.rs", "which backends there are"),
+    ("src/sys/mod.rs", "which system calls there are"),
+    ("src/driver/mod.rs", "the waker of the backend that only Linux has"),
+    ("src/sys/listen.rs", "FreeBSD has another name for the option by which sockets share a port"),
+];
+
+/// The types that are generic over the backend (R3).
+pub(crate) const GENERIC_OVER_BACKEND: &[&str] = &["Driver", "Executor"];
+
+/// Where indirect calls and boxed closures are declared (R6): file, how many times `dyn` or a function pointer's type is
+/// written, what is called through it and how often.
+pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
+    (
+        "src/actor/address.rs",
+        1,
+        "a recipient hides the type of its actor: one call per message sent through it",
+    ),
+    ("src/actor/shell.rs", 1, "what a panic carries: dropped, once per panic"),
+    (
+        "src/executor/cell.rs",
+        2,
+        "the functions of a cell's type: one call per activation, one per cell freed",
+    ),
+    ("src/executor/envelope.rs", 2, "a message from another core: one call per message"),
+    (
+        "src/executor/links.rs",
+        1,
+        "how a message reaches its type's mailbox: one call per message from another core",
+    ),
+    (
+        "src/executor/request.rs",
+        2,
+        "what is asked of a core from outside: one call per listener or inspection",
+    ),
+];
+
+/// Where cores share memory (R9): file, reason.
+pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
+    ("src/executor/counters.rs", "metrics: each is written by one core and read by any"),
+    ("src/executor/directory.rs", "the directory of cores: written when one starts or ends"),
+    ("src/executor/sleep.rs", "the flag by which a core announces that it sleeps"),
+    ("src/mem/receive.rs", "numbers the pools of the process, once per pool, so that a lease knows its own"),
+];
+
+/// Where `unsafe` may stand at all.
+pub(crate) const UNSAFE_ALLOWED: &[&str] = &[
+    "src/sys/",
+    "src/mem/",
+    "src/driver/backend/uring",
+    "src/executor/cell",
+    "src/executor/current",
+    "src/executor/lane",
+    "src/executor/envelope",
+    "src/executor/task",
+    "src/executor/waker",
+];
+
+/// How many times `unsafe` stands in a file, its tests included.
+pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
+    ("src/executor/cell.rs", 12),
+    ("src/executor/current.rs", 1),
+    ("src/mem/fifo.rs", 7),
+    ("src/mem/receive.rs", 4),
+    ("src/mem/send.rs", 4),
+    ("src/sys/clock.rs", 1),
+    ("src/sys/event.rs", 3),
+];
+
+/// True if `path` is one of `places` or lies below one.
+pub(crate) fn lies_in(path: &str, places: &[&str]) -> bool {
+    places.iter().any(|place| if place.ends_with(".rs") { path == *place } else { path.starts_with(place) })
+}

@@ -1,0 +1,160 @@
+//! Words that must not be written.
+//!
+//! Knows: the words, put together here so that this file does not break its own rules. Must not know where they come from.
+
+use super::source::{Source, Violation, words};
+
+/// What is shipped does not unwrap, and an `expect` states an invariant.
+pub(crate) fn unwraps(source: &Source) -> Vec<Violation> {
+    let bare = source.shipped.match_indices(".unwrap()").chain(source.shipped.match_indices(".unwrap_err()"));
+    let silent = source.text.match_indices(concat!(".expect(", "\"\")"));
+    bare.chain(silent)
+        .map(|(place, _)| source.violation(place, "use `expect`, and state the invariant"))
+        .collect()
+}
+
+/// Nothing sleeps, tests least of all: they wait for what they need.
+pub(crate) fn sleeps(source: &Source) -> Vec<Violation> {
+    const NAMES: &[&str] =
+        &["park_timeout", "nanosleep", "clock_nanosleep", "usleep", "sleep_ms", "sleep_until"];
+    if source.path.starts_with("benches/") {
+        // A measurement waits for a time, and not for something.
+        return Vec::new();
+    }
+    let code = &source.code;
+    words(code)
+        .filter(|(place, word)| {
+            let of_thread = code[..*place].trim_end().ends_with("thread::");
+            let of_system = code[..*place].trim_end().ends_with("libc::");
+            let grouped = || code[..*place].rsplit(';').next().is_some_and(|item| item.contains("thread::{"));
+            match *word {
+                "sleep" => of_thread || of_system || grouped(),
+                word => NAMES.contains(&word) && (of_thread || of_system),
+            }
+        })
+        .map(|(place, word)| source.violation(place, format!("a sleep does not synchronise: `{word}`")))
+        .collect()
+}
+
+/// No test is ignored, and no example in the documentation.
+pub(crate) fn ignored(source: &Source) -> Vec<Violation> {
+    let tests = source.code.match_indices("#[ignore");
+    let examples = ["ignore", "no_run"].into_iter().flat_map(|word| {
+        let fence = format!("```{word}");
+        let other = format!("```rust,{word}");
+        let places = source.text.match_indices(&fence).chain(source.text.match_indices(&other));
+        places.map(|(place, _)| place).collect::<Vec<_>>()
+    });
+    tests
+        .map(|(place, _)| place)
+        .chain(examples.filter(|place| is_comment(&source.text, *place)))
+        .map(|place| source.violation(place, "a test that does not run is none"))
+        .collect()
+}
+
+fn is_comment(text: &str, place: usize) -> bool {
+    let line = text[..place].rsplit('\n').next().unwrap_or_default().trim_start();
+    line.starts_with("//!") || line.starts_with("///")
+}
+
+/// Nothing is left to do: it is done, or it is in the issue tracker.
+pub(crate) fn unfinished(source: &Source) -> Vec<Violation> {
+    const NAMES: &[&str] =
+        &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
+    words(&source.text)
+        .filter(|(_, word)| NAMES.contains(word))
+        .map(|(place, word)| source.violation(place, format!("`{word}`: do it, or say what is so")))
+        .collect()
+}
+
+/// Code that nobody uses goes.
+pub(crate) fn dead_code(source: &Source) -> Vec<Violation> {
+    const LINTS: &[&str] = &[
+        "dead_code",
+        "unused",
+        "unused_imports",
+        "unused_variables",
+        "unused_mut",
+        "unreachable_code",
+        "warnings",
+    ];
+    let attributes = ["allow(", "expect("].into_iter().flat_map(|open| source.code.match_indices(open));
+    attributes
+        .filter(|(place, open)| {
+            let in_attribute =
+                source.code[..*place].trim_end().ends_with('[') || source.code[..*place].ends_with(", ");
+            let end = super::source::behind_match(&source.code, place + open.len() - 1);
+            in_attribute && words(&source.code[*place..end]).any(|(_, word)| LINTS.contains(&word))
+        })
+        .map(|(place, _)| source.violation(place, "code that nobody uses goes, and warnings are heard"))
+        .collect()
+}
+
+/// A function that answers something is called by what it answers.
+pub(crate) fn getters(source: &Source) -> Vec<Violation> {
+    let mut previous = "";
+    let mut found = Vec::new();
+    for (place, word) in words(&source.code) {
+        // `get_mut` is what the standard library calls the twin of `get`.
+        if previous == "fn" && word.starts_with(concat!("get", "_")) && word != "get_mut" {
+            found.push(source.violation(place, format!("`{word}`: leave `get` out of it")));
+        }
+        previous = word;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rule: fn(&Source) -> Vec<Violation>, text: &str, expected: usize) {
+        assert_eq!(rule(&Source::new("src/a.rs", text)).len(), expected, "{text}");
+    }
+
+    #[test]
+    fn unwraps_are_found_in_what_is_shipped() {
+        check(unwraps, "a.unwrap(); b.unwrap_err(); c.unwrap_or(d)", 2);
+        check(unwraps, "#[cfg(test)] mod tests { fn a() { b.unwrap() } }", 0);
+        check(unwraps, concat!("a.expect(", "\"\")"), 1);
+        check(unwraps, "a.expect(\"it is there\")", 0);
+    }
+
+    #[test]
+    fn sleeps_are_found_in_tests_too() {
+        check(sleeps, "std::thread::sleep(a)", 1);
+        check(sleeps, "use std::thread::{self, sleep};", 1);
+        check(sleeps, "#[cfg(test)] mod tests { fn a() { thread::park_timeout(b) } }", 1);
+        check(sleeps, "libc::nanosleep(a, b)", 1);
+        check(sleeps, "core.sleep(a); odeon::time::sleep(b)", 0);
+    }
+
+    #[test]
+    fn tests_that_do_not_run_are_found() {
+        check(ignored, concat!("#[test] #[ign", "ore] fn a() {}"), 1);
+        check(ignored, concat!("#[test] #[ign", "ore = \"slow\"] fn a() {}"), 1);
+        check(ignored, "/// ```ignore\n//! ```no_run\n/// ```rust,no_run", 3);
+        check(ignored, "/// ```compile_fail\n/// ```", 0);
+    }
+
+    #[test]
+    fn unfinished_things_are_found() {
+        check(unfinished, concat!("// TO", "DO: more"), 1);
+        check(unfinished, concat!("/* FIX", "ME */"), 1);
+        check(unfinished, "let todos = 3;", 0);
+    }
+
+    #[test]
+    fn dead_code_that_is_kept_is_found() {
+        check(dead_code, "#[allow(dead_code)] fn a() {}", 1);
+        check(dead_code, "#![expect(clippy::a, unused)]", 1);
+        check(dead_code, "#[cfg_attr(a, allow(dead_code))] fn a() {}", 1);
+        check(dead_code, "#![allow(unsafe_code)] fn a() { b.expect(\"dead_code\") }", 0);
+    }
+
+    #[test]
+    fn getters_are_found() {
+        check(getters, concat!("fn get", "_name() {}"), 1);
+        check(getters, concat!("fn get() {} fn get_mut() {} fn a() { b.get", "_name() }"), 0);
+    }
+}
