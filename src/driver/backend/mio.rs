@@ -50,6 +50,8 @@ pub struct Mio {
     starving: VecDeque<SocketId>,
     /// The receive buffer that is being filled.
     filling: Option<u16>,
+    /// An enter has answered without a poll: the next one polls, so that edges are not put off for ever.
+    poll_due: bool,
     /// Last completions of ops that needed no waiting, until the next enter.
     answers: Vec<Completion>,
     enters: u64,
@@ -73,6 +75,7 @@ impl Mio {
             ready: VecDeque::new(),
             starving: VecDeque::new(),
             filling: None,
+            poll_due: false,
             answers: Vec::new(),
             enters: 0,
             buffer_shortages: 0,
@@ -145,6 +148,7 @@ impl Mio {
     /// Collects edges. True if a wake or a signal was among them: the caller's turn comes first then.
     fn poll(&mut self, timeout: Option<Duration>) -> bool {
         self.enters += 1;
+        self.poll_due = false;
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
@@ -187,7 +191,10 @@ impl Backend for Mio {
         let before = completions.len();
         completions.append(&mut self.answers);
         self.carry_on(pools, completions);
-        if wait == Wait::No && self.table.operations() == 0 {
+        let answered = completions.len() > before;
+        let nothing_to_ask = wait == Wait::No && self.table.operations() == 0;
+        if nothing_to_ask || (answered && !self.poll_due) {
+            self.poll_due = answered;
             return;
         }
         loop {
