@@ -3,6 +3,8 @@
 pub mod mio;
 pub mod null;
 pub mod sim;
+#[cfg(target_os = "linux")]
+pub mod uring;
 
 use std::net::SocketAddr;
 

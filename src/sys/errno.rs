@@ -14,6 +14,12 @@ macro_rules! errnos { ($($name:ident)*) => { impl Errno { $(
 errnos! { EAGAIN EBADF EBUSY ECANCELED ECONNABORTED ECONNRESET EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOSYS ENOTCONN EPERM EPIPE ETIMEDOUT EADDRINUSE ENOENT EALREADY EACCES }
 
 impl Errno {
+    /// Why the last system call of this thread failed.
+    #[must_use]
+    pub fn last() -> Errno {
+        Errno::of(&io::Error::last_os_error())
+    }
+
     /// The number inside an `io::Error`; EINVAL where it carries none.
     #[must_use]
     pub fn of(error: &io::Error) -> Errno {

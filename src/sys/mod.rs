@@ -3,20 +3,32 @@
 //! Knows: the kernel. Must not know anything above.
 
 mod abort;
+#[cfg(target_os = "linux")]
+mod buffers;
 mod clock;
 mod errno;
 #[cfg(target_os = "linux")]
 mod event;
 mod listen;
+#[cfg(target_os = "linux")]
+mod mapping;
 mod random;
+#[cfg(target_os = "linux")]
+mod ring;
 
 pub use abort::abort;
+#[cfg(target_os = "linux")]
+pub use buffers::BufferRing;
 pub use clock::{Clock, Time, nanoseconds, now};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
 pub use listen::listen_together;
+#[cfg(target_os = "linux")]
+pub use mapping::Mapping;
 pub use random::Random;
+#[cfg(target_os = "linux")]
+pub use ring::{Answer, Pause, Ring};
 
 /// Lets a socket share its port with others of this user that say so too. FreeBSD spreads connections only over sockets
 /// that ask for it by another name.

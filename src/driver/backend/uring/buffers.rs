@@ -1,0 +1,127 @@
+//! Receive buffers: how many the kernel has, and which receives wait for some.
+//!
+//! Knows: the buffer ring, the pool, the parked. Must not know sockets.
+//!
+//! A receive that finds no buffer is parked here, and armed again when the kernel has buffers: also when it already has
+//! some by the time that we hear of the shortage. First parked, first armed. As many are armed at once as there are
+//! buffers, so a single buffer does not make a thousand receives fail.
+//!
+//! Invariants:
+//! 1. Every buffer in the ring is with the filler, as its pool says, until the completion that uses it up.
+//! 2. The ring of buffers is unmapped only if its group has been unregistered with nothing in flight.
+#![allow(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+
+use crate::mem::{Key, Lease, ReceivePool};
+use crate::sys::{Answer, BufferRing, Errno, Ring};
+
+/// The buffers of one ring.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    /// Leaked if the kernel may still read it.
+    ring: ManuallyDrop<BufferRing>,
+    with_kernel: u32,
+    parked: VecDeque<Key>,
+    shortages: u64,
+    /// Shortages since buffers last came or went: a bound on trying again, should the kernel count otherwise.
+    futile: usize,
+    unregistered: bool,
+}
+
+impl Buffers {
+    /// Registers a group of buffers, of which there are none yet.
+    pub(super) fn register(
+        ring: &mut Ring,
+        buffers: BufferRing,
+        group: u16,
+        incremental: bool,
+    ) -> Result<Buffers, Errno> {
+        // SAFETY: the ring of buffers is dropped only after the drain, which unregisters the group (invariant 2), and
+        // its buffers belong to a pool that lives until then, as `Uring::open` demands.
+        unsafe { ring.register_buffers(&buffers, group, incremental) }?;
+        let ring = ManuallyDrop::new(buffers);
+        Ok(Buffers {
+            ring,
+            with_kernel: 0,
+            parked: VecDeque::new(),
+            shortages: 0,
+            futile: 0,
+            unregistered: false,
+        })
+    }
+
+    /// How often a receive found no buffer.
+    pub(super) fn shortages(&self) -> u64 {
+        self.shortages
+    }
+
+    /// Gives every free buffer of the pool to the kernel.
+    pub(super) fn replenish(&mut self, pool: &ReceivePool) {
+        while let Some(buffer) = pool.take_free() {
+            // SAFETY: the buffer is with the filler from now on (invariant 1), so the pool neither lends nor frees it
+            // before the kernel's completion says that it has been used up.
+            unsafe { self.ring.add(buffer, pool.buffer_address(buffer), pool.size()) };
+            self.with_kernel += 1;
+            self.futile = 0;
+        }
+        self.ring.publish();
+    }
+
+    /// The bytes that an answer brought, lent. None if it used no buffer.
+    #[inline]
+    pub(super) fn lease(&mut self, pool: &ReceivePool, answer: Answer) -> Option<Lease> {
+        let buffer = answer.buffer()?;
+        let more = answer.buffer_more();
+        if !more {
+            self.with_kernel -= 1;
+        }
+        self.futile = 0;
+        Some(pool.lend(buffer, answer.outcome().unwrap_or(0), more))
+    }
+
+    /// A receive found no buffer.
+    pub(super) fn park(&mut self, key: Key) {
+        self.shortages += 1;
+        self.futile += 1;
+        self.parked.push_back(key);
+    }
+
+    /// Takes a receive out of the parked. False if it is not among them.
+    pub(super) fn unpark(&mut self, key: Key) -> bool {
+        let place = self.parked.iter().position(|parked| *parked == key);
+        place.is_some_and(|place| self.parked.remove(place).is_some())
+    }
+
+    /// True if a parked receive would find a buffer.
+    pub(super) fn can_rearm(&self) -> bool {
+        !self.parked.is_empty() && self.with_kernel > 0 && self.futile < 4 * (self.parked.len() + 1)
+    }
+
+    /// How many parked receives to arm now.
+    pub(super) fn rearm_count(&self) -> usize {
+        if self.can_rearm() { self.parked.len().min(self.with_kernel as usize) } else { 0 }
+    }
+
+    /// The receive that has been parked longest.
+    pub(super) fn next_parked(&mut self) -> Option<Key> {
+        self.parked.pop_front()
+    }
+
+    /// The group is unregistered, and nothing is in flight: the kernel no longer knows any buffer.
+    pub(super) fn end(&mut self, pool: &ReceivePool) {
+        pool.reclaim();
+        self.with_kernel = 0;
+        self.unregistered = true;
+    }
+}
+
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        if self.unregistered {
+            // SAFETY: dropped here and nowhere else; the kernel does not read it any more (invariant 2).
+            unsafe { ManuallyDrop::drop(&mut self.ring) };
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The one path for answers of the kernel.
+//!
+//! Knows: what an answer means for its operation. Must not know how entries reach the kernel.
+//!
+//! An answer is looked at in this order: does its operation exist (else it is stale: counted, its buffer given back);
+//! did it bring bytes; will there be more; then the result. A multishot that ended without having been asked to is armed
+//! again here, and the runtime sees it go on.
+
+use super::{Ending, File, Handle, Uring};
+use crate::driver::{Completion, Event, Pools, ReceiveEnd, SendStep, SocketId, Work};
+use crate::mem::Key;
+use crate::sys::{Answer, Errno};
+
+impl Uring {
+    #[inline]
+    pub(super) fn complete(&mut self, pools: &Pools, answer: Answer, completions: &mut Vec<Completion>) {
+        let key = Key::from_bits(answer.user_data);
+        let Some(operation) = self.in_flight.operation(key) else {
+            return self.stale(pools, answer);
+        };
+        let (token, id) = (operation.token, operation.socket);
+        match operation.work {
+            Work::Receive => {
+                if let Some(lease) = self.buffers.lease(&pools.receive, answer) {
+                    if lease.is_empty() {
+                        pools.receive.release(lease);
+                    } else {
+                        completions.push(Completion { token, event: Event::Received { lease } });
+                    }
+                }
+                if !answer.more() {
+                    self.receive_paused(pools, key, id, answer, completions);
+                }
+            }
+            Work::Send { .. } => self.sent(pools, key, id, answer, completions),
+            Work::Accept => self.accepted(pools, key, id, answer, completions),
+            Work::Cancel => self.cancelled(pools, key, id, answer, completions),
+            Work::Shutdown { both } => self.shut_down(key, id, both, answer, completions),
+            Work::Close { .. } => self.closed(pools, key, id, completions),
+            Work::Wake => self.woken(pools, key),
+        }
+    }
+
+    #[cold]
+    fn stale(&mut self, pools: &Pools, answer: Answer) {
+        self.counts.stale += 1;
+        if let Some(lease) = self.buffers.lease(&pools.receive, answer) {
+            pools.receive.release(lease);
+        }
+    }
+
+    /// The kernel has stopped receiving: for good, for want of a buffer, or by the way.
+    fn receive_paused(
+        &mut self,
+        pools: &Pools,
+        key: Key,
+        id: SocketId,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
+        let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
+        let cancelling = handle.cancelling || self.draining;
+        let why = match answer.outcome() {
+            Ok(0) => ReceiveEnd::EndOfStream,
+            Err(Errno::ECANCELED) => ReceiveEnd::Cancelled,
+            Err(Errno::ENOBUFS) if handle.finished => ReceiveEnd::EndOfStream,
+            Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR | Errno::EAGAIN) if cancelling => ReceiveEnd::Cancelled,
+            Err(Errno::ENOBUFS) => return self.buffers.park(key),
+            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => return self.issue(pools, key),
+            Err(error) => ReceiveEnd::Failed(error),
+        };
+        completions.push(self.end_inward(key, Event::ReceiveEnded { why }));
+    }
+
+    fn accepted(
+        &mut self,
+        pools: &Pools,
+        key: Key,
+        id: SocketId,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
+        if let Ok(place) = answer.outcome() {
+            self.take_in(key, place, completions);
+        }
+        if answer.more() {
+            return;
+        }
+        let listener = self.in_flight.socket(id).expect("a socket outlives its operations");
+        let cancelling = listener.handle.cancelling || self.draining;
+        let error = match answer.outcome() {
+            Ok(_) | Err(Errno::ECONNABORTED | Errno::EINTR | Errno::EAGAIN) if !cancelling => {
+                return self.issue(pools, key);
+            }
+            Ok(_) => Errno::ECANCELED,
+            Err(error) => error,
+        };
+        completions.push(self.end_inward(key, Event::AcceptEnded { error }));
+    }
+
+    /// Enters a new connection into the table.
+    fn take_in(&mut self, key: Key, place: u32, completions: &mut Vec<Completion>) {
+        let token = self.in_flight.operation(key).expect("looked at before").token;
+        match self.in_flight.insert(Handle::new(File::Direct(place))) {
+            Ok(socket) => completions.push(Completion { token, event: Event::Accepted { socket } }),
+            // Two entries per place make this unreachable in practice; a connection too many is closed, not leaked.
+            Err(_) => drop(self.outgoing.ring.clear_file(place)),
+        }
+    }
+
+    fn sent(
+        &mut self,
+        pools: &Pools,
+        key: Key,
+        id: SocketId,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
+        // While everything ends, a send is not begun again for its rest.
+        let result = match answer.outcome() {
+            Err(_) if self.draining => Err(Errno::ECANCELED),
+            result => result,
+        };
+        match self.in_flight.advance_send(key, result, &pools.send) {
+            SendStep::Continue => self.issue(pools, key),
+            SendStep::Done(completion) => {
+                let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
+                self.gathers.extend(socket.handle.gather.take());
+                completions.push(completion);
+            }
+        }
+    }
+
+    fn cancelled(
+        &mut self,
+        pools: &Pools,
+        key: Key,
+        id: SocketId,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
+        let socket = self.in_flight.socket(id).expect("a socket outlives its operations");
+        if answer.outcome() == Err(Errno::EALREADY) && socket.inward.is_some() {
+            // It was running at that moment, and may go on: ask again.
+            return self.issue(pools, key);
+        }
+        let token = self.in_flight.end(key).token;
+        completions.push(Completion { token, event: Event::Cancelled });
+    }
+
+    fn shut_down(
+        &mut self,
+        key: Key,
+        id: SocketId,
+        both: bool,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
+        let error = answer.outcome().err();
+        let token = self.in_flight.end(key).token;
+        completions.push(Completion { token, event: Event::ShutDown { error } });
+        if !both {
+            return;
+        }
+        let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
+        socket.handle.finished = true;
+        // A parked receive is not known to the kernel, so the shutdown cannot have ended it.
+        if let Some(receive) = socket.inward
+            && self.buffers.unpark(receive)
+        {
+            let why = error.map_or(ReceiveEnd::EndOfStream, ReceiveEnd::Failed);
+            completions.push(self.end_inward(receive, Event::ReceiveEnded { why }));
+        }
+    }
+
+    /// Answers to a reset and to the close proper.
+    fn closed(&mut self, pools: &Pools, key: Key, id: SocketId, completions: &mut Vec<Completion>) {
+        let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
+        if socket.handle.ending == Ending::Resetting {
+            // Reset or not (the connection may have been gone before), what is left is to close.
+            return self.issue(pools, key);
+        }
+        let (completion, _handle) = self.in_flight.end_close(key);
+        completions.push(completion);
+    }
+
+    fn woken(&mut self, pools: &Pools, key: Key) {
+        self.counts.wakes += 1;
+        if self.draining {
+            self.in_flight.end(key);
+        } else {
+            self.issue(pools, key);
+        }
+    }
+}

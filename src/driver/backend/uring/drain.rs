@@ -1,0 +1,78 @@
+//! The end: nothing stays in flight, or what does is leaked and counted.
+//!
+//! Knows: the order of teardown. Must not know why it ends.
+//!
+//! Cancel everything, reap its last completions, close every socket, take the buffers away from the kernel. The ring itself
+//! is closed when the backend is dropped. Closing it first would not wait for what is in flight.
+
+use std::time::Duration;
+
+use super::Uring;
+use crate::driver::{Backend, Completion, Event, Op, Pools, Token, Wait};
+use crate::sys::Time;
+
+/// How long to wait at a time, so that what began meanwhile is cancelled too.
+const ROUND: Duration = Duration::from_millis(10);
+
+impl Uring {
+    pub(super) fn drain_all(&mut self, pools: &Pools, patience: Duration) -> usize {
+        if self.drained {
+            return 0;
+        }
+        let until = self.now().after(patience);
+        self.draining = true;
+        let mut answers = Vec::new();
+        self.end_everything(pools, until, &mut answers);
+        self.close_everything(pools);
+        self.end_everything(pools, until, &mut answers);
+        let leaked = self.in_flight.operations();
+        let forgotten = self.outgoing.ring.unregister_buffers(super::outgoing::BUFFER_GROUP).is_ok();
+        if leaked == 0 && forgotten {
+            self.buffers.end(&pools.receive);
+            self.drained = true;
+        }
+        leaked
+    }
+
+    /// Cancels, and takes last completions, until nothing is in flight or the time is over.
+    fn end_everything(&mut self, pools: &Pools, until: Time, answers: &mut Vec<Completion>) {
+        loop {
+            self.end_parked(answers);
+            self.turn(pools, Wait::No, answers);
+            let now = self.now();
+            if self.in_flight.operations() == 0 || now > until {
+                return;
+            }
+            // An error means that there was nothing to cancel, or that not all of it has ended yet: looked at above.
+            let _ = self.outgoing.ring.cancel_all(ROUND);
+            let round = now.after(ROUND).min(until);
+            self.turn(pools, Wait::Until(round), answers);
+        }
+    }
+
+    fn close_everything(&mut self, pools: &Pools) {
+        for socket in self.in_flight.socket_ids() {
+            let in_use = self.in_flight.socket(socket).is_none_or(|socket| socket.operations > 0);
+            if !in_use {
+                self.submit(pools, Token(u64::MAX), Op::Close { socket, reset: false });
+            }
+        }
+    }
+
+    fn end_parked(&mut self, answers: &mut Vec<Completion>) {
+        while let Some(key) = self.buffers.next_parked() {
+            let why = crate::driver::ReceiveEnd::Cancelled;
+            answers.push(self.end_inward(key, Event::ReceiveEnded { why }));
+        }
+    }
+
+    /// Enters once, and lets go of what came: nobody is there any more to be told.
+    fn turn(&mut self, pools: &Pools, wait: Wait, answers: &mut Vec<Completion>) {
+        self.enter(pools, wait, answers);
+        for completion in answers.drain(..) {
+            if let Event::Received { lease } = completion.event {
+                pools.receive.release(lease);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Opening the backend: each feature is used once before it is relied on.
+//!
+//! Knows: what the backend needs of a kernel. Must not know what to use instead.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::buffers::Buffers;
+use super::outgoing::{BUFFER_GROUP, Outgoing};
+use super::preflight::receives_in_one_buffer;
+use super::{BATCH, Counts, Uring};
+use crate::driver::{InFlight, Pools};
+use crate::sys::{Answer, BufferRing, Errno, EventFd, Ring};
+
+/// Sizes of one core's ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UringConfig {
+    /// Entries of the submission queue. What does not fit waits. At least 1.
+    pub submission_entries: u32,
+    /// Entries of the completion queue. What does not fit waits in the kernel, at a price.
+    pub completion_entries: u32,
+    /// Connections at a time.
+    pub sockets_max: u32,
+    /// Places beyond those, so that the kernel need not close what it has just accepted.
+    pub head_room: u32,
+    /// Fill receive buffers bit by bit where the kernel proves that it can.
+    pub incremental: bool,
+}
+
+impl Default for UringConfig {
+    fn default() -> UringConfig {
+        UringConfig {
+            submission_entries: 512,
+            completion_entries: 4096,
+            sockets_max: 8192,
+            head_room: 64,
+            incremental: true,
+        }
+    }
+}
+
+/// What was being done when the kernel refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Setting up the ring.
+    Ring,
+    /// Receiving again and again into provided buffers.
+    Receive,
+    /// Making the table of direct descriptors.
+    Descriptors,
+    /// Registering the receive buffers.
+    Buffers,
+    /// Opening the event descriptor that ends sleeps.
+    Event,
+}
+
+/// Why io_uring cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenError {
+    /// What was being done.
+    pub stage: Stage,
+    /// What the kernel said.
+    pub errno: Errno,
+}
+
+impl OpenError {
+    /// True if this machine does not offer io_uring, or not enough of it, so that another backend is the answer. Else
+    /// something is short or set up wrong, and should be said instead of being papered over.
+    #[must_use]
+    pub fn fallback_allowed(&self) -> bool {
+        matches!(self.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = match self.stage {
+            Stage::Ring => "setting up the ring",
+            Stage::Receive => "receiving into provided buffers (Linux 6.0 or later)",
+            Stage::Descriptors => "making the table of direct descriptors (bounded by RLIMIT_NOFILE)",
+            Stage::Buffers => "registering receive buffers (bounded by RLIMIT_MEMLOCK)",
+            Stage::Event => "opening an event descriptor",
+        };
+        write!(out, "io_uring: {doing}: {}", self.errno)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Names the stage of an error.
+fn at(stage: Stage) -> impl Fn(Errno) -> OpenError {
+    move |errno| OpenError { stage, errno }
+}
+
+/// Kernel threads for what cannot be done without blocking (shutting down is such a thing): few, or a burst of ten
+/// thousand shutdowns starts as many. Zero leaves the kernel's own bound for files.
+const SOCKET_WORKERS_MAX: u32 = 4;
+
+impl Uring {
+    /// Opens a ring for the calling thread, which alone may use it. Every buffer of the receive pool goes to the kernel
+    /// with the first `enter`; the pools must live until `drain` has answered zero, or be leaked.
+    ///
+    /// # Errors
+    /// Says at which stage, and whether another backend may take its place.
+    pub fn open(config: &UringConfig, pools: &Pools) -> Result<Uring, OpenError> {
+        let mut ring =
+            Ring::open(config.submission_entries, config.completion_entries).map_err(at(Stage::Ring))?;
+        let bounded = ring.bound_workers(0, SOCKET_WORKERS_MAX).is_ok();
+        let incremental = config.incremental && receives_in_one_buffer(&mut ring, true).is_ok();
+        if !incremental {
+            receives_in_one_buffer(&mut ring, false).map_err(at(Stage::Receive))?;
+        }
+        let places = config.sockets_max.saturating_add(config.head_room).max(1);
+        ring.register_files(places).map_err(at(Stage::Descriptors))?;
+        let buffers = BufferRing::new(pools.receive.count()).map_err(at(Stage::Buffers))?;
+        let buffers =
+            Buffers::register(&mut ring, buffers, BUFFER_GROUP, incremental).map_err(at(Stage::Buffers))?;
+        let event = EventFd::new().map_err(|error| at(Stage::Event)(Errno::of(&error)))?;
+        let features = format!(
+            "io_uring: {}{}{}",
+            ring.report(),
+            if incremental { ", incremental buffers" } else { ", whole buffers" },
+            if bounded { "" } else { ", unbounded workers" },
+        );
+        // A place is free again before the answer to its close is seen: for that moment it has two sockets.
+        let mut in_flight = InFlight::new(places.saturating_mul(2));
+        let wake = in_flight.begin_wake();
+        let mut uring = Uring {
+            outgoing: Outgoing::new(ring),
+            in_flight,
+            buffers,
+            instant: Vec::new(),
+            gathers: Vec::new(),
+            batch: [Answer::default(); BATCH],
+            event: Arc::new(event),
+            event_count: Box::new(0),
+            draining: false,
+            drained: false,
+            counts: Counts::default(),
+            features,
+        };
+        uring.issue(pools, wake);
+        Ok(uring)
+    }
+}

@@ -1,0 +1,112 @@
+//! A proof, by doing, that the kernel receives again and again into provided buffers.
+//!
+//! Knows: one pair of sockets, one buffer. Must not know the backend.
+//!
+//! Invariants: 1. The buffer and its ring live until the group is unregistered, or are leaked.
+#![allow(unsafe_code)]
+
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use io_uring::squeue::Entry;
+use io_uring::{opcode, types};
+use socket2::{Domain, Socket, Type};
+
+use crate::sys::{Answer, BufferRing, Errno, Mapping, Pause, Ring};
+
+const GROUP: u16 = 1;
+const BUFFER_LEN: usize = 4096;
+/// One for each receive where none is shared: two texts and the end.
+const BUFFERS: u16 = 4;
+
+/// The kernel answers at once; a second means that it never will.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Receives twice with one entry, then the end of the stream. `incremental`: both times into one buffer.
+///
+/// # Errors
+/// What the kernel said; `EINVAL` when it did something else than it should.
+pub(super) fn receives_in_one_buffer(ring: &mut Ring, incremental: bool) -> Result<(), Errno> {
+    let memory = Mapping::new(usize::from(BUFFERS) * BUFFER_LEN)?;
+    let mut buffers = BufferRing::new(BUFFERS)?;
+    // SAFETY: unregistered below, or leaked (invariant 1).
+    unsafe { ring.register_buffers(&buffers, GROUP, incremental) }?;
+    for buffer in 0..BUFFERS {
+        let start = memory.start().wrapping_add(usize::from(buffer) * BUFFER_LEN);
+        // SAFETY: the buffer lies inside the mapping, which lives as long as the group (invariant 1).
+        unsafe { buffers.add(buffer, start, BUFFER_LEN as u32) };
+    }
+    buffers.publish();
+    let result = receive_twice(ring, &memory, incremental);
+    let ended = ring.unregister_buffers(GROUP);
+    if result.is_err() || ended.is_err() {
+        // An operation may still be in flight.
+        std::mem::forget((memory, buffers));
+    }
+    result.and(ended)
+}
+
+fn receive_twice(ring: &mut Ring, memory: &Mapping, incremental: bool) -> Result<(), Errno> {
+    let (mut near, far) =
+        Socket::pair(Domain::UNIX, Type::STREAM, None).map_err(|error| Errno::of(&error))?;
+    let receive: Entry = opcode::RecvMulti::new(types::Fd(far.as_raw_fd()), GROUP).build();
+    // SAFETY: names no memory but the group's (invariant 1).
+    let pushed = unsafe { ring.push(&receive) };
+    assert!(pushed, "a new ring has room");
+    let mut sent_before = 0;
+    for text in [b"first", b"again"] {
+        near.write_all(text).map_err(|error| Errno::of(&error))?;
+        let answer = wait(ring)?;
+        answer.outcome()?;
+        let place = answer.buffer().ok_or(Errno::EINVAL)?;
+        let offset = if incremental { sent_before } else { usize::from(place) * BUFFER_LEN };
+        let as_expected = answer.more()
+            && answer.outcome() == Ok(text.len() as u32)
+            && answer.buffer_more() == incremental
+            && place < BUFFERS
+            && (!incremental || place == 0);
+        if !as_expected || !holds(memory, offset, text) {
+            return Err(Errno::EINVAL);
+        }
+        sent_before += text.len();
+    }
+    drop(near);
+    let last = wait(ring)?;
+    if last.more() || last.outcome()? != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+fn wait(ring: &mut Ring) -> Result<Answer, Errno> {
+    let until = crate::sys::now().after(PATIENCE);
+    let mut answer = [Answer::default()];
+    while ring.take(&mut answer) == 0 {
+        if crate::sys::now() >= until {
+            return Err(Errno::EINVAL);
+        }
+        ring.enter(Pause::Until(until))?;
+    }
+    Ok(answer[0])
+}
+
+fn holds(memory: &Mapping, offset: usize, text: &[u8]) -> bool {
+    text.iter().enumerate().all(|(place, byte)| {
+        // SAFETY: the kernel has answered that it has written these bytes, which lie inside the mapping, and writes
+        // nowhere but behind them.
+        let found = unsafe { memory.start().wrapping_add(offset + place).read() };
+        found == *byte
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_kernel_receives_into_provided_buffers() {
+        let mut ring = Ring::open(2, 4).unwrap();
+        receives_in_one_buffer(&mut ring, false).unwrap();
+        // Not a promise of every kernel: but the ring must be as good as new either way.
+        let _ = receives_in_one_buffer(&mut ring, true);
+        receives_in_one_buffer(&mut ring, false).unwrap();
+    }
+}

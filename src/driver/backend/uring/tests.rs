@@ -1,0 +1,671 @@
+//! The backend against real loopback sockets. Clients are blocking sockets on the same thread: the kernel's buffers take
+//! what they write before the backend looks.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::*;
+use crate::driver::{Event, ReceiveEnd};
+use crate::mem::{Chain, Key, Lease, ReceivePool, SendPool};
+use crate::sys::Errno;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const ACCEPT: Token = Token(1);
+const RECEIVE: Token = Token(2);
+const SEND: Token = Token(3);
+const CANCEL: Token = Token(4);
+const SHUTDOWN: Token = Token(5);
+const CLOSE: Token = Token(6);
+
+/// One core's driver, as a test drives it.
+struct Rig {
+    uring: Uring,
+    pools: Pools,
+    address: SocketAddr,
+    listener: SocketId,
+    queue: std::collections::VecDeque<Completion>,
+}
+
+/// Sizes that make everything scarce.
+const SCARCE: UringConfig = UringConfig {
+    submission_entries: 2,
+    completion_entries: 2,
+    sockets_max: 256,
+    head_room: 8,
+    incremental: true,
+};
+
+impl Rig {
+    fn new() -> Rig {
+        Rig::of(&UringConfig { sockets_max: 256, ..UringConfig::default() }, ReceivePool::new(8, 16_384))
+    }
+
+    fn of(config: &UringConfig, receive: ReceivePool) -> Rig {
+        let pools = Pools { receive, send: SendPool::new([64, 64, 32, 16, 64]) };
+        let mut uring = Uring::open(config, &pools).unwrap();
+        let mut sockets = uring.bind("127.0.0.1:0".parse().unwrap(), 256, 1).unwrap();
+        let socket = sockets.remove(0);
+        let address = socket.address;
+        let listener = uring.adopt(socket).unwrap();
+        let mut rig = Rig { uring, pools, address, listener, queue: std::collections::VecDeque::new() };
+        rig.submit(ACCEPT, Op::Accept { listener });
+        rig
+    }
+
+    fn submit(&mut self, token: Token, op: Op) {
+        self.uring.submit(&self.pools, token, op);
+    }
+
+    /// The next completion of whatever was asked with `token`; the others wait.
+    fn next(&mut self, token: Token) -> Event {
+        let until = self.uring.now().after(PATIENCE);
+        loop {
+            if let Some(place) = self.queue.iter().position(|completion| completion.token == token) {
+                return self.queue.remove(place).unwrap().event;
+            }
+            assert!(self.uring.now() < until, "nothing came for {token:?}; there is {:?}", self.queue);
+            self.turn(Wait::Until(until));
+        }
+    }
+
+    fn turn(&mut self, wait: Wait) {
+        let mut completions = Vec::new();
+        self.uring.enter(&self.pools, wait, &mut completions);
+        self.queue.extend(completions);
+    }
+
+    fn connect(&mut self) -> (TcpStream, SocketId) {
+        let client = TcpStream::connect(self.address).unwrap();
+        client.set_nodelay(true).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.set_write_timeout(Some(PATIENCE)).unwrap();
+        (client, self.accepted())
+    }
+
+    fn accepted(&mut self) -> SocketId {
+        match self.next(ACCEPT) {
+            Event::Accepted { socket } => socket,
+            other => panic!("instead of a connection: {other:?}"),
+        }
+    }
+
+    fn lease(&mut self, token: Token) -> Lease {
+        match self.next(token) {
+            Event::Received { lease } => lease,
+            other => panic!("instead of bytes: {other:?}"),
+        }
+    }
+
+    fn receive(&mut self, token: Token, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            let lease = self.lease(token);
+            bytes.extend_from_slice(self.pools.receive.bytes(&lease));
+            self.pools.receive.release(lease);
+        }
+        bytes
+    }
+
+    /// Takes bytes of many connections as they come, until each of `count` has `len` more.
+    fn receive_each(&mut self, count: u64, len: usize) -> Vec<Vec<u8>> {
+        let until = self.uring.now().after(PATIENCE);
+        let mut bytes = vec![Vec::new(); count as usize];
+        while bytes.iter().any(|bytes| bytes.len() < len) {
+            assert!(self.uring.now() < until, "the rest did not come");
+            self.turn(Wait::Until(until));
+            let completions = std::mem::take(&mut self.queue);
+            for Completion { token, event } in completions {
+                let Event::Received { lease } = event else { panic!("instead of bytes: {event:?}") };
+                bytes[token.0 as usize - 1000].extend_from_slice(self.pools.receive.bytes(&lease));
+                self.pools.receive.release(lease);
+            }
+        }
+        bytes
+    }
+
+    fn receive_end(&mut self, token: Token) -> ReceiveEnd {
+        match self.next(token) {
+            Event::ReceiveEnded { why } => why,
+            other => panic!("instead of the end: {other:?}"),
+        }
+    }
+
+    fn chain(&self, bytes: &[u8]) -> Chain {
+        let mut chain = Chain::EMPTY;
+        self.pools.send.write(&mut chain, bytes).unwrap();
+        chain
+    }
+
+    fn send(&mut self, socket: SocketId, bytes: &[u8]) {
+        let chain = self.chain(bytes);
+        self.submit(SEND, Op::Send { socket, chain });
+    }
+
+    fn sent(&mut self) -> (u32, Option<Errno>) {
+        match self.next(SEND) {
+            Event::Sent { bytes, error } => (bytes, error),
+            other => panic!("instead of a send: {other:?}"),
+        }
+    }
+
+    fn close(&mut self, socket: SocketId, reset: bool) {
+        self.submit(CLOSE, Op::Close { socket, reset });
+        assert!(matches!(self.next(CLOSE), Event::Closed));
+    }
+
+    fn cancel(&mut self, socket: SocketId) {
+        self.submit(CANCEL, Op::Cancel { socket });
+        assert!(matches!(self.next(CANCEL), Event::Cancelled));
+    }
+
+    /// Everything is back where it was: one listener with one accept.
+    fn assert_at_baseline(&self) {
+        let ledger = self.uring.ledger();
+        assert_eq!((ledger.sockets, ledger.operations), (1, 1));
+        assert_eq!(self.pools.receive.lent(), 0);
+        assert_eq!(self.pools.send.taken(), 0);
+        assert_eq!(self.uring.stale_answers(), 0);
+    }
+
+    fn end(mut self) {
+        assert_eq!(self.uring.drain(&self.pools, PATIENCE), 0);
+        let ledger = self.uring.ledger();
+        assert_eq!((ledger.sockets, ledger.operations), (0, 0));
+        assert_eq!(self.pools.receive.lent(), 0);
+        assert_eq!(self.pools.receive.free(), self.pools.receive.count() as usize);
+        assert_eq!(self.pools.send.taken(), 0);
+        assert!(TcpStream::connect(self.address).is_err(), "nobody listens any more");
+    }
+}
+
+#[test]
+fn an_echo_from_accept_to_close() {
+    let mut rig = Rig::new();
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    for round in 0..3 {
+        let text = format!("hello {round}");
+        client.write_all(text.as_bytes()).unwrap();
+        let bytes = rig.receive(RECEIVE, text.len());
+        assert_eq!(bytes, text.as_bytes());
+        rig.send(socket, &bytes);
+        assert_eq!(rig.sent(), (text.len() as u32, None));
+        let mut answer = vec![0; text.len()];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, text.as_bytes());
+    }
+    rig.submit(SHUTDOWN, Op::Shutdown { socket, both: false });
+    assert!(matches!(rig.next(SHUTDOWN), Event::ShutDown { error: None }));
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+    drop(client);
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::EndOfStream);
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_send_in_more_parts_than_fit_arrives_whole_and_in_order() {
+    let mut rig = Rig::new();
+    let (mut client, socket) = rig.connect();
+    let text: Vec<u8> = (0..3_000_000_u32).map(|byte| ((byte * 7) >> 3) as u8).collect();
+    rig.send(socket, &text);
+    let twin = text.clone();
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).unwrap();
+        assert!(bytes == twin);
+    });
+    assert_eq!(rig.sent(), (text.len() as u32, None));
+    rig.close(socket, false);
+    reader.join().unwrap();
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn an_empty_send_completes() {
+    let mut rig = Rig::new();
+    let (_client, socket) = rig.connect();
+    rig.submit(SEND, Op::Send { socket, chain: Chain::EMPTY });
+    assert_eq!(rig.sent(), (0, None));
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn queues_and_pools_of_two_serve_a_hundred_connections() {
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(2, 512));
+    let mut clients = Vec::new();
+    for number in 0..100 {
+        clients.push(rig.connect());
+        let socket = clients[number].1;
+        rig.submit(Token(1000 + number as u64), Op::Receive { socket });
+    }
+    for round in 0..3_u8 {
+        for (number, (client, _)) in clients.iter_mut().enumerate() {
+            client.write_all(&[number as u8 ^ round; 700]).unwrap();
+        }
+        for (number, bytes) in rig.receive_each(100, 700).into_iter().enumerate() {
+            assert!(bytes == [number as u8 ^ round; 700], "connection {number}");
+            rig.send(clients[number].1, &bytes[..64]);
+        }
+        for (number, (client, _)) in clients.iter_mut().enumerate() {
+            assert_eq!(rig.sent(), (64, None));
+            let mut answer = [0; 64];
+            client.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, [number as u8 ^ round; 64]);
+        }
+    }
+    assert!(rig.uring.ledger().queue_full > 0);
+    for (number, (client, socket)) in clients.into_iter().enumerate() {
+        drop(client);
+        assert_eq!(rig.receive_end(Token(1000 + number as u64)), ReceiveEnd::EndOfStream);
+        rig.submit(CLOSE, Op::Close { socket, reset: false });
+    }
+    for _ in 0..100 {
+        assert!(matches!(rig.next(CLOSE), Event::Closed));
+    }
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_completion_queue_that_overflows_loses_nothing() {
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(64, 256));
+    let (mut clients, mut sockets) = (Vec::new(), Vec::new());
+    for number in 0..50 {
+        let (client, socket) = rig.connect();
+        rig.submit(Token(1000 + number), Op::Receive { socket });
+        clients.push(client);
+        sockets.push(socket);
+    }
+    rig.turn(Wait::No);
+    for client in &mut clients {
+        client.write_all(b"all at once").unwrap();
+    }
+    for number in 0..50 {
+        assert_eq!(rig.receive(Token(1000 + number), 11), b"all at once");
+    }
+    assert!(rig.uring.ledger().overflows > 0, "the queue of two was too small, as intended");
+    rig.end();
+}
+
+#[test]
+fn a_burst_of_connections_is_accepted_whole() {
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(2, 256));
+    let clients: Vec<_> = (0..200).map(|_| TcpStream::connect(rig.address).unwrap()).collect();
+    let sockets: Vec<_> = clients.iter().map(|_| rig.accepted()).collect();
+    for socket in sockets {
+        rig.close(socket, false);
+    }
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_receive_without_a_buffer_waits_and_goes_on_when_one_returns() {
+    for incremental in [false, true] {
+        let config = UringConfig { incremental, ..SCARCE };
+        let mut rig = Rig::of(&config, ReceivePool::new(2, 64));
+        let (mut client, socket) = rig.connect();
+        rig.submit(RECEIVE, Op::Receive { socket });
+        client.write_all(&[1; 64]).unwrap();
+        let first = rig.lease(RECEIVE);
+        client.write_all(&[2; 64]).unwrap();
+        let second = rig.lease(RECEIVE);
+        client.write_all(&[3; 10]).unwrap();
+        // The third finds none. It is not an event, and not a busy loop.
+        let enters = rig.uring.ledger().enters;
+        for _ in 0..5 {
+            let soon = rig.uring.now().after(Duration::from_millis(2));
+            rig.turn(Wait::Until(soon));
+        }
+        assert!(rig.queue.is_empty());
+        assert!(!rig.uring.ready());
+        assert!(rig.uring.ledger().enters - enters <= 10);
+        assert!(rig.uring.ledger().buffer_shortages > 0);
+        rig.pools.receive.release(first);
+        assert_eq!(rig.receive(RECEIVE, 10), [3; 10]);
+        rig.pools.receive.release(second);
+        rig.cancel(socket);
+        assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Cancelled);
+        rig.close(socket, false);
+        rig.assert_at_baseline();
+        rig.end();
+    }
+}
+
+/// A connection whose receive is parked, and the leases that hold every buffer.
+fn parked() -> (Rig, TcpStream, SocketId, Vec<Lease>) {
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(2, 32));
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    client.write_all(&[7; 96]).unwrap();
+    let mut leases = Vec::new();
+    while leases.iter().map(Lease::len).sum::<usize>() < 64 {
+        leases.push(rig.lease(RECEIVE));
+    }
+    while rig.uring.ledger().buffer_shortages == 0 {
+        rig.turn(Wait::No);
+    }
+    (rig, client, socket, leases)
+}
+
+#[test]
+fn a_parked_receive_can_be_cancelled() {
+    let (mut rig, _client, socket, leases) = parked();
+    rig.cancel(socket);
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Cancelled);
+    leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_parked_receive_is_ended_by_shutting_down() {
+    let (mut rig, _client, socket, leases) = parked();
+    rig.submit(SHUTDOWN, Op::Shutdown { socket, both: true });
+    assert!(matches!(rig.next(SHUTDOWN), Event::ShutDown { error: None }));
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::EndOfStream);
+    leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_parked_receive_does_not_survive_the_drain() {
+    let (mut rig, _client, _socket, leases) = parked();
+    assert_eq!(rig.uring.drain(&rig.pools, PATIENCE), 0);
+    leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
+    rig.end();
+}
+
+#[test]
+fn many_parked_receives_are_served_in_turn() {
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(1, 16));
+    let mut clients: Vec<_> = (0..40).map(|_| rig.connect()).collect();
+    for (number, (client, socket)) in clients.iter_mut().enumerate() {
+        rig.submit(Token(1000 + number as u64), Op::Receive { socket: *socket });
+        client.write_all(&[number as u8; 48]).unwrap();
+    }
+    for (number, bytes) in rig.receive_each(40, 48).into_iter().enumerate() {
+        assert_eq!(bytes, [number as u8; 48]);
+    }
+    // Armed receives without data must not be stranded either: one more message each.
+    for (number, (client, _)) in clients.iter_mut().enumerate() {
+        client.write_all(&[number as u8; 3]).unwrap();
+    }
+    for (number, bytes) in rig.receive_each(40, 3).into_iter().enumerate() {
+        assert_eq!(bytes, [number as u8; 3]);
+    }
+    rig.end();
+}
+
+#[test]
+fn a_cancelled_receive_can_begin_again_without_losing_bytes() {
+    let mut rig = Rig::new();
+    let (mut client, socket) = rig.connect();
+    for round in 0..5_u8 {
+        rig.submit(RECEIVE, Op::Receive { socket });
+        client.write_all(&[round; 20]).unwrap();
+        let mut bytes = Vec::new();
+        if round % 2 == 0 {
+            bytes = rig.receive(RECEIVE, 20);
+        }
+        rig.cancel(socket);
+        loop {
+            match rig.next(RECEIVE) {
+                Event::Received { lease } => {
+                    bytes.extend_from_slice(rig.pools.receive.bytes(&lease));
+                    rig.pools.receive.release(lease);
+                }
+                Event::ReceiveEnded { why } => break assert_eq!(why, ReceiveEnd::Cancelled),
+                other => panic!("{other:?}"),
+            }
+        }
+        if bytes.is_empty() {
+            rig.submit(RECEIVE, Op::Receive { socket });
+            bytes = rig.receive(RECEIVE, 20);
+            rig.cancel(socket);
+            assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Cancelled);
+        }
+        assert_eq!(bytes, [round; 20]);
+    }
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn cancelling_where_nothing_is_under_way_answers() {
+    let mut rig = Rig::new();
+    let (_client, socket) = rig.connect();
+    rig.cancel(socket);
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn a_cancelled_accept_ends_and_can_begin_again() {
+    let mut rig = Rig::new();
+    let listener = rig.listener;
+    rig.turn(Wait::No);
+    rig.cancel(listener);
+    assert!(matches!(rig.next(ACCEPT), Event::AcceptEnded { error: Errno::ECANCELED }));
+    let client = TcpStream::connect(rig.address).unwrap();
+    rig.submit(ACCEPT, Op::Accept { listener });
+    let socket = rig.accepted();
+    drop(client);
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn a_closed_listener_refuses_and_its_port_is_free() {
+    let mut rig = Rig::new();
+    let listener = rig.listener;
+    rig.cancel(listener);
+    assert!(matches!(rig.next(ACCEPT), Event::AcceptEnded { .. }));
+    rig.close(listener, false);
+    assert!(TcpStream::connect(rig.address).is_err());
+    drop(rig.uring.bind(rig.address, 4, 2).unwrap());
+}
+
+#[test]
+fn a_reset_is_seen_as_one_by_the_peer() {
+    let mut rig = Rig::new();
+    for reset in [true, false] {
+        let (mut client, socket) = rig.connect();
+        rig.close(socket, reset);
+        let read = client.read(&mut [0; 8]);
+        match reset {
+            true => assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset),
+            false => assert_eq!(read.unwrap(), 0),
+        }
+    }
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn a_reset_by_the_peer_ends_the_receive_with_the_error() {
+    let mut rig = Rig::new();
+    let (client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    rig.turn(Wait::No);
+    socket2::Socket::from(client).set_linger(Some(Duration::ZERO)).unwrap();
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Failed(Errno::ECONNRESET));
+    rig.send(socket, b"too late");
+    let (bytes, error) = rig.sent();
+    assert_eq!((bytes, error), (0, Some(Errno::EPIPE)));
+    rig.close(socket, true);
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn a_half_closed_connection_still_gets_its_answer() {
+    let mut rig = Rig::new();
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    client.write_all(b"last words").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rig.receive(RECEIVE, 10), b"last words");
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::EndOfStream);
+    rig.send(socket, b"answer");
+    assert_eq!(rig.sent(), (6, None));
+    rig.close(socket, false);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "answer");
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn shutting_down_both_directions_ends_a_send_that_is_stuck() {
+    let mut rig = Rig::new();
+    let (_client, socket) = rig.connect();
+    // More than the kernel's buffers hold: it stays under way.
+    rig.send(socket, &vec![1; 4_000_000]);
+    let soon = rig.uring.now().after(Duration::from_millis(5));
+    rig.turn(Wait::Until(soon));
+    assert!(rig.queue.is_empty(), "the peer does not read");
+    rig.submit(SHUTDOWN, Op::Shutdown { socket, both: true });
+    assert!(matches!(rig.next(SHUTDOWN), Event::ShutDown { error: None }));
+    let (bytes, error) = rig.sent();
+    assert!(bytes < 4_000_000);
+    assert!(error.is_some());
+    rig.close(socket, true);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn everything_in_flight_ends_in_a_drain() {
+    let mut rig = Rig::new();
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let (client, socket) = rig.connect();
+        rig.submit(RECEIVE, Op::Receive { socket });
+        if number % 3 == 0 {
+            rig.send(socket, &vec![1; 150_000]);
+        }
+        if number % 5 == 0 {
+            rig.submit(CANCEL, Op::Cancel { socket });
+        }
+        clients.push(client);
+    }
+    rig.end();
+}
+
+#[test]
+fn a_wake_from_another_thread_ends_a_sleep_each_time() {
+    let mut rig = Rig::new();
+    rig.turn(Wait::No);
+    let waker = rig.uring.waker();
+    for round in 1..=3 {
+        let waker = waker.clone();
+        let thread = std::thread::spawn(move || waker.wake());
+        while rig.uring.wakes() < round {
+            rig.turn(Wait::Until(Time::MAX));
+        }
+        thread.join().unwrap();
+        assert!(rig.queue.is_empty());
+    }
+    rig.assert_at_baseline();
+    rig.end();
+    waker.wake();
+}
+
+#[test]
+fn a_wake_before_the_sleep_is_not_lost() {
+    let mut rig = Rig::new();
+    rig.uring.waker().wake();
+    rig.turn(Wait::Until(Time::MAX));
+    assert_eq!(rig.uring.wakes(), 1);
+}
+
+#[test]
+fn an_idle_backend_makes_no_system_call() {
+    let mut rig = Rig::new();
+    rig.turn(Wait::No);
+    let enters = rig.uring.ledger().enters;
+    for _ in 0..10 {
+        assert!(!rig.uring.ready());
+        rig.turn(Wait::No);
+    }
+    assert_eq!(rig.uring.ledger().enters, enters);
+}
+
+#[test]
+fn an_echo_costs_one_system_call_per_turn() {
+    let mut rig = Rig::new();
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    rig.turn(Wait::No);
+    let enters = rig.uring.ledger().enters;
+    for _ in 0..100 {
+        client.write_all(b"ping").unwrap();
+        rig.turn(Wait::Until(Time::MAX));
+        let bytes = rig.receive(RECEIVE, 4);
+        rig.send(socket, &bytes);
+        rig.turn(Wait::Until(Time::MAX));
+        assert_eq!(rig.sent(), (4, None));
+        client.read_exact(&mut [0; 4]).unwrap();
+    }
+    assert_eq!(rig.uring.ledger().enters - enters, 200);
+}
+
+#[test]
+fn an_answer_for_an_operation_that_has_ended_is_counted_and_its_buffer_returned() {
+    let mut rig = Rig::new();
+    rig.turn(Wait::No);
+    let key = Key { index: 0, generation: 77 };
+    let answer = Answer { user_data: key.to_bits(), result: 5, flags: 1 };
+    let mut completions = Vec::new();
+    rig.uring.complete(&rig.pools, answer, &mut completions);
+    assert!(completions.is_empty());
+    assert_eq!(rig.uring.stale_answers(), 1);
+    assert_eq!(rig.pools.receive.lent(), 0);
+    assert!(rig.pools.receive.has_free(), "the buffer came back");
+}
+
+#[test]
+fn ops_on_a_closed_socket_are_answered() {
+    let mut rig = Rig::new();
+    let (_client, socket) = rig.connect();
+    rig.close(socket, false);
+    rig.submit(RECEIVE, Op::Receive { socket });
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Failed(Errno::EBADF));
+    rig.send(socket, b"nobody");
+    assert_eq!(rig.sent(), (0, Some(Errno::EBADF)));
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+}
+
+#[test]
+fn a_dropped_backend_leaves_the_process_sound() {
+    for _ in 0..20 {
+        let mut rig = Rig::new();
+        let (mut client, socket) = rig.connect();
+        rig.submit(RECEIVE, Op::Receive { socket });
+        rig.send(socket, &vec![1; 1_000_000]);
+        rig.turn(Wait::No);
+        client.write_all(b"unread").unwrap();
+        let Rig { uring, pools, .. } = rig;
+        drop(uring);
+        // Not drained: the pools are leaked, as the contract says.
+        std::mem::forget(pools);
+    }
+}
+
+#[test]
+fn an_impossible_table_names_its_stage() {
+    let pools = Pools { receive: ReceivePool::new(2, 64), send: SendPool::new([1, 0, 0, 0, 0]) };
+    let config = UringConfig { sockets_max: 1 << 20, ..UringConfig::default() };
+    let error = Uring::open(&config, &pools).unwrap_err();
+    assert_eq!((error.stage, error.errno), (Stage::Descriptors, Errno::EMFILE));
+    assert!(!error.fallback_allowed());
+    assert!(error.to_string().contains("RLIMIT_NOFILE"));
+}
