@@ -3,6 +3,8 @@
 # Usage: run.sh [seconds per target]
 set -eu
 cd "$(dirname "$0")"
+# Flags from outside would take the place of those in .cargo/config.toml.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR
 seconds="${1:-20}"
 mkdir -p artifacts
 
