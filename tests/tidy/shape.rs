@@ -74,10 +74,17 @@ fn body(code: &str, place: usize) -> Option<usize> {
         place += code[place..].find(['(', '[', '{', ';'])?;
         match code.as_bytes()[place] {
             b';' => return None,
-            b'{' if !code[..place].trim_end().ends_with(['<', ',', '=']) => return Some(place),
+            b'{' if !is_argument(code, place) => return Some(place),
             _ => place = behind_match(code, place),
         }
     }
+}
+
+/// True if the brace at `place` is an argument of a type (`A<{ 1 }>`, `A<B, { 1 }>`), and no body.
+fn is_argument(code: &str, place: usize) -> bool {
+    let before = &code[..place];
+    // A body behind a comma stands on a line of its own, as rustfmt has it.
+    before.trim_end().ends_with(['<', '=']) || before.trim_end_matches(' ').ends_with(',')
 }
 
 /// A file opens by saying what it knows.
@@ -131,6 +138,9 @@ mod tests {
         };
         assert_eq!(count(function_length, &with(70)), 0);
         assert_eq!(count(function_length, &with(71)), 1);
+        let two = format!("fn a()\nwhere\n    B: C,\n{{{}}}\nfn d(e: F<G, {{ 1 }}>) {{}}", "\n".repeat(60));
+        assert_eq!(count(function_length, &two), 0);
+        assert_eq!(functions(&two).iter().map(|function| function.lines).collect::<Vec<_>>(), [64, 1]);
         let declared = format!("trait A {{ fn b(); }} struct C {{ d: fn(u8) {} }}", "\n".repeat(100));
         assert_eq!(count(function_length, &declared), 0);
     }
