@@ -70,6 +70,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         2,
         "what is asked of a core from outside: one call per listener or inspection",
     ),
+    ("src/sys/signals.rs", 1, "a signal's handler: the kernel calls it, once per signal"),
 ];
 
 /// Where cores share memory (R9): file, reason.
@@ -79,6 +80,7 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     ("src/executor/sleep.rs", "the flag by which a core announces that it sleeps"),
     ("src/mem/receive.rs", "numbers the pools of the process, once per pool, so that a lease knows its own"),
     ("src/sys/buffers.rs", "the tail of a ring of provided buffers, which the kernel reads"),
+    ("src/sys/signals.rs", "the pipe that signal handlers write to: any thread of the process may run them"),
 ];
 
 /// Where `unsafe` may stand at all.
@@ -111,6 +113,9 @@ pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
     ("src/sys/event.rs", 3),
     ("src/sys/mapping.rs", 5),
     ("src/sys/ring.rs", 12),
+    ("src/sys/limits.rs", 2),
+    ("src/sys/signals.rs", 8),
+    ("src/sys/topology.rs", 5),
 ];
 
 /// True if `path` is one of `places` or lies below one.
