@@ -14,10 +14,15 @@ pub mod mem;
 pub mod net;
 pub mod prelude;
 pub mod sys;
+pub mod system;
 
 pub use actor::{
     Accepts, Actor, Addr, Context, Flow, Message, OrDeadLetter, Recipient, SendError, SendTo, SpawnError,
     StopReason,
 };
 pub use config::{Config, ConfigError};
+pub use net::{AtLimit, Connection, Never, Peer};
 pub use odeon_macros::Message;
+pub use system::{
+    BackendChoice, Cores, Error, Ledger, Listening, Result, ShutdownReport, System, SystemBuilder,
+};

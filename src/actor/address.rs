@@ -7,7 +7,6 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use super::head::Head;
-use super::shell::drop_contained;
 use super::{Actor, Message, SendError, SendTo};
 use crate::executor::{Core, Demand, RawAddress, Refused, current, post};
 
@@ -19,8 +18,12 @@ pub struct Addr<A> {
 }
 
 impl<A: Actor> Addr<A> {
-    pub(crate) fn new(raw: RawAddress) -> Addr<A> {
+    pub(crate) fn from_raw(raw: RawAddress) -> Addr<A> {
         Addr { raw, actor: PhantomData }
+    }
+
+    pub(crate) fn raw(self) -> RawAddress {
+        self.raw
     }
 
     /// Sends a message; never waits.
@@ -106,7 +109,7 @@ fn arrive<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) {
         let Some(core) = core else { return };
         if let Err(error) = tell_here::<A, M>(core, raw, message) {
             core.counters.dead_letter(error.reason());
-            drop_contained(core, error);
+            core.drop_contained(error);
         }
     });
 }

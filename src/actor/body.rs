@@ -50,7 +50,7 @@ impl<A: Actor> Plain<A> {
 pub fn spawn<A: Actor>(core: &Core, actor: A) -> Result<Addr<A>, SpawnError<A>> {
     let body = Plain { shell: Shell::new(actor), started: Cell::new(false) };
     match core.spawn(Head::<A>::new(A::MAILBOX_CAPACITY), body) {
-        Ok(cell) => Ok(Addr::new(core.address(cell))),
+        Ok(cell) => Ok(Addr::from_raw(core.address(cell))),
         Err((_, body)) => Err(SpawnError(body.shell.into_state())),
     }
 }

@@ -35,7 +35,7 @@ impl<A: Actor> Context<A> {
     /// [`SendError::Stopped`](super::SendError::Stopped).
     #[must_use]
     pub fn me(&self) -> Addr<A> {
-        Addr::new(self.me)
+        Addr::from_raw(self.me)
     }
 
     /// The time at the start of this activation, on the monotonic clock.
@@ -55,9 +55,9 @@ impl<A: Actor> Context<A> {
         })
     }
 
-    /// True if messages must wait: a demand has come, or the output is at its bound.
+    /// True if something was asked of an actor on this core, perhaps of this one: look before the next message.
     pub(crate) fn must_pause(&self, core: &Core) -> bool {
-        core.cells.demands() != self.demands || self.output.as_ref().is_some_and(Output::must_pause)
+        core.cells.demands() != self.demands
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Knows: messages waiting, and the bound. Must not know who runs them.
 
-use super::shell::drop_contained;
 use super::{Actor, SendError};
 use crate::executor::{Core, DeadReason};
 use crate::mem::{ChunkPool, Fifo};
@@ -31,7 +30,7 @@ impl<A: Actor> Head<A> {
         if let Err(wrapped) = self.mailbox.push(&core.chunks, wrap(message)) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
             core.counters.dead_letter(DeadReason::Full);
-            drop_contained(core, wrapped);
+            core.drop_contained(wrapped);
         }
         Ok(())
     }
@@ -52,7 +51,7 @@ impl<A: Actor> Head<A> {
     pub(crate) fn discard(&self, core: &Core) {
         while let Some(message) = self.pop(&core.chunks) {
             core.counters.dead_letter(DeadReason::Stopped);
-            drop_contained(core, message);
+            core.drop_contained(message);
         }
     }
 }

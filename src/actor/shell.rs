@@ -2,9 +2,7 @@
 //!
 //! Knows: hooks, handlers, budgets. Must not know whether there is a connection.
 
-use std::any::Any;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::head::Head;
 use super::{Actor, Context, Flow, StopReason};
@@ -43,11 +41,7 @@ impl<A: Actor> Shell<A> {
     pub(crate) fn call<R>(&self, core: &Core, call: impl FnOnce(&mut A) -> R) -> Result<R, StopReason> {
         let mut state = self.state.borrow_mut();
         let Some(state) = state.as_mut() else { return Err(StopReason::Stopped) };
-        catch_unwind(AssertUnwindSafe(|| call(state))).map_err(|panic| {
-            Counters::add(&core.counters.panics, 1);
-            drop_panic(panic);
-            StopReason::Panicked
-        })
+        core.contain(|| call(state)).ok_or(StopReason::Panicked)
     }
 
     /// Calls `started`.
@@ -97,27 +91,9 @@ impl<A: Actor> Shell<A> {
         let core = activation.core;
         core.cells.close(activation.cell);
         // A panic in `stopped` has been counted; the actor ends all the same.
-        drop(self.call(core, |actor| actor.stopped(reason, cx)));
+        let _ = self.call(core, |actor| actor.stopped(reason, cx));
         head.discard(core);
         let state = self.state.borrow_mut().take();
-        drop_contained(core, state);
-    }
-}
-
-/// Drops a value of the user's, whose `Drop` may panic or send messages. Nothing of the runtime is borrowed.
-pub(crate) fn drop_contained<T>(core: &Core, value: T) {
-    if !std::mem::needs_drop::<T>() {
-        return;
-    }
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        Counters::add(&core.counters.drop_panics, 1);
-        drop_panic(panic);
-    }
-}
-
-/// Drops what a panic carried; that too is a user's value. One whose `Drop` panics is leaked.
-fn drop_panic(panic: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(second);
+        core.drop_contained(state);
     }
 }

@@ -33,6 +33,16 @@ pub struct ListenSocket {
     pub(crate) source: ListenSource,
 }
 
+/// Opens `count` sockets of the operating system that listen on one address, one for each core of a system.
+///
+/// # Errors
+/// `EADDRINUSE` when anybody listens there already.
+pub fn listen(address: SocketAddr, backlog: u32, count: usize) -> std::io::Result<Vec<ListenSocket>> {
+    let (address, sockets) = crate::sys::listen_together(address, backlog, count)?;
+    let socket = |socket| ListenSocket { address, source: ListenSource::Os(socket) };
+    Ok(sockets.into_iter().map(socket).collect())
+}
+
 /// What stands behind a [`ListenSocket`].
 #[derive(Debug)]
 pub(crate) enum ListenSource {

@@ -90,6 +90,7 @@ const QUEUED: u8 = 1;
 const CLOSED: u8 = 2;
 const STOP: u8 = 4;
 const ABORT: u8 = 8;
+const IO: u8 = 16;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +106,7 @@ pub struct Cells {
     slots: UnsafeCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
     live: Cell<usize>,
+    live_io: Cell<usize>,
     capacity: u32,
     borrows: Cell<u32>,
     demands: Cell<u32>,
@@ -142,6 +144,7 @@ impl Cells {
             slots: UnsafeCell::new(Vec::new()),
             free: RefCell::new(Vec::new()),
             live: Cell::new(0),
+            live_io: Cell::new(0),
             capacity,
             borrows: Cell::new(0),
             demands: Cell::new(0),
@@ -287,6 +290,7 @@ impl Cells {
         let vtable = slot.vtable.take().expect("an occupied slot has a vtable");
         self.dead.borrow_mut().push((slot.stored.replace(std::ptr::null_mut()), vtable));
         self.live.set(self.live.get() - 1);
+        self.live_io.set(self.live_io.get() - usize::from(slot.flags.get() & IO != 0));
         // A slot whose generation would wrap is retired: an old address must never reach a stranger.
         if let Some(next) = slot.generation.get().checked_add(1) {
             slot.generation.set(next);
@@ -306,6 +310,26 @@ impl Cells {
             // alive (invariant 2); popped, so freed once.
             unsafe { (vtable.free)(stored) };
         }
+    }
+
+    /// Notes that a cell owns a socket.
+    pub fn mark_io(&self, cell: Key) {
+        if let Some(slot) = self.occupied(cell) {
+            slot.flags.set(slot.flags.get() | IO);
+            self.live_io.set(self.live_io.get() + 1);
+        }
+    }
+
+    /// True if the cell owns a socket.
+    #[must_use]
+    pub fn is_io(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & IO != 0)
+    }
+
+    /// Cells that own a socket.
+    #[must_use]
+    pub fn live_io(&self) -> usize {
+        self.live_io.get()
     }
 
     /// Cells that exist.

@@ -2,8 +2,11 @@
 //!
 //! Knows: cells, the run queue, the outbox, pools, time, counters. Must not know which backend carries ops out.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,7 +26,6 @@ use crate::sys::{Clock, Time};
 const EXPIRE_MAX: usize = 4096;
 
 /// Everything on a core but its driver. Reached through [`super::current`]; never shared between threads.
-#[derive(Debug)]
 pub struct Core {
     /// Its name, unique in the process.
     pub id: CoreId,
@@ -46,6 +48,28 @@ pub struct Core {
     timers: RefCell<Wheel>,
     requests: RefCell<Vec<Request>>,
     thirsty: RefCell<VecDeque<Key>>,
+    ending: Cell<Ending>,
+    /// Called at the end of a stage: once per shutdown, so an indirect call is of no account (R6).
+    quiet: Cell<Option<Box<dyn FnOnce()>>>,
+}
+
+/// How far the end of a core has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// It has not begun.
+    No,
+    /// Listeners and connections stop.
+    Connections,
+    /// Everything stops.
+    All,
+    /// Everything that is left is aborted.
+    Abort,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Core").field("id", &self.id).field("cells", &self.cells).finish_non_exhaustive()
+    }
 }
 
 impl Core {
@@ -70,6 +94,8 @@ impl Core {
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
             requests: RefCell::new(Vec::new()),
             thirsty: RefCell::new(VecDeque::new()),
+            ending: Cell::new(Ending::No),
+            quiet: Cell::new(None),
             config,
         }
     }
@@ -97,7 +123,66 @@ impl Core {
         let cell = self.cells.insert(head, body)?;
         Counters::add(&self.counters.started, 1);
         self.schedule(cell);
+        if self.ending.get() >= Ending::All {
+            self.demand(cell, Demand::Stop);
+        }
         Ok(cell)
+    }
+
+    /// Stores a cell that owns a socket: it ends before the others when the system shuts down.
+    pub fn spawn_io<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
+        let cell = self.spawn(head, body)?;
+        self.cells.mark_io(cell);
+        if self.ending.get() >= Ending::Connections {
+            self.demand(cell, Demand::Stop);
+        }
+        Ok(cell)
+    }
+
+    /// Calls into user code; `None` if that panicked, which is counted.
+    pub fn contain<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
+        let result = catch_unwind(AssertUnwindSafe(call));
+        result.map_err(|panic| self.drop_panic(panic)).ok()
+    }
+
+    /// Counts a panic, and drops what it carried: that too is a user's value, and leaked if its `Drop` panics.
+    fn drop_panic(&self, panic: Box<dyn Any + Send>) {
+        Counters::add(&self.counters.panics, 1);
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(second);
+        }
+    }
+
+    /// Drops a value of the user's, whose `Drop` may panic or send messages. Nothing of the runtime may be borrowed.
+    pub fn drop_contained<T>(&self, value: T) {
+        if std::mem::needs_drop::<T>() && self.contain(|| drop(value)).is_none() {
+            Counters::add(&self.counters.drop_panics, 1);
+        }
+    }
+
+    /// Begins a stage of the end of this core. `quiet` is called once no cell is left that the stage ends: perhaps at once.
+    pub fn begin_ending(&self, ending: Ending, quiet: Box<dyn FnOnce()>) {
+        self.ending.set(ending);
+        self.quiet.replace(Some(quiet));
+        for cell in self.cells.keys() {
+            if ending != Ending::Connections || self.cells.is_io(cell) {
+                self.demand(cell, if ending == Ending::Abort { Demand::Abort } else { Demand::Stop });
+            }
+        }
+        self.look_for_quiet();
+    }
+
+    fn look_for_quiet(&self) {
+        let left = match self.ending.get() {
+            Ending::No => return,
+            Ending::Connections => self.cells.live_io(),
+            Ending::All | Ending::Abort => self.cells.live(),
+        };
+        if left == 0
+            && let Some(quiet) = self.quiet.take()
+        {
+            quiet();
+        }
     }
 
     /// Queues a cell to be run, unless it is queued already.
@@ -197,6 +282,7 @@ impl Core {
         self.cells.remove(cell);
         self.cells.bury();
         Counters::add(&self.counters.ended, 1);
+        self.look_for_quiet();
     }
 
     /// Asks the executor for something that needs its driver.

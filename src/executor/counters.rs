@@ -25,6 +25,10 @@ pub struct Counters {
     pub started: Cell<u64>,
     /// Actors ended.
     pub ended: Cell<u64>,
+    /// Connections accepted and given an actor.
+    pub connections_opened: Cell<u64>,
+    /// Connections that have ended.
+    pub connections_closed: Cell<u64>,
     /// Handlers that panicked.
     pub panics: Cell<u64>,
     /// Values whose `Drop` panicked, and that were leaked in part.

@@ -2,14 +2,16 @@
 //!
 //! Knows: lanes, inboxes, who sleeps. Must not know what an envelope is for.
 
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-use super::address::RawAddress;
+use super::address::{CoreId, RawAddress};
 use super::core::Core;
 use super::directory::{self, Port};
 use super::envelope::Envelope;
+use super::lane;
 
 /// Why a message did not leave; it is handed back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,25 +22,83 @@ pub enum Refused<M> {
     Gone(M),
 }
 
-/// The ways from one core to the others.
-#[derive(Debug, Default)]
-pub struct Links {}
+#[derive(Debug)]
+struct Way {
+    lane: RefCell<lane::Sender>,
+    port: OnceCell<Arc<Port>>,
+    /// Something was pushed and not published.
+    pushed: Cell<bool>,
+}
+
+/// The ways from one core to the others of its system.
+#[derive(Debug)]
+pub struct Links {
+    first: CoreId,
+    /// By core, counted from the first of the system; none to itself.
+    ways: Box<[Option<Way>]>,
+    pushed: Cell<bool>,
+}
 
 impl Links {
-    /// Makes everything that was sent visible, and wakes the cores that sleep.
-    pub fn publish(&self) {}
+    /// Ways by the sending ends of lanes, in the order of the system's cores; none for the core itself.
+    #[must_use]
+    pub fn new(first: CoreId, lanes: impl IntoIterator<Item = Option<lane::Sender>>) -> Links {
+        let way = |lane| Way { lane: RefCell::new(lane), port: OnceCell::new(), pushed: Cell::new(false) };
+        let ways = lanes.into_iter().map(|lane| lane.map(way)).collect();
+        Links { first, ways, pushed: Cell::new(false) }
+    }
+
+    fn way(&self, core: CoreId) -> Option<&Way> {
+        self.ways.get(core.0.wrapping_sub(self.first.0) as usize)?.as_ref()
+    }
+
+    /// Makes everything that was sent visible, and wakes the cores that sleep: once per turn.
+    pub fn publish(&self) {
+        if !self.pushed.replace(false) {
+            return;
+        }
+        for (index, way) in self.ways.iter().enumerate() {
+            let Some(way) = way else { continue };
+            if !way.pushed.replace(false) || !way.lane.borrow_mut().publish() {
+                continue;
+            }
+            if way.port.get().is_none() {
+                let core = CoreId(self.first.0 + index as u32);
+                directory::port(core).map(|port| way.port.set(port).ok());
+            }
+            if let Some(port) = way.port.get() {
+                port.wake_if_asleep();
+            }
+        }
+    }
 }
 
 /// Sends an envelope to any core: by a lane where there is one, else through the core's inbox.
+///
+/// # Errors
+/// Hands the message back when there is no room on the way, or the core has ended.
 pub fn post<M: Send + 'static>(
     from: Option<&Core>,
     target: RawAddress,
     deliver: fn(RawAddress, M),
     message: M,
 ) -> Result<(), Refused<M>> {
-    let _ = from;
+    if let Some(links) = from.map(|core| &core.links)
+        && let Some(way) = links.way(target.core)
+    {
+        let mut lane = way.lane.borrow_mut();
+        return match lane.push(target, deliver, message) {
+            Ok(()) => {
+                way.pushed.set(true);
+                links.pushed.set(true);
+                Ok(())
+            }
+            Err(message) if lane.is_closed() => Err(Refused::Gone(message)),
+            Err(message) => Err(Refused::Full(message)),
+        };
+    }
     let Some(port) = directory::port(target.core) else { return Err(Refused::Gone(message)) };
-    let _ = port.inbox.try_send(Envelope::new(target, deliver, message));
+    Envelope::send(&port.inbox, target, deliver, message).map_err(Refused::Full)?;
     port.wake_if_asleep();
     Ok(())
 }
@@ -48,23 +108,27 @@ pub fn post<M: Send + 'static>(
 pub struct Arrivals {
     port: Arc<Port>,
     inbox: Receiver<Envelope>,
+    lanes: Vec<lane::Receiver>,
 }
 
 impl Arrivals {
     /// The receiving ends of a core.
     #[must_use]
-    pub fn new(port: Arc<Port>, inbox: Receiver<Envelope>) -> Arrivals {
-        Arrivals { port, inbox }
+    pub fn new(port: Arc<Port>, inbox: Receiver<Envelope>, lanes: Vec<lane::Receiver>) -> Arrivals {
+        Arrivals { port, inbox, lanes }
     }
 
     /// True if an envelope waits: a look at memory.
     #[must_use]
     pub fn pending(&self) -> bool {
-        !self.inbox.is_empty()
+        self.lanes.iter().any(|lane| !lane.is_empty()) || !self.inbox.is_empty()
     }
 
     /// Delivers what was there when it was called: what arrives meanwhile waits for the next turn.
-    pub fn deliver(&mut self, _core: &Core) {
+    pub fn deliver(&mut self) {
+        for lane in &mut self.lanes {
+            lane.deliver(usize::MAX);
+        }
         for _ in 0..self.inbox.len() {
             let Ok(envelope) = self.inbox.try_recv() else { break };
             envelope.deliver();

@@ -9,6 +9,7 @@ mod counters;
 pub mod current;
 pub mod directory;
 mod envelope;
+pub mod lane;
 mod links;
 mod notice;
 mod output;
@@ -19,7 +20,7 @@ mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
 pub use cell::{Activation, Body, Cells, Demand, Outcome};
-pub use core::{Budget, Core};
+pub use core::{Budget, Core, Ending};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};
 pub use envelope::Envelope;
 pub use links::{Arrivals, Links, Refused, post};

@@ -33,10 +33,22 @@ impl Output {
         self.queued
     }
 
+    /// Bytes that may be written before the bound is reached.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        (self.max - self.queued) as usize
+    }
+
     /// True if reading must pause: half of the bound is queued, or the pool was exhausted.
     #[must_use]
     pub fn must_pause(&self) -> bool {
-        self.queued >= self.max / 2 || self.spill.is_some()
+        self.queued >= self.max.div_ceil(2) || self.spill.is_some()
+    }
+
+    /// True if reading that was paused may go on: less than a quarter of the bound is queued.
+    #[must_use]
+    pub fn may_resume(&self) -> bool {
+        self.queued < self.max.div_ceil(4) && self.spill.is_none()
     }
 
     /// True if a write was refused for the bound.
@@ -53,7 +65,7 @@ impl Output {
 
     /// Appends bytes: all, or none if the bound would be passed. **Costs** one copy.
     pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        if bytes.len() > (self.max - self.queued) as usize {
+        if bytes.len() > self.room() {
             return Err(Full);
         }
         if self.spill.is_none() && pool.write(&mut self.chain, bytes).is_ok() {

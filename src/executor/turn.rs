@@ -104,20 +104,21 @@ impl<B: Backend> Executor<B> {
         let core = &*self.core;
         core.drain_outbox(|pools, token, op| self.driver.submit(pools, token, op));
         self.driver.enter(&core.pools, wait, &mut self.completions);
-        core.read_clock();
-        let mut slots_came_back = false;
-        for completion in self.completions.drain(..) {
-            slots_came_back |= matches!(completion.event, Event::Sent { .. });
-            route(core, completion);
+        if wait != Wait::No {
+            self.arrivals.awake();
         }
-        if slots_came_back {
-            while core.pools.send.has_free() && core.wake_for_slots() {}
+        core.read_clock();
+        for completion in self.completions.drain(..) {
+            if matches!(completion.event, Event::Sent { .. }) {
+                core.wake_for_slots();
+            }
+            route(core, completion);
         }
     }
 
     /// Phase 3, **receive**: takes what other cores and threads have published, and does what needs the driver.
     pub fn receive(&mut self) {
-        self.arrivals.deliver(&self.core);
+        self.arrivals.deliver();
         for request in self.core.take_requests() {
             match request {
                 Request::Adopt(socket, adopted) => adopted(&self.core, self.driver.adopt(socket)),
@@ -152,20 +153,26 @@ impl<B: Backend> Executor<B> {
                 break;
             }
         }
+        // Slots also come back without a completion, from a connection that dropped what it had queued. Whoever waits for
+        // slots is woken one a turn, and there is no rest while somebody waits and a slot is free.
+        if core.pools.send.has_free() {
+            core.wake_for_slots();
+        }
         core.links.publish();
     }
 
-    /// The outbox has reached half of the submission queue: out with it, without waiting.
+    /// The outbox has reached half of the submission queue: out with it, without waiting. What has completed meanwhile is
+    /// routed with the next enter.
     #[cold]
     fn submit_early(&mut self, core: &Core) {
         core.drain_outbox(|pools, token, op| self.driver.submit(pools, token, op));
+        self.driver.enter(&core.pools, Wait::No, &mut self.completions);
     }
 
     /// Phase 6, **rest?**: says how long the next enter may stay away. Spins on memory first, then announces sleep and
     /// looks once more.
     pub fn rest(&mut self) -> Wait {
-        self.arrivals.awake();
-        if self.core.has_ready() || self.arrivals.pending() {
+        if self.core.has_ready() || self.arrivals.pending() || !self.completions.is_empty() {
             return Wait::No;
         }
         if self.spin.max_ns > 0 {

@@ -2,4 +2,15 @@
 //!
 //! Knows: streams of bytes, frames, what a connection does with them. Must not know the backend.
 
+mod body;
 pub mod codec;
+mod connection;
+mod credits;
+mod inward;
+mod listener;
+
+pub use connection::{Connection, Never};
+pub use credits::Credits;
+pub use listener::{AtLimit, Peer};
+
+pub(crate) use listener::{Shared, spawn_listener};

@@ -17,10 +17,11 @@ mod random;
 #[cfg(target_os = "linux")]
 mod ring;
 mod signals;
+pub mod sync;
 #[cfg_attr(not(target_os = "linux"), path = "topology_elsewhere.rs")]
 mod topology;
 
-pub use abort::abort;
+pub use abort::{abort, warn};
 #[cfg(target_os = "linux")]
 pub use buffers::BufferRing;
 pub use clock::{Clock, Time, nanoseconds, now};

@@ -1,0 +1,64 @@
+//! What the servers among the examples share: arguments, the line that says they are ready, the end on a signal.
+
+use std::process::ExitCode;
+
+use odeon::prelude::*;
+use odeon::{Error, Listening};
+
+struct Arguments {
+    listen: String,
+    cores: Cores,
+    backend: BackendChoice,
+}
+
+/// Starts a system as the arguments say, opens the listener, and serves until SIGINT or SIGTERM.
+pub fn serve(name: &str, open: impl FnOnce(&System, &str) -> Result<Listening, Error>) -> ExitCode {
+    let arguments = match parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(mistake) => {
+            eprintln!(
+                "{name}: {mistake}; usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio]"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments, open) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(
+    arguments: &Arguments,
+    open: impl FnOnce(&System, &str) -> Result<Listening, Error>,
+) -> Result<(), Error> {
+    let system = System::builder().cores(arguments.cores).backend(arguments.backend).build()?;
+    let listening = open(&system, &arguments.listen)?;
+    let cores = system.cores();
+    let plural = if cores == 1 { "" } else { "s" };
+    println!("listening on {} ({}, {cores} core{plural})", listening.address(), system.backend());
+    system.run_until_signal()?;
+    Ok(())
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments =
+        Arguments { listen: "127.0.0.1:7000".to_owned(), cores: Cores::All, backend: BackendChoice::Auto };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
+        match word.as_str() {
+            "--listen" => arguments.listen = value()?,
+            "--cores" => {
+                let value = value()?;
+                let count = value.parse().map_err(|_| format!("--cores wants a number, not `{value}`"))?;
+                arguments.cores = Cores::Count(count);
+            }
+            "--backend" => arguments.backend = value()?.parse().map_err(|error: Error| error.to_string())?,
+            _ => return Err(format!("there is no argument `{word}`")),
+        }
+    }
+    Ok(arguments)
+}

@@ -1,0 +1,539 @@
+//! A connection actor, as the executor runs it.
+//!
+//! Knows: the order of hooks, frames, messages and sends, and how a connection ends. Must not know the backend.
+//!
+//! A connection goes through phases, each entered once:
+//! **Open** → **Flushing** (the actor has ended; what is queued is sent) → **Lingering** (our side is shut down; the
+//! peer's bytes are discarded until it closes too) → **Closing** → gone. An abort, an error or the deadline leads from any
+//! of them to **Ending**, where both sides are shut down, and from there to **Closing**. The socket is closed only when nothing of it is in flight.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::codec::{Decode, FrameError};
+use super::connection::Connection;
+use super::inward::{Fed, Inward};
+use super::listener::Shared;
+use crate::actor::{Addr, Batch, Context, Flow, Head, Shell, StopReason};
+use crate::driver::{Event, Op, ReceiveEnd, SocketId};
+use crate::executor::{Activation, Body, Budget, Core, Counters, Demand, Notice, Outcome, Output, TimerKey};
+use crate::mem::Lease;
+use crate::sys::Time;
+
+/// Timer kinds of a connection.
+const IDLE: u32 = 0;
+const CLOSE: u32 = 1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Open,
+    Flushing,
+    Lingering,
+    /// Both sides are shut down; last completions are awaited.
+    Ending,
+    Closing,
+    Closed,
+}
+
+/// How the stream from the peer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Open,
+    /// The peer's end of stream has come, and the actor has not been told.
+    Ended,
+    /// The actor has been told.
+    Told,
+    Failed(i32),
+}
+
+/// Why frames are not handed on for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Enough {
+    /// The budget is used up.
+    Budget,
+    /// The output is at its bound.
+    Output,
+    /// The actor ends.
+    End,
+}
+
+struct Wire<C> {
+    socket: SocketId,
+    shared: Rc<Shared>,
+    inward: Inward<C>,
+    /// With the context while the actor runs.
+    output: Option<Output>,
+    /// The idle timeout while open, the close deadline afterwards.
+    timer: Option<TimerKey>,
+    /// When bytes last arrived.
+    active: Time,
+    stream: Stream,
+    phase: Phase,
+    /// Bytes of the send in flight; zero if there is none.
+    sending: u32,
+    /// Shutdowns and cancels in flight.
+    others: u8,
+    /// A receive is armed.
+    receiving: bool,
+    /// The receive has been cancelled and has not ended.
+    cancelling: bool,
+    /// Reading is paused: what arrives is set aside.
+    paused: bool,
+    /// In line for send slots.
+    thirsty: bool,
+    /// Stops once the frames that have arrived are handled.
+    stopping: bool,
+    /// The peer is to see a reset.
+    reset: bool,
+}
+
+/// The body of a connection's cell.
+pub(super) struct ConnectionBody<A: Connection> {
+    shell: Shell<A>,
+    wire: RefCell<Wire<A::Codec>>,
+}
+
+/// Spawns a connection actor for an accepted socket; hands the socket back if the core has no room.
+pub(super) fn spawn<A: Connection>(
+    core: &Core,
+    actor: A,
+    socket: SocketId,
+    shared: Rc<Shared>,
+) -> Result<Addr<A>, (A, SocketId)> {
+    let wire = Wire {
+        socket,
+        inward: Inward::new(),
+        output: Some(Output::new(shared.outbox_bytes_max)),
+        shared,
+        timer: None,
+        active: core.now(),
+        stream: Stream::Open,
+        phase: Phase::New,
+        sending: 0,
+        others: 0,
+        receiving: false,
+        cancelling: false,
+        paused: false,
+        thirsty: false,
+        stopping: false,
+        reset: false,
+    };
+    let body = ConnectionBody { shell: Shell::new(actor), wire: RefCell::new(wire) };
+    match core.spawn_io(Head::<A>::new(A::MAILBOX_CAPACITY), body) {
+        Ok(cell) => Ok(Addr::from_raw(core.address(cell))),
+        Err((_, body)) => Err((body.shell.into_state(), socket)),
+    }
+}
+
+impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
+    fn activate(&self, head: &Head<A>, activation: &Activation<'_>) -> Outcome {
+        // Held while user code runs: nobody but an activation of this cell ever borrows it, and those do not nest.
+        let mut wire = self.wire.borrow_mut();
+        if !wire.is_open() {
+            return wire.close_step(activation);
+        }
+        let mut cx = Context::new(activation);
+        cx.output = wire.output.take();
+        let mut batch = self.run(&mut wire, head, activation, &mut cx);
+        if cx.output.as_ref().is_some_and(Output::overflowed) {
+            batch = Batch::End(StopReason::OutboxFull);
+        }
+        if let Batch::End(reason) = batch {
+            self.shell.end(head, activation, reason, &mut cx);
+        }
+        wire.output = cx.output.take();
+        match batch {
+            Batch::End(reason) => {
+                wire.begin_end(activation, reason);
+                wire.close_step(activation)
+            }
+            batch => {
+                wire.flush(activation);
+                let resumed = wire.settle_reading(activation, head.is_full());
+                if batch == Batch::Again || resumed { Outcome::Again } else { Outcome::Rest }
+            }
+        }
+    }
+}
+
+impl<A: Connection> ConnectionBody<A> {
+    fn run(
+        &self,
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Batch {
+        if wire.phase == Phase::New {
+            let batch = self.open(wire, activation, cx);
+            if batch != Batch::Empty {
+                return batch;
+            }
+        }
+        match activation.core.cells.take_demand(activation.cell) {
+            Some(Demand::Stop) => wire.stopping = true,
+            Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
+            None => {}
+        }
+        let frames = self.read(wire, activation, cx);
+        if matches!(frames, Batch::End(_)) {
+            return frames;
+        }
+        if wire.stopping {
+            return if frames == Batch::Again { frames } else { Batch::End(StopReason::Stopped) };
+        }
+        // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
+        match self.shell.handle_messages(head, activation, &mut Budget::new(), cx) {
+            Batch::Empty => frames,
+            batch => batch,
+        }
+    }
+
+    fn open(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+        wire.phase = Phase::Open;
+        wire.receive(activation);
+        if !wire.arm_idle(activation) {
+            return Batch::End(StopReason::Aborted);
+        }
+        self.shell.start(cx, activation.core)
+    }
+
+    /// Takes notices in their order, and hands the frames in what has arrived to the actor.
+    fn read(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+        let mut budget = Budget::new();
+        let batch = loop {
+            if !wire.paused && wire.inward.has_rest() {
+                match self.feed(wire, activation.core, cx, &mut budget) {
+                    Ok(None) => {}
+                    Ok(Some(Enough::Budget)) => break Batch::Again,
+                    Ok(Some(Enough::Output)) => {
+                        wire.paused = true;
+                        wire.inward.set_current_aside(&activation.core.pools.receive);
+                    }
+                    Ok(Some(Enough::End)) => break Batch::End(StopReason::Stopped),
+                    Err(reason) => break Batch::End(reason),
+                }
+            }
+            let Some(notice) = activation.core.cells.next_notice(activation.cell) else {
+                break self.stream_state(wire, activation.core, cx);
+            };
+            if let Some(batch) = self.notice(wire, activation, cx, notice) {
+                break batch;
+            }
+        };
+        Counters::add(&activation.core.counters.handled, u64::from(budget.handled()));
+        batch
+    }
+
+    fn feed(
+        &self,
+        wire: &mut Wire<A::Codec>,
+        core: &Core,
+        cx: &mut Context<A>,
+        budget: &mut Budget,
+    ) -> Result<Option<Enough>, StopReason> {
+        let inward = &mut wire.inward;
+        let fed = self.shell.call(core, |actor| {
+            inward.feed(&core.pools.receive, |frame| {
+                let flow = actor.frame(frame, cx);
+                let more = budget.spend(core);
+                if flow != Flow::Continue {
+                    return Some(Enough::End);
+                }
+                if cx.output.as_ref().is_some_and(Output::must_pause) {
+                    return Some(Enough::Output);
+                }
+                (!more).then_some(Enough::Budget)
+            })
+        })?;
+        match fed {
+            Fed::Hungry => Ok(None),
+            Fed::Enough(enough) => Ok(Some(enough)),
+            Fed::Malformed(error) => self.malformed(core, cx, error).map(|()| None),
+        }
+    }
+
+    fn malformed(&self, core: &Core, cx: &mut Context<A>, error: FrameError) -> Result<(), StopReason> {
+        self.shell.call(core, |actor| actor.malformed(error, cx))?;
+        Err(StopReason::Malformed)
+    }
+
+    /// Takes one notice; `Some` if the actor ends for it.
+    fn notice(
+        &self,
+        wire: &mut Wire<A::Codec>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+        notice: Notice,
+    ) -> Option<Batch> {
+        match notice {
+            Notice::Io(Event::Received { lease }) => {
+                wire.active = activation.core.now();
+                if wire.paused {
+                    wire.set_aside(activation, lease);
+                } else {
+                    wire.inward.arrived(lease);
+                }
+            }
+            Notice::Timer(IDLE) => {
+                wire.timer = None;
+                return self.idle(wire, activation, cx);
+            }
+            notice => {
+                let sent = wire.settle(notice);
+                if let Some(output) = &mut cx.output {
+                    output.sent(sent);
+                }
+            }
+        }
+        None
+    }
+
+    fn idle(
+        &self,
+        wire: &mut Wire<A::Codec>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Option<Batch> {
+        let timeout = wire.shared.idle_timeout?;
+        if activation.core.now() >= wire.active.after(timeout) {
+            match self.shell.call(activation.core, |actor| actor.idle(cx)) {
+                Ok(Flow::Continue) => wire.active = activation.core.now(),
+                Ok(Flow::Stop | Flow::Close) => return Some(Batch::End(StopReason::Idle)),
+                Err(reason) => return Some(Batch::End(reason)),
+            }
+        }
+        (!wire.arm_idle(activation)).then_some(Batch::End(StopReason::Aborted))
+    }
+
+    /// Everything that has arrived is handled, or set aside: tells the actor of the end of the stream.
+    fn stream_state(&self, wire: &mut Wire<A::Codec>, core: &Core, cx: &mut Context<A>) -> Batch {
+        match wire.stream {
+            Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno)),
+            Stream::Ended if !wire.paused => {
+                wire.stream = Stream::Told;
+                self.end_of_stream(wire, core, cx)
+            }
+            Stream::Ended | Stream::Open | Stream::Told => Batch::Empty,
+        }
+    }
+
+    fn end_of_stream(&self, wire: &mut Wire<A::Codec>, core: &Core, cx: &mut Context<A>) -> Batch {
+        let inward = &mut wire.inward;
+        let called = self.shell.call(core, |actor| {
+            let mut flow = Flow::Continue;
+            if let Err(error) = inward.finish(|frame| flow = actor.frame(frame, cx)) {
+                actor.malformed(error, cx);
+                return Batch::End(StopReason::Malformed);
+            }
+            if flow != Flow::Continue {
+                return Batch::End(StopReason::Stopped);
+            }
+            match actor.end_of_stream(cx) {
+                Flow::Continue => Batch::Empty,
+                Flow::Stop | Flow::Close => Batch::End(StopReason::EndOfStream),
+            }
+        });
+        called.unwrap_or_else(Batch::End)
+    }
+}
+
+impl<C: Decode> Wire<C> {
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::New | Phase::Open)
+    }
+
+    fn receive(&mut self, activation: &Activation<'_>) {
+        self.receiving = true;
+        activation.core.push(activation.cell, Op::Receive { socket: self.socket });
+    }
+
+    /// False if no timer can be set.
+    fn arm_idle(&mut self, activation: &Activation<'_>) -> bool {
+        let Some(timeout) = self.shared.idle_timeout else { return true };
+        self.timer = activation.core.arm(activation.cell, IDLE, self.active.after(timeout)).ok();
+        self.timer.is_some()
+    }
+
+    /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
+    fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
+        self.inward.set_aside(&activation.core.pools.receive, lease);
+        if self.receiving && !self.cancelling {
+            self.cancelling = true;
+            self.others += 1;
+            activation.core.push(activation.cell, Op::Cancel { socket: self.socket });
+        }
+    }
+
+    /// Enters a last completion into the books; answers how many bytes have left the output by it.
+    fn settle(&mut self, notice: Notice) -> u32 {
+        let Notice::Io(event) = notice else { return 0 };
+        match event {
+            Event::ReceiveEnded { why } => {
+                self.receiving = false;
+                self.cancelling = false;
+                match why {
+                    ReceiveEnd::EndOfStream => self.stream = Stream::Ended,
+                    ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
+                    ReceiveEnd::Cancelled => {}
+                }
+                0
+            }
+            Event::Sent { error, .. } => {
+                if let Some(errno) = error {
+                    self.stream = Stream::Failed(errno.0);
+                }
+                std::mem::take(&mut self.sending)
+            }
+            Event::ShutDown { .. } | Event::Cancelled => {
+                self.others -= 1;
+                0
+            }
+            Event::Closed => {
+                self.phase = Phase::Closed;
+                0
+            }
+            Event::Received { .. } | Event::Accepted { .. } | Event::AcceptEnded { .. } => {
+                unreachable!("taken before, or never asked for by a connection")
+            }
+        }
+    }
+
+    /// Sends what has been written, unless a send is in flight: then it leaves with the next.
+    fn flush(&mut self, activation: &Activation<'_>) {
+        let Some(output) = &mut self.output else { return };
+        if self.sending > 0 || !output.is_waiting() {
+            return;
+        }
+        let core = activation.core;
+        let chain = output.next(&core.pools.send);
+        if chain.is_empty() {
+            if !self.thirsty {
+                self.thirsty = true;
+                core.wait_for_slots(activation.cell);
+            }
+            return;
+        }
+        self.thirsty = false;
+        self.sending = chain.bytes();
+        core.push(activation.cell, Op::Send { socket: self.socket, chain });
+    }
+
+    /// Decides whether reading is paused; true if it has just been resumed with bytes waiting.
+    fn settle_reading(&mut self, activation: &Activation<'_>, mailbox_full: bool) -> bool {
+        let output = self.output.as_ref();
+        let was = self.paused;
+        self.paused = if was {
+            mailbox_full || output.is_some_and(|output| !output.may_resume())
+        } else {
+            mailbox_full || output.is_some_and(Output::must_pause)
+        };
+        if self.paused {
+            self.inward.set_current_aside(&activation.core.pools.receive);
+            return false;
+        }
+        if !self.receiving && self.stream == Stream::Open {
+            self.receive(activation);
+        }
+        was && (self.inward.has_rest() || self.stream == Stream::Ended)
+    }
+
+    /// The actor has ended; the socket is brought to its end.
+    fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
+        self.inward.discard(&activation.core.pools.receive);
+        self.disarm(activation.core);
+        self.phase = Phase::Flushing;
+        let deadline = activation.core.now().after(self.shared.close_deadline);
+        self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
+        let orderly = matches!(
+            reason,
+            StopReason::Stopped | StopReason::EndOfStream | StopReason::Idle | StopReason::Malformed
+        );
+        // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
+        if !orderly || self.timer.is_none() {
+            self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
+        }
+    }
+
+    /// Drops what is queued and shuts both sides down, which ends whatever is in flight.
+    fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
+        if let Some(output) = &mut self.output {
+            output.discard(&activation.core.pools.send);
+        }
+        self.reset = reset;
+        self.phase = Phase::Ending;
+        self.shutdown(activation, true);
+    }
+
+    fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
+        self.others += 1;
+        activation.core.push(activation.cell, Op::Shutdown { socket: self.socket, both });
+    }
+
+    fn disarm(&mut self, core: &Core) {
+        if let Some(timer) = self.timer.take() {
+            core.disarm(timer);
+        }
+    }
+
+    /// One step towards the end of the socket, after the actor has ended.
+    fn close_step(&mut self, activation: &Activation<'_>) -> Outcome {
+        let core = activation.core;
+        while let Some(notice) = core.cells.next_notice(activation.cell) {
+            match notice {
+                Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
+                Notice::Timer(CLOSE) => {
+                    self.timer = None;
+                    self.end_unless_ending(activation);
+                }
+                notice => {
+                    let sent = self.settle(notice);
+                    if let Some(output) = &mut self.output {
+                        output.sent(sent);
+                    }
+                }
+            }
+        }
+        if core.cells.take_demand(activation.cell) == Some(Demand::Abort)
+            || (self.phase == Phase::Flushing && matches!(self.stream, Stream::Failed(_)))
+        {
+            self.end_unless_ending(activation);
+        }
+        self.advance(activation);
+        if self.phase != Phase::Closed {
+            return Outcome::Rest;
+        }
+        self.disarm(core);
+        self.shared.give_credits(core);
+        Outcome::Ended
+    }
+
+    fn end_unless_ending(&mut self, activation: &Activation<'_>) {
+        if matches!(self.phase, Phase::Flushing | Phase::Lingering) {
+            self.end_now(activation, true);
+        }
+    }
+
+    fn advance(&mut self, activation: &Activation<'_>) {
+        if self.phase == Phase::Flushing {
+            self.flush(activation);
+            if self.sending > 0 || self.output.as_ref().is_some_and(Output::is_waiting) {
+                return;
+            }
+            self.phase = Phase::Lingering;
+            self.shutdown(activation, false);
+        }
+        let quiet = !self.receiving && self.sending == 0 && self.others == 0;
+        match self.phase {
+            // The peer's end of stream is awaited: closing with unread bytes would reset what is still on its way.
+            Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
+            Phase::Lingering | Phase::Ending if quiet => {
+                self.phase = Phase::Closing;
+                let (socket, reset) = (self.socket, self.reset);
+                activation.core.push(activation.cell, Op::Close { socket, reset });
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What makes an actor a connection, and what only connections can do.
+//!
+//! Knows: frames and hooks. Must not know sockets.
+
+use super::codec::{Decode, Encode, FrameError, Sink};
+use crate::actor::{Actor, Context, Flow};
+use crate::executor::{Output, current};
+use crate::mem::{Full, SendPool};
+
+/// An actor that owns a connection: it handles frames from its socket beside its messages.
+///
+/// Frames are handled in the order in which they arrived, borrowed from the receive buffer: not queued, not copied.
+/// What is written in one activation leaves as one send.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// struct Echo;
+///
+/// impl Actor for Echo {
+///     type Message = Never;
+///     fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+///         match message {}
+///     }
+/// }
+///
+/// impl Connection for Echo {
+///     type Codec = Lines<1024>;
+///     fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+///         cx.write_line(line);
+///         Flow::Continue
+///     }
+/// }
+/// ```
+pub trait Connection: Actor {
+    /// How received bytes become frames.
+    type Codec: Decode;
+
+    /// Handles one frame.
+    fn frame(&mut self, frame: <Self::Codec as Decode>::Frame<'_>, cx: &mut Context<Self>) -> Flow;
+
+    /// The peer has sent everything that it will send, and may still read. By default the connection is closed once what
+    /// is queued has been sent; `Flow::Continue` keeps it open for output.
+    fn end_of_stream(&mut self, cx: &mut Context<Self>) -> Flow {
+        let _ = cx;
+        Flow::Close
+    }
+
+    /// The peer sent what the codec refuses: nothing after it is decoded. The connection is closed after this, once what
+    /// is queued has been sent.
+    fn malformed(&mut self, error: FrameError, cx: &mut Context<Self>) {
+        let _ = (error, cx);
+    }
+
+    /// Nothing has been received for as long as the listener's idle timeout. By default the connection is closed;
+    /// `Flow::Continue` waits as long again.
+    fn idle(&mut self, cx: &mut Context<Self>) -> Flow {
+        let _ = cx;
+        Flow::Close
+    }
+}
+
+/// The message type of an actor that is sent none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Never {}
+
+/// What only connections can do.
+impl<A: Connection> Context<A> {
+    /// Writes bytes to the connection. They leave with everything else that this activation writes, in one send.
+    ///
+    /// If the outbox would pass its bound, nothing is written, and the connection ends with
+    /// [`StopReason::OutboxFull`](crate::actor::StopReason::OutboxFull) after this handler: what a peer does not read must
+    /// not grow. [`Context::try_write`] tells instead.
+    ///
+    /// **Costs** one copy; no system call, no allocation while the send pool has slots.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        if self.try_write(bytes).is_err() {
+            self.overflow();
+        }
+    }
+
+    /// Writes a line: the text and `\n`. Otherwise as [`Context::write`].
+    pub fn write_line(&mut self, line: impl AsRef<str>) {
+        let line = line.as_ref().as_bytes();
+        if self.room() <= line.len() {
+            return self.overflow();
+        }
+        self.write(line);
+        self.write(b"\n");
+    }
+
+    /// Writes bytes to the connection, all or none.
+    ///
+    /// # Errors
+    /// [`Full`] if the outbox would pass its bound.
+    pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Full> {
+        self.with_output(|output, pool| output.write(pool, bytes.as_ref())).unwrap_or(Ok(()))
+    }
+
+    /// Encodes a frame by the connection's codec and writes it, whole or not at all. Otherwise as [`Context::write`].
+    ///
+    /// # Errors
+    /// Those of the codec: the item has no encoding, or is above the limit.
+    pub fn send_frame(&mut self, item: <A::Codec as Encode>::Item<'_>) -> Result<(), FrameError>
+    where
+        A::Codec: Encode,
+    {
+        let mut codec = A::Codec::default();
+        if codec.encoded_bytes(item)? > self.room() {
+            self.overflow();
+            return Ok(());
+        }
+        codec.encode(item, &mut OutputSink(self))
+    }
+
+    /// Bytes written and not yet taken by the kernel.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.queued() as usize)
+    }
+
+    fn room(&self) -> usize {
+        self.output.as_ref().map_or(usize::MAX, Output::room)
+    }
+
+    fn overflow(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.overflow();
+        }
+    }
+
+    fn with_output<R>(&mut self, act: impl FnOnce(&mut Output, &SendPool) -> R) -> Option<R> {
+        let output = self.output.as_mut()?;
+        current::with(|core| core.map(|core| act(output, &core.pools.send)))
+    }
+}
+
+/// Where a codec writes: room was made before.
+struct OutputSink<'a, A: Actor>(&'a mut Context<A>);
+
+impl<A: Connection> Sink for OutputSink<'_, A> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+}

@@ -1,0 +1,282 @@
+//! Listeners: cells that accept, and spawn a connection actor for each socket.
+//!
+//! Knows: accepting, limits, back-off. Must not know what a connection does, nor the backend.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::body;
+use super::connection::Connection;
+use super::credits::Credits;
+use crate::driver::{Event, Op, SocketId};
+use crate::executor::{Activation, Body, Core, Counters, Notice, Outcome, RawAddress, current, post};
+use crate::sys::{Errno, warn};
+
+/// Timer kind: accept again.
+const RETRY: u32 = 0;
+/// Long enough not to spin while the process has no descriptors, short enough not to be noticed.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// What happens to a connection beyond the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AtLimit {
+    /// It waits, in the listener's backlog, until another ends.
+    #[default]
+    Wait,
+    /// It is reset at once.
+    Refuse,
+}
+
+/// A connection that has been accepted, as the function that makes its actor sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    id: u64,
+}
+
+impl Peer {
+    /// A number that no other connection of this process has.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+/// The limits of a listener's connections, one per core and listener.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) credits: Vec<Arc<Credits>>,
+    pub(crate) at_limit: AtLimit,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) outbox_bytes_max: usize,
+    pub(crate) close_deadline: Duration,
+}
+
+impl Shared {
+    /// Takes a credit of each kind; none if any is missing, which is then answered.
+    fn take_credits(&self) -> Result<(), &Arc<Credits>> {
+        for (taken, credits) in self.credits.iter().enumerate() {
+            if !credits.take() {
+                for credits in &self.credits[..taken] {
+                    tell_waiters(credits.give());
+                }
+                return Err(credits);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the credits of a connection that has ended, and tells the listeners that wait for them.
+    pub(super) fn give_credits(&self, core: &Core) {
+        Counters::add(&core.counters.connections_closed, 1);
+        for credits in &self.credits {
+            tell_waiters(credits.give());
+        }
+    }
+}
+
+fn tell_waiters(waiters: Vec<RawAddress>) {
+    for listener in waiters {
+        current::with(|core| match core {
+            Some(core) if core.id == listener.core => retry(listener, ()),
+            // A core that is gone needs no telling; one whose lane is full is told by the next connection that ends.
+            from => drop(post(from, listener, retry, ())),
+        });
+    }
+}
+
+fn retry(listener: RawAddress, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.notify(listener.cell, Notice::Timer(RETRY)).is_ok()));
+}
+
+/// Marks a cell as a listener: nobody sends messages to it.
+pub(crate) struct ListenerHead;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Stopping,
+    Closing,
+    Closed,
+}
+
+struct Accepting {
+    socket: SocketId,
+    phase: Phase,
+    /// An accept is armed.
+    accepting: bool,
+    cancelling: bool,
+    /// Cancels and closes of refused connections in flight.
+    others: usize,
+    /// The last accept failed, and a timer says when to try again.
+    backing_off: bool,
+    /// A failure has been logged.
+    logged: bool,
+    /// Accepted beyond the limit, before the accept could be ended: served as soon as there is a credit.
+    held: VecDeque<SocketId>,
+}
+
+/// The body of a listener's cell.
+pub(crate) struct ListenerBody<F> {
+    make: RefCell<F>,
+    shared: Rc<Shared>,
+    accepting: RefCell<Accepting>,
+}
+
+/// Spawns a listener for a socket that the driver has taken over.
+pub(crate) fn spawn_listener<A, F>(
+    core: &Core,
+    socket: SocketId,
+    make: F,
+    shared: Shared,
+) -> Option<RawAddress>
+where
+    A: Connection,
+    F: FnMut(Peer) -> A + 'static,
+{
+    let accepting = Accepting {
+        socket,
+        phase: Phase::Open,
+        accepting: false,
+        cancelling: false,
+        others: 0,
+        backing_off: false,
+        logged: false,
+        held: VecDeque::new(),
+    };
+    let body = ListenerBody {
+        make: RefCell::new(make),
+        shared: Rc::new(shared),
+        accepting: RefCell::new(accepting),
+    };
+    core.spawn_io(ListenerHead, body).ok().map(|cell| core.address(cell))
+}
+
+impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for ListenerBody<F> {
+    fn activate(&self, _: &ListenerHead, activation: &Activation<'_>) -> Outcome {
+        let core = activation.core;
+        let mut accepting = self.accepting.borrow_mut();
+        if core.cells.take_demand(activation.cell).is_some() && accepting.phase == Phase::Open {
+            accepting.phase = Phase::Stopping;
+        }
+        while let Some(notice) = core.cells.next_notice(activation.cell) {
+            match notice {
+                Notice::Io(event) => self.event(&mut accepting, activation, event),
+                Notice::Timer(_) => accepting.backing_off = false,
+            }
+        }
+        self.serve_held(&mut accepting, activation);
+        accepting.advance(activation)
+    }
+}
+
+impl<F> ListenerBody<F> {
+    fn event<A>(&self, accepting: &mut Accepting, activation: &Activation<'_>, event: Event)
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + 'static,
+    {
+        match event {
+            Event::Accepted { socket } if accepting.phase == Phase::Open => {
+                // Those that were held before come first.
+                accepting.held.push_back(socket);
+            }
+            Event::Accepted { socket } => accepting.refuse(activation, socket),
+            Event::AcceptEnded { error } => accepting.ended(activation, error),
+            Event::Closed if accepting.phase == Phase::Closing => accepting.phase = Phase::Closed,
+            Event::Closed | Event::Cancelled => accepting.others -= 1,
+            event => unreachable!("a listener never asked for {event:?}"),
+        }
+    }
+
+    /// Serves what has been accepted, as far as there are credits.
+    fn serve_held<A>(&self, accepting: &mut Accepting, activation: &Activation<'_>)
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + 'static,
+    {
+        let me = activation.core.address(activation.cell);
+        let mut registered = false;
+        while let Some(socket) = accepting.held.front().copied() {
+            match self.shared.take_credits() {
+                Ok(()) => {
+                    accepting.held.pop_front();
+                    self.serve(accepting, activation, socket);
+                }
+                Err(_) if self.shared.at_limit == AtLimit::Refuse => {
+                    accepting.held.pop_front();
+                    accepting.refuse(activation, socket);
+                }
+                Err(_) if registered => return,
+                Err(credits) => {
+                    // Registered first, looked at once more: a credit returned in between is not missed.
+                    credits.register(me);
+                    registered = true;
+                }
+            }
+        }
+    }
+
+    fn serve<A>(&self, accepting: &mut Accepting, activation: &Activation<'_>, socket: SocketId)
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + 'static,
+    {
+        let core = activation.core;
+        let opened = core.counters.connections_opened.get() + 1;
+        let peer = Peer { id: u64::from(core.id.0) << 40 | opened };
+        core.counters.connections_opened.set(opened);
+        let made = core.contain(|| (self.make.borrow_mut())(peer));
+        if made.is_none_or(|actor| body::spawn(core, actor, socket, self.shared.clone()).is_err()) {
+            self.shared.give_credits(core);
+            accepting.refuse(activation, socket);
+        }
+    }
+}
+
+impl Accepting {
+    fn refuse(&mut self, activation: &Activation<'_>, socket: SocketId) {
+        self.others += 1;
+        activation.core.push(activation.cell, Op::Close { socket, reset: true });
+    }
+
+    fn ended(&mut self, activation: &Activation<'_>, error: Errno) {
+        self.accepting = false;
+        self.cancelling = false;
+        if matches!(error, Errno::ECANCELED | Errno::ECONNABORTED) {
+            return;
+        }
+        if !self.logged {
+            self.logged = true;
+            warn(format_args!("a listener pauses, again and again, until it can accept: {error}"));
+        }
+        let retry = activation.deadline(BACK_OFF);
+        self.backing_off = activation.core.arm(activation.cell, RETRY, retry).is_ok();
+    }
+
+    fn advance(&mut self, activation: &Activation<'_>) -> Outcome {
+        let (core, cell, listener) = (activation.core, activation.cell, self.socket);
+        let stopping = self.phase == Phase::Stopping;
+        if self.accepting && !self.cancelling && (stopping || !self.held.is_empty()) {
+            self.cancelling = true;
+            self.others += 1;
+            core.push(cell, Op::Cancel { socket: listener });
+        }
+        if self.phase == Phase::Open && !self.accepting && self.held.is_empty() && !self.backing_off {
+            self.accepting = true;
+            core.push(cell, Op::Accept { listener });
+        }
+        if stopping {
+            while let Some(socket) = self.held.pop_front() {
+                self.refuse(activation, socket);
+            }
+        }
+        if stopping && !self.accepting && self.others == 0 {
+            self.phase = Phase::Closing;
+            core.push(cell, Op::Close { socket: listener, reset: false });
+        }
+        if self.phase == Phase::Closed { Outcome::Ended } else { Outcome::Rest }
+    }
+}

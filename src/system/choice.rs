@@ -1,0 +1,44 @@
+//! Which backend a system uses.
+//!
+//! Knows: the names, the environment, when to fall back. Must not know how a backend works.
+
+use std::env;
+use std::str::FromStr;
+
+use super::{Error, Result};
+
+/// Which backend a system uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendChoice {
+    /// io_uring where the kernel allows it, else mio. The environment variable `ODEON_BACKEND` overrides this: `uring` and
+    /// `mio` force one and fail where it cannot be used.
+    #[default]
+    Auto,
+    /// io_uring, or an error.
+    Uring,
+    /// mio: epoll or kqueue.
+    Mio,
+}
+
+impl FromStr for BackendChoice {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<BackendChoice> {
+        match name {
+            "auto" => Ok(BackendChoice::Auto),
+            "uring" => Ok(BackendChoice::Uring),
+            "mio" => Ok(BackendChoice::Mio),
+            other => Err(Error::UnknownBackend(other.to_owned())),
+        }
+    }
+}
+
+impl BackendChoice {
+    /// The environment's word where the program leaves it open.
+    pub(super) fn resolve(self) -> Result<BackendChoice> {
+        match (self, env::var("ODEON_BACKEND")) {
+            (BackendChoice::Auto, Ok(name)) => name.parse(),
+            (choice, _) => Ok(choice),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What can go wrong when a system starts, opens a listener or spawns.
+//!
+//! Knows: the reasons, each with its cure. Must not know how they come about.
+
+use std::net::SocketAddr;
+use std::{fmt, io};
+
+use crate::config::ConfigError;
+
+/// The result of whatever starts or opens something.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a system did not start, a listener did not open, or an actor was not spawned.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A limit that cannot be.
+    Config(ConfigError),
+    /// A limit that this machine cannot honour.
+    Limit {
+        /// The limit's name in [`Config`](crate::Config).
+        limit: &'static str,
+        /// What was asked for.
+        asked: u64,
+        /// What the machine allows.
+        allowed: u64,
+        /// How to allow more.
+        cure: &'static str,
+    },
+    /// `ODEON_BACKEND` or a command line names a backend that there is not.
+    UnknownBackend(String),
+    /// The backend that was asked for cannot be used here.
+    Backend {
+        /// Its name.
+        backend: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The system was asked for more or fewer cores than there can be.
+    Cores(usize),
+    /// A thread could not be started.
+    Thread(io::Error),
+    /// An address that is not one.
+    Address {
+        /// What was given.
+        given: String,
+        /// Why it is none.
+        source: io::Error,
+    },
+    /// A listener could not be opened.
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why: `AddrInUse` when somebody listens there already.
+        source: io::Error,
+    },
+    /// The core holds as many actors as `Config::actors_max` allows.
+    ActorsFull,
+    /// The core has ended, or the system is shutting down.
+    CoreEnded,
+    /// Called from within a handler, where waiting for a core could never end.
+    WithinHandler,
+    /// Signals cannot be caught.
+    Signals(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Config(error) => error.fmt(out),
+            Error::Limit { limit, asked, allowed, cure } => {
+                write!(out, "Config::{limit} is {asked}, and this machine allows {allowed}: {cure}")
+            }
+            Error::UnknownBackend(name) => {
+                write!(out, "there is no backend `{name}`: it is one of `auto`, `uring` and `mio`")
+            }
+            Error::Backend { backend, reason } => {
+                write!(out, "the backend `{backend}` cannot be used: {reason}")
+            }
+            Error::Cores(count) => write!(out, "a system of {count} cores: it can have from 1 to 1024"),
+            Error::Thread(error) => write!(out, "a thread could not be started: {error}"),
+            Error::Address { given, source } => {
+                write!(out, "`{given}` is not an address to listen on, such as 127.0.0.1:7000: {source}")
+            }
+            Error::Listen { address, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    out,
+                    "cannot listen on {address}: the port is in use; stop who uses it or choose another"
+                )
+            }
+            Error::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
+            Error::ActorsFull => out.write_str("the core holds as many actors as Config::actors_max allows"),
+            Error::CoreEnded => out.write_str("the core has ended: its system is shutting down"),
+            Error::WithinHandler => {
+                out.write_str("a handler must not wait for a core: use its Context, or a thread of its own")
+            }
+            Error::Signals(error) => write!(out, "signals cannot be caught: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Config(error) => Some(error),
+            Error::Thread(error)
+            | Error::Address { source: error, .. }
+            | Error::Listen { source: error, .. }
+            | Error::Signals(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Error {
+        Error::Config(error)
+    }
+}

@@ -1,0 +1,100 @@
+//! What the cores hold, counted.
+//!
+//! Knows: the figures of every layer. Must not know how they come about.
+
+use crossbeam_channel::Sender;
+
+use super::{Result, System, on_core};
+use crate::driver::DriverLedger;
+use crate::executor::{Core, RawAddress, Request, current};
+
+/// What one core holds, by kind: back at its baseline when nothing is going on. And what has happened on it since it
+/// started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Sockets, operations and system calls.
+    pub driver: DriverLedger,
+    /// Actors, listeners included.
+    pub actors: usize,
+    /// Chunks that mailboxes hold.
+    pub mailbox_chunks: usize,
+    /// Timers that are set.
+    pub timers: usize,
+    /// Parts of receive buffers that have not been released.
+    pub receive_leases: usize,
+    /// Send slots in use.
+    pub send_slots: usize,
+    /// Actors spawned since the start.
+    pub spawned: u64,
+    /// Messages and frames handled since the start.
+    pub handled: u64,
+    /// Messages not delivered since the start, for whatever reason.
+    pub dead_letters: u64,
+    /// Handlers that have panicked since the start.
+    pub panics: u64,
+    /// Values whose `Drop` has panicked since the start.
+    pub drop_panics: u64,
+    /// Connections accepted since the start.
+    pub connections_opened: u64,
+    /// Connections that have ended since the start.
+    pub connections_closed: u64,
+    /// Times that the core has slept since the start.
+    pub sleeps: u64,
+}
+
+impl Ledger {
+    pub(super) fn of(core: &Core, driver: DriverLedger) -> Ledger {
+        let counters = &core.counters;
+        Ledger {
+            driver,
+            actors: core.cells.live(),
+            mailbox_chunks: core.chunks.taken(),
+            timers: core.timers(),
+            receive_leases: core.pools.receive.lent(),
+            send_slots: core.pools.send.taken(),
+            spawned: counters.started.get(),
+            handled: counters.handled.get(),
+            dead_letters: counters.dead_letters(),
+            panics: counters.panics.get(),
+            drop_panics: counters.drop_panics.get(),
+            connections_opened: counters.connections_opened.get(),
+            connections_closed: counters.connections_closed.get(),
+            sleeps: counters.sleeps.get(),
+        }
+    }
+
+    /// What must be back at its baseline when nothing is going on, without what only grows.
+    #[must_use]
+    pub fn held(&self) -> [usize; 7] {
+        [
+            self.driver.sockets,
+            self.driver.operations,
+            self.actors,
+            self.mailbox_chunks,
+            self.timers,
+            self.receive_leases,
+            self.send_slots,
+        ]
+    }
+}
+
+impl System {
+    /// What each core holds now.
+    ///
+    /// # Errors
+    /// [`Error::CoreEnded`](super::Error::CoreEnded) when the system is shutting down.
+    pub fn ledgers(&self) -> Result<Vec<Ledger>> {
+        self.cores.iter().map(|core| on_core(core.id, inspect, ())).collect()
+    }
+}
+
+fn inspect(_: RawAddress, ((), answer): ((), Sender<Ledger>)) {
+    current::with(|core| {
+        let Some(core) = core else { return };
+        core.request(Request::Inspect(Box::new(move |core, driver| {
+            // Whoever asked may have given up.
+            drop(answer.send(Ledger::of(core, driver)));
+        })));
+    });
+}

@@ -1,0 +1,215 @@
+//! Opening listeners on every core.
+//!
+//! Knows: addresses, limits of a listener, one socket per core. Must not know what its connections do.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::{Error, Result, System, on_core};
+use crate::driver::{ListenSocket, listen};
+use crate::executor::{Core, Demand, RawAddress, Request, current, post};
+use crate::net::{AtLimit, Connection, Credits, Peer, Shared, spawn_listener};
+
+/// Describes a listener. See [`System::listener`].
+#[derive(Debug)]
+pub struct ListenerBuilder<'a> {
+    system: &'a System,
+    address: Result<SocketAddr>,
+    options: Options,
+}
+
+/// What a listener's connections have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    backlog: u32,
+    connections_max: Option<usize>,
+    at_limit: AtLimit,
+    idle_timeout: Option<Duration>,
+    outbox_bytes_max: usize,
+    close_deadline: Duration,
+}
+
+impl Options {
+    pub(super) fn new(config: &crate::config::Config) -> Options {
+        Options {
+            backlog: 4096,
+            connections_max: None,
+            at_limit: AtLimit::Wait,
+            idle_timeout: None,
+            outbox_bytes_max: config.outbox_bytes_max,
+            close_deadline: config.close_deadline,
+        }
+    }
+
+    pub(super) fn shared(&self, credits: Vec<Arc<Credits>>) -> Shared {
+        Shared {
+            credits,
+            at_limit: self.at_limit,
+            idle_timeout: self.idle_timeout,
+            outbox_bytes_max: self.outbox_bytes_max,
+            close_deadline: self.close_deadline,
+        }
+    }
+}
+
+impl System {
+    /// Describes a listener on an address, such as `127.0.0.1:7000` or `[::]:7000`. Port 0 chooses a free one.
+    ///
+    /// It has a socket on every core; the kernel spreads connections over them, and each connection stays on its core.
+    pub fn listener(&self, address: impl ToSocketAddrs + std::fmt::Debug) -> ListenerBuilder<'_> {
+        let given = format!("{address:?}");
+        let address = address
+            .to_socket_addrs()
+            .and_then(|mut found| {
+                found.next().ok_or_else(|| std::io::Error::other("the name has no address"))
+            })
+            .map_err(|source| Error::Address { given: given.trim_matches('"').to_owned(), source });
+        ListenerBuilder { system: self, address, options: Options::new(&self.config) }
+    }
+}
+
+impl ListenerBuilder<'_> {
+    /// Connections of this listener at a time, on all cores together. Default: as many as the system allows.
+    #[must_use]
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.options.connections_max = Some(max);
+        self
+    }
+
+    /// What happens to connections beyond the limit. Default: they wait.
+    #[must_use]
+    pub fn at_limit(mut self, at_limit: AtLimit) -> Self {
+        self.options.at_limit = at_limit;
+        self
+    }
+
+    /// After so long without a byte from the peer, [`Connection::idle`] is called. Default: never.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.options.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Bytes written and not yet taken by the kernel, per connection. Default: `Config::outbox_bytes_max`.
+    #[must_use]
+    pub fn outbox_bytes(mut self, max: usize) -> Self {
+        self.options.outbox_bytes_max = max.clamp(1, 1 << 30);
+        self
+    }
+
+    /// Connections that the kernel keeps waiting per core until they are accepted. Default: 4,096; the kernel may lower it.
+    #[must_use]
+    pub fn backlog(mut self, backlog: u32) -> Self {
+        self.options.backlog = backlog;
+        self
+    }
+
+    /// Opens the listener. `make` makes the actor of each connection, on the core where it is accepted; it is cloned once
+    /// for each core.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] when the address cannot be bound, for example because the port is in use. Nobody is accepted then.
+    pub fn start<A, F>(self, make: F) -> Result<Listening>
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + Clone + Send + 'static,
+    {
+        if current::with(|core| core.is_some()) {
+            return Err(Error::WithinHandler);
+        }
+        let (address, system) = (self.address?, self.system);
+        let sockets = listen(address, self.options.backlog, system.cores.len())
+            .map_err(|source| Error::Listen { address, source })?;
+        let bound = sockets.first().map_or(address, |socket| socket.address);
+        let mut credits = vec![system.connections.clone()];
+        credits.extend(self.options.connections_max.map(|max| Arc::new(Credits::new(max))));
+        let mut listening = Listening { address: bound, cells: Vec::new() };
+        for (core, socket) in system.cores.iter().zip(sockets) {
+            let open = Open { socket, make: make.clone(), shared: self.options.shared(credits.clone()) };
+            // Listeners that are open already stop when `listening` is dropped on the way out.
+            match on_core(core.id, open_here::<A, F>, open)? {
+                Ok(cell) => listening.cells.push(cell),
+                Err(source) => {
+                    listening.stop();
+                    return Err(Error::Listen { address: bound, source });
+                }
+            }
+        }
+        Ok(listening)
+    }
+}
+
+struct Open<F> {
+    socket: ListenSocket,
+    make: F,
+    shared: Shared,
+}
+
+type Opened = std::io::Result<RawAddress>;
+
+fn open_here<A, F>(_: RawAddress, (open, answer): (Open<F>, Sender<Opened>))
+where
+    A: Connection,
+    F: FnMut(Peer) -> A + Send + 'static,
+{
+    current::with(|core| {
+        let Some(core) = core else { return };
+        let Open { socket, make, shared } = open;
+        adopt(core, socket, make, shared, move |opened| {
+            // Whoever asked waits for the answer.
+            drop(answer.send(opened));
+        });
+    });
+}
+
+/// Has the driver of this core take the socket over, and spawns the listener's cell.
+pub(super) fn adopt<A, F>(
+    core: &Core,
+    socket: ListenSocket,
+    make: F,
+    shared: Shared,
+    done: impl FnOnce(Opened) + 'static,
+) where
+    A: Connection,
+    F: FnMut(Peer) -> A + 'static,
+{
+    core.request(Request::Adopt(
+        socket,
+        Box::new(move |core, adopted| {
+            done(adopted.and_then(|socket| {
+                spawn_listener(core, socket, make, shared)
+                    .ok_or_else(|| std::io::Error::other("the core holds as many actors as it may"))
+            }));
+        }),
+    ));
+}
+
+/// A listener that is open. It stays so until the system shuts down, or [`Listening::stop`] is called.
+#[derive(Debug)]
+pub struct Listening {
+    address: SocketAddr,
+    cells: Vec<RawAddress>,
+}
+
+impl Listening {
+    /// The address that it is bound to, with the port that was chosen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting. Connections that were accepted go on.
+    pub fn stop(self) {
+        for cell in self.cells {
+            // A core that has ended accepts no more.
+            drop(post(None, cell, stop_here, ()));
+        }
+    }
+}
+
+fn stop_here(cell: RawAddress, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.demand(cell.cell, Demand::Stop)));
+}

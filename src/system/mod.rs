@@ -1,0 +1,111 @@
+//! Systems: cores started, actors placed on them, listeners opened, everything stopped and joined.
+//!
+//! Knows: threads, the choice of the backend, the order of start and shutdown. Must not know what actors do.
+
+mod builder;
+mod choice;
+mod error;
+mod ledger;
+mod listen;
+mod place;
+mod shutdown;
+mod thread;
+
+pub use builder::{Cores, SystemBuilder};
+pub use choice::BackendChoice;
+pub use error::{Error, Result};
+pub use ledger::Ledger;
+pub use listen::{ListenerBuilder, Listening};
+pub use shutdown::ShutdownReport;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::config::Config;
+use crate::executor::{CoreId, RawAddress, Refused, directory::Port, post};
+use crate::mem::Key;
+use crate::net::Credits;
+
+/// A set of cores, each with its thread and its executor.
+///
+/// Dropping it shuts it down, like [`System::shutdown`]. Several systems can live in one process.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// # #[derive(Message)] struct Greet(&'static str);
+/// # struct Greeter;
+/// # impl Actor for Greeter {
+/// #     type Message = Greet;
+/// #     fn handle(&mut self, Greet(name): Greet, _: &mut Context<Self>) -> Flow { println!("hello, {name}"); Flow::Continue }
+/// # }
+/// # impl Accepts<Greet> for Greeter { fn accept(message: Greet) -> Greet { message } }
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let greeter = system.spawn(Greeter)?;
+/// greeter.tell(Greet("world")).or_dead_letter();
+/// system.shutdown();
+/// # Ok::<(), odeon::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct System {
+    cores: Vec<CoreHandle>,
+    config: Arc<Config>,
+    backend: &'static str,
+    connections: Arc<Credits>,
+    next: std::sync::atomic::AtomicUsize,
+}
+
+/// A core as seen from outside.
+#[derive(Debug)]
+struct CoreHandle {
+    id: CoreId,
+    port: Arc<Port>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl System {
+    /// Starts to describe a system.
+    #[must_use]
+    pub fn builder() -> SystemBuilder {
+        SystemBuilder::default()
+    }
+
+    /// How many cores it has.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.cores.len()
+    }
+
+    /// The backend in use: `uring` or `mio`.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Runs `ask` on a core with a message and a way to answer, and waits for the answer.
+fn on_core<M: Send + 'static, R>(
+    core: CoreId,
+    deliver: fn(RawAddress, (M, crossbeam_channel::Sender<R>)),
+    message: M,
+) -> Result<R>
+where
+    R: Send + 'static,
+{
+    let (answer, answers) = crossbeam_channel::bounded(1);
+    let target = RawAddress::new(core, Key { index: 0, generation: 0 });
+    let mut message = (message, answer);
+    while let Err(refused) = post(None, target, deliver, message) {
+        let Refused::Full(back) = refused else { return Err(Error::CoreEnded) };
+        // The inbox is bounded, and its core empties it every turn.
+        message = back;
+        std::thread::yield_now();
+    }
+    answers.recv().map_err(|_| Error::CoreEnded)
+}

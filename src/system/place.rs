@@ -1,0 +1,81 @@
+//! Where actors are spawned.
+//!
+//! Knows: cores by number, the next in turn. Must not know what actors do.
+
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+
+use super::{Error, Result, System, on_core};
+use crate::actor::{self, Actor, Addr};
+use crate::executor::{RawAddress, current};
+
+impl System {
+    /// Spawns an actor on the next core in turn, and waits until it is there.
+    ///
+    /// # Errors
+    /// [`Error::ActorsFull`], [`Error::CoreEnded`], or [`Error::WithinHandler`] when called from within a handler.
+    pub fn spawn<A: Actor + Send>(&self, actor: A) -> Result<Addr<A>> {
+        self.spawn_with(self.next_core(), move || actor)
+    }
+
+    /// Spawns an actor on a core by its number, from zero; numbers beyond the last start again.
+    ///
+    /// # Errors
+    /// As [`System::spawn`].
+    pub fn spawn_on<A: Actor + Send>(&self, core: usize, actor: A) -> Result<Addr<A>> {
+        self.spawn_with(core, move || actor)
+    }
+
+    /// Spawns the actor that `make` makes, on a core by its number. `make` runs there, so the actor need not be `Send`.
+    ///
+    /// # Errors
+    /// As [`System::spawn`].
+    pub fn spawn_with<A, F>(&self, core: usize, make: F) -> Result<Addr<A>>
+    where
+        A: Actor,
+        F: FnOnce() -> A + Send + 'static,
+    {
+        if current::with(|core| core.is_some()) {
+            return Err(Error::WithinHandler);
+        }
+        let core = &self.cores[core % self.cores.len()];
+        let spawned: Option<RawAddress> = on_core(core.id, spawn_here::<A, F>, make)?;
+        spawned.map(Addr::from_raw).ok_or(Error::ActorsFull)
+    }
+
+    /// Spawns one actor on each core, in the order of the cores. `make` is given the core's number.
+    ///
+    /// # Errors
+    /// As [`System::spawn`]; those spawned before stay.
+    pub fn spawn_each<A, F>(&self, make: F) -> Result<Vec<Addr<A>>>
+    where
+        A: Actor,
+        F: FnOnce(usize) -> A + Clone + Send + 'static,
+    {
+        (0..self.cores())
+            .map(|core| {
+                let make = make.clone();
+                self.spawn_with(core, move || make(core))
+            })
+            .collect()
+    }
+
+    fn next_core(&self) -> usize {
+        // Relaxed: only spreads actors over cores.
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn spawn_here<A, F>(_: RawAddress, (make, answer): (F, Sender<Option<RawAddress>>))
+where
+    A: Actor,
+    F: FnOnce() -> A + Send + 'static,
+{
+    current::with(|core| {
+        let Some(core) = core else { return };
+        let spawned = core.contain(make).and_then(|actor| actor::spawn(core, actor).ok());
+        // Whoever asked may have given up; the actor is there all the same.
+        drop(answer.send(spawned.map(Addr::raw)));
+    });
+}

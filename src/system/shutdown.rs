@@ -1,0 +1,132 @@
+//! The end of a system: stop accepting, drain, stop, join.
+//!
+//! Knows: the stages and their deadlines. Must not know what actors do.
+//!
+//! 1. Listeners stop and connections finish what they have received and written, up to `Config::drain_deadline`.
+//! 2. The other actors stop. What is left by then is aborted.
+//! 3. Every core ends what is in flight, and its thread is joined.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{Error, Result, System};
+use crate::executor::{CoreId, Ending, RawAddress, Refused, Request, current, post};
+use crate::mem::Key;
+use crate::sys::{Signals, Time, now, warn};
+
+/// What a shutdown had to cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShutdownReport {
+    /// Connections that had not finished by the deadline, and were reset.
+    pub connections_cut_off: usize,
+    /// Other actors that had not stopped by the deadline.
+    pub actors_cut_off: usize,
+}
+
+impl System {
+    /// Stops accepting, lets connections finish what they have received and written, stops the other actors, and joins the
+    /// threads. What has not finished by `Config::drain_deadline` is cut off and counted in the report.
+    pub fn shutdown(mut self) -> ShutdownReport {
+        self.end()
+    }
+
+    /// Serves until SIGINT or SIGTERM, then shuts down. A second signal ends the process at once.
+    ///
+    /// # Errors
+    /// [`Error::Signals`] when they cannot be caught.
+    pub fn run_until_signal(self) -> Result<ShutdownReport> {
+        let signals = Signals::catch().map_err(|errno| Error::Signals(errno.into()))?;
+        signals.wait();
+        // From here on a signal does again what it did before, which is to end the process.
+        drop(signals);
+        Ok(self.shutdown())
+    }
+
+    fn end(&mut self) -> ShutdownReport {
+        let deadline = now().after(self.config.drain_deadline);
+        let connections_cut_off = self.stage(Ending::Connections, deadline);
+        let actors_cut_off = self.stage(Ending::All, deadline);
+        if connections_cut_off + actors_cut_off > 0 {
+            // An abort needs a few turns, not the peer.
+            self.stage(Ending::Abort, now().after(self.config.close_deadline));
+        }
+        for core in &self.cores {
+            post_patiently(core.id, finish, ());
+        }
+        for core in &mut self.cores {
+            if let Some(thread) = core.thread.take()
+                && thread.join().is_err()
+            {
+                crate::sys::abort(format_args!("the thread of core {} panicked", core.id.0));
+            }
+        }
+        self.cores.clear();
+        ShutdownReport { connections_cut_off, actors_cut_off }
+    }
+
+    /// Has every core end what the stage ends; answers how many were left at the deadline.
+    fn stage(&self, ending: Ending, deadline: Time) -> usize {
+        let (quiet, answers) = bounded(self.cores.len());
+        for core in &self.cores {
+            post_patiently(core.id, end_here, (ending, quiet.clone()));
+        }
+        drop(quiet);
+        let missing = self.cores.len() - count_until(&answers, deadline);
+        if missing == 0 {
+            return 0;
+        }
+        let held: usize =
+            self.ledgers().map_or(0, |ledgers| ledgers.iter().map(|ledger| ledger.actors).sum());
+        warn(format_args!(
+            "shutting down: {held} actors on {missing} cores have not finished by the deadline"
+        ));
+        held
+    }
+}
+
+fn count_until(answers: &Receiver<()>, deadline: Time) -> usize {
+    let mut count = 0;
+    loop {
+        let left = deadline.since(now());
+        match answers.recv_timeout(left.max(Duration::from_millis(1))) {
+            Ok(()) => count += 1,
+            Err(_) => return count,
+        }
+    }
+}
+
+/// Puts something into the inbox of a core, however full that is: the core is alive and empties it every turn.
+fn post_patiently<M: Send + 'static>(core: CoreId, deliver: fn(RawAddress, M), message: M) {
+    let target = RawAddress::new(core, Key { index: 0, generation: 0 });
+    let mut message = message;
+    while let Err(Refused::Full(back)) = post(None, target, deliver, message) {
+        message = back;
+        std::thread::yield_now();
+    }
+}
+
+fn end_here(_: RawAddress, (ending, quiet): (Ending, Sender<()>)) {
+    current::with(|core| {
+        if let Some(core) = core {
+            // The channel holds an answer from every core.
+            core.begin_ending(ending, Box::new(move || drop(quiet.try_send(()))));
+        }
+    });
+}
+
+fn finish(_: RawAddress, (): ()) {
+    current::with(|core| {
+        if let Some(core) = core {
+            core.request(Request::Finish);
+        }
+    });
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if !self.cores.is_empty() {
+            self.end();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The thread of a core: where the backend that was chosen becomes a type.
+//!
+//! Knows: how a core is put together and taken apart. Must not know what runs on it.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::CoreHandle;
+use crate::config::Config;
+use crate::driver::Backend;
+use crate::driver::backend::mio::Mio;
+#[cfg(target_os = "linux")]
+use crate::driver::backend::uring::{Uring, UringConfig};
+use crate::executor::directory::{self, Port};
+use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, SleepFlag, lane};
+use crate::sys::{Clock, allowed_processors, pin_thread, warn};
+
+/// Which backend the threads are started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    Uring,
+    Mio,
+}
+
+impl Start {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Start::Uring => "uring",
+            Start::Mio => "mio",
+        }
+    }
+}
+
+/// What a core is made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) index: usize,
+    pub(super) count: usize,
+    pub(super) first: CoreId,
+    pub(super) config: Arc<Config>,
+    pub(super) senders: Vec<Option<lane::Sender>>,
+    pub(super) receivers: Vec<lane::Receiver>,
+}
+
+/// Why a core did not start.
+#[derive(Debug)]
+pub(super) enum StartError {
+    /// The machine does not offer this backend.
+    Unavailable(String),
+    /// The backend failed for another reason.
+    Failed(String),
+    /// There is no thread to be had.
+    Thread(io::Error),
+}
+
+type Ready = Result<Arc<Port>, StartError>;
+
+/// Starts the thread of a core and waits until it is ready.
+pub(super) fn start(backend: Start, plan: Plan) -> Result<CoreHandle, StartError> {
+    let (ready, answer) = bounded(1);
+    let id = CoreId(plan.first.0 + plan.index as u32);
+    let name = format!("odeon-{}", plan.index);
+    let thread = thread::Builder::new()
+        .name(name)
+        .spawn(move || match backend {
+            Start::Uring => run_uring(plan, &ready),
+            Start::Mio => run_mio(plan, &ready),
+        })
+        .map_err(StartError::Thread)?;
+    match answer.recv() {
+        Ok(Ok(port)) => Ok(CoreHandle { id, port, thread: Some(thread) }),
+        Ok(Err(error)) => {
+            // It has ended, or is about to: it has nothing to do.
+            drop(thread.join());
+            Err(error)
+        }
+        Err(_) => Err(StartError::Failed("the thread of a core ended while it started".to_owned())),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn run_uring(plan: Plan, ready: &Sender<Ready>) {
+    let config = &plan.config;
+    let sizes = UringConfig {
+        submission_entries: config.submission_entries,
+        completion_entries: config.completion_entries,
+        sockets_max: sockets_max(config),
+        ..UringConfig::default()
+    };
+    run(plan, ready, |core| {
+        Uring::open(&sizes, &core.pools).map_err(|error| {
+            let reason = error.to_string();
+            if error.fallback_allowed() {
+                StartError::Unavailable(reason)
+            } else {
+                StartError::Failed(reason)
+            }
+        })
+    });
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run_uring(_: Plan, ready: &Sender<Ready>) {
+    // Whoever waits for the answer is there until it has come.
+    drop(ready.send(Err(StartError::Unavailable("this is not Linux".to_owned()))));
+}
+
+fn run_mio(plan: Plan, ready: &Sender<Ready>) {
+    let sockets = sockets_max(&plan.config);
+    run(plan, ready, |_| Mio::new(sockets).map_err(|error| StartError::Failed(error.to_string())));
+}
+
+fn sockets_max(config: &Config) -> u32 {
+    config.connections_max.and_then(|max| u32::try_from(max).ok()).unwrap_or(u32::MAX)
+}
+
+/// Keeps this thread on a processor of its own, if there are enough. A core that cannot be bound runs all the same, wherever
+/// the scheduler puts it.
+fn bind(index: usize, count: usize) {
+    let Ok(processors) = allowed_processors() else { return };
+    if count <= processors.len()
+        && let Err(error) = pin_thread(processors[index])
+    {
+        warn(format_args!("core {index} is not bound to a processor: {error}"));
+    }
+}
+
+/// Puts a core together, runs it to its end, and takes it apart.
+fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -> Result<B, StartError>) {
+    bind(plan.index, plan.count);
+    let id = CoreId(plan.first.0 + plan.index as u32);
+    let links = Links::new(plan.first, plan.senders);
+    let core = Rc::new(Core::new(id, Rc::new((*plan.config).clone()), Clock::Monotonic, links));
+    let backend = match open(&core) {
+        Ok(backend) => backend,
+        Err(error) => {
+            // Whoever waits for the answer is there until it has come.
+            drop(ready.send(Err(error)));
+            return;
+        }
+    };
+    let (inbox, envelopes): (_, Receiver<Envelope>) = bounded(plan.config.inbox_capacity);
+    let port = Arc::new(Port { inbox, sleep: SleepFlag::new(), waker: backend.waker() });
+    directory::open(id, port.clone());
+    let arrivals = Arrivals::new(port.clone(), envelopes, plan.receivers);
+    let mut executor = Executor::new(core, backend, arrivals);
+    drop(ready.send(Ok(port)));
+    let leaked = executor.run();
+    directory::close(id);
+    if leaked > 0 {
+        warn(format_args!("core {} leaks the memory of {leaked} operations that did not end", plan.index));
+        std::mem::forget(executor);
+    }
+}
