@@ -130,6 +130,28 @@ impl Envelope {
         Envelope { slot }
     }
 
+    /// Packs a message and puts it into an inbox.
+    ///
+    /// # Errors
+    /// The message, when the inbox is full or nobody will ever empty it.
+    pub fn send<M: Send + 'static>(
+        inbox: &crossbeam_channel::Sender<Envelope>,
+        target: RawAddress,
+        deliver: fn(RawAddress, M),
+        message: M,
+    ) -> Result<(), M> {
+        let Err(refused) = inbox.try_send(Envelope::new(target, deliver, message)) else { return Ok(()) };
+        let envelope = ManuallyDrop::new(refused.into_inner());
+        let payload = (&raw const envelope.slot.payload).cast::<M>();
+        if !is_inline::<M>() {
+            // SAFETY: the envelope that comes back is the one that was packed above, so its payload begins with a `Box<M>`
+            // (invariant 1); it is neither used nor dropped after this.
+            return Err(*unsafe { payload.cast::<Box<M>>().read() });
+        }
+        // SAFETY: as above, with an `M`.
+        Err(unsafe { payload.read() })
+    }
+
     /// Hands the message to the function that it was packed with, on this thread.
     pub fn deliver(self) {
         let envelope = ManuallyDrop::new(self);

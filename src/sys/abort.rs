@@ -1,6 +1,6 @@
-//! The end of the process when an invariant of the runtime is broken.
+//! What the runtime says on standard error, and the end of the process when an invariant of the runtime is broken.
 //!
-//! Knows: how to end. Must not know why.
+//! Knows: how to speak and how to end. Must not know why.
 
 use std::fmt;
 
@@ -11,4 +11,10 @@ use std::fmt;
 pub fn abort(what: fmt::Arguments<'_>) -> ! {
     eprintln!("odeon: a broken invariant of the runtime, aborting: {what}");
     std::process::abort()
+}
+
+/// Says something that an operator should know. Never in answer to each message or connection.
+#[cold]
+pub fn warn(what: fmt::Arguments<'_>) {
+    eprintln!("odeon: {what}");
 }

@@ -9,27 +9,34 @@ mod clock;
 mod errno;
 #[cfg(target_os = "linux")]
 mod event;
+mod limits;
 mod listen;
 #[cfg(target_os = "linux")]
 mod mapping;
 mod random;
 #[cfg(target_os = "linux")]
 mod ring;
-pub(crate) mod sync;
+mod signals;
+pub mod sync;
+#[cfg_attr(not(target_os = "linux"), path = "topology_elsewhere.rs")]
+mod topology;
 
-pub use abort::abort;
+pub use abort::{abort, warn};
 #[cfg(target_os = "linux")]
 pub use buffers::BufferRing;
 pub use clock::{Clock, Time, nanoseconds, now};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
+pub use limits::{Limit, descriptor_limit, locked_memory_limit, raise_descriptor_limit};
 pub use listen::listen_together;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;
 pub use random::Random;
 #[cfg(target_os = "linux")]
 pub use ring::{Answer, Pause, Ring};
+pub use signals::{Signal, Signals};
+pub use topology::{allowed_processors, available_processors, pin_thread};
 
 /// Lets a socket share its port with others of this user that say so too. FreeBSD spreads connections only over sockets
 /// that ask for it by another name.

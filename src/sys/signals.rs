@@ -1,0 +1,185 @@
+//! Requests to end the process: SIGINT and SIGTERM, as something that a thread can wait for.
+//!
+//! Knows: handlers and the pipe that they write to. Must not know what ending means.
+//!
+//! Invariants:
+//! 1. A handler does nothing but write one byte to a pipe that does not block: allowed at any moment, in any thread.
+//! 2. The pipe is never closed, because a handler may be about to write to it.
+#![allow(unsafe_code)]
+
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{mem, ptr};
+
+use super::Errno;
+
+const CAUGHT: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
+
+/// From the handlers to whoever waits; set before there are handlers.
+static PIPE: OnceLock<(PipeReader, PipeWriter)> = OnceLock::new();
+
+/// True while a [`Signals`] lives.
+static CATCHING: AtomicBool = AtomicBool::new(false);
+
+/// A request to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: somebody pressed Ctrl-C.
+    Interrupt,
+    /// SIGTERM: whoever runs the process wants it to end.
+    Terminate,
+}
+
+/// Catches SIGINT and SIGTERM as long as it lives, and ignores SIGPIPE from then on.
+#[derive(Debug)]
+pub struct Signals {
+    reader: &'static PipeReader,
+    before: [Action; CAUGHT.len()],
+}
+
+/// What was done about a signal before.
+#[derive(Clone, Copy)]
+struct Action(libc::sigaction);
+
+impl std::fmt::Debug for Action {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Action")
+    }
+}
+
+impl Signals {
+    /// Begins to catch.
+    ///
+    /// # Errors
+    /// `EBUSY` while another `Signals` lives; what the kernel says when there is no pipe to be had.
+    pub fn catch() -> Result<Signals, Errno> {
+        // Acquire: see that the one before has put the old handlers back.
+        if CATCHING.swap(true, Ordering::Acquire) {
+            return Err(Errno::EBUSY);
+        }
+        let reader = pipe().inspect_err(|_| CATCHING.store(false, Ordering::Release))?;
+        // SAFETY: ignoring a signal runs no code of ours.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        let before = CAUGHT.map(|signal| replace(signal, &Action::handler()));
+        let signals = Signals { reader, before };
+        // Requests that nobody has waited for, from before.
+        while signals.wait_for(Duration::ZERO).is_some() {}
+        Ok(signals)
+    }
+
+    /// Waits for the next request.
+    #[must_use]
+    pub fn wait(&self) -> Signal {
+        loop {
+            let mut byte = [0];
+            match (&*self.reader).read(&mut byte) {
+                Ok(1) if byte[0] == libc::SIGINT as u8 => return Signal::Interrupt,
+                Ok(1) => return Signal::Terminate,
+                // Nothing else can be read from a pipe whose other end we hold: the call was interrupted.
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for the next request, for so long at most.
+    #[must_use]
+    pub fn wait_for(&self, patience: Duration) -> Option<Signal> {
+        let until = super::now().after(patience);
+        loop {
+            let left = until.since(super::now());
+            let left_ms = left.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
+            let mut poll = libc::pollfd { fd: self.reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: the pointer covers the one entry that is announced.
+            let ready = unsafe { libc::poll(&raw mut poll, 1, left_ms) };
+            if ready > 0 {
+                return Some(self.wait());
+            }
+            if left.is_zero() {
+                return None;
+            }
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for (signal, before) in CAUGHT.into_iter().zip(&self.before) {
+            replace(signal, before);
+        }
+        // Release: the next one must find the handlers of old in place.
+        CATCHING.store(false, Ordering::Release);
+    }
+}
+
+impl Action {
+    fn handler() -> Action {
+        // SAFETY: an action of zeroes is a valid one.
+        let mut action: libc::sigaction = unsafe { mem::zeroed() };
+        let handler: extern "C" fn(libc::c_int) = handle;
+        action.sa_sigaction = handler as *const () as usize;
+        // System calls that it interrupts go on by themselves where they can.
+        action.sa_flags = libc::SA_RESTART;
+        Action(action)
+    }
+}
+
+fn replace(signal: libc::c_int, action: &Action) -> Action {
+    let mut before = Action::handler();
+    // SAFETY: both pointers are to live actions; ours does what a handler may do (invariant 1), or is one that was in
+    // place before.
+    let result = unsafe { libc::sigaction(signal, &raw const action.0, &raw mut before.0) };
+    assert_eq!(result, 0, "these signals can be caught");
+    before
+}
+
+extern "C" fn handle(signal: libc::c_int) {
+    let Some((_, writer)) = PIPE.get() else { return };
+    let byte = signal as u8;
+    // SAFETY: the descriptor is open (invariant 2), and the pointer covers one byte. A write that succeeds leaves the
+    // error number of the interrupted code alone; a full pipe of requests means that nobody reads them anyway.
+    unsafe { libc::write(writer.as_raw_fd(), ptr::from_ref(&byte).cast(), 1) };
+}
+
+/// The reading end of the one pipe of the process.
+fn pipe() -> Result<&'static PipeReader, Errno> {
+    if PIPE.get().is_none() {
+        let ends = io::pipe().map_err(|error| Errno::of(&error))?;
+        // SAFETY: a descriptor that we own, and an argument that is a number.
+        let set = unsafe { libc::fcntl(ends.1.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+        if set < 0 {
+            return Err(Errno::last());
+        }
+        // Nobody else sets it: there is one `Signals` at a time.
+        let _ = PIPE.set(ends);
+    }
+    PIPE.get().map(|(reader, _)| reader).ok_or(Errno::EBUSY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_caught_in_order_by_one_at_a_time() {
+        let signals = Signals::catch().unwrap();
+        assert_eq!(Signals::catch().unwrap_err(), Errno::EBUSY);
+        assert_eq!(signals.wait_for(Duration::from_millis(1)), None);
+        for (number, signal) in [
+            (libc::SIGTERM, Signal::Terminate),
+            (libc::SIGINT, Signal::Interrupt),
+            (libc::SIGTERM, Signal::Terminate),
+        ] {
+            // SAFETY: the signal is caught above.
+            unsafe { libc::raise(number) };
+            assert_eq!(signals.wait_for(Duration::from_secs(5)), Some(signal));
+        }
+        // SAFETY: the signal is caught above.
+        unsafe { libc::raise(libc::SIGINT) };
+        assert_eq!(signals.wait(), Signal::Interrupt);
+        drop(signals);
+        drop(Signals::catch().unwrap());
+    }
+}
