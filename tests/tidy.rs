@@ -99,6 +99,7 @@ each_file! {
     nothing_is_ignored: words::ignored;
     nothing_is_left_to_do: words::unfinished;
     no_dead_code_is_kept: words::dead_code;
+    orderings_have_a_reason: words::orderings;
     nothing_is_called_get: words::getters;
 }
 

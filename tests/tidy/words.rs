@@ -67,6 +67,28 @@ pub(crate) fn unfinished(source: &Source) -> Vec<Violation> {
         .collect()
 }
 
+/// How far above an ordering its reason may stand.
+const REASON_LINES_MAX: usize = 5;
+
+/// An ordering of memory says what must be seen by whom.
+pub(crate) fn orderings(source: &Source) -> Vec<Violation> {
+    const NAMES: &[&str] = &["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
+    let text: Vec<&str> = source.text.lines().collect();
+    let code = source.shipped.lines().enumerate();
+    let silent = code.filter(|(index, line)| {
+        let from = index.saturating_sub(REASON_LINES_MAX);
+        words(line).any(|(_, word)| NAMES.contains(&word))
+            && !text[from..=*index].iter().any(|line| line.contains("// "))
+    });
+    silent
+        .map(|(index, _)| Violation {
+            path: source.path.clone(),
+            line: index + 1,
+            what: "an ordering says what must be seen by whom, in a comment above it".to_owned(),
+        })
+        .collect()
+}
+
 /// Code that nobody uses goes.
 pub(crate) fn dead_code(source: &Source) -> Vec<Violation> {
     const LINTS: &[&str] = &[
@@ -142,6 +164,14 @@ mod tests {
         check(unfinished, concat!("// TO", "DO: more"), 1);
         check(unfinished, concat!("/* FIX", "ME */"), 1);
         check(unfinished, "let todos = 3;", 0);
+    }
+
+    #[test]
+    fn orderings_without_a_reason_are_found() {
+        check(orderings, "a.load(Ordering::Relaxed);\nfence(SeqCst)", 2);
+        check(orderings, "// Relaxed: a count.\na.load(Ordering::Relaxed);\nb.load(Ordering::Relaxed)", 0);
+        check(orderings, "// Far away.\n\n\n\n\n\na.load(Ordering::Relaxed);", 1);
+        check(orderings, "#[cfg(test)] mod tests { fn a() { b.load(Ordering::Relaxed) } }", 0);
     }
 
     #[test]
