@@ -55,17 +55,19 @@ impl Source {
 
 /// The words of some code (identifiers, keywords, numbers), with their places.
 pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
+    let bytes = code.as_bytes();
     let mut rest = 0;
     std::iter::from_fn(move || {
-        let start = rest + code[rest..].find(is_word)?;
-        let end = code[start..].find(|c| !is_word(c)).map_or(code.len(), |length| start + length);
+        let start = rest + bytes[rest..].iter().position(is_word)?;
+        let end =
+            bytes[start..].iter().position(|byte| !is_word(byte)).map_or(code.len(), |length| start + length);
         rest = end;
         Some((start, &code[start..end]))
     })
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+fn is_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii()
 }
 
 /// The place behind the bracket that closes the one at `open`; the end of the code when none does.
@@ -135,7 +137,7 @@ fn without_comments_and_quotes(text: &str) -> String {
             [b'/', b'/', ..] => (place, line_end(bytes, place)),
             [b'/', b'*', ..] => (place, comment_end(bytes, place)),
             [b'"', ..] => quoted(bytes, place),
-            [b'r' | b'b' | b'c', ..] if place == 0 || !is_word(char::from(bytes[place - 1])) => {
+            [b'r' | b'b' | b'c', ..] if place == 0 || !is_word(&bytes[place - 1]) => {
                 match raw_quoted(bytes, place) {
                     Some(range) => range,
                     None => (place + 1, place + 1),
