@@ -39,6 +39,7 @@ pub(crate) const PLATFORMS: &[(&str, &str)] = &[
     ("src/driver/backend.rs", "which backends there are"),
     ("src/sys/mod.rs", "which system calls there are"),
     ("src/driver/mod.rs", "the waker of the backend that only Linux has"),
+    ("src/system/thread.rs", "starts a core with the backend that only Linux has"),
     ("src/sys/listen.rs", "FreeBSD has another name for the option by which sockets share a port"),
 ];
 
@@ -53,34 +54,39 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         1,
         "a recipient hides the type of its actor: one call per message sent through it",
     ),
-    ("src/actor/shell.rs", 1, "what a panic carries: dropped, once per panic"),
     (
         "src/executor/cell.rs",
         2,
         "the functions of a cell's type: one call per activation, one per cell freed",
     ),
-    ("src/executor/envelope.rs", 2, "a message from another core: one call per message"),
-    (
-        "src/executor/links.rs",
-        1,
-        "how a message reaches its type's mailbox: one call per message from another core",
-    ),
+    ("src/executor/core.rs", 3, "what a panic carries, and what follows a stage of the end: once each"),
+    ("src/executor/envelope.rs", 5, "a message from another core: one call that unpacks and delivers it"),
+    ("src/executor/lane.rs", 1, "passes the function of an envelope on"),
+    ("src/executor/links.rs", 1, "passes the function of an envelope on"),
     (
         "src/executor/request.rs",
         2,
         "what is asked of a core from outside: one call per listener or inspection",
     ),
-    ("src/sys/signals.rs", 1, "a signal's handler: the kernel calls it, once per signal"),
+    ("src/sys/signals.rs", 1, "a signal handler is a function to the kernel"),
+    ("src/system/error.rs", 1, "the source of an error, as the standard library wants it"),
+    ("src/system/mod.rs", 1, "what is asked of a core from outside: one call per question"),
+    ("src/system/shutdown.rs", 1, "what is asked of a core at the end: one call per stage"),
 ];
 
 /// Where cores share memory (R9): file, reason.
 pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     ("src/executor/counters.rs", "metrics: each is written by one core and read by any"),
     ("src/executor/directory.rs", "the directory of cores: written when one starts or ends"),
+    ("src/executor/lane.rs", "a lane: the head and the tail of its ring, and whether an end is gone"),
     ("src/executor/sleep.rs", "the flag by which a core announces that it sleeps"),
     ("src/mem/receive.rs", "numbers the pools of the process, once per pool, so that a lease knows its own"),
+    ("src/net/credits.rs", "connection credits: one number for all cores of a system"),
     ("src/sys/buffers.rs", "the tail of a ring of provided buffers, which the kernel reads"),
-    ("src/sys/signals.rs", "the pipe that signal handlers write to: any thread of the process may run them"),
+    ("src/sys/signals.rs", "the pipe of the signal handlers: one per process"),
+    ("src/sys/sync.rs", "atomics under a name that a model checker can replace"),
+    ("src/system/builder.rs", "starts the count of `system/mod.rs`"),
+    ("src/system/mod.rs", "a count by which threads from outside choose a core in turn"),
 ];
 
 /// Where `unsafe` may stand at all.
@@ -105,15 +111,17 @@ pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
     ("src/driver/backend/uring/preflight.rs", 4),
     ("src/executor/cell.rs", 12),
     ("src/executor/current.rs", 1),
+    ("src/executor/envelope.rs", 15),
+    ("src/executor/lane.rs", 8),
     ("src/mem/fifo.rs", 7),
     ("src/mem/receive.rs", 4),
     ("src/mem/send.rs", 4),
     ("src/sys/buffers.rs", 4),
     ("src/sys/clock.rs", 1),
     ("src/sys/event.rs", 3),
+    ("src/sys/limits.rs", 2),
     ("src/sys/mapping.rs", 5),
     ("src/sys/ring.rs", 12),
-    ("src/sys/limits.rs", 2),
     ("src/sys/signals.rs", 8),
     ("src/sys/topology.rs", 5),
 ];

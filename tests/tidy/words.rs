@@ -70,14 +70,17 @@ pub(crate) fn unfinished(source: &Source) -> Vec<Violation> {
 /// How far above an ordering its reason may stand.
 const REASON_LINES_MAX: usize = 5;
 
-/// An ordering of memory says what must be seen by whom.
+/// An ordering of memory says what must be seen by whom: above it, or for all of a file that is sequentially consistent in
+/// its header.
 pub(crate) fn orderings(source: &Source) -> Vec<Violation> {
     const NAMES: &[&str] = &["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
+    let mut header = source.text.lines().take_while(|line| line.starts_with("//!"));
+    let argued = header.any(|line| line.contains("sequentially consistent"));
     let text: Vec<&str> = source.text.lines().collect();
     let code = source.shipped.lines().enumerate();
     let silent = code.filter(|(index, line)| {
         let from = index.saturating_sub(REASON_LINES_MAX);
-        words(line).any(|(_, word)| NAMES.contains(&word))
+        words(line).any(|(_, word)| NAMES.contains(&word) && !(argued && word == "SeqCst"))
             && !text[from..=*index].iter().any(|line| line.contains("// "))
     });
     silent
@@ -170,6 +173,12 @@ mod tests {
     fn orderings_without_a_reason_are_found() {
         check(orderings, "a.load(Ordering::Relaxed);\nfence(SeqCst)", 2);
         check(orderings, "// Relaxed: a count.\na.load(Ordering::Relaxed);\nb.load(Ordering::Relaxed)", 0);
+        check(
+            orderings,
+            "//! All are sequentially consistent.\na.load(SeqCst)\n\n\n\n\n\n\nb.load(SeqCst)",
+            0,
+        );
+        check(orderings, "//! All are sequentially consistent.\n\n\n\n\n\n\nb.load(Relaxed)", 1);
         check(orderings, "// Far away.\n\n\n\n\n\na.load(Ordering::Relaxed);", 1);
         check(orderings, "#[cfg(test)] mod tests { fn a() { b.load(Ordering::Relaxed) } }", 0);
     }
