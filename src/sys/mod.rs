@@ -4,6 +4,8 @@
 
 mod abort;
 #[cfg(target_os = "linux")]
+mod backlog;
+#[cfg(target_os = "linux")]
 mod buffers;
 mod clock;
 mod errno;
@@ -22,6 +24,8 @@ pub mod sync;
 mod topology;
 
 pub use abort::{abort, warn};
+#[cfg(target_os = "linux")]
+pub use backlog::listen_backlog;
 #[cfg(target_os = "linux")]
 pub use buffers::BufferRing;
 pub use clock::{Clock, Time, nanoseconds, now};

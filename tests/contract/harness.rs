@@ -8,6 +8,7 @@ use odeon::driver::Pools;
 use odeon::driver::backend::Backend;
 use odeon::driver::backend::mio::Mio;
 use odeon::driver::backend::sim::{Faults, Network, Peer, Sim, SimConfig};
+use odeon::driver::backend::uring::{OpenError, Uring, UringConfig};
 use odeon::mem::{ReceivePool, SendPool};
 use socket2::{Domain, Socket, Type};
 
@@ -187,6 +188,54 @@ impl Harness for InMio {
     }
 
     fn backend(&mut self) -> &mut Mio {
+        &mut self.0
+    }
+
+    fn connect(&mut self, address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
+        Loopback::connect(address, window)
+    }
+
+    fn pass_time(&mut self) {}
+}
+
+/// The io_uring backend.
+pub struct InUring(Uring);
+
+impl InUring {
+    fn open(limits: &Limits, pools: &Pools) -> Result<Uring, OpenError> {
+        let config = UringConfig {
+            submission_entries: limits.queue,
+            completion_entries: limits.queue,
+            sockets_max: limits.sockets,
+            ..UringConfig::default()
+        };
+        Uring::open(&config, pools)
+    }
+}
+
+impl Harness for InUring {
+    const ROUNDS: u32 = 1;
+    type Backend = Uring;
+    type Client = Loopback;
+
+    fn refused() -> Option<String> {
+        let limits = Limits::default();
+        let pools = limits.pools();
+        match InUring::open(&limits, &pools) {
+            Ok(mut uring) => {
+                assert_eq!(uring.drain(&pools, Duration::from_secs(5)), 0);
+                None
+            }
+            Err(error) if error.fallback_allowed() => Some(error.to_string()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn start(_round: u32, limits: &Limits, pools: &Pools) -> InUring {
+        InUring(InUring::open(limits, pools).expect("it is not refused"))
+    }
+
+    fn backend(&mut self) -> &mut Uring {
         &mut self.0
     }
 

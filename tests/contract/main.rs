@@ -90,3 +90,4 @@ macro_rules! every_case_on {
 
 every_case_on! { sim: crate::harness::InSim }
 every_case_on! { mio: crate::harness::InMio }
+every_case_on! { uring: crate::harness::InUring }

@@ -28,7 +28,8 @@ use super::{Backend, Wait};
 use crate::driver::{
     Completion, DriverLedger, InFlight, ListenSocket, ListenSource, Op, Pools, SocketId, Token, Waker,
 };
-use crate::sys::{Answer, EventFd, Pause, Time, listen_together};
+use crate::mem::Key;
+use crate::sys::{Answer, Errno, EventFd, Pause, Time, listen_backlog, listen_together};
 
 use buffers::Buffers;
 use gather::Gather;
@@ -46,6 +47,8 @@ struct Handle {
     gather: Option<Box<Gather>>,
     /// The accept or receive under way is to end: it is not armed again.
     cancelling: bool,
+    /// The accept under way takes whatever comes, and is being exchanged for one that takes one connection at a time.
+    narrowing: bool,
     /// Both directions are shut down: nothing will arrive that anybody wants.
     finished: bool,
     /// How far a close has come.
@@ -69,12 +72,22 @@ enum File {
     /// A place in the ring's table.
     Direct(u32),
     /// A descriptor of the process: listeners have one.
-    Listener(socket2::Socket),
+    Listener(socket2::Socket, Backlog),
 }
+
+/// Connections that wait at most to be accepted.
+type Backlog = u32;
 
 impl Handle {
     fn new(file: File) -> Handle {
-        Handle { file, gather: None, cancelling: false, finished: false, ending: Ending::No }
+        Handle {
+            file,
+            gather: None,
+            cancelling: false,
+            narrowing: false,
+            finished: false,
+            ending: Ending::No,
+        }
     }
 }
 
@@ -99,9 +112,17 @@ pub struct Uring {
     #[allow(clippy::vec_box)]
     gathers: Vec<Box<Gather>>,
     batch: [Answer; BATCH],
+    /// The most sockets at a time.
+    sockets_max: usize,
+    /// Connections that may come at once: so far below the limit they are accepted one by one.
+    burst_max: usize,
+    /// Cancels accepts that take whatever comes; its answers mean nothing.
+    narrow: Key,
     event: Arc<EventFd>,
     /// Where the kernel puts the count of the event descriptor.
     event_count: Box<u64>,
+    /// Operations that answer nobody: the read that waits for a wake, and `narrow`.
+    own_operations: usize,
     draining: bool,
     /// Nothing is in flight, and the kernel knows no memory of ours.
     drained: bool,
@@ -154,8 +175,14 @@ impl Backend for Uring {
         };
         // A socket that does not block would answer EAGAIN instead of waiting.
         listener.set_nonblocking(false)?;
-        let inserted = self.in_flight.insert(Handle::new(File::Listener(listener)));
-        inserted.map_err(|_| std::io::Error::other("the table of sockets is full"))
+        if self.places_left() == 0 {
+            return Err(Errno::ENFILE.into());
+        }
+        let backlog = listen_backlog(&listener);
+        let inserted = self.in_flight.insert(Handle::new(File::Listener(listener, backlog)));
+        let id = inserted.map_err(|_| std::io::Error::from(Errno::ENFILE))?;
+        self.burst_max += backlog as usize;
+        Ok(id)
     }
 
     fn bind(
@@ -177,8 +204,7 @@ impl Backend for Uring {
     fn ledger(&self) -> DriverLedger {
         DriverLedger {
             sockets: self.in_flight.sockets(),
-            // The read that waits for a wake is the backend's own.
-            operations: self.in_flight.operations() - usize::from(!self.draining),
+            operations: self.in_flight.operations() - self.own_operations,
             enters: self.counts.enters,
             buffer_shortages: self.buffers.shortages(),
             queue_full: self.outgoing.full(),

@@ -83,15 +83,22 @@ impl Uring {
         if let Ok(place) = answer.outcome() {
             self.take_in(key, place, completions);
         }
+        let narrow = self.places_left() <= self.burst_max;
+        let handle = &mut self.in_flight.socket_mut(id).expect("a socket outlives its operations").handle;
         if answer.more() {
+            if narrow && !handle.narrowing {
+                handle.narrowing = true;
+                self.outgoing.cancel(self.narrow, key);
+            }
             return;
         }
-        let listener = self.in_flight.socket(id).expect("a socket outlives its operations");
-        let cancelling = listener.handle.cancelling || self.draining;
+        let cancelling = handle.cancelling || self.draining;
+        let narrowed = handle.narrowing;
         let error = match answer.outcome() {
             Ok(_) | Err(Errno::ECONNABORTED | Errno::EINTR | Errno::EAGAIN) if !cancelling => {
                 return self.issue(pools, key);
             }
+            Err(Errno::ECANCELED) if narrowed && !cancelling => return self.issue(pools, key),
             Ok(_) => Errno::ECANCELED,
             Err(error) => error,
         };
@@ -185,9 +192,13 @@ impl Uring {
     }
 
     fn woken(&mut self, pools: &Pools, key: Key) {
+        if key == self.narrow {
+            return;
+        }
         self.counts.wakes += 1;
         if self.draining {
             self.in_flight.end(key);
+            self.own_operations -= 1;
         } else {
             self.issue(pools, key);
         }

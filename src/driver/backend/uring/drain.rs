@@ -23,6 +23,11 @@ impl Uring {
         self.draining = true;
         let mut answers = Vec::new();
         self.end_everything(pools, until, &mut answers);
+        if self.in_flight.operation(self.narrow).is_some() {
+            // Nothing stands behind it.
+            self.in_flight.end(self.narrow);
+            self.own_operations -= 1;
+        }
         self.close_everything(pools);
         self.end_everything(pools, until, &mut answers);
         let leaked = self.in_flight.operations();
@@ -40,7 +45,8 @@ impl Uring {
             self.end_parked(answers);
             self.turn(pools, Wait::No, answers);
             let now = self.now();
-            if self.in_flight.operations() == 0 || now > until {
+            let nothing = usize::from(self.in_flight.operation(self.narrow).is_some());
+            if self.in_flight.operations() == nothing || now > until {
                 return;
             }
             // An error means that there was nothing to cancel, or that not all of it has ended yet: looked at above.

@@ -14,6 +14,7 @@ use super::outgoing::Target;
 use super::{Ending, File, Gather, Uring};
 use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Work};
 use crate::mem::Key;
+use crate::sys::Errno;
 
 impl Uring {
     /// Sets a new operation going.
@@ -37,10 +38,7 @@ impl Uring {
                 self.outgoing.receive(key, target);
             }
             Work::Send { .. } => self.issue_send(pools, key, id),
-            Work::Accept => {
-                let target = self.target(id);
-                self.outgoing.accept(key, target);
-            }
+            Work::Accept => self.issue_accept(key, id),
             Work::Cancel => self.issue_cancel(key, id),
             Work::Shutdown { both } => {
                 let target = self.target(id);
@@ -48,6 +46,7 @@ impl Uring {
             }
             Work::Close { reset } => self.issue_close(key, id, reset),
             Work::Wake => {
+                debug_assert!(key != self.narrow, "it stands for nothing by itself");
                 let target = Target::Descriptor(self.event.as_raw_fd());
                 // SAFETY: only the kernel uses the count, which lives as long as the read (invariant 2).
                 unsafe { self.outgoing.read_count(key, target, &raw mut *self.event_count) };
@@ -58,8 +57,28 @@ impl Uring {
     fn target(&self, id: SocketId) -> Target {
         match &self.in_flight.socket(id).expect("a socket outlives its operations").handle.file {
             File::Direct(place) => Target::Direct(*place),
-            File::Listener(listener) => Target::Descriptor(listener.as_raw_fd()),
+            File::Listener(listener, _) => Target::Descriptor(listener.as_raw_fd()),
         }
+    }
+
+    /// An accept that takes whatever comes, where that cannot be too much; else of one connection, or of none.
+    fn issue_accept(&mut self, key: Key, id: SocketId) {
+        let target = self.target(id);
+        let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
+        socket.handle.narrowing = false;
+        match self.places_left() {
+            0 => {
+                let completion = self.end_inward(key, Event::AcceptEnded { error: Errno::ENFILE });
+                self.instant.push(completion);
+            }
+            few if few <= self.burst_max => self.outgoing.accept_one(key, target),
+            _ => self.outgoing.accept(key, target),
+        }
+    }
+
+    /// Sockets that there may be beside those that there are.
+    pub(super) fn places_left(&self) -> usize {
+        self.sockets_max.saturating_sub(self.in_flight.sockets())
     }
 
     /// The rest of a chain, as one send: of its bytes where they are one part, else of a message of several.
@@ -115,7 +134,8 @@ impl Uring {
                 socket.handle.ending = Ending::Closing;
                 self.outgoing.close(key, place);
             }
-            (File::Listener(_), _) => {
+            (File::Listener(_, backlog), _) => {
+                self.burst_max -= *backlog as usize;
                 // A descriptor of the process: dropping it closes it, at once.
                 let (completion, _listener) = self.in_flight.end_close(key);
                 self.instant.push(completion);

@@ -19,9 +19,10 @@ pub struct UringConfig {
     pub submission_entries: u32,
     /// Entries of the completion queue. What does not fit waits in the kernel, at a price.
     pub completion_entries: u32,
-    /// Connections at a time.
+    /// Sockets at a time, listeners included.
     pub sockets_max: u32,
-    /// Places beyond those, so that the kernel need not close what it has just accepted.
+    /// Places beyond those, for connections that come while others are being accepted: the kernel closes what it has
+    /// accepted when it finds no place.
     pub head_room: u32,
     /// Fill receive buffers bit by bit where the kernel proves that it can.
     pub incremental: bool,
@@ -124,7 +125,7 @@ impl Uring {
         );
         // A place is free again before the answer to its close is seen: for that moment it has two sockets.
         let mut in_flight = InFlight::new(places.saturating_mul(2));
-        let wake = in_flight.begin_wake();
+        let (wake, narrow) = (in_flight.begin_wake(), in_flight.begin_wake());
         let mut uring = Uring {
             outgoing: Outgoing::new(ring),
             in_flight,
@@ -132,6 +133,10 @@ impl Uring {
             instant: Vec::new(),
             gathers: Vec::new(),
             batch: [Answer::default(); BATCH],
+            sockets_max: config.sockets_max as usize,
+            burst_max: 0,
+            narrow,
+            own_operations: 2,
             event: Arc::new(event),
             event_count: Box::new(0),
             draining: false,

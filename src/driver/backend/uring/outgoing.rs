@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
+use std::ptr;
 
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
@@ -95,8 +96,17 @@ impl Outgoing {
         false
     }
 
+    /// Accepts whatever comes.
     pub(super) fn accept(&mut self, key: Key, target: Target) {
         self.push(entry!(target, key, |file| opcode::AcceptMulti::new(file).allocate_file_index(true)));
+    }
+
+    /// Accepts one connection.
+    pub(super) fn accept_one(&mut self, key: Key, target: Target) {
+        self.push(entry!(target, key, |file| {
+            let place = Some(types::DestinationSlot::auto_target());
+            opcode::Accept::new(file, ptr::null_mut(), ptr::null_mut()).file_index(place)
+        }));
     }
 
     pub(super) fn receive(&mut self, key: Key, target: Target) {

@@ -42,9 +42,13 @@ impl Rig {
     }
 
     fn of(config: &UringConfig, receive: ReceivePool) -> Rig {
+        Rig::with_backlog(config, receive, 256)
+    }
+
+    fn with_backlog(config: &UringConfig, receive: ReceivePool, backlog: u32) -> Rig {
         let pools = Pools { receive, send: SendPool::new([64, 64, 32, 16, 64]) };
         let mut uring = Uring::open(config, &pools).unwrap();
-        let mut sockets = uring.bind("127.0.0.1:0".parse().unwrap(), 256, 1).unwrap();
+        let mut sockets = uring.bind("127.0.0.1:0".parse().unwrap(), backlog, 1).unwrap();
         let socket = sockets.remove(0);
         let address = socket.address;
         let listener = uring.adopt(socket).unwrap();
@@ -294,7 +298,8 @@ fn a_completion_queue_that_overflows_loses_nothing() {
 
 #[test]
 fn a_burst_of_connections_is_accepted_whole() {
-    let mut rig = Rig::of(&SCARCE, ReceivePool::new(2, 256));
+    let config = UringConfig { sockets_max: 600, ..SCARCE };
+    let mut rig = Rig::of(&config, ReceivePool::new(2, 256));
     let clients: Vec<_> = (0..200).map(|_| TcpStream::connect(rig.address).unwrap()).collect();
     let sockets: Vec<_> = clients.iter().map(|_| rig.accepted()).collect();
     for socket in sockets {
@@ -302,6 +307,50 @@ fn a_burst_of_connections_is_accepted_whole() {
     }
     rig.assert_at_baseline();
     rig.end();
+}
+
+#[test]
+fn the_limit_of_sockets_is_kept_and_who_comes_too_early_waits() {
+    // Enough places for a burst in the first case: the accept is exchanged on the way.
+    for sockets_max in [110, 12, 2] {
+        let config = UringConfig { sockets_max, head_room: 0, ..UringConfig::default() };
+        let mut rig = Rig::with_backlog(&config, ReceivePool::new(4, 256), 60);
+        let mut open = std::collections::VecDeque::new();
+        let mut served = 0;
+        let mut clients = Vec::new();
+        while served < 200 {
+            while clients.len() < 200 && clients.len() - served - open.len() < 30 {
+                let mut client = TcpStream::connect(rig.address).unwrap();
+                client.write_all(b"?").unwrap();
+                clients.push(client);
+            }
+            match rig.next(ACCEPT) {
+                Event::Accepted { socket } => open.push_back(socket),
+                Event::AcceptEnded { error } => {
+                    assert_eq!(error, Errno::ENFILE);
+                    assert_eq!(rig.uring.ledger().sockets, sockets_max as usize);
+                    // Room again, by serving half.
+                    for _ in 0..open.len().div_ceil(2) {
+                        let socket = open.pop_front().unwrap();
+                        rig.submit(RECEIVE, Op::Receive { socket });
+                        assert_eq!(rig.receive(RECEIVE, 1), b"?", "a connection that nobody closed");
+                        rig.cancel(socket);
+                        rig.receive_end(RECEIVE);
+                        rig.close(socket, false);
+                        served += 1;
+                    }
+                    let listener = rig.listener;
+                    rig.submit(ACCEPT, Op::Accept { listener });
+                }
+                other => panic!("{other:?}"),
+            }
+            if clients.len() == 200 && open.len() + served == 200 {
+                served += open.len();
+            }
+            assert!(rig.uring.ledger().sockets <= sockets_max as usize);
+        }
+        rig.end();
+    }
 }
 
 #[test]
