@@ -50,6 +50,8 @@ enum Resource {
     LockedMemory,
 }
 
+// The type of a limit differs from platform to platform.
+#[allow(clippy::unnecessary_cast)]
 fn read(resource: Resource) -> Limit {
     let resource = match resource {
         Resource::Descriptors => libc::RLIMIT_NOFILE,
@@ -59,7 +61,6 @@ fn read(resource: Resource) -> Limit {
     // SAFETY: the pointer is to a live limit (invariant 1).
     let result = unsafe { libc::getrlimit(resource, &raw mut limit) };
     assert_eq!(result, 0, "every kernel knows these limits");
-    // The type of a limit differs from platform to platform.
     Limit { now: limit.rlim_cur as u64, most: limit.rlim_max as u64 }
 }
 

@@ -71,7 +71,6 @@ impl Signals {
     }
 
     /// Waits for the next request.
-    #[must_use]
     pub fn wait(&self) -> Signal {
         loop {
             let mut byte = [0];
