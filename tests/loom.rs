@@ -7,7 +7,8 @@ use std::sync::Mutex as Plain;
 
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use odeon::executor::{CoreId, RawAddress, Receiver, Sender, SleepFlag, lane};
+use odeon::executor::lane::{Receiver, Sender, lane};
+use odeon::executor::{CoreId, RawAddress, SleepFlag};
 use odeon::mem::Key;
 
 /// What was delivered or dropped. No part of the protocol, so loom does not look at it.
