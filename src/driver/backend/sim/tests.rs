@@ -187,3 +187,36 @@ fn each_accident_alone_is_survived_even_when_it_always_happens() {
     assert!(one(|faults| faults.no_buffer = 1.0).buffer_shortages > 0);
     assert!(one(|faults| faults.overflow = 1.0).overflows > 0);
 }
+
+#[test]
+fn what_is_left_of_a_short_send_goes_out_before_what_was_submitted_after_it() {
+    let network = Network::new(1);
+    let pools = Pools { receive: ReceivePool::new(1, 64), send: SendPool::new([8, 0, 0, 0, 0]) };
+    let faults = Faults { short_send: 1.0, ..Faults::default() };
+    let mut sim = Sim::new(&network, SimConfig { sockets: 4, queue: 1, faults });
+    let socket = sim.bind(SocketAddr::from(([127, 0, 0, 1], 0)), 64, 1).unwrap().pop().unwrap();
+    let address = socket.address;
+    let listener = sim.adopt(socket).unwrap();
+    let mut peers = [network.connect(address).unwrap(), network.connect(address).unwrap()];
+    sim.submit(&pools, Token(0), Op::Accept { listener });
+    let mut completions = Vec::new();
+    sim.enter(&pools, Wait::No, &mut completions);
+    let sockets: Vec<SocketId> = completions
+        .drain(..)
+        .filter_map(|completion| match completion.event {
+            Event::Accepted { socket } => Some(socket),
+            _ => None,
+        })
+        .collect();
+    for (token, &socket) in sockets.iter().enumerate() {
+        let mut chain = Chain::EMPTY;
+        pools.send.write(&mut chain, &[7; 200]).unwrap();
+        sim.submit(&pools, Token(token as u64), Op::Send { socket, chain });
+    }
+    while completions.is_empty() {
+        assert!(peers[1].read(1).is_empty(), "the first send is not over");
+        sim.enter(&pools, Wait::No, &mut completions);
+    }
+    assert_eq!(completions[0].token, Token(0));
+    assert_eq!(peers[0].read(200).len(), 200);
+}
