@@ -25,14 +25,20 @@ impl<H: Harness> World<H> {
         }
     }
 
-    /// Enters, each with a long sleep before it, until an op has ended.
-    fn come_back_with(&mut self, op: u64) -> Last {
-        let mut enters = 0;
-        while self.last(op).is_none() {
+    /// Enters, each with a long sleep before it, until a condition holds.
+    fn come_back_until(&mut self, mut condition: impl FnMut(&World<H>) -> bool) {
+        for _ in 0..1_000 {
+            if condition(self) {
+                return;
+            }
             self.enter_and_come_back_soon();
-            enters += 1;
-            assert!(enters < 1_000, "an op that can complete does");
         }
+        panic!("something was ready and did not come");
+    }
+
+    /// As [`World::come_back_until`], until an op has ended.
+    fn come_back_with(&mut self, op: u64) -> Last {
+        self.come_back_until(|world| world.last(op).is_some());
         self.last(op).expect("it was waited for")
     }
 
@@ -121,16 +127,12 @@ pub fn no_sleep_when_something_is_ready<H: Harness>(round: u32) {
     let receive = world.receive(socket);
     assert_eq!(client.write(&[1; 10_000]), 10_000);
     world.hold_leases = true;
-    while world.held(receive) == 0 {
-        world.enter_and_come_back_soon();
-    }
+    world.come_back_until(|world| world.held(receive) > 0);
     world.settle();
     // A receive that waits for a buffer, and the buffer comes back.
     world.hold_leases = false;
     world.release_held();
-    while world.received(receive).len() < 10_000 {
-        world.enter_and_come_back_soon();
-    }
+    world.come_back_until(|world| world.received(receive).len() == 10_000);
     world.finish();
 }
 
