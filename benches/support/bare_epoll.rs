@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 const EVENTS_PER_WAIT: usize = 256;
 const BUFFER_BYTES: usize = 256 * 1024;
 const INTEREST: u32 = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET).cast_unsigned();
+const ENDED: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned();
 
 struct Connection {
     stream: TcpStream,
@@ -17,6 +18,8 @@ struct Connection {
     unsent: Vec<u8>,
     /// How much of it has gone since.
     sent: usize,
+    /// The peer has said that it sends no more: this was the last edge.
+    ended: bool,
 }
 
 struct Server {
@@ -46,16 +49,17 @@ pub(crate) fn serve(listener: TcpListener) -> io::Result<()> {
             libc::epoll_wait(server.epoll.as_raw_fd(), events.as_mut_ptr(), EVENTS_PER_WAIT as i32, -1)
         };
         for event in events.iter().take(usize::try_from(count).unwrap_or(0)) {
-            server.ready(event.u64 as usize)?;
+            server.ready(event.u64 as usize, event.events)?;
         }
     }
 }
 
 impl Server {
     #[inline]
-    fn ready(&mut self, descriptor: usize) -> io::Result<()> {
+    fn ready(&mut self, descriptor: usize, events: u32) -> io::Result<()> {
         match self.connections.get_mut(descriptor) {
             Some(Some(connection)) => {
+                connection.ended |= events & ENDED != 0;
                 if connection.serve(&mut self.buffer).is_err() {
                     self.connections[descriptor] = None;
                 }
@@ -82,7 +86,7 @@ impl Server {
         if self.connections.len() <= descriptor {
             self.connections.resize_with(descriptor + 1, || None);
         }
-        self.connections[descriptor] = Some(Connection { stream, unsent: Vec::new(), sent: 0 });
+        self.connections[descriptor] = Some(Connection { stream, unsent: Vec::new(), sent: 0, ended: false });
         Ok(())
     }
 
@@ -113,7 +117,7 @@ impl Connection {
             let sent = written(self.stream.write(&buffer[..len]))?;
             self.unsent.extend_from_slice(&buffer[sent..len]);
             // A read that does not fill the buffer has emptied the socket: the next arrival is a new edge.
-            if len < buffer.len() && self.unsent.is_empty() {
+            if len < buffer.len() && self.unsent.is_empty() && !self.ended {
                 return Ok(());
             }
         }

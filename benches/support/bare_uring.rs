@@ -5,6 +5,7 @@
 //!
 //! One turn is one `io_uring_enter`: it submits the sends of the turn before and collects what has completed.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
@@ -61,8 +62,8 @@ struct Server {
     waiting: Vec<Waiting>,
     /// First free entry of `waiting`.
     free: u32,
-    /// Connections whose receive ended for want of a buffer.
-    starved: Vec<u32>,
+    /// Connections whose receive ended for want of a buffer, in the order in which they get one.
+    starved: VecDeque<u32>,
 }
 
 /// Serves until the process is ended.
@@ -77,7 +78,7 @@ pub(crate) fn serve(listener: TcpListener, shape: Shape, spin_us: u64) -> io::Re
         connections: Vec::with_capacity(DESCRIPTORS as usize),
         waiting: Vec::new(),
         free: NONE,
-        starved: Vec::new(),
+        starved: VecDeque::new(),
     };
     server.arm_accept();
     loop {
@@ -180,7 +181,7 @@ impl Server {
         if result > 0 {
             self.arm_receive(slot);
         } else if result == -libc::ENOBUFS {
-            self.starved.push(slot);
+            self.starved.push_back(slot);
         } else {
             self.connections[slot as usize].armed = false;
             self.close_if_done(slot);
@@ -195,14 +196,14 @@ impl Server {
         }
     }
 
-    /// Receives again on the connections that found no buffer, once there is one.
+    /// Receives again on connections that found no buffer: on as many as there are buffers now.
     #[inline]
     fn feed(&mut self) {
-        if self.starved.is_empty() || !self.pool.has_room() {
-            return;
-        }
-        while let Some(slot) = self.starved.pop() {
-            self.arm_receive(slot);
+        let count = self.starved.len().min(self.pool.room());
+        for _ in 0..count {
+            if let Some(slot) = self.starved.pop_front() {
+                self.arm_receive(slot);
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use super::round_trip::SILENCE;
+
 const MESSAGE: [u8; 64] = [0x5A; 64];
 
 /// For each number on a line of input: opens connections until there are as many, then says so.
@@ -24,6 +26,7 @@ pub(crate) fn run(server: SocketAddr) -> io::Result<()> {
 
 fn open(server: SocketAddr) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(server)?;
+    stream.set_read_timeout(Some(SILENCE))?;
     stream.write_all(&MESSAGE)?;
     let mut answer = [0; MESSAGE.len()];
     stream.read_exact(&mut answer)?;

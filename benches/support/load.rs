@@ -195,7 +195,7 @@ impl Load {
             }
         }
         self.pool.publish();
-        if !self.starved.is_empty() && self.pool.has_room() {
+        if !self.starved.is_empty() && self.pool.room() > 0 {
             std::mem::take(&mut self.starved).into_iter().for_each(|slot| self.arm_receive(slot));
         }
         Ok(())

@@ -14,10 +14,10 @@ cargo bench --bench echo -- [OPTIONS]
   --size N[,N]            only these message sizes      (with or without --full)
   --connections N[,N]     only these numbers of connections
   --pipeline N[,N]        only these pipelines
-  --rounds N              pairs to measure (9)
+  --rounds N              pairs to measure (31)
   --rounds-max N          add pairs up to this many while an interval is too wide to judge (--rounds)
-  --window MS             length of a measurement (1000)
-  --warm-up MS            what is not measured before it (300)
+  --window MS             length of a measurement (250)
+  --warm-up MS            what is not measured before it (100)
   --spin US               how long servers spin on memory before they sleep (0)
   --server NAME=COMMAND   one more server; it must print `listening on ADDR`
   --only NAME[,NAME]      of the servers bare_uring (always), bare_epoll, odeon and the added ones, only these
@@ -75,10 +75,11 @@ impl Options {
         let mut options = Options {
             subject: Subject::Matrix,
             points: Vec::new(),
-            rounds: 9,
+            // The speed of a shared machine changes within seconds: many short pairs follow it, few long ones do not.
+            rounds: 31,
             rounds_max: 0,
-            window: Duration::from_secs(1),
-            warm_up: Duration::from_millis(300),
+            window: Duration::from_millis(250),
+            warm_up: Duration::from_millis(100),
             spin_us: 0,
             added: Vec::new(),
             only: Vec::new(),

@@ -109,10 +109,10 @@ impl ReceivePool {
         tail.store(self.tail, Ordering::Release);
     }
 
-    /// Whether a receive would find a buffer.
+    /// How many buffers receives would find.
     #[inline]
-    pub(crate) fn has_room(&self) -> bool {
-        self.provided > 0
+    pub(crate) fn room(&self) -> usize {
+        usize::from(self.provided)
     }
 
     /// The memory of received bytes, for a send.

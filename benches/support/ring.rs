@@ -63,6 +63,8 @@ impl Ring {
     #[inline]
     pub(crate) fn enter(&mut self) {
         self.submissions.sync();
+        // What has been taken must be known to the kernel, or it counts it as new and does not wait.
+        self.completions.sync();
         if self.spin_ns == 0 || !self.spin() {
             ignore_pressure(self.submitter.submit_and_wait(1));
         }

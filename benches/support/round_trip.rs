@@ -4,11 +4,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::load::Plan;
 use super::machine::Clock;
 use super::stats::quantile;
 use super::traffic::Pattern;
+
+/// A server that does not answer for so long has failed.
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 /// Percentiles of the round trips in a window.
 pub(crate) struct Trips {
@@ -20,6 +24,7 @@ pub(crate) struct Trips {
 pub(crate) fn run(plan: &Plan) -> io::Result<Trips> {
     let mut stream = TcpStream::connect(plan.server)?;
     stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(SILENCE))?;
     let pattern = Pattern::new(plan.size);
     let mut answer = vec![0; plan.size];
     let mut position = 0;
