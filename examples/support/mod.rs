@@ -1,6 +1,7 @@
 //! What the servers among the examples share: arguments, the line that says they are ready, the end on a signal.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::{Error, Listening};
@@ -9,15 +10,17 @@ struct Arguments {
     listen: String,
     cores: Cores,
     backend: BackendChoice,
+    /// How long an idle core looks at memory before it sleeps; for measurements.
+    spin: Option<Duration>,
 }
 
 /// Starts a system as the arguments say, opens the listener, and serves until SIGINT or SIGTERM.
-pub fn serve(name: &str, open: impl FnOnce(&System, &str) -> Result<Listening, Error>) -> ExitCode {
+pub(crate) fn serve(name: &str, open: impl FnOnce(&System, &str) -> Result<Listening, Error>) -> ExitCode {
     let arguments = match parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(mistake) => {
             eprintln!(
-                "{name}: {mistake}; usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio]"
+                "{name}: {mistake}; usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio] [--spin-us N]"
             );
             return ExitCode::from(2);
         }
@@ -35,7 +38,10 @@ fn run(
     arguments: &Arguments,
     open: impl FnOnce(&System, &str) -> Result<Listening, Error>,
 ) -> Result<(), Error> {
-    let system = System::builder().cores(arguments.cores).backend(arguments.backend).build()?;
+    let mut config = Config::default();
+    config.spin = arguments.spin.unwrap_or(config.spin);
+    let system =
+        System::builder().cores(arguments.cores).backend(arguments.backend).config(config).build()?;
     let listening = open(&system, &arguments.listen)?;
     let cores = system.cores();
     let plural = if cores == 1 { "" } else { "s" };
@@ -45,20 +51,25 @@ fn run(
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments =
-        Arguments { listen: "127.0.0.1:7000".to_owned(), cores: Cores::All, backend: BackendChoice::Auto };
+    let mut arguments = Arguments {
+        listen: "127.0.0.1:7000".to_owned(),
+        cores: Cores::All,
+        backend: BackendChoice::Auto,
+        spin: None,
+    };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
         match word.as_str() {
             "--listen" => arguments.listen = value()?,
-            "--cores" => {
-                let value = value()?;
-                let count = value.parse().map_err(|_| format!("--cores wants a number, not `{value}`"))?;
-                arguments.cores = Cores::Count(count);
-            }
+            "--cores" => arguments.cores = Cores::Count(number(&word, &value()?)?),
+            "--spin-us" => arguments.spin = Some(Duration::from_micros(number(&word, &value()?)? as u64)),
             "--backend" => arguments.backend = value()?.parse().map_err(|error: Error| error.to_string())?,
             _ => return Err(format!("there is no argument `{word}`")),
         }
     }
     Ok(arguments)
+}
+
+fn number(word: &str, value: &str) -> Result<usize, String> {
+    value.parse().map_err(|_| format!("{word} wants a number, not `{value}`"))
 }

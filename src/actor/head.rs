@@ -39,10 +39,6 @@ impl<A: Actor> Head<A> {
         self.mailbox.pop(chunks)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.mailbox.is_empty()
-    }
-
     pub(crate) fn is_full(&self) -> bool {
         self.mailbox.len() >= self.capacity as usize
     }

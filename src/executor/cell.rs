@@ -179,7 +179,7 @@ impl Cells {
             stored: Cell::new(std::ptr::null_mut()),
             vtable: Cell::new(None),
             generation: Cell::new(0),
-            notices: NoticeList::EMPTY,
+            notices: NoticeList::new(),
             flags: Cell::new(0),
         });
         Some(slots.len() as u32 - 1)

@@ -19,18 +19,20 @@ const NONE: u32 = u32::MAX;
 
 /// The notices that wait for one cell, oldest first.
 #[derive(Debug)]
-pub struct NoticeList {
+pub(super) struct NoticeList {
     first: Cell<u32>,
     last: Cell<u32>,
 }
 
 impl NoticeList {
     /// No notices.
-    pub const EMPTY: NoticeList = NoticeList { first: Cell::new(NONE), last: Cell::new(NONE) };
+    pub(super) const fn new() -> NoticeList {
+        NoticeList { first: Cell::new(NONE), last: Cell::new(NONE) }
+    }
 
     /// True if none waits.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.first.get() == NONE
     }
 }
@@ -43,7 +45,7 @@ struct Node {
 
 /// The nodes of all lists of a core. Their number is bounded by what can be in flight: ops and timers.
 #[derive(Debug)]
-pub struct Notices {
+pub(super) struct Notices {
     nodes: RefCell<Vec<Node>>,
     free: Cell<u32>,
 }
@@ -51,12 +53,12 @@ pub struct Notices {
 impl Notices {
     /// No nodes yet.
     #[must_use]
-    pub fn new() -> Notices {
+    pub(super) fn new() -> Notices {
         Notices { nodes: RefCell::new(Vec::new()), free: Cell::new(NONE) }
     }
 
     /// Appends to a list of this pool.
-    pub fn push(&self, list: &NoticeList, notice: Notice) {
+    pub(super) fn push(&self, list: &NoticeList, notice: Notice) {
         let mut nodes = self.nodes.borrow_mut();
         let index = self.free.get();
         let index = if index == NONE {
@@ -77,7 +79,7 @@ impl Notices {
     }
 
     /// Takes the oldest notice of a list of this pool.
-    pub fn pop(&self, list: &NoticeList) -> Option<Notice> {
+    pub(super) fn pop(&self, list: &NoticeList) -> Option<Notice> {
         let index = list.first.get();
         if index == NONE {
             return None;
@@ -94,12 +96,6 @@ impl Notices {
     }
 }
 
-impl Default for Notices {
-    fn default() -> Notices {
-        Notices::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +103,7 @@ mod tests {
     #[test]
     fn lists_share_nodes_and_keep_their_order() {
         let notices = Notices::new();
-        let lists = [NoticeList::EMPTY, NoticeList::EMPTY];
+        let lists = [NoticeList::new(), NoticeList::new()];
         for round in 0..3 {
             for number in 0..10 {
                 notices.push(&lists[number % 2], Notice::Timer(number as u32 + round));

@@ -13,6 +13,8 @@ use crate::mem::{Chain, Full, SendPool};
 #[derive(Debug)]
 pub struct Output {
     chain: Chain,
+    /// Boxed, because a connection hardly ever has one: four words less for each.
+    #[allow(clippy::box_collection)]
     spill: Option<Box<VecDeque<u8>>>,
     queued: u32,
     max: u32,

@@ -41,11 +41,6 @@ impl<C: Decode> Inward<C> {
         Inward { codec: C::default(), assembly: Vec::new(), start: 0, needed: 0, current: None }
     }
 
-    /// True if bytes wait that have not been looked at.
-    pub(super) fn has_current(&self) -> bool {
-        self.current.is_some()
-    }
-
     /// True if bytes wait, looked at or not.
     pub(super) fn has_rest(&self) -> bool {
         self.current.is_some() || !self.assembly.is_empty()

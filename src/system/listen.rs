@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::Sender;
 
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
@@ -129,7 +129,6 @@ impl ListenerBuilder<'_> {
         let mut listening = Listening { address: bound, cells: Vec::new() };
         for (core, socket) in system.cores.iter().zip(sockets) {
             let open = Open { socket, make: make.clone(), shared: self.options.shared(credits.clone()) };
-            // Listeners that are open already stop when `listening` is dropped on the way out.
             match on_core(core.id, open_here::<A, F>, open)? {
                 Ok(cell) => listening.cells.push(cell),
                 Err(source) => {
@@ -160,7 +159,7 @@ where
         let Open { socket, make, shared } = open;
         adopt(core, socket, make, shared, move |opened| {
             // Whoever asked waits for the answer.
-            drop(answer.send(opened));
+            let _ = answer.send(opened);
         });
     });
 }
@@ -205,7 +204,7 @@ impl Listening {
     pub fn stop(self) {
         for cell in self.cells {
             // A core that has ended accepts no more.
-            drop(post(None, cell, stop_here, ()));
+            let _ = post(None, cell, stop_here, ());
         }
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::Config;
-use crate::executor::{CoreId, RawAddress, Refused, directory::Port, post};
+use crate::executor::{CoreId, RawAddress, Refused, post};
 use crate::mem::Key;
 use crate::net::Credits;
 
@@ -59,7 +59,6 @@ pub struct System {
 #[derive(Debug)]
 struct CoreHandle {
     id: CoreId,
-    port: Arc<Port>,
     thread: Option<JoinHandle<()>>,
 }
 

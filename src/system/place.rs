@@ -76,6 +76,6 @@ where
         let Some(core) = core else { return };
         let spawned = core.contain(make).and_then(|actor| actor::spawn(core, actor).ok());
         // Whoever asked may have given up; the actor is there all the same.
-        drop(answer.send(spawned.map(Addr::raw)));
+        let _ = answer.send(spawned.map(Addr::raw));
     });
 }

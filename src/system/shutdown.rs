@@ -37,7 +37,7 @@ impl System {
     /// [`Error::Signals`] when they cannot be caught.
     pub fn run_until_signal(self) -> Result<ShutdownReport> {
         let signals = Signals::catch().map_err(|errno| Error::Signals(errno.into()))?;
-        signals.wait();
+        let _which = signals.wait();
         // From here on a signal does again what it did before, which is to end the process.
         drop(signals);
         Ok(self.shutdown())
@@ -110,7 +110,7 @@ fn end_here(_: RawAddress, (ending, quiet): (Ending, Sender<()>)) {
     current::with(|core| {
         if let Some(core) = core {
             // The channel holds an answer from every core.
-            core.begin_ending(ending, Box::new(move || drop(quiet.try_send(()))));
+            core.begin_ending(ending, Box::new(move || quiet.try_send(()).unwrap_or(())));
         }
     });
 }

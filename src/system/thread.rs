@@ -57,7 +57,7 @@ pub(super) enum StartError {
     Thread(io::Error),
 }
 
-type Ready = Result<Arc<Port>, StartError>;
+type Ready = Result<(), StartError>;
 
 /// Starts the thread of a core and waits until it is ready.
 pub(super) fn start(backend: Start, plan: Plan) -> Result<CoreHandle, StartError> {
@@ -72,7 +72,7 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<CoreHandle, StartError
         })
         .map_err(StartError::Thread)?;
     match answer.recv() {
-        Ok(Ok(port)) => Ok(CoreHandle { id, port, thread: Some(thread) }),
+        Ok(Ok(())) => Ok(CoreHandle { id, thread: Some(thread) }),
         Ok(Err(error)) => {
             // It has ended, or is about to: it has nothing to do.
             drop(thread.join());
@@ -146,9 +146,9 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     let (inbox, envelopes): (_, Receiver<Envelope>) = bounded(plan.config.inbox_capacity);
     let port = Arc::new(Port { inbox, sleep: SleepFlag::new(), waker: backend.waker() });
     directory::open(id, port.clone());
-    let arrivals = Arrivals::new(port.clone(), envelopes, plan.receivers);
+    let arrivals = Arrivals::new(port, envelopes, plan.receivers);
     let mut executor = Executor::new(core, backend, arrivals);
-    drop(ready.send(Ok(port)));
+    drop(ready.send(Ok(())));
     let leaked = executor.run();
     directory::close(id);
     if leaked > 0 {
