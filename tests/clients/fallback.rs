@@ -1,0 +1,38 @@
+//! Where io_uring is refused, as in most containers, the other backend takes its place, and says so.
+#![cfg(target_os = "linux")]
+
+use std::io::{Read, Write};
+
+use crate::process::{Process, Server, example, installed, without_io_uring};
+
+#[test]
+fn a_refusal_is_announced_and_survived() {
+    if !installed("python3") {
+        return;
+    }
+    for refusal in ["EPERM", "ENOSYS"] {
+        let mut command = without_io_uring(&example("echo"));
+        let server = Server::start_command(command.args(["--listen", "127.0.0.1:0"]).env("REFUSE", refusal));
+        assert!(server.banner.contains("mio"), "{}", server.banner);
+        let mut client = server.connect();
+        client.write_all(b"still here").unwrap();
+        let mut answer = [0; 10];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"still here");
+        drop(client);
+        let errors = server.stop("TERM").errors;
+        assert_eq!(errors.lines().count(), 1, "one decision, announced once: {errors}");
+        assert!(errors.contains("io_uring") && errors.contains("mio"), "{errors}");
+    }
+}
+
+#[test]
+fn a_backend_that_is_asked_for_is_not_replaced() {
+    if !installed("python3") {
+        return;
+    }
+    let mut command = without_io_uring(&example("echo"));
+    let ended = Process::start(command.args(["--listen", "127.0.0.1:0", "--backend", "uring"])).ended();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.errors.contains("uring") && ended.errors.contains("not permitted"), "{}", ended.errors);
+}

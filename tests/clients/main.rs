@@ -1,0 +1,47 @@
+//! Real clients against the examples, which run as processes of their own: netcat, and sockets of the standard library.
+//!
+//! `cargo test` builds the examples first; a run of this test alone takes them as they were built last.
+// A test is one crate that nobody else names, and its helpers fail by panicking.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+mod echo;
+mod fallback;
+mod process;
+mod starting;
+
+/// Makes one test of every case for one backend. A backend that the machine refuses is skipped, and says so.
+macro_rules! on {
+    ($backend:ident: $($file:ident { $($case:ident)* })*) => {
+        mod $backend {
+            $($(
+                #[test]
+                fn $case() {
+                    if crate::process::usable(stringify!($backend)) {
+                        crate::$file::$case(stringify!($backend));
+                    }
+                }
+            )*)*
+        }
+    };
+}
+
+macro_rules! every_case_on {
+    ($($backend:ident)*) => { $(
+        on! { $backend:
+            echo {
+                bytes_come_back
+                netcat_gets_everything_back_after_its_end
+                many_clients_are_served_on_two_cores
+                a_client_that_is_killed_harms_nobody
+            }
+            starting {
+                a_port_in_use_is_reported
+                the_same_port_can_be_used_again_at_once
+                an_interrupt_ends_an_idle_server
+                a_request_to_terminate_ends_a_server_with_clients
+            }
+        }
+    )* };
+}
+
+every_case_on! { uring mio }

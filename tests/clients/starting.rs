@@ -1,0 +1,101 @@
+//! How servers start and end: arguments, ports, signals.
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use crate::process::{Ended, Process, Server, example};
+
+/// Runs the echo server with arguments with which it cannot start.
+fn fails(arguments: &[&str]) -> Ended {
+    let ended = Process::start(Command::new(example("echo")).args(arguments)).ended();
+    assert!(!ended.status.success(), "{arguments:?} cannot work");
+    assert_eq!(ended.output, "", "it does not claim to listen");
+    ended
+}
+
+pub fn a_port_in_use_is_reported(backend: &str) {
+    let server = Server::start("echo", backend);
+    let address = server.address.to_string();
+    // Also to a server that would share its port among several cores.
+    for cores in ["1", "2"] {
+        let ended = fails(&["--listen", &address, "--cores", cores, "--backend", backend]);
+        assert!(ended.errors.contains("in use"), "{}", ended.errors);
+        assert!(ended.errors.contains(&address), "{}", ended.errors);
+    }
+    server.stop("TERM");
+}
+
+pub fn the_same_port_can_be_used_again_at_once(backend: &str) {
+    let mut server = Server::start("echo", backend);
+    let address = server.address.to_string();
+    for _ in 0..3 {
+        let mut client = server.connect();
+        client.write_all(b"?").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        server.ask_to_end("TERM");
+        // The server closes first, so the connection lingers in the kernel.
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "the end is orderly");
+        drop(client);
+        server.ended();
+        server = Server::start_on(&address, "echo", backend);
+    }
+    server.stop("TERM");
+}
+
+pub fn an_interrupt_ends_an_idle_server(backend: &str) {
+    let ended = Server::start("echo", backend).stop("INT");
+    assert_eq!(ended.errors, "", "there is nothing to complain about");
+}
+
+pub fn a_request_to_terminate_ends_a_server_with_clients(backend: &str) {
+    let server = Server::start("echo", backend);
+    let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"before the end").unwrap();
+    }
+    for client in &mut clients {
+        client.read_exact(&mut [0; 14]).unwrap();
+    }
+    server.ask_to_end("TERM");
+    for client in &mut clients {
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "the end is orderly");
+    }
+    drop(clients);
+    server.ended();
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["--lisen", "127.0.0.1:0"], "`--lisen`"),
+        (&["--listen"], "--listen wants a value"),
+        (&["--cores", "many"], "--cores wants a number"),
+        (&["--backend", "kqueue"], "`kqueue`"),
+        (&["127.0.0.1:0"], "`127.0.0.1:0`"),
+        (&["--listen", "nowhere"], "`nowhere`"),
+    ];
+    for (arguments, names) in cases {
+        let ended = fails(arguments);
+        assert!(ended.errors.contains(names), "{arguments:?}: {}", ended.errors);
+    }
+    assert_eq!(fails(&["--lisen"]).status.code(), Some(2), "misuse has a status of its own");
+    assert!(fails(&["--lisen"]).errors.contains("usage: echo"));
+}
+
+#[test]
+fn the_environment_chooses_a_backend_or_is_told_its_mistake() {
+    let environment = |backend| {
+        let mut command = Command::new("env");
+        command
+            .arg(format!("ODEON_BACKEND={backend}"))
+            .arg(example("echo"))
+            .args(["--listen", "127.0.0.1:0"]);
+        command
+    };
+    let server = Server::start_command(&mut environment("mio"));
+    assert!(server.banner.contains("mio"));
+    server.stop("TERM");
+    let ended = Process::start(&mut environment("fastest")).ended();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.errors.contains("`fastest`"), "{}", ended.errors);
+}
