@@ -31,6 +31,12 @@ struct Sample {
     workers: f64,
 }
 
+/// The samples of one server, one per round.
+struct Series<'a> {
+    server: &'a Server,
+    samples: Vec<Sample>,
+}
+
 /// Measures and reports every point. Answers whether all loads were served correctly.
 pub(crate) fn run(options: &Options, servers: &[Server], report: &Report) -> bool {
     let mut correct = true;
@@ -41,32 +47,34 @@ pub(crate) fn run(options: &Options, servers: &[Server], report: &Report) -> boo
             point.connections,
             point.pipeline
         ));
-        match measure(point, servers, options) {
-            Ok(samples) => tell(point, servers, &samples, report),
-            Err(error) => {
-                report.line(&format!("  FAILED: {error}"));
-                correct = false;
-            }
-        }
+        correct &= measure(point, servers, options, report);
     }
     correct
 }
 
-/// Samples by server and round. Servers take turns, each round beginning with another one.
-fn measure(point: Point, servers: &[Server], options: &Options) -> io::Result<Vec<Vec<Sample>>> {
-    let mut samples: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
+/// Servers take turns, each round beginning with another one. One that fails is reported and left out.
+fn measure(point: Point, servers: &[Server], options: &Options, report: &Report) -> bool {
+    let mut taken: Vec<Series> =
+        servers.iter().map(|server| Series { server, samples: Vec::new() }).collect();
     for round in 0..options.rounds_max {
-        if round >= options.rounds && decided(point, servers, &samples) {
+        if round >= options.rounds && decided(point, &taken) {
             break;
         }
-        for turn in 0..servers.len() {
-            let index = (round + turn) % servers.len();
-            let sample = sample(point, &servers[index], options)
-                .map_err(|error| io::Error::other(format!("{}: {error}", servers[index].name)))?;
-            samples[index].push(sample);
+        let count = taken.len();
+        for turn in 0..count {
+            let series = &mut taken[(round + turn) % count];
+            match sample(point, series.server, options) {
+                Ok(sample) => series.samples.push(sample),
+                Err(error) => report.line(&format!("  FAILED: {}: {error}", series.server.name)),
+            }
+        }
+        taken.retain(|series| series.samples.len() > round);
+        if taken.first().is_none_or(|series| series.server.name != REFERENCE) {
+            return false;
         }
     }
-    Ok(samples)
+    tell(point, &taken, report);
+    taken.len() == servers.len()
 }
 
 fn sample(point: Point, server: &Server, options: &Options) -> io::Result<Sample> {
@@ -87,18 +95,19 @@ fn sample(point: Point, server: &Server, options: &Options) -> io::Result<Sample
 }
 
 /// Whether the judged server's interval is narrow enough, or clear of the bar.
-fn decided(point: Point, servers: &[Server], samples: &[Vec<Sample>]) -> bool {
-    servers.iter().zip(samples).filter(|(server, _)| server.name == JUDGED).all(|(_, own)| {
-        verdict(ratio(own, &samples[0], |sample| sample.cpu_us), bar(point)) != Verdict::Undecided
+fn decided(point: Point, taken: &[Series]) -> bool {
+    taken.iter().filter(|series| series.server.name == JUDGED).all(|series| {
+        let cpu = ratio(&series.samples, &taken[0].samples, |sample| sample.cpu_us);
+        verdict(cpu, bar(point)) != Verdict::Undecided
     })
 }
 
-fn tell(point: Point, servers: &[Server], samples: &[Vec<Sample>], report: &Report) {
+fn tell(point: Point, taken: &[Series], report: &Report) {
     report.line("  server             us/request     requests/s  server busy  load busy    CPU ratio [95 %]      rate ratio");
     let prefix = format!("echo/{}/c{}/p{}", size_name(point.size), point.connections, point.pipeline);
-    for (server, own) in servers.iter().zip(samples) {
-        let cpu = ratio(own, &samples[0], |sample| sample.cpu_us);
-        let rate = ratio(own, &samples[0], |sample| sample.requests_per_second);
+    for Series { server, samples: own } in taken {
+        let cpu = ratio(own, &taken[0].samples, |sample| sample.cpu_us);
+        let rate = ratio(own, &taken[0].samples, |sample| sample.requests_per_second);
         let middle = |part: fn(&Sample) -> f64| Estimate::of(own.iter().map(part)).median;
         let cpu_us = middle(|sample| sample.cpu_us);
         let requests_per_second = middle(|sample| sample.requests_per_second);
@@ -125,21 +134,16 @@ fn tell(point: Point, servers: &[Server], samples: &[Vec<Sample>], report: &Repo
             report.line(&format!("  {JUDGED}: bar {bar:.2}: {}", verdict(cpu, bar).words()));
         }
     }
-    let void = void(servers, samples, report);
+    let void = void(taken, report);
     report.figure(&format!("{prefix}/void"), f64::from(u8::from(void)), "flag");
 }
 
 /// Says whether the reference was poor: then no ratio to it means anything.
-fn void(servers: &[Server], samples: &[Vec<Sample>], report: &Report) -> bool {
+fn void(taken: &[Series], report: &Report) -> bool {
     let mut void = false;
-    for (server, own) in servers
-        .iter()
-        .zip(samples)
-        .skip(1)
-        .filter(|(server, _)| !server.name.starts_with(REFERENCE) && server.name != JUDGED)
-    {
-        let reference = ratio(&samples[0], own, |sample| sample.cpu_us);
-        if reference.median > POOR {
+    for Series { server, samples } in taken {
+        let reference = ratio(&taken[0].samples, samples, |sample| sample.cpu_us);
+        if !server.name.starts_with(REFERENCE) && server.name != JUDGED && reference.median > POOR {
             report.line(&format!("  VOID: bare_uring costs {:.3} x {}", reference.median, server.name));
             void = true;
         }
