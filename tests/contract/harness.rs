@@ -8,6 +8,7 @@ use odeon::driver::Pools;
 use odeon::driver::backend::Backend;
 use odeon::driver::backend::mio::Mio;
 use odeon::driver::backend::sim::{Faults, Network, Peer, Sim, SimConfig};
+#[cfg(target_os = "linux")]
 use odeon::driver::backend::uring::{OpenError, Uring, UringConfig};
 use odeon::mem::{ReceivePool, SendPool};
 use socket2::{Domain, Socket, Type};
@@ -198,30 +199,34 @@ impl Harness for InMio {
     fn pass_time(&mut self) {}
 }
 
-/// The io_uring backend.
+/// The io_uring backend: with buffers that are filled bit by bit, then with buffers that are used whole.
+#[cfg(target_os = "linux")]
 pub struct InUring(Uring);
 
+#[cfg(target_os = "linux")]
 impl InUring {
-    fn open(limits: &Limits, pools: &Pools) -> Result<Uring, OpenError> {
+    fn open(round: u32, limits: &Limits, pools: &Pools) -> Result<Uring, OpenError> {
         let config = UringConfig {
             submission_entries: limits.queue,
             completion_entries: limits.queue,
             sockets_max: limits.sockets,
+            incremental: round == 0,
             ..UringConfig::default()
         };
         Uring::open(&config, pools)
     }
 }
 
+#[cfg(target_os = "linux")]
 impl Harness for InUring {
-    const ROUNDS: u32 = 1;
+    const ROUNDS: u32 = 2;
     type Backend = Uring;
     type Client = Loopback;
 
     fn refused() -> Option<String> {
         let limits = Limits::default();
         let pools = limits.pools();
-        match InUring::open(&limits, &pools) {
+        match InUring::open(0, &limits, &pools) {
             Ok(mut uring) => {
                 assert_eq!(uring.drain(&pools, Duration::from_secs(5)), 0);
                 None
@@ -231,8 +236,8 @@ impl Harness for InUring {
         }
     }
 
-    fn start(_round: u32, limits: &Limits, pools: &Pools) -> InUring {
-        InUring(InUring::open(limits, pools).expect("it is not refused"))
+    fn start(round: u32, limits: &Limits, pools: &Pools) -> InUring {
+        InUring(InUring::open(round, limits, pools).expect("it is not refused"))
     }
 
     fn backend(&mut self) -> &mut Uring {

@@ -90,4 +90,5 @@ macro_rules! every_case_on {
 
 every_case_on! { sim: crate::harness::InSim }
 every_case_on! { mio: crate::harness::InMio }
+#[cfg(target_os = "linux")]
 every_case_on! { uring: crate::harness::InUring }
