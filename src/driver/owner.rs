@@ -3,6 +3,7 @@
 //! Knows: the order in which ops go out. Must not know what they are for.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Backend, Completion, DriverLedger, ListenSocket, Op, Pools, SocketId, Token, Wait, Waker};
@@ -46,6 +47,11 @@ impl<B: Backend> Driver<B> {
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.backend.waker()
+    }
+
+    /// Binds listening sockets that share one address.
+    pub fn bind(&mut self, address: SocketAddr, backlog: u32, count: usize) -> io::Result<Vec<ListenSocket>> {
+        self.backend.bind(address, backlog, count)
     }
 
     /// Takes a listening socket over.

@@ -76,6 +76,18 @@ impl<B: Backend> Executor<B> {
         &mut self.driver
     }
 
+    /// True if a turn would find nothing to do before time passes or something arrives from outside.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let core = &self.core;
+        !core.has_ready()
+            && core.outbox_len() == 0
+            && self.completions.is_empty()
+            && !self.arrivals.pending()
+            && !self.driver.ready()
+            && core.next_deadline() > core.now()
+    }
+
     /// True once [`Request::Finish`] has come.
     #[must_use]
     pub fn finished(&self) -> bool {

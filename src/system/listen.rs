@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
+use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
 use crate::executor::{Core, Demand, RawAddress, Request, current, post};
@@ -16,9 +17,16 @@ use crate::net::{AtLimit, Connection, Credits, Peer, Shared, spawn_listener};
 /// Describes a listener. See [`System::listener`].
 #[derive(Debug)]
 pub struct ListenerBuilder<'a> {
-    system: &'a System,
+    host: Host<'a>,
     address: Result<SocketAddr>,
     options: Options,
+}
+
+/// Where a listener is opened.
+#[derive(Debug)]
+enum Host<'a> {
+    System(&'a System),
+    Simulation(&'a mut Simulation),
 }
 
 /// What a listener's connections have in common.
@@ -44,6 +52,16 @@ impl Options {
         }
     }
 
+    pub(super) fn backlog(&self) -> u32 {
+        self.backlog
+    }
+
+    /// The limit of the whole system, and the listener's own if it has one.
+    pub(super) fn credits(&self, connections: &Arc<Credits>) -> Vec<Arc<Credits>> {
+        let own = self.connections_max.map(|max| Arc::new(Credits::new(max)));
+        [connections.clone()].into_iter().chain(own).collect()
+    }
+
     pub(super) fn shared(&self, credits: Vec<Arc<Credits>>) -> Shared {
         Shared {
             credits,
@@ -67,11 +85,15 @@ impl System {
                 found.next().ok_or_else(|| std::io::Error::other("the name has no address"))
             })
             .map_err(|source| Error::Address { given: given.trim_matches('"').to_owned(), source });
-        ListenerBuilder { system: self, address, options: Options::new(&self.config) }
+        ListenerBuilder { host: Host::System(self), address, options: Options::new(&self.config) }
     }
 }
 
-impl ListenerBuilder<'_> {
+impl<'a> ListenerBuilder<'a> {
+    pub(super) fn simulated(host: &'a mut Simulation, address: SocketAddr, options: Options) -> Self {
+        ListenerBuilder { host: Host::Simulation(host), address: Ok(address), options }
+    }
+
     /// Connections of this listener at a time, on all cores together. Default: as many as the system allows.
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
@@ -120,15 +142,27 @@ impl ListenerBuilder<'_> {
         if current::with(|core| core.is_some()) {
             return Err(Error::WithinHandler);
         }
-        let (address, system) = (self.address?, self.system);
-        let sockets = listen(address, self.options.backlog, system.cores.len())
+        let address = self.address?;
+        match self.host {
+            Host::System(system) => system.open(address, &self.options, &make),
+            Host::Simulation(simulation) => simulation.open(address, &self.options, &make),
+        }
+    }
+}
+
+impl System {
+    fn open<A, F>(&self, address: SocketAddr, options: &Options, make: &F) -> Result<Listening>
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + Clone + Send + 'static,
+    {
+        let sockets = listen(address, options.backlog, self.cores.len())
             .map_err(|source| Error::Listen { address, source })?;
         let bound = sockets.first().map_or(address, |socket| socket.address);
-        let mut credits = vec![system.connections.clone()];
-        credits.extend(self.options.connections_max.map(|max| Arc::new(Credits::new(max))));
-        let mut listening = Listening { address: bound, cells: Vec::new() };
-        for (core, socket) in system.cores.iter().zip(sockets) {
-            let open = Open { socket, make: make.clone(), shared: self.options.shared(credits.clone()) };
+        let credits = options.credits(&self.connections);
+        let mut listening = Listening::new(bound, Vec::new());
+        for (core, socket) in self.cores.iter().zip(sockets) {
+            let open = Open { socket, make: make.clone(), shared: options.shared(credits.clone()) };
             match on_core(core.id, open_here::<A, F>, open)? {
                 Ok(cell) => listening.cells.push(cell),
                 Err(source) => {
@@ -194,6 +228,10 @@ pub struct Listening {
 }
 
 impl Listening {
+    pub(super) fn new(address: SocketAddr, cells: Vec<RawAddress>) -> Listening {
+        Listening { address, cells }
+    }
+
     /// The address that it is bound to, with the port that was chosen.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -9,6 +9,7 @@ mod ledger;
 mod listen;
 mod place;
 mod shutdown;
+pub mod simulation;
 mod thread;
 
 pub use builder::{Cores, SystemBuilder};

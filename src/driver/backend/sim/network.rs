@@ -153,7 +153,8 @@ impl Network {
     }
 
     /// A generator for one backend.
-    pub(super) fn fork_random(&self) -> Random {
+    #[must_use]
+    pub fn fork_random(&self) -> Random {
         self.0.borrow_mut().random.fork()
     }
 

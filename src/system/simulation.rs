@@ -1,0 +1,299 @@
+//! A whole system on one thread: simulated cores, an in-memory network, a virtual clock, all from one seed.
+//!
+//! Knows: how cores are stepped, one phase at a time, in an order chosen by the seed. Must not know a real clock or socket.
+//!
+//! Actors, codecs, connections and listeners are the real ones; only what is beneath the driver is simulated. The same seed
+//! gives the same run, so a failure is repeated by its seed. Nothing moves unless it is told to: [`Simulation::settle`] lets
+//! everything happen that can happen now, [`Simulation::run_for`] lets time pass as well.
+//!
+//! This module serves the tests of the runtime; its API is not settled.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use super::builder::mesh;
+use super::ledger::Ledger;
+use super::listen::{Listening, Options, adopt};
+use super::{Error, ListenerBuilder, Result};
+use crate::actor::{self, Actor, Addr};
+use crate::config::Config;
+use crate::driver::Waker;
+pub use crate::driver::backend::sim::{Faults, Network, Peer as SimPeer};
+use crate::driver::backend::sim::{Sim, SimConfig};
+use crate::driver::{Driver, Wait};
+use crate::executor::directory::{self, Port};
+use crate::executor::{Arrivals, Core, CoreId, Ending, Executor, Links, SleepFlag, current};
+use crate::net::{Connection, Credits, Peer};
+use crate::sys::{Clock, Random, Time};
+
+/// What a simulated system is made of.
+#[derive(Debug, Clone)]
+pub struct SimulationConfig {
+    /// Decides everything that chance decides.
+    pub seed: u64,
+    /// How many cores.
+    pub cores: usize,
+    /// The limits.
+    pub config: Config,
+    /// The accidents.
+    pub faults: Faults,
+}
+
+impl SimulationConfig {
+    /// One core, default limits, no accidents.
+    #[must_use]
+    pub fn new(seed: u64) -> SimulationConfig {
+        SimulationConfig { seed, cores: 1, config: Config::default(), faults: Faults::default() }
+    }
+}
+
+/// The phases of a turn, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Enter,
+    Receive,
+    Expire,
+    Activate,
+}
+
+#[derive(Debug)]
+struct SimCore {
+    executor: Executor<Sim>,
+    next: Phase,
+}
+
+/// A simulated system.
+#[derive(Debug)]
+pub struct Simulation {
+    first: CoreId,
+    cores: Vec<SimCore>,
+    network: Network,
+    clock: Rc<Cell<Time>>,
+    random: Random,
+    connections: Arc<Credits>,
+    config: Rc<Config>,
+}
+
+impl Simulation {
+    /// Puts a simulated system together.
+    ///
+    /// # Errors
+    /// When a limit cannot be.
+    pub fn new(plan: SimulationConfig) -> Result<Simulation> {
+        plan.config.check()?;
+        let SimulationConfig { seed, cores: count, config, faults } = plan;
+        let config = Rc::new(config);
+        let network = Network::new(seed);
+        let clock = Rc::new(Cell::new(network.now()));
+        let first = directory::reserve(count as u32);
+        let sim = SimConfig { queue: config.submission_entries, faults, ..SimConfig::default() };
+        let cores = mesh(count, config.lane_capacity).into_iter().enumerate().map(|(index, (out, lanes))| {
+            let id = CoreId(first.0 + index as u32);
+            let core = Core::new(id, config.clone(), Clock::Virtual(clock.clone()), Links::new(first, out));
+            let (inbox, envelopes) = bounded(config.inbox_capacity);
+            let port = Arc::new(Port { inbox, sleep: SleepFlag::new(), waker: Waker::None });
+            directory::open(id, port.clone());
+            let backend = Sim::new(&network, sim.clone());
+            let executor = Executor::new(Rc::new(core), backend, Arrivals::new(port, envelopes, lanes));
+            SimCore { executor, next: Phase::Enter }
+        });
+        let cores = cores.collect();
+        let connections = Arc::new(Credits::new(config.connections_max.unwrap_or(usize::MAX)));
+        let random = network.fork_random();
+        Ok(Simulation { first, cores, network, clock, random, connections, config })
+    }
+
+    /// The network, for clients that the test plays.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.get()
+    }
+
+    /// How many cores there are.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.cores.len()
+    }
+
+    /// Spawns an actor on a core by its number.
+    ///
+    /// # Errors
+    /// [`Error::ActorsFull`].
+    pub fn spawn_on<A: Actor>(&self, core: usize, actor: A) -> Result<Addr<A>> {
+        let core = self.cores[core % self.cores.len()].executor.core();
+        current::scope(core, || actor::spawn(core, actor)).map_err(|_| Error::ActorsFull)
+    }
+
+    /// Describes a listener on an address of the simulated network.
+    pub fn listener(&mut self, address: SocketAddr) -> ListenerBuilder<'_> {
+        let options = Options::new(&self.config);
+        ListenerBuilder::simulated(self, address, options)
+    }
+
+    pub(super) fn open<A, F>(&mut self, address: SocketAddr, options: &Options, make: &F) -> Result<Listening>
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + Clone + 'static,
+    {
+        let count = self.cores.len();
+        let bind = |driver: &mut Driver<Sim>| driver.bind(address, options.backlog(), count);
+        let sockets =
+            bind(self.cores[0].executor.driver_mut()).map_err(|source| Error::Listen { address, source })?;
+        let credits = options.credits(&self.connections);
+        let mut cells = Vec::with_capacity(count);
+        for (core, socket) in self.cores.iter_mut().zip(sockets) {
+            let opened = Rc::new(Cell::new(None));
+            let answer = opened.clone();
+            let state = core.executor.core().clone();
+            current::scope(&state, || {
+                let shared = options.shared(credits.clone());
+                adopt(&state, socket, make.clone(), shared, move |cell| answer.set(Some(cell)));
+                core.executor.receive();
+            });
+            let cell = opened.take().unwrap_or_else(|| Err(io::Error::other("the core did not answer")));
+            cells.push(cell.map_err(|source| Error::Listen { address, source })?);
+        }
+        Ok(Listening::new(address, cells))
+    }
+
+    /// Runs the next phase of a core chosen by the seed.
+    pub fn step(&mut self) {
+        let index = self.random.index(self.cores.len());
+        self.step_core(index);
+    }
+
+    fn step_core(&mut self, index: usize) {
+        let SimCore { executor, next } = &mut self.cores[index];
+        let core = executor.core().clone();
+        current::scope(&core, || match *next {
+            Phase::Enter => {
+                executor.enter(Wait::No);
+                *next = Phase::Receive;
+            }
+            Phase::Receive => {
+                executor.receive();
+                *next = Phase::Expire;
+            }
+            Phase::Expire => {
+                executor.expire();
+                *next = Phase::Activate;
+            }
+            Phase::Activate => {
+                executor.activate();
+                *next = Phase::Enter;
+            }
+        });
+    }
+
+    /// Steps until nothing more can happen at this time. Answers how many phases that took.
+    ///
+    /// # Panics
+    /// After ten million phases: something goes round for ever.
+    pub fn settle(&mut self) -> u64 {
+        const PHASES_MAX: u64 = 10_000_000;
+        let mut steps = 0;
+        loop {
+            // A core is held to be idle only after a whole turn: buffers that were released are seen by the next enter.
+            for _ in 0..8 * self.cores.len() {
+                self.step();
+                steps += 1;
+            }
+            assert!(
+                steps < PHASES_MAX,
+                "the simulation does not come to rest: something goes round for ever"
+            );
+            if self.is_idle() && self.turn_all_finds_nothing() {
+                return steps;
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.cores.iter().all(|core| core.executor.is_idle())
+    }
+
+    fn turn_all_finds_nothing(&mut self) -> bool {
+        for index in 0..self.cores.len() {
+            for _ in 0..8 {
+                self.step_core(index);
+            }
+        }
+        self.is_idle()
+    }
+
+    /// Lets time pass: settles, sets the clock forward to whatever comes next, and so on until `duration` has passed.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now().after(duration);
+        loop {
+            self.settle();
+            let timer = self.cores.iter().map(|core| core.executor.core().next_deadline()).min();
+            let event = self.network.next_event();
+            let next = timer.into_iter().chain(event).min().unwrap_or(Time::MAX);
+            if next > end {
+                break;
+            }
+            // A timer may be due and not yet expired: time never goes back, and always goes on.
+            self.advance_to(next.max(Time(self.now().0 + 1)).min(end));
+            if self.now() == end {
+                break;
+            }
+        }
+        self.advance_to(end);
+        self.settle();
+    }
+
+    fn advance_to(&mut self, time: Time) {
+        self.network.advance_to(time);
+        self.clock.set(self.network.now());
+    }
+
+    /// What each core holds.
+    #[must_use]
+    pub fn ledgers(&mut self) -> Vec<Ledger> {
+        let ledger = |core: &mut SimCore| {
+            let driver = core.executor.driver_mut().ledger();
+            Ledger::of(core.executor.core(), driver)
+        };
+        self.cores.iter_mut().map(ledger).collect()
+    }
+
+    /// Shuts down as a real system does, and answers what each core held after everything had stopped, and how many
+    /// operations could not be ended.
+    #[must_use]
+    pub fn shutdown(mut self) -> (Vec<Ledger>, usize) {
+        for ending in [Ending::Connections, Ending::All, Ending::Abort] {
+            for core in &self.cores {
+                let core = core.executor.core();
+                current::scope(core, || core.begin_ending(ending, Box::new(|| ())));
+            }
+            self.run_for(self.config.drain_deadline + self.config.close_deadline);
+        }
+        let ledgers = self.ledgers();
+        let drain = |core: &mut SimCore| {
+            let pools = &core.executor.core().clone().pools;
+            core.executor.driver_mut().drain(pools, Duration::from_secs(1))
+        };
+        let leaked = self.cores.iter_mut().map(drain).sum();
+        (ledgers, leaked)
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        for index in 0..self.cores.len() {
+            directory::close(CoreId(self.first.0 + index as u32));
+        }
+    }
+}
