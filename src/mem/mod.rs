@@ -4,6 +4,7 @@
 
 mod fifo;
 mod receive;
+mod region;
 mod send;
 mod slab;
 

@@ -12,13 +12,11 @@
 //! 3. The region lives as long as the pool and is zeroed at the start, so every byte of it is initialised.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{io, slice};
 
-const PAGE: usize = 4096;
+use super::region::Region;
 
 /// Part of a receive buffer, lent until it is released to its pool.
 #[derive(Debug)]
@@ -51,11 +49,28 @@ struct Book {
     with_filler: Cell<bool>,
 }
 
+/// Keeps a buffer out of everybody's reach, also when `read` panics: not with the filler, and counted as lent.
+struct Filling<'a>(&'a Book);
+
+impl Filling<'_> {
+    fn new(book: &Book) -> Filling<'_> {
+        book.with_filler.set(false);
+        book.lent.set(book.lent.get() + 1);
+        Filling(book)
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.0.with_filler.set(true);
+        self.0.lent.set(self.0.lent.get() - 1);
+    }
+}
+
 /// A pool of receive buffers of one size.
 #[derive(Debug)]
 pub struct ReceivePool {
-    region: NonNull<u8>,
-    layout: Layout,
+    region: Region,
     size: u32,
     books: Box<[Book]>,
     free: RefCell<Vec<u16>>,
@@ -73,14 +88,8 @@ impl ReceivePool {
     pub fn new(count: u16, size: u32) -> ReceivePool {
         static POOLS: AtomicU16 = AtomicU16::new(0);
         assert!(count > 0 && size > 0, "a receive pool has at least one buffer of at least one byte");
-        let layout = Layout::from_size_align(count as usize * size as usize, PAGE)
-            .expect("Config bounds the receive pool");
-        // SAFETY: the size is not zero, as asserted above.
-        let region = unsafe { alloc_zeroed(layout) };
-        let Some(region) = NonNull::new(region) else { handle_alloc_error(layout) };
         ReceivePool {
-            region,
-            layout,
+            region: Region::new(count as usize * size as usize),
             size,
             books: (0..count).map(|_| Book::default()).collect(),
             free: RefCell::new((0..count).rev().collect()),
@@ -106,7 +115,7 @@ impl ReceivePool {
     #[must_use]
     pub fn buffer_address(&self, buffer: u16) -> *mut u8 {
         assert!(buffer < self.count(), "a buffer of this pool");
-        self.region.as_ptr().wrapping_add(buffer as usize * self.size as usize)
+        self.region.address(buffer as usize * self.size as usize)
     }
 
     /// Takes a free buffer, to fill it or to have it filled.
@@ -157,15 +166,17 @@ impl ReceivePool {
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Option<Lease>> {
         let book = &self.books[buffer as usize];
-        // Not with the filler while `read` runs, so that a nested call cannot alias the space.
-        assert!(book.with_filler.replace(false), "only a buffer that was taken can be filled");
+        assert!(book.with_filler.get(), "only a buffer that was taken can be filled");
+        // Neither with the filler nor free while `read` runs, so that no nested call can reach the space.
+        let filling = Filling::new(book);
         let filled = book.filled.get();
         let start = self.buffer_address(buffer).wrapping_add(filled as usize);
         // SAFETY: the rest of the buffer lies inside the region, is initialised (invariant 3), and nobody else refers to
-        // it: leases lie below `filled` (invariant 1), and a nested fill of this buffer is refused above.
+        // it: leases lie below `filled` (invariant 1), and until `read` has returned the buffer is neither free nor with
+        // the filler, so that no other `fill` reaches it.
         let space = unsafe { slice::from_raw_parts_mut(start, (self.size - filled) as usize) };
         let result = read(space);
-        book.with_filler.set(true);
+        drop(filling);
         let len = result?;
         Ok((len > 0).then(|| {
             let more = filled + (len as u32) < self.size;
@@ -233,14 +244,6 @@ impl ReceivePool {
     }
 }
 
-impl Drop for ReceivePool {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout; whoever drops the pool has made sure that the kernel no longer
-        // knows it (the drain), and leases hold no reference into it.
-        unsafe { dealloc(self.region.as_ptr(), self.layout) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +283,23 @@ mod tests {
         assert!(pool.fill(buffer, |_| Ok(0)).unwrap().is_none());
         pool.give_back(buffer);
         assert!(pool.has_free());
+    }
+
+    #[test]
+    fn a_buffer_that_is_being_filled_cannot_be_taken() {
+        let pool = ReceivePool::new(1, 8);
+        let buffer = pool.take_free().unwrap();
+        let first = put(&pool, buffer, b"abc");
+        let second = pool.fill(buffer, |space| {
+            pool.release(first);
+            assert_eq!(pool.take_free(), None);
+            space[0] = b'd';
+            Ok(1)
+        });
+        pool.release(second.unwrap().unwrap());
+        assert_eq!((pool.free(), pool.lent()), (0, 0));
+        pool.give_back(buffer);
+        assert_eq!(pool.free(), 1);
     }
 
     #[test]

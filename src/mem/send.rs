@@ -9,18 +9,16 @@
 //! 3. The region of a class lives as long as the pool and is zeroed at the start, so every byte is initialised.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
-use std::ptr::NonNull;
 use std::{ptr, slice};
 
 use super::Full;
+use super::region::Region;
 
 /// Bytes per slot of each size class. A message of 64 bytes must not own 16 KiB, and a large write should not be cut
 /// into many parts: a factor of four between classes wastes less than three quarters of a slot, and only briefly.
 pub const SEND_CLASSES: [u32; 5] = [256, 1024, 4096, 16_384, 65_536];
 
-const PAGE: usize = 4096;
 const NONE: u32 = u32::MAX;
 const CLASS_SHIFT: u32 = 28;
 const INDEX_MASK: u32 = (1 << CLASS_SHIFT) - 1;
@@ -64,8 +62,7 @@ struct Slot {
 
 #[derive(Debug)]
 struct Class {
-    region: NonNull<u8>,
-    layout: Layout,
+    region: Region,
     slots: Box<[Slot]>,
     free: RefCell<Vec<u32>>,
 }
@@ -273,7 +270,7 @@ impl SendPool {
         let index = (slot & INDEX_MASK) as usize;
         let class = self.class(slot);
         debug_assert!(index < class.slots.len(), "a slot of this pool");
-        class.region.as_ptr().wrapping_add(index * capacity(slot))
+        class.region.address(index * capacity(slot))
     }
 
     fn room(&self, slot: u32) -> usize {
@@ -296,25 +293,11 @@ fn capacity(slot: u32) -> usize {
 impl Class {
     fn new(class: usize, count: u32) -> Class {
         assert!(count <= INDEX_MASK, "Config bounds the slots of a class");
-        let layout = Layout::from_size_align(SEND_CLASSES[class] as usize * count as usize, PAGE)
-            .expect("Config bounds the send pool");
-        // SAFETY: neither the size of a class nor `count` is zero.
-        let region = unsafe { alloc_zeroed(layout) };
-        let Some(region) = NonNull::new(region) else { handle_alloc_error(layout) };
         Class {
-            region,
-            layout,
+            region: Region::new(SEND_CLASSES[class] as usize * count as usize),
             slots: (0..count).map(|_| Slot { next: Cell::new(NONE), len: Cell::new(0) }).collect(),
             free: RefCell::new((0..count).rev().collect()),
         }
-    }
-}
-
-impl Drop for Class {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout; whoever drops the pool has made sure that the kernel no longer
-        // knows it (the drain), and slices into it borrow the pool.
-        unsafe { dealloc(self.region.as_ptr(), self.layout) };
     }
 }
 

@@ -1,0 +1,70 @@
+//! One allocation that a pool cuts its buffers from.
+//!
+//! Knows: zeroed bytes, aligned to pages. Must not know what they are for.
+//!
+//! Invariants:
+//! 1. `start` is aligned to a page, and at least `len` bytes from there on lie within the allocation.
+//! 2. The allocation lives as long as the value and is zeroed at the start, so every byte is initialised.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+const PAGE: usize = 4096;
+
+/// Zeroed memory, aligned to a page. It becomes resident page by page, as it is first written.
+#[derive(Debug)]
+pub(super) struct Region {
+    allocation: NonNull<u8>,
+    layout: Layout,
+    start: *mut u8,
+    len: usize,
+}
+
+impl Region {
+    /// So many bytes, at least one.
+    ///
+    /// # Panics
+    /// When that exceeds the address space: `Config` bounds the pools.
+    pub(super) fn new(len: usize) -> Region {
+        assert!(len > 0, "a region has at least one byte");
+        // Asked for with a small alignment and aligned here: the allocator would clear memory of a large alignment by
+        // writing to it, and all of it would be resident from the start.
+        let layout = Layout::from_size_align(len + PAGE, 16).expect("Config bounds the pools");
+        // SAFETY: the size is not zero.
+        let allocation = unsafe { alloc_zeroed(layout) };
+        let Some(allocation) = NonNull::new(allocation) else { handle_alloc_error(layout) };
+        let start = allocation.as_ptr().wrapping_add(allocation.as_ptr().align_offset(PAGE));
+        Region { allocation, layout, start, len }
+    }
+
+    /// The address of a byte of the region, or of its end.
+    ///
+    /// # Panics
+    /// When it lies beyond.
+    pub(super) fn address(&self, offset: usize) -> *mut u8 {
+        assert!(offset <= self.len, "an address within the region");
+        self.start.wrapping_add(offset)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout; whoever drops the region has made sure that nobody, the kernel
+        // included, refers to it any more.
+        unsafe { dealloc(self.allocation.as_ptr(), self.layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_aligned_and_bounded() {
+        let region = Region::new(100);
+        assert_eq!(region.address(0) as usize % PAGE, 0);
+        assert_eq!(region.address(100) as usize, region.address(0) as usize + 100);
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| region.address(101))).is_err());
+    }
+}
