@@ -1,0 +1,151 @@
+//! A million actors: how fast they come and go, and what one of them weighs.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::mpsc::{Sender, channel};
+
+use odeon::prelude::*;
+use odeon::sys::{Time, now};
+
+use crate::{median, system};
+
+const BRANCHES: u32 = 10;
+/// Levels below the root: a million leaves.
+const DEPTH: u32 = 6;
+const LEAVES: u64 = (BRANCHES as u64).pow(DEPTH);
+const ACTORS: u64 = {
+    let (mut actors, mut level) = (0, 1);
+    while level <= LEAVES {
+        actors += level;
+        level *= BRANCHES as u64;
+    }
+    actors
+};
+
+/// An actor of the tree. It is spawned, gets one message, and stops; the leaves, which are spawned in a row, are all alive
+/// at one time.
+struct Node(Rc<Tree>);
+
+struct Tree {
+    leaves: Cell<u64>,
+    started: Cell<Time>,
+    report: Sender<f64>,
+}
+
+#[derive(Message)]
+struct Grow(u32);
+
+impl Accepts<Grow> for Node {
+    fn accept(message: Grow) -> Grow {
+        message
+    }
+}
+
+impl Actor for Node {
+    type Message = Grow;
+
+    fn handle(&mut self, Grow(depth): Grow, cx: &mut Context<Self>) -> Flow {
+        let tree = &self.0;
+        if depth == DEPTH {
+            tree.started.set(now());
+            tree.leaves.set(LEAVES);
+        }
+        if depth == 0 {
+            tree.leaves.set(tree.leaves.get() - 1);
+            if tree.leaves.get() == 0 {
+                let took = now().since(tree.started.get()).as_nanos() as f64;
+                tree.report.send(took).expect("the bench waits for the last leaf");
+            }
+            return Flow::Stop;
+        }
+        for _ in 0..BRANCHES {
+            let node = cx.spawn(Node(self.0.clone())).expect("there is room for the tree");
+            node.tell(Grow(depth - 1)).or_dead_letter();
+        }
+        Flow::Stop
+    }
+}
+
+pub(crate) fn spawn_message_stop() -> f64 {
+    let system = system(1);
+    let (report, ends) = channel();
+    median(5, || {
+        let report = report.clone();
+        let tree =
+            move || Node(Rc::new(Tree { leaves: Cell::new(0), started: Cell::new(Time::ZERO), report }));
+        let root = system.spawn_with(0, tree).expect("there is room for a root");
+        root.tell(Grow(DEPTH)).or_dead_letter();
+        ends.recv().expect("every leaf is reached") / ACTORS as f64
+    })
+}
+
+/// An actor that does nothing; what it is made of is not the runtime's to answer for.
+struct Idle {
+    _state: u64,
+}
+
+impl Actor for Idle {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+/// Spawns so many idle actors, and says when they have started.
+struct Spawner(Sender<()>);
+
+#[derive(Message)]
+enum Spawn {
+    Idle(usize),
+    Done,
+}
+
+impl Accepts<Spawn> for Spawner {
+    fn accept(message: Spawn) -> Spawn {
+        message
+    }
+}
+
+impl Actor for Spawner {
+    type Message = Spawn;
+
+    fn handle(&mut self, message: Spawn, cx: &mut Context<Self>) -> Flow {
+        match message {
+            Spawn::Idle(count) => {
+                for _ in 0..count {
+                    cx.spawn(Idle { _state: 0 }).expect("there is room for a million");
+                }
+                cx.me().tell(Spawn::Done).or_dead_letter();
+            }
+            // Actors run in the order in which they became ready: by now every one of the others has.
+            Spawn::Done => self.0.send(()).expect("the bench waits for the actors"),
+        }
+        Flow::Continue
+    }
+}
+
+/// The slope of the resident memory between a hundred thousand and a million idle actors, less their state.
+pub(crate) fn idle_actor_bytes() -> f64 {
+    const FEW: usize = 100_000;
+    const MANY: usize = 1_000_000;
+    let system = system(1);
+    let (report, ends) = channel();
+    let spawner = system.spawn(Spawner(report)).expect("there is room for a spawner");
+    let resident_with = |more| {
+        spawner.tell(Spawn::Idle(more)).or_dead_letter();
+        ends.recv().expect("the actors start");
+        resident_bytes()
+    };
+    let few = resident_with(FEW);
+    let many = resident_with(MANY - FEW);
+    (many - few) / (MANY - FEW) as f64 - size_of::<Idle>() as f64
+}
+
+/// Resident memory of this process, exact: the figure in `status` is an estimate.
+fn resident_bytes() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux shows what is resident");
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a line says so");
+    let kilobytes: f64 = line.trim_end_matches("kB").trim().parse().expect("a number");
+    kilobytes * 1024.0
+}
