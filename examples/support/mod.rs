@@ -16,12 +16,15 @@ struct Arguments {
 
 /// Starts a system as the arguments say, opens the listener, and serves until SIGINT or SIGTERM.
 pub(crate) fn serve(name: &str, open: impl FnOnce(&System, &str) -> Result<Listening, Error>) -> ExitCode {
+    let usage = format!("usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio] [--spin-us N]");
+    if std::env::args().any(|word| word == "--help") {
+        println!("{usage}");
+        return ExitCode::SUCCESS;
+    }
     let arguments = match parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(mistake) => {
-            eprintln!(
-                "{name}: {mistake}; usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio] [--spin-us N]"
-            );
+            eprintln!("{name}: {mistake}; {usage}");
             return ExitCode::from(2);
         }
     };
