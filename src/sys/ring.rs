@@ -19,7 +19,7 @@ use std::{fmt, ptr};
 
 use io_uring::squeue::Entry;
 use io_uring::types::CancelBuilder;
-use io_uring::{CompletionStatus, EnterFlags, IoUring};
+use io_uring::{CompletionStatus, EnterFlags, IoUring, Probe, opcode};
 
 use super::{BufferRing, Errno, Time};
 
@@ -134,6 +134,24 @@ impl Rung {
     }
 }
 
+/// What Odeon has a use for.
+const USEFUL: [(u8, &str); 14] = [
+    (opcode::Accept::CODE, "accept"),
+    (opcode::Recv::CODE, "receive"),
+    (opcode::Send::CODE, "send"),
+    (opcode::SendMsg::CODE, "send of several parts"),
+    (opcode::SendZc::CODE, "zero-copy send"),
+    (opcode::SendMsgZc::CODE, "zero-copy send of several parts"),
+    (opcode::Connect::CODE, "connect"),
+    (opcode::Shutdown::CODE, "shutdown"),
+    (opcode::Close::CODE, "close"),
+    (opcode::AsyncCancel::CODE, "cancel"),
+    (opcode::MsgRingData::CODE, "messages between rings"),
+    (opcode::UringCmd16::CODE, "passthrough"),
+    (opcode::WaitId::CODE, "waiting for processes"),
+    (opcode::Ftruncate::CODE, "truncate"),
+];
+
 /// An io_uring, bound to the thread that opened it.
 pub struct Ring {
     ring: IoUring,
@@ -230,6 +248,17 @@ impl Ring {
         )
     }
 
+    /// The operations that Odeon has a use for and this kernel does not know.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let mut probe = Probe::new();
+        if self.ring.submitter().register_probe(&mut probe).is_err() {
+            return vec!["a probe of operations"];
+        }
+        let lacking = USEFUL.iter().filter(|(code, _)| !probe.is_supported(*code));
+        lacking.map(|(_, name)| *name).collect()
+    }
+
     /// Entries that fit into the submission queue.
     #[must_use]
     pub fn capacity(&self) -> u32 {
@@ -260,7 +289,7 @@ impl Ring {
     /// Hands every queued entry to the kernel and lets it complete what it can. **Costs** one system call.
     ///
     /// # Errors
-    /// `EAGAIN` and `EBUSY`: the kernel is short of something; take the answers that are there and come again.
+    /// `EAGAIN`, `EBUSY` and `ENOMEM`: the kernel is short of something; take the answers that are there and come again.
     ///
     /// # Panics
     /// On any other error: the ring is broken.
@@ -306,7 +335,7 @@ impl Ring {
         }
         match Errno::last() {
             Errno::EINTR | Errno::ETIME => Ok(()),
-            error @ (Errno::EAGAIN | Errno::EBUSY) => Err(error),
+            error @ (Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM) => Err(error),
             error => panic!("io_uring_enter: {error}"),
         }
     }
@@ -453,7 +482,6 @@ fn change_registration(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use io_uring::opcode;
 
     fn nop(user_data: u64) -> Entry {
         opcode::Nop::new().build().user_data(user_data)

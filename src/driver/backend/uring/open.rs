@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::buffers::Buffers;
 use super::outgoing::{BUFFER_GROUP, Outgoing};
-use super::preflight::receives_in_one_buffer;
+use super::preflight::receives_again;
 use super::{BATCH, Counts, Uring};
 use crate::driver::{InFlight, Pools};
 use crate::sys::{Answer, BufferRing, Errno, EventFd, Ring};
@@ -69,7 +69,11 @@ impl OpenError {
     /// something is short or set up wrong, and should be said instead of being papered over.
     #[must_use]
     pub fn fallback_allowed(&self) -> bool {
-        matches!(self.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL)
+        match self.stage {
+            // Locked memory may be too short for any ring at all, where that still counts against it.
+            Stage::Ring | Stage::Receive | Stage::Buffers if self.errno == Errno::ENOMEM => true,
+            _ => matches!(self.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL),
+        }
     }
 }
 
@@ -106,10 +110,11 @@ impl Uring {
     pub fn open(config: &UringConfig, pools: &Pools) -> Result<Uring, OpenError> {
         let mut ring =
             Ring::open(config.submission_entries, config.completion_entries).map_err(at(Stage::Ring))?;
+        let lacking = ring.lacking();
         let bounded = ring.bound_workers(0, SOCKET_WORKERS_MAX).is_ok();
-        let incremental = config.incremental && receives_in_one_buffer(&mut ring, true).is_ok();
+        let incremental = config.incremental && receives_again(true).is_ok();
         if !incremental {
-            receives_in_one_buffer(&mut ring, false).map_err(at(Stage::Receive))?;
+            receives_again(false).map_err(at(Stage::Receive))?;
         }
         let places = config.sockets_max.saturating_add(config.head_room).max(1);
         ring.register_files(places).map_err(at(Stage::Descriptors))?;
@@ -118,10 +123,11 @@ impl Uring {
             Buffers::register(&mut ring, buffers, BUFFER_GROUP, incremental).map_err(at(Stage::Buffers))?;
         let event = EventFd::new().map_err(|error| at(Stage::Event)(Errno::of(&error)))?;
         let features = format!(
-            "io_uring: {}{}{}",
+            "io_uring: {}{}{}{}",
             ring.report(),
             if incremental { ", incremental buffers" } else { ", whole buffers" },
             if bounded { "" } else { ", unbounded workers" },
+            if lacking.is_empty() { String::new() } else { format!(", without {}", lacking.join(", ")) },
         );
         // A place is free again before the answer to its close is seen: for that moment it has two sockets.
         let mut in_flight = InFlight::new(places.saturating_mul(2));
