@@ -172,6 +172,12 @@ impl Core {
         self.look_for_quiet();
     }
 
+    /// True once the end of this core has begun.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending.get() > Ending::No
+    }
+
     fn look_for_quiet(&self) {
         let left = match self.ending.get() {
             Ending::No => return,

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::codec::{Decode, FrameError};
 use super::connection::Connection;
 use super::inward::{Fed, Inward};
+use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
 use crate::actor::{Addr, Batch, Context, Flow, Head, Shell, StopReason};
 use crate::driver::{Event, Op, ReceiveEnd, SocketId};
@@ -23,6 +24,7 @@ use crate::sys::Time;
 /// Timer kinds of a connection.
 const IDLE: u32 = 0;
 const CLOSE: u32 = 1;
+const LAST_CALL: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -64,7 +66,7 @@ struct Wire<C> {
     inward: Inward<C>,
     /// With the context while the actor runs.
     output: Option<Output>,
-    /// The idle timeout while open, the close deadline afterwards.
+    /// The idle timeout while open, the next look of the last call while stopping, the close deadline afterwards.
     timer: Option<TimerKey>,
     /// When bytes last arrived.
     active: Time,
@@ -82,8 +84,9 @@ struct Wire<C> {
     paused: bool,
     /// In line for send slots.
     thirsty: bool,
-    /// Stops once the frames that have arrived are handled.
+    /// Stops once the frames that have arrived are handled, and the last call is over.
     stopping: bool,
+    last_call: LastCall,
     /// The peer is to see a reset.
     reset: bool,
 }
@@ -117,6 +120,7 @@ pub(super) fn spawn<A: Connection>(
         paused: false,
         thirsty: false,
         stopping: false,
+        last_call: LastCall::default(),
         reset: false,
     };
     let body = ConnectionBody { shell: Shell::new(actor), wire: RefCell::new(wire) };
@@ -172,7 +176,10 @@ impl<A: Connection> ConnectionBody<A> {
             }
         }
         match activation.core.cells.take_demand(activation.cell) {
-            Some(Demand::Stop) => wire.stopping = true,
+            Some(Demand::Stop) => {
+                wire.stopping = true;
+                wire.disarm(activation.core);
+            }
             Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
             None => {}
         }
@@ -180,8 +187,8 @@ impl<A: Connection> ConnectionBody<A> {
         if matches!(frames, Batch::End(_)) {
             return frames;
         }
-        if wire.stopping {
-            return if frames == Batch::Again { frames } else { Batch::End(StopReason::Stopped) };
+        if wire.stopping && frames != Batch::Again && !wire.is_last_call(activation) {
+            return Batch::End(StopReason::Stopped);
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(), cx) {
@@ -270,13 +277,18 @@ impl<A: Connection> ConnectionBody<A> {
         match notice {
             Notice::Io(Event::Received { lease }) => {
                 wire.active = activation.core.now();
+                wire.last_call.heard();
                 if wire.paused {
                     wire.set_aside(activation, lease);
                 } else {
                     wire.inward.arrived(lease);
                 }
             }
-            Notice::Timer(IDLE) => {
+            Notice::Timer(LAST_CALL) => {
+                wire.timer = None;
+                wire.last_call.look();
+            }
+            Notice::Timer(IDLE) if !wire.stopping => {
                 wire.timer = None;
                 return self.idle(wire, activation, cx);
             }
@@ -347,6 +359,19 @@ impl<C: Decode> Wire<C> {
     fn receive(&mut self, activation: &Activation<'_>) {
         self.receiving = true;
         activation.core.push(activation.cell, Op::Receive { socket: self.socket });
+    }
+
+    /// True while a core that ends waits for what the peer may have sent before: a request that lies in the kernel is
+    /// answered.
+    fn is_last_call(&mut self, activation: &Activation<'_>) -> bool {
+        let core = activation.core;
+        if !core.is_ending() || self.stream != Stream::Open || self.last_call.is_over() {
+            return false;
+        }
+        if self.timer.is_none() {
+            self.timer = core.arm(activation.cell, LAST_CALL, activation.deadline(BETWEEN_LOOKS)).ok();
+        }
+        self.timer.is_some()
     }
 
     /// False if no timer can be set.

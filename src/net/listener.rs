@@ -11,12 +11,15 @@ use std::time::Duration;
 use super::body;
 use super::connection::Connection;
 use super::credits::Credits;
+use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
-use crate::executor::{Activation, Body, Core, Counters, Notice, Outcome, RawAddress, current, post};
+use crate::executor::{Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, current, post};
 use crate::sys::{Errno, warn};
 
 /// Timer kind: accept again.
 const RETRY: u32 = 0;
+/// Timer kind: a look of the last call.
+const LAST_CALL: u32 = 1;
 /// Long enough not to spin while the process has no descriptors, short enough not to be noticed.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
@@ -97,6 +100,8 @@ pub(crate) struct ListenerHead;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
+    /// Asked to stop: accepts what is in the backlog.
+    LastCall,
     Stopping,
     Closing,
     Closed,
@@ -112,6 +117,7 @@ struct Accepting {
     others: usize,
     /// The last accept failed, and a timer says when to try again.
     backing_off: bool,
+    last_call: LastCall,
     /// A failure has been logged.
     logged: bool,
     /// Accepted beyond the limit, before the accept could be ended: served as soon as there is a credit.
@@ -143,6 +149,7 @@ where
         cancelling: false,
         others: 0,
         backing_off: false,
+        last_call: LastCall::default(),
         logged: false,
         held: VecDeque::new(),
     };
@@ -158,12 +165,18 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
     fn activate(&self, _: &ListenerHead, activation: &Activation<'_>) -> Outcome {
         let core = activation.core;
         let mut accepting = self.accepting.borrow_mut();
-        if core.cells.take_demand(activation.cell).is_some() && accepting.phase == Phase::Open {
-            accepting.phase = Phase::Stopping;
+        match core.cells.take_demand(activation.cell) {
+            Some(Demand::Stop) if accepting.phase == Phase::Open => accepting.begin_last_call(activation),
+            Some(Demand::Abort) if accepting.is_accepting() => accepting.phase = Phase::Stopping,
+            _ => {}
         }
         while let Some(notice) = core.cells.next_notice(activation.cell) {
             match notice {
                 Notice::Io(event) => self.event(&mut accepting, activation, event),
+                Notice::Timer(LAST_CALL) => {
+                    accepting.last_call.look();
+                    accepting.go_on_with_last_call(activation);
+                }
                 Notice::Timer(_) => accepting.backing_off = false,
             }
         }
@@ -179,11 +192,11 @@ impl<F> ListenerBody<F> {
         F: FnMut(Peer) -> A + 'static,
     {
         match event {
-            Event::Accepted { socket } if accepting.phase == Phase::Open => {
+            Event::Accepted { socket } => {
+                accepting.last_call.heard();
                 // Those that were held before come first.
                 accepting.held.push_back(socket);
             }
-            Event::Accepted { socket } => accepting.refuse(activation, socket),
             Event::AcceptEnded { error } => accepting.ended(activation, error),
             Event::Closed if accepting.phase == Phase::Closing => accepting.phase = Phase::Closed,
             Event::Closed | Event::Cancelled => accepting.others -= 1,
@@ -237,6 +250,25 @@ impl<F> ListenerBody<F> {
 }
 
 impl Accepting {
+    fn is_accepting(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::LastCall)
+    }
+
+    fn begin_last_call(&mut self, activation: &Activation<'_>) {
+        self.phase = Phase::LastCall;
+        self.go_on_with_last_call(activation);
+    }
+
+    /// Stops if the last call is over; else a timer looks again.
+    fn go_on_with_last_call(&mut self, activation: &Activation<'_>) {
+        let next = activation.deadline(BETWEEN_LOOKS);
+        if self.phase == Phase::LastCall
+            && (self.last_call.is_over() || activation.core.arm(activation.cell, LAST_CALL, next).is_err())
+        {
+            self.phase = Phase::Stopping;
+        }
+    }
+
     fn refuse(&mut self, activation: &Activation<'_>, socket: SocketId) {
         self.others += 1;
         activation.core.push(activation.cell, Op::Close { socket, reset: true });
@@ -264,7 +296,7 @@ impl Accepting {
             self.others += 1;
             core.push(cell, Op::Cancel { socket: listener });
         }
-        if self.phase == Phase::Open && !self.accepting && self.held.is_empty() && !self.backing_off {
+        if self.is_accepting() && !self.accepting && self.held.is_empty() && !self.backing_off {
             self.accepting = true;
             core.push(cell, Op::Accept { listener });
         }

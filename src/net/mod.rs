@@ -7,6 +7,7 @@ pub mod codec;
 mod connection;
 mod credits;
 mod inward;
+mod last_call;
 mod listener;
 
 pub use connection::{Connection, Never};

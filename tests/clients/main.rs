@@ -1,6 +1,4 @@
 //! Real clients against the examples, which run as processes of their own: netcat, and sockets of the standard library.
-//!
-//! `cargo test` builds the examples first; a run of this test alone takes them as they were built last.
 // A test is one crate that nobody else names, and its helpers fail by panicking.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
@@ -39,6 +37,7 @@ macro_rules! every_case_on {
                 the_same_port_can_be_used_again_at_once
                 an_interrupt_ends_an_idle_server
                 a_request_to_terminate_ends_a_server_with_clients
+                requests_that_were_sent_in_time_are_answered
             }
         }
     )* };

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use std::{fs, thread};
@@ -34,13 +35,41 @@ pub fn installed(tool: &str) -> bool {
     found
 }
 
-/// Where the build has put an example.
+/// The program of an example, up to date.
 pub fn example(name: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).expect("a test lies in PROFILE/deps");
-    let path = profile.join("examples").join(name);
-    assert!(path.is_file(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
+    BUILT.call_once(|| build_examples(profile));
+    profile.join("examples").join(name)
+}
+
+/// Builds the examples as this test was built. `cargo test` has done so already, unless it was told to run this test alone.
+fn build_examples(profile: &Path) {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["build", "--quiet", "--package", "odeon", "--examples"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    match profile.file_name().and_then(OsStr::to_str) {
+        Some("debug") => {}
+        Some(name) => drop(command.args(["--profile", name])),
+        None => panic!("a profile has a name"),
+    }
+    let above = profile.parent().expect("profiles lie in the target folder");
+    if !above.join("CACHEDIR.TAG").exists() {
+        command.arg("--target").arg(above.file_name().expect("a platform has a name"));
+    }
+    // What cargo tells this test about its package would look like a change to build scripts that ask for it.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
+            .iter()
+            .any(|it| name.starts_with(it))
+        {
+            command.env_remove(variable);
+        }
+    }
+    assert!(command.status().unwrap().success(), "the examples build");
 }
 
 /// A command that runs a program where io_uring is refused.

@@ -64,6 +64,22 @@ pub fn a_request_to_terminate_ends_a_server_with_clients(backend: &str) {
     server.ended();
 }
 
+pub fn requests_that_were_sent_in_time_are_answered(backend: &str) {
+    let server = Server::start("echo", backend);
+    // Some of these wait in the backlog when the signal comes, some have been accepted, none has been answered for sure.
+    let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"before the end").unwrap();
+    }
+    server.ask_to_end("TERM");
+    for mut client in clients {
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"before the end");
+    }
+    server.ended();
+}
+
 #[test]
 fn wrong_arguments_are_explained() {
     let cases: [(&[&str], &str); 6] = [
