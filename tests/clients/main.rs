@@ -2,6 +2,7 @@
 // A test is one crate that nobody else names, and its helpers fail by panicking.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod chat;
 mod echo;
 mod fallback;
 mod process;
@@ -31,6 +32,14 @@ macro_rules! every_case_on {
                 netcat_gets_everything_back_after_its_end
                 many_clients_are_served_on_two_cores
                 a_client_that_is_killed_harms_nobody
+            }
+            chat {
+                three_netcats_talk_in_a_room
+                everyone_hears_everyone_across_cores
+                a_user_whose_input_ends_is_still_answered
+                users_change_rooms_and_are_told_what_is_wrong
+                a_user_who_is_killed_has_left
+                the_end_of_the_chat_reaches_everyone
             }
             starting {
                 a_port_in_use_is_reported

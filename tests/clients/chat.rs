@@ -1,0 +1,219 @@
+//! The chat: users in rooms, on two cores, by netcat and by plain sockets.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use crate::process::{Process, Server, example, installed};
+
+const WELCOME: &str = "* welcome: /join ROOM, /who, /quit; any other line goes to everyone else in the room";
+
+/// A user by a plain socket.
+struct User {
+    lines: BufReader<TcpStream>,
+}
+
+impl User {
+    fn new(server: &Server) -> User {
+        let mut user = User { lines: BufReader::new(server.connect()) };
+        user.sees(WELCOME);
+        user
+    }
+
+    /// A user in a room with so many others, and the user's number.
+    fn in_room(server: &Server, room: &str, others: usize) -> (User, u64) {
+        let mut user = User::new(server);
+        user.say(&format!("/join {room}"));
+        let line = user.line();
+        let number = line.strip_prefix("* you are guest").and_then(|rest| rest.split(' ').next());
+        let number = number.and_then(|number| number.parse().ok()).expect("the answer names the guest");
+        assert_eq!(line, format!("* you are guest{number} in {room}; others here: {others}"));
+        (user, number)
+    }
+
+    fn say(&mut self, line: &str) {
+        self.lines.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "a whole line, not `{line}`");
+        line.trim_end().to_owned()
+    }
+
+    fn sees(&mut self, line: &str) {
+        assert_eq!(self.line(), line);
+    }
+
+    fn sees_the_end(&mut self) {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+    }
+}
+
+fn sees(netcat: &Process, line: &str) {
+    assert_eq!(netcat.output.next().as_deref(), Some(line));
+}
+
+pub fn three_netcats_talk_in_a_room(backend: &str) {
+    if !installed("nc") {
+        return;
+    }
+    let server = Server::start("chat", backend);
+    let mut users: Vec<Process> = Vec::new();
+    for number in 1..=3 {
+        let mut user = server.netcat();
+        sees(&user, WELCOME);
+        user.say("/join tea");
+        sees(&user, &format!("* you are guest{number} in tea; others here: {}", number - 1));
+        for other in &users {
+            sees(other, &format!("* guest{number} has joined"));
+        }
+        users.push(user);
+    }
+    users[0].say("milk or lemon?");
+    sees(&users[1], "guest1: milk or lemon?");
+    sees(&users[2], "guest1: milk or lemon?");
+    users[2].say("/who");
+    sees(&users[2], "* in tea: guest1, guest2, guest3");
+    users[1].say("/quit");
+    sees(&users[0], "* guest2 has left");
+    sees(&users[2], "* guest2 has left");
+    let mut gone = users.remove(1);
+    gone.end_of_input();
+    let ended = gone.ended();
+    assert!(ended.status.success());
+    assert_eq!(ended.output, "", "nobody is told one's own lines, nor those after the end");
+    users[1].say("neither");
+    sees(&users[0], "guest3: neither");
+    for user in &mut users {
+        user.end_of_input();
+    }
+    server.stop("INT");
+}
+
+pub fn everyone_hears_everyone_across_cores(backend: &str) {
+    const USERS: usize = 24;
+    const LINES: usize = 20;
+    let server = Server::start("chat", backend);
+    let mut users: BTreeMap<u64, User> = BTreeMap::new();
+    for others in 0..USERS {
+        let (user, number) = User::in_room(&server, "hall", others);
+        for other in users.values_mut() {
+            other.sees(&format!("* guest{number} has joined"));
+        }
+        users.insert(number, user);
+    }
+    let numbers: Vec<u64> = users.keys().copied().collect();
+    // A line of everyone at a time: more at once would reach the chat's limits, which it announces.
+    for line in 0..LINES {
+        for user in users.values_mut() {
+            user.say(&format!("line {line}"));
+        }
+        for (number, user) in &mut users {
+            let mut heard: Vec<String> = (1..USERS).map(|_| user.line()).collect();
+            heard.sort_unstable();
+            let others = numbers.iter().filter(|it| *it != number);
+            let mut said: Vec<String> = others.map(|it| format!("guest{it}: line {line}")).collect();
+            said.sort_unstable();
+            assert_eq!(heard, said, "everyone else once, and not oneself");
+        }
+    }
+    drop(users);
+    server.stop("TERM");
+}
+
+pub fn a_user_whose_input_ends_is_still_answered(backend: &str) {
+    if !installed("nc") {
+        return;
+    }
+    let server = Server::start("chat", backend);
+    let mut netcat = server.netcat();
+    for line in ["/join tea", "/who", "/join", "/dance"] {
+        netcat.say(line);
+    }
+    netcat.end_of_input();
+    let ended = netcat.ended();
+    assert!(ended.status.success());
+    let lines: Vec<&str> = ended.output.lines().collect();
+    assert_eq!(lines[..2], [WELCOME, "* you are guest1 in tea; others here: 0"]);
+    assert!(lines.contains(&"* in tea: guest1"), "{lines:?}");
+    assert!(lines.contains(&"* which room? /join ROOM"), "{lines:?}");
+    assert!(lines.contains(&"* there is no command /dance: try /join ROOM, /who or /quit"), "{lines:?}");
+    server.stop("TERM");
+}
+
+pub fn users_change_rooms_and_are_told_what_is_wrong(backend: &str) {
+    let server = Server::start("chat", backend);
+    let mut user = User::new(&server);
+    user.say("is anybody here?");
+    user.sees("* you are in no room: /join ROOM");
+    user.say("/who");
+    user.sees("* you are in no room: /join ROOM");
+    user.say("/join a room");
+    user.sees("* a room's name has at most 32 bytes: letters, digits, and any of - _ . #");
+    user.say("/join tea");
+    user.sees("* you are guest1 in tea; others here: 0");
+    user.say("/join tea");
+    user.sees("* you are in tea already");
+    let (mut other, _) = User::in_room(&server, "tea", 1);
+    user.sees("* guest2 has joined");
+    user.say("/join coffee");
+    user.sees("* you are guest1 in coffee; others here: 0");
+    other.sees("* guest1 has left");
+    other.say("/who");
+    other.sees("* in tea: guest2");
+    user.say(&"much ".repeat(1_000));
+    assert!(user.line().starts_with("* goodbye: "), "a line beyond the limit ends the connection, in words");
+    user.sees_the_end();
+    drop((user, other));
+    server.stop("TERM");
+}
+
+pub fn a_user_who_is_killed_has_left(backend: &str) {
+    if !installed("nc") {
+        return;
+    }
+    let server = Server::start("chat", backend);
+    let (mut witness, _) = User::in_room(&server, "tea", 0);
+    let mut victim = server.netcat();
+    sees(&victim, WELCOME);
+    victim.say("/join tea");
+    witness.sees("* guest2 has joined");
+    victim.signal("KILL");
+    witness.sees("* guest2 has left");
+    drop(witness);
+    server.stop("TERM");
+}
+
+pub fn the_end_of_the_chat_reaches_everyone(backend: &str) {
+    for signal in ["INT", "TERM"] {
+        let server = Server::start("chat", backend);
+        let mut users: Vec<User> = (0..10).map(|others| User::in_room(&server, "tea", others).0).collect();
+        for (at, user) in users.iter_mut().enumerate() {
+            for number in at + 2..=10 {
+                user.sees(&format!("* guest{number} has joined"));
+            }
+        }
+        server.ask_to_end(signal);
+        for mut user in users {
+            let mut rest = String::new();
+            user.lines.read_to_string(&mut rest).unwrap();
+            // Rooms may outlive some of their members by a moment.
+            assert!(rest.lines().all(|line| line.ends_with("has left")), "{rest}");
+        }
+        server.ended();
+    }
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    let ended = Process::start(Command::new(example("chat")).arg("--colour")).ended();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.errors.contains("`--colour`") && ended.errors.contains("usage: chat"), "{}", ended.errors);
+    let helped = Process::start(Command::new(example("chat")).arg("--help")).ended();
+    assert!(helped.status.success() && helped.output.contains("usage: chat"));
+}
