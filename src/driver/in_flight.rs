@@ -273,3 +273,39 @@ fn refused(work: Work, send: &SendPool) -> Event {
         Work::Close { .. } => Event::Closed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(pool: &SendPool, bytes: &[u8]) -> (InFlight<()>, Key) {
+        let mut table = InFlight::new(1);
+        let socket = table.insert(()).unwrap();
+        let mut chain = Chain::EMPTY;
+        pool.write(&mut chain, bytes).unwrap();
+        let key = table.begin(Token(7), Op::Send { socket, chain }, pool).unwrap();
+        (table, key)
+    }
+
+    #[test]
+    fn a_send_of_which_the_kernel_takes_nothing_has_failed() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let (mut table, key) = begun(&pool, b"hello");
+        assert!(matches!(table.advance_send(key, Ok(2), &pool), SendStep::Continue));
+        let SendStep::Done(completion) = table.advance_send(key, Ok(0), &pool) else { panic!("it goes on") };
+        assert!(matches!(completion.event, Event::Sent { bytes: 2, error: Some(Errno::EPIPE) }));
+        assert_eq!((table.operations(), pool.taken()), (0, 0));
+    }
+
+    #[test]
+    fn a_send_that_fails_says_how_far_it_came() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let (mut table, key) = begun(&pool, b"hello");
+        assert!(matches!(table.advance_send(key, Ok(1), &pool), SendStep::Continue));
+        assert!(matches!(table.advance_send(key, Err(Errno::EAGAIN), &pool), SendStep::Continue));
+        let step = table.advance_send(key, Err(Errno::ECONNRESET), &pool);
+        let SendStep::Done(completion) = step else { panic!("it goes on") };
+        assert!(matches!(completion.event, Event::Sent { bytes: 1, error: Some(Errno::ECONNRESET) }));
+        assert_eq!((table.operations(), pool.taken()), (0, 0));
+    }
+}

@@ -3,6 +3,7 @@
 //! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
 
 mod fifo;
+mod poison;
 mod receive;
 mod region;
 mod send;

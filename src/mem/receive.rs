@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{io, slice};
 
+use super::poison;
 use super::region::Region;
 
 /// Part of a receive buffer, lent until it is released to its pool.
@@ -155,6 +156,7 @@ impl ReceivePool {
         book.lent.set(book.lent.get() + 1);
         book.with_filler.set(more);
         self.lent.set(self.lent.get() + 1);
+        poison::allow(self.address(buffer, offset), len as usize);
         Lease { offset, len, buffer, pool: self.pool }
     }
 
@@ -170,13 +172,15 @@ impl ReceivePool {
         // Neither with the filler nor free while `read` runs, so that no nested call can reach the space.
         let filling = Filling::new(book);
         let filled = book.filled.get();
-        let start = self.buffer_address(buffer).wrapping_add(filled as usize);
+        let start = self.address(buffer, filled);
+        poison::allow(start, (self.size - filled) as usize);
         // SAFETY: the rest of the buffer lies inside the region, is initialised (invariant 3), and nobody else refers to
         // it: leases lie below `filled` (invariant 1), and until `read` has returned the buffer is neither free nor with
         // the filler, so that no other `fill` reaches it.
         let space = unsafe { slice::from_raw_parts_mut(start, (self.size - filled) as usize) };
         let result = read(space);
         drop(filling);
+        poison::forbid(start, (self.size - filled) as usize);
         let len = result?;
         Ok((len > 0).then(|| {
             let more = filled + (len as u32) < self.size;
@@ -197,7 +201,7 @@ impl ReceivePool {
     #[must_use]
     pub fn bytes<'a>(&'a self, lease: &'a Lease) -> &'a [u8] {
         assert_eq!(lease.pool, self.pool, "a lease is read in the pool that it came from");
-        let start = self.buffer_address(lease.buffer).wrapping_add(lease.offset as usize);
+        let start = self.address(lease.buffer, lease.offset);
         // SAFETY: a lease of this pool covers written bytes of the region, which stay untouched while it lives
         // (invariant 1), and the borrow of the lease keeps it alive.
         unsafe { slice::from_raw_parts(start, lease.len as usize) }
@@ -209,6 +213,7 @@ impl ReceivePool {
     /// When the lease came from another pool.
     pub fn release(&self, lease: Lease) {
         assert_eq!(lease.pool, self.pool, "a lease is released to the pool that it came from");
+        poison::forbid(self.address(lease.buffer, lease.offset), lease.len as usize);
         let book = &self.books[lease.buffer as usize];
         book.lent.set(book.lent.get() - 1);
         self.lent.set(self.lent.get() - 1);
@@ -234,6 +239,10 @@ impl ReceivePool {
     #[must_use]
     pub fn free(&self) -> usize {
         self.free.borrow().len()
+    }
+
+    fn address(&self, buffer: u16, offset: u32) -> *mut u8 {
+        self.region.address(buffer as usize * self.size as usize + offset as usize)
     }
 
     fn free_if_idle(&self, buffer: u16) {

@@ -10,9 +10,11 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
+use super::poison;
+
 const PAGE: usize = 4096;
 
-/// Zeroed memory, aligned to a page. It becomes resident page by page, as it is first written.
+/// Zeroed memory, aligned to a page, off limits until the pool hands it out. It becomes resident page by page, as it is first written.
 #[derive(Debug)]
 pub(super) struct Region {
     allocation: NonNull<u8>,
@@ -35,6 +37,7 @@ impl Region {
         let allocation = unsafe { alloc_zeroed(layout) };
         let Some(allocation) = NonNull::new(allocation) else { handle_alloc_error(layout) };
         let start = allocation.as_ptr().wrapping_add(allocation.as_ptr().align_offset(PAGE));
+        poison::forbid(start, len);
         Region { allocation, layout, start, len }
     }
 
@@ -50,6 +53,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        poison::allow(self.start, self.len);
         // SAFETY: allocated in `new` with this layout; whoever drops the region has made sure that nobody, the kernel
         // included, refers to it any more.
         unsafe { dealloc(self.allocation.as_ptr(), self.layout) };

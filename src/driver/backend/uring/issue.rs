@@ -86,6 +86,7 @@ impl Uring {
         let target = self.target(id);
         let operation = self.in_flight.operation(key).expect("only operations in flight are issued");
         let Work::Send { chain, sent } = &operation.work else { unreachable!("the caller looked") };
+        pools.send.hand_over(chain);
         let mut parts = pools.send.segments(chain, *sent);
         let first: *const [u8] = parts.next().unwrap_or(&[]);
         if parts.next().is_none() {
