@@ -1,6 +1,131 @@
-//! Odeon: an actor runtime for Linux servers.
+//! Actors for network servers on Linux.
 //!
-//! Every network connection is an actor with a mailbox; every core runs one io_uring executor.
+//! A [`System`] has one core for each processor: a thread with an executor that speaks to the kernel through io_uring, or
+//! through mio where io_uring is not to be had. [Actors](Actor) live on one core each. They hold state, are sent
+//! [messages](Message), and handle them one at a time, so that state needs no lock. A [`Connection`] is an actor that also
+//! handles the frames of a socket. While nothing happens an actor costs its state and a few words: no task, no future, no
+//! buffer.
+//!
+//! # A first server
+//!
+//! It keeps a sum, which any line with a number adds to, whichever connection it comes from.
+//!
+//! ```
+//! use std::io::{BufRead, BufReader, Write};
+//! use std::net::TcpStream;
+//!
+//! use odeon::prelude::*;
+//!
+//! /// A message: so much more, and who wants to know the sum.
+//! #[derive(Message)]
+//! struct Add {
+//!     more: i64,
+//!     answer: Recipient<Total>,
+//! }
+//!
+//! #[derive(Message)]
+//! struct Total(i64);
+//!
+//! /// An actor. There is one, on one core.
+//! #[derive(Default)]
+//! struct Sum(i64);
+//!
+//! impl Actor for Sum {
+//!     type Message = Add;
+//!
+//!     fn handle(&mut self, Add { more, answer }: Add, _: &mut Context<Self>) -> Flow {
+//!         self.0 += more;
+//!         answer.tell(Total(self.0)).or_dead_letter();
+//!         Flow::Continue
+//!     }
+//! }
+//!
+//! impl Accepts<Add> for Sum {
+//!     fn accept(message: Add) -> Add {
+//!         message
+//!     }
+//! }
+//!
+//! /// A connection actor. There is one for each client, on the core that accepted it.
+//! struct Session {
+//!     sum: Addr<Sum>,
+//! }
+//!
+//! impl Actor for Session {
+//!     type Message = Total;
+//!
+//!     fn handle(&mut self, Total(total): Total, cx: &mut Context<Self>) -> Flow {
+//!         cx.write_line(total.to_string());
+//!         Flow::Continue
+//!     }
+//! }
+//!
+//! impl Accepts<Total> for Session {
+//!     fn accept(message: Total) -> Total {
+//!         message
+//!     }
+//! }
+//!
+//! impl Connection for Session {
+//!     type Codec = Lines<32>;
+//!
+//!     fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+//!         let Ok(more) = line.parse() else {
+//!             cx.write_line("a number, please");
+//!             return Flow::Continue;
+//!         };
+//!         match self.sum.tell(Add { more, answer: cx.me().recipient() }) {
+//!             Ok(()) => Flow::Continue,
+//!             Err(error) => {
+//!                 cx.write_line(error.to_string());
+//!                 Flow::Close
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::Count(2)).build()?;
+//! let sum = system.spawn(Sum::default())?;
+//! let listening = system.listener("127.0.0.1:0").start(move |_peer| Session { sum })?;
+//!
+//! // A server would now call `system.run_until_signal()`. This one is its own client.
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"40\n2\n")?;
+//! let mut answers = BufReader::new(client).lines();
+//! assert_eq!(answers.next().transpose()?.as_deref(), Some("40"));
+//! assert_eq!(answers.next().transpose()?.as_deref(), Some("42"));
+//!
+//! drop(answers);
+//! system.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | | |
+//! |---|---|
+//! | [`prelude`] | what most programs need, in one import |
+//! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`StopReason`] | what an actor is, and what it can be sent |
+//! | [`Addr`], [`Recipient`], [`SendError`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
+//! | [`Context`] | what a handler can do |
+//! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
+//! | [`System`], [`system`], [`Config`] | starting, spawning from outside, listening, limits, ending |
+//!
+//! # What is promised
+//!
+//! - **Order.** Messages from one actor to another are handled in the order in which they were sent, and frames in the
+//!   order in which they arrived. Nothing is promised between messages of different senders.
+//! - **One at a time.** Handlers of one actor never overlap, and nothing of an actor runs on two cores.
+//! - **Delivery** is at most once. What is not delivered is handed back to the sender or counted as a dead letter.
+//! - **Sending never waits**, so actors cannot wait for each other in a circle.
+//! - **Bounds.** Mailboxes, outboxes, lanes, pools and connections are bounded by [`Config`]. Whoever meets a bound is told.
+//! - **Failure.** A panic in a handler ends that actor. Those who send to it are told that it has stopped.
+//!   (With `panic = "abort"` the process ends.)
+//! - **The end.** [`System::shutdown`] lets connections finish; dropping a system does the same.
+//!
+//! Handlers must not block: everything else on their core waits for them.
 
 #[doc(hidden)]
 pub mod actor;
@@ -26,3 +151,7 @@ pub use odeon_macros::Message;
 pub use system::{
     BackendChoice, Cores, Error, Ledger, Listening, Result, ShutdownReport, System, SystemBuilder,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,13 @@
-//! What most programs need, in one import.
+//! What most programs need, in one import: `use odeon::prelude::*;`.
+//!
+//! Knows: names. Must not know anything else.
 //!
 //! ```
 //! use odeon::prelude::*;
+//!
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! assert_eq!(system.cores(), 1);
+//! # Ok::<(), odeon::Error>(())
 //! ```
 
 pub use crate::actor::{
