@@ -37,6 +37,8 @@ pub use listen::listen_together;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;
 pub use random::Random;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use ring::needs_io_uring;
 #[cfg(target_os = "linux")]
 pub use ring::{Answer, Pause, Ring};
 pub use signals::{Signal, Signals};

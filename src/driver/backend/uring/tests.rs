@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::*;
 use crate::driver::{Event, ReceiveEnd};
 use crate::mem::{Chain, Key, Lease, ReceivePool, SendPool};
-use crate::sys::Errno;
+use crate::sys::{Errno, needs_io_uring};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const ACCEPT: Token = Token(1);
@@ -197,6 +197,7 @@ fn read(client: &mut TcpStream) -> io::Result<usize> {
 
 #[test]
 fn an_echo_from_accept_to_close() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (mut client, socket) = rig.connect();
     rig.submit(RECEIVE, Op::Receive { socket });
@@ -223,6 +224,7 @@ fn an_echo_from_accept_to_close() {
 
 #[test]
 fn a_send_in_more_parts_than_fit_arrives_whole_and_in_order() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (mut client, socket) = rig.connect();
     let text: Vec<u8> = (0..3_000_000_u32).map(|byte| ((byte * 7) >> 3) as u8).collect();
@@ -242,6 +244,7 @@ fn a_send_in_more_parts_than_fit_arrives_whole_and_in_order() {
 
 #[test]
 fn an_empty_send_completes() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (_client, socket) = rig.connect();
     rig.submit(SEND, Op::Send { socket, chain: Chain::EMPTY });
@@ -252,6 +255,7 @@ fn an_empty_send_completes() {
 
 #[test]
 fn queues_and_pools_of_two_serve_a_hundred_connections() {
+    needs_io_uring!();
     let mut rig = Rig::of(&SCARCE, ReceivePool::new(2, 512));
     let mut clients = Vec::new();
     for number in 0..100 {
@@ -289,6 +293,7 @@ fn queues_and_pools_of_two_serve_a_hundred_connections() {
 
 #[test]
 fn a_completion_queue_that_overflows_loses_nothing() {
+    needs_io_uring!();
     let mut rig = Rig::of(&SCARCE, ReceivePool::new(64, 256));
     let (mut clients, mut sockets) = (Vec::new(), Vec::new());
     for number in 0..50 {
@@ -310,6 +315,7 @@ fn a_completion_queue_that_overflows_loses_nothing() {
 
 #[test]
 fn a_burst_of_connections_is_accepted_whole() {
+    needs_io_uring!();
     let config = UringConfig { sockets_max: 600, ..SCARCE };
     let mut rig = Rig::of(&config, ReceivePool::new(2, 256));
     let clients: Vec<_> = (0..200).map(|_| TcpStream::connect(rig.address).unwrap()).collect();
@@ -323,6 +329,7 @@ fn a_burst_of_connections_is_accepted_whole() {
 
 #[test]
 fn the_limit_of_sockets_is_kept_and_who_comes_too_early_waits() {
+    needs_io_uring!();
     // Enough places for a burst in the first case: the accept is exchanged on the way.
     for sockets_max in [110, 12, 2] {
         let config = UringConfig { sockets_max, head_room: 0, ..UringConfig::default() };
@@ -367,6 +374,7 @@ fn the_limit_of_sockets_is_kept_and_who_comes_too_early_waits() {
 
 #[test]
 fn a_receive_without_a_buffer_waits_and_goes_on_when_one_returns() {
+    needs_io_uring!();
     for incremental in [false, true] {
         let config = UringConfig { incremental, ..SCARCE };
         let mut rig = Rig::of(&config, ReceivePool::new(2, 64));
@@ -416,6 +424,7 @@ fn parked() -> (Rig, TcpStream, SocketId, Vec<Lease>) {
 
 #[test]
 fn a_parked_receive_can_be_cancelled() {
+    needs_io_uring!();
     let (mut rig, _client, socket, leases) = parked();
     rig.cancel(socket);
     assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Cancelled);
@@ -427,6 +436,7 @@ fn a_parked_receive_can_be_cancelled() {
 
 #[test]
 fn a_parked_receive_is_ended_by_shutting_down() {
+    needs_io_uring!();
     let (mut rig, _client, socket, leases) = parked();
     rig.submit(SHUTDOWN, Op::Shutdown { socket, both: true });
     assert!(matches!(rig.next(SHUTDOWN), Event::ShutDown { error: None }));
@@ -439,6 +449,7 @@ fn a_parked_receive_is_ended_by_shutting_down() {
 
 #[test]
 fn a_parked_receive_does_not_survive_the_drain() {
+    needs_io_uring!();
     let (mut rig, _client, _socket, leases) = parked();
     assert_eq!(rig.uring.drain(&rig.pools, PATIENCE), 0);
     leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
@@ -447,6 +458,7 @@ fn a_parked_receive_does_not_survive_the_drain() {
 
 #[test]
 fn many_parked_receives_are_served_in_turn() {
+    needs_io_uring!();
     let mut rig = Rig::of(&SCARCE, ReceivePool::new(1, 16));
     let mut clients: Vec<_> = (0..40).map(|_| rig.connect()).collect();
     for (number, (client, socket)) in clients.iter_mut().enumerate() {
@@ -468,6 +480,7 @@ fn many_parked_receives_are_served_in_turn() {
 
 #[test]
 fn a_cancelled_receive_can_begin_again_without_losing_bytes() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (mut client, socket) = rig.connect();
     for round in 0..5_u8 {
@@ -502,6 +515,7 @@ fn a_cancelled_receive_can_begin_again_without_losing_bytes() {
 
 #[test]
 fn cancelling_where_nothing_is_under_way_answers() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (_client, socket) = rig.connect();
     rig.cancel(socket);
@@ -511,6 +525,7 @@ fn cancelling_where_nothing_is_under_way_answers() {
 
 #[test]
 fn a_cancelled_accept_ends_and_can_begin_again() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let listener = rig.listener;
     rig.turn(Wait::No);
@@ -526,6 +541,7 @@ fn a_cancelled_accept_ends_and_can_begin_again() {
 
 #[test]
 fn a_closed_listener_refuses_and_its_port_is_free() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let listener = rig.listener;
     rig.cancel(listener);
@@ -537,6 +553,7 @@ fn a_closed_listener_refuses_and_its_port_is_free() {
 
 #[test]
 fn a_reset_is_seen_as_one_by_the_peer() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     for reset in [true, false] {
         let (mut client, socket) = rig.connect();
@@ -552,6 +569,7 @@ fn a_reset_is_seen_as_one_by_the_peer() {
 
 #[test]
 fn a_reset_by_the_peer_ends_the_receive_with_the_error() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (client, socket) = rig.connect();
     rig.submit(RECEIVE, Op::Receive { socket });
@@ -567,6 +585,7 @@ fn a_reset_by_the_peer_ends_the_receive_with_the_error() {
 
 #[test]
 fn a_half_closed_connection_still_gets_its_answer() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (mut client, socket) = rig.connect();
     rig.submit(RECEIVE, Op::Receive { socket });
@@ -585,6 +604,7 @@ fn a_half_closed_connection_still_gets_its_answer() {
 
 #[test]
 fn shutting_down_both_directions_ends_a_send_that_is_stuck() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (_client, socket) = rig.connect();
     // More than the kernel's buffers hold: it stays under way.
@@ -604,6 +624,7 @@ fn shutting_down_both_directions_ends_a_send_that_is_stuck() {
 
 #[test]
 fn everything_in_flight_ends_in_a_drain() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let mut clients = Vec::new();
     for number in 0..20 {
@@ -622,6 +643,7 @@ fn everything_in_flight_ends_in_a_drain() {
 
 #[test]
 fn a_wake_from_another_thread_ends_a_sleep_each_time() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     rig.turn(Wait::No);
     let waker = rig.uring.waker();
@@ -641,6 +663,7 @@ fn a_wake_from_another_thread_ends_a_sleep_each_time() {
 
 #[test]
 fn a_wake_before_the_sleep_is_not_lost() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     rig.uring.waker().wake();
     rig.turn(Wait::Until(Time::MAX));
@@ -649,6 +672,7 @@ fn a_wake_before_the_sleep_is_not_lost() {
 
 #[test]
 fn an_idle_backend_makes_no_system_call() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     rig.turn(Wait::No);
     let enters = rig.uring.ledger().enters;
@@ -661,6 +685,7 @@ fn an_idle_backend_makes_no_system_call() {
 
 #[test]
 fn an_echo_costs_one_system_call_per_turn() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (mut client, socket) = rig.connect();
     rig.submit(RECEIVE, Op::Receive { socket });
@@ -680,6 +705,7 @@ fn an_echo_costs_one_system_call_per_turn() {
 
 #[test]
 fn an_answer_for_an_operation_that_has_ended_is_counted_and_its_buffer_returned() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     rig.turn(Wait::No);
     let key = Key { index: 0, generation: 77 };
@@ -694,6 +720,7 @@ fn an_answer_for_an_operation_that_has_ended_is_counted_and_its_buffer_returned(
 
 #[test]
 fn ops_on_a_closed_socket_are_answered() {
+    needs_io_uring!();
     let mut rig = Rig::new();
     let (_client, socket) = rig.connect();
     rig.close(socket, false);
@@ -707,6 +734,7 @@ fn ops_on_a_closed_socket_are_answered() {
 
 #[test]
 fn a_dropped_backend_leaves_the_process_sound() {
+    needs_io_uring!();
     for _ in 0..20 {
         let mut rig = Rig::new();
         let (mut client, socket) = rig.connect();
@@ -723,6 +751,7 @@ fn a_dropped_backend_leaves_the_process_sound() {
 
 #[test]
 fn an_impossible_table_names_its_stage() {
+    needs_io_uring!();
     let pools = Pools { receive: ReceivePool::new(2, 64), send: SendPool::new([1, 0, 0, 0, 0]) };
     let config = UringConfig { sockets_max: 1 << 20, ..UringConfig::default() };
     let error = Uring::open(&config, &pools).unwrap_err();

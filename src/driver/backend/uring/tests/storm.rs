@@ -205,6 +205,7 @@ fn storm(seed: u64, config: &UringConfig, receive: ReceivePool) {
 
 #[test]
 fn random_ops_with_queues_and_pools_of_two_lose_nothing() {
+    needs_io_uring!();
     for seed in 0..10 {
         let incremental = seed % 2 == 0;
         let config = UringConfig { sockets_max: 2000, incremental, ..SCARCE };
@@ -214,6 +215,7 @@ fn random_ops_with_queues_and_pools_of_two_lose_nothing() {
 
 #[test]
 fn random_ops_with_ample_queues_lose_nothing() {
+    needs_io_uring!();
     for seed in 100..110 {
         let incremental = seed % 2 == 0;
         let config = UringConfig { sockets_max: 2000, incremental, ..UringConfig::default() };
