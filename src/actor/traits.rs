@@ -5,6 +5,11 @@
 use super::Context;
 
 /// Something that actors can be sent. Derive it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "actors cannot be sent this",
+    note = "a message is a type of your own with `#[derive(Message)]`; what others define goes into one as a field"
+)]
 pub trait Message: 'static {
     /// What the handler answers; `()` where nobody asks.
     type Reply: 'static;
@@ -74,6 +79,11 @@ pub enum StopReason {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an actor",
+    label = "this cannot be spawned, sent messages, or given a context",
+    note = "implement `Actor` for `{Self}`: the type of its messages, and what it does with one"
+)]
 pub trait Actor: Sized + 'static {
     /// Everything that it can be sent: one type, stored inline in the mailbox. An actor with several messages makes it an
     /// enum, and implements [`Accepts`] for each.
@@ -98,6 +108,11 @@ pub trait Actor: Sized + 'static {
 }
 
 /// An actor that can be sent an `M`. Senders bound on [`SendTo`], which follows from this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handler for `{M}`",
+    label = "this message cannot be sent to `{Self}`",
+    note = "implement `Accepts<{M}>` for `{Self}`, and handle it in `Actor::handle`"
+)]
 pub trait Accepts<M: Message>: Actor {
     /// Puts the message into what the mailbox holds.
     fn accept(message: M) -> Self::Message;
@@ -105,9 +120,9 @@ pub trait Accepts<M: Message>: Actor {
 
 /// A message that can be sent to an `A`, from any core. Follows from `A: Accepts<Self>`; never implemented by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{A}` has no handler for `{Self}`",
-    label = "this message cannot be sent to `{A}`",
-    note = "implement `Accepts<{Self}>` for `{A}`, derive `Message` for `{Self}`, and make sure that `{Self}` is `Send`"
+    message = "`{Self}` cannot be sent to `{A}`",
+    label = "not something that `{A}` can be sent",
+    note = "a message derives `Message` and is `Send`, and its receiver implements `Accepts` of it"
 )]
 pub trait SendTo<A: Actor>: Message + Send {
     #[doc(hidden)]

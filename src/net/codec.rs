@@ -97,6 +97,11 @@ pub use raw::Raw;
 ///
 /// Answers are checked by [`next_frame`] before anyone relies on them, so a codec with a mistake costs its connection and
 /// nothing else. A codec must not panic on any input: bytes are whatever a stranger sends.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a codec",
+    label = "received bytes cannot become frames by this",
+    note = "use `Lines`, `Delimited`, `LengthDelimited`, `Fixed` or `Raw`, or implement `Decode` for a codec of your own"
+)]
 pub trait Decode: Default + 'static {
     /// What is found, borrowed from the received bytes.
     type Frame<'a>;

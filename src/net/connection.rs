@@ -32,6 +32,11 @@ use crate::mem::{Full, SendPool};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connection",
+    label = "only an actor that is a `Connection` has a socket",
+    note = "implement `Connection` for `{Self}`: its codec, and what it does with a frame"
+)]
 pub trait Connection: Actor {
     /// How received bytes become frames.
     type Codec: Decode;
