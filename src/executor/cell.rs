@@ -14,6 +14,7 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
@@ -349,11 +350,15 @@ impl Cells {
 }
 
 impl Drop for Cells {
+    /// Drops what is left, each cell by itself: a state whose `Drop` panics does not keep the others.
     fn drop(&mut self) {
         for cell in self.keys() {
             while self.next_notice(cell).is_some() {}
             self.remove(cell);
+            let buried = catch_unwind(AssertUnwindSafe(|| self.bury()));
+            if let Err(panic) = buried {
+                std::mem::forget(panic);
+            }
         }
-        self.bury();
     }
 }

@@ -9,6 +9,7 @@ use crossbeam_channel::Receiver;
 
 use super::address::{CoreId, RawAddress};
 use super::core::Core;
+use super::counters::DeadReason;
 use super::directory::{self, Port};
 use super::envelope::Envelope;
 use super::lane;
@@ -124,14 +125,19 @@ impl Arrivals {
         self.lanes.iter().any(|lane| !lane.is_empty()) || !self.inbox.is_empty()
     }
 
-    /// Delivers what was there when it was called: what arrives meanwhile waits for the next turn.
-    pub fn deliver(&mut self) {
+    /// Delivers what was there when it was called: what arrives meanwhile waits for the next turn. A panic in a user's
+    /// `Accepts::accept` ends that message, which is then a dead letter.
+    pub fn deliver(&mut self, core: &Core) {
         for lane in &mut self.lanes {
-            lane.deliver(usize::MAX);
+            while core.contain(|| lane.deliver(usize::MAX)).is_none() {
+                core.counters.dead_letter(DeadReason::Failed);
+            }
         }
         for _ in 0..self.inbox.len() {
             let Ok(envelope) = self.inbox.try_recv() else { break };
-            envelope.deliver();
+            if core.contain(|| envelope.deliver()).is_none() {
+                core.counters.dead_letter(DeadReason::Failed);
+            }
         }
     }
 

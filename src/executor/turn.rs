@@ -130,7 +130,7 @@ impl<B: Backend> Executor<B> {
 
     /// Phase 3, **receive**: takes what other cores and threads have published, and does what needs the driver.
     pub fn receive(&mut self) {
-        self.arrivals.deliver();
+        self.arrivals.deliver(&self.core);
         for request in self.core.take_requests() {
             match request {
                 Request::Adopt(socket, adopted) => adopted(&self.core, self.driver.adopt(socket)),

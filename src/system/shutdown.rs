@@ -6,6 +6,8 @@
 //! 2. The other actors stop. What is left by then is aborted.
 //! 3. Every core ends what is in flight, and its thread is joined.
 
+use std::sync::atomic::AtomicUsize;
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -125,8 +127,24 @@ fn finish(_: RawAddress, (): ()) {
 
 impl Drop for System {
     fn drop(&mut self) {
-        if !self.cores.is_empty() {
+        if self.cores.is_empty() {
+            return;
+        }
+        if current::with(|core| core.is_none()) {
             self.end();
+            return;
+        }
+        // Within a handler, perhaps of this very system: nobody can wait here for a core to end.
+        let system = System {
+            cores: std::mem::take(&mut self.cores),
+            config: self.config.clone(),
+            backend: self.backend,
+            connections: self.connections.clone(),
+            next: AtomicUsize::new(0),
+        };
+        let name = "odeon-shutdown".to_owned();
+        if let Err(error) = thread::Builder::new().name(name).spawn(move || drop(system)) {
+            warn(format_args!("a system that was dropped within a handler goes on: {error}"));
         }
     }
 }

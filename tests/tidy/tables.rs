@@ -86,6 +86,7 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     ("src/sys/signals.rs", "the pipe of the signal handlers: one per process"),
     ("src/sys/sync.rs", "atomics under a name that a model checker can replace"),
     ("src/system/builder.rs", "starts the count of `system/mod.rs`"),
+    ("src/system/shutdown.rs", "hands the count of `system/mod.rs` on"),
     ("src/system/mod.rs", "a count by which threads from outside choose a core in turn"),
 ];
 
