@@ -8,6 +8,22 @@ use std::time::Duration;
 /// (`Full`, a closed connection, a counted dead letter), never growth.
 ///
 /// Limits are per core unless they say otherwise.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// let mut config = Config::default();
+/// config.outbox_bytes_max = 64 << 10;
+/// config.connections_max = Some(100);
+/// let system = System::builder().cores(Cores::Count(1)).config(config).build()?;
+/// assert_eq!(system.config().connections_max, Some(100));
+///
+/// let mut config = Config::default();
+/// config.actors_max = 0;
+/// let error = System::builder().config(config).build().unwrap_err();
+/// assert_eq!(error.to_string(), "Config::actors_max is 0: it must be at least 1");
+/// # Ok::<(), odeon::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
@@ -77,7 +93,7 @@ impl Default for Config {
     }
 }
 
-/// A limit that cannot be.
+/// A limit that cannot be: see [`Config::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The limit's name in [`Config`].

@@ -138,6 +138,7 @@ pub mod executor;
 pub mod mem;
 pub mod net;
 pub mod prelude;
+#[doc(hidden)]
 pub mod sys;
 pub mod system;
 
@@ -146,10 +147,13 @@ pub use actor::{
     StopReason,
 };
 pub use config::{Config, ConfigError};
+pub use mem::Full;
 pub use net::{AtLimit, Connection, Never, Peer};
 pub use odeon_macros::Message;
+pub use sys::Time;
 pub use system::{
-    BackendChoice, Cores, Error, Ledger, Listening, Result, ShutdownReport, System, SystemBuilder,
+    BackendChoice, Cores, Error, Ledger, ListenerBuilder, Listening, Result, ShutdownReport, System,
+    SystemBuilder,
 };
 
 #[cfg(doctest)]

@@ -14,7 +14,7 @@ pub use crate::actor::{
     Accepts, Actor, Addr, Context, Flow, Message, OrDeadLetter, Recipient, SendError, SendTo, StopReason,
 };
 pub use crate::config::Config;
-pub use crate::net::codec::{Decode, Encode, Fixed, LengthDelimited, Lines, Raw};
-pub use crate::net::{Connection, Never, Peer};
+pub use crate::net::codec::{Decode, Delimited, Encode, Fixed, FrameError, LengthDelimited, Lines, Raw};
+pub use crate::net::{AtLimit, Connection, Never, Peer};
 pub use crate::system::{BackendChoice, Cores, System};
 pub use odeon_macros::Message;

@@ -10,8 +10,31 @@ use super::head::Head;
 use super::{Actor, Message, SendError, SendTo};
 use crate::executor::{Core, Demand, RawAddress, Refused, current, post};
 
-/// Names an actor from anywhere in the process. `Copy`, `Send`, 16 bytes; keeps nothing alive, and never reaches another
-/// actor than the one it was made for.
+/// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
+/// nothing alive, and never reaches another actor than the one it was made for. It may be kept for ever: once the actor has
+/// ended, sending answers [`SendError::Stopped`].
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// # #[derive(Message)] struct Print(&'static str);
+/// # struct Printer;
+/// # impl Actor for Printer {
+/// #     type Message = Print;
+/// #     fn handle(&mut self, _: Print, _: &mut Context<Self>) -> Flow { Flow::Continue }
+/// # }
+/// # impl Accepts<Print> for Printer { fn accept(message: Print) -> Print { message } }
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let printer: Addr<Printer> = system.spawn(Printer)?;
+/// assert!(printer.tell(Print("page 1")).is_ok());
+///
+/// let anyone: Recipient<Print> = printer.recipient();
+/// std::thread::spawn(move || anyone.tell(Print("page 2")).is_ok()).join().unwrap();
+///
+/// system.shutdown();
+/// assert!(matches!(printer.tell(Print("page 3")), Err(SendError::Stopped(Print("page 3")))));
+/// # Ok::<(), odeon::Error>(())
+/// ```
 pub struct Addr<A> {
     raw: RawAddress,
     actor: PhantomData<fn(A)>,
@@ -60,7 +83,8 @@ impl<A: Actor> Addr<A> {
     }
 }
 
-/// Can be sent an `M`, whoever it is. `Copy`, `Send`, 24 bytes.
+/// Can be sent an `M`, whoever it is. `Copy`, `Send`, 24 bytes. Made by [`Addr::recipient`] or
+/// [`Context::recipient`](super::Context::recipient).
 pub struct Recipient<M> {
     raw: RawAddress,
     /// An indirect call per message is the price of hiding the type (R6).

@@ -6,7 +6,25 @@ use std::fmt;
 
 use crate::executor::{DeadReason, count_dead_letter};
 
-/// A message that was not taken, handed back with the reason.
+/// A message that was not taken, handed back with the reason. Match on it, or drop and count it by
+/// [`or_dead_letter`](OrDeadLetter::or_dead_letter).
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// # #[derive(Message)] struct Job(u32);
+/// /// A job goes to the first worker that has space for it.
+/// fn assign(mut job: Job, workers: &[Recipient<Job>]) -> Result<(), Job> {
+///     for worker in workers {
+///         match worker.tell(job) {
+///             Ok(()) => return Ok(()),
+///             Err(refused) => job = refused.into_message(),
+///         }
+///     }
+///     Err(job)
+/// }
+/// assert_eq!(assign(Job(7), &[]).unwrap_err().0, 7);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
     /// The receiver's mailbox is full, or the lane to its core is. Try again later, or give up.
@@ -51,7 +69,8 @@ impl<M> fmt::Debug for SendError<M> {
 
 impl<M> std::error::Error for SendError<M> {}
 
-/// Turns a refusal into a counted dead letter.
+/// Turns a refusal into a counted dead letter: for messages that may be lost, if it is known how many were. The count is
+/// in [`Ledger::dead_letters`](crate::Ledger::dead_letters).
 pub trait OrDeadLetter {
     /// Drops the message if it was refused, and counts it among the dead letters with the reason.
     fn or_dead_letter(self);

@@ -9,8 +9,19 @@ use crate::mem::{Full, SendPool};
 
 /// An actor that owns a connection: it handles frames from its socket beside its messages.
 ///
-/// Frames are handled in the order in which they arrived, borrowed from the receive buffer: not queued, not copied.
-/// What is written in one activation leaves as one send.
+/// Frames are handled in the order in which they arrived, borrowed from the receive buffer: not queued, not copied, unless
+/// one lies across two buffers. What is written in one activation leaves as one send.
+///
+/// Nothing is read from the peer while the actor's mailbox is full, or while half of the outbox's bound is queued: then
+/// the peer has to wait. Messages go on being handled. An outbox that passes its bound ends the connection with
+/// [`StopReason::OutboxFull`](crate::StopReason::OutboxFull).
+///
+/// A connection ends in order when a hook or handler answers [`Flow::Close`] (or [`Flow::Stop`], which is the same):
+/// [`Actor::stopped`] runs, what is queued is sent, the peer reads the end of the stream, and the socket is closed once the
+/// peer has closed too or `Config::close_deadline` has passed. A connection actor is never restarted: its socket is gone.
+///
+/// **Costs** while nothing happens: the actor's state and a few hundred bytes; no buffer. Of a frame: no allocation and no system
+/// call of its own.
 ///
 /// ```
 /// use odeon::prelude::*;
@@ -41,11 +52,12 @@ pub trait Connection: Actor {
     /// How received bytes become frames.
     type Codec: Decode;
 
-    /// Handles one frame.
+    /// Handles one frame: a line, a packet, or whatever the codec makes of the bytes.
     fn frame(&mut self, frame: <Self::Codec as Decode>::Frame<'_>, cx: &mut Context<Self>) -> Flow;
 
     /// The peer has sent everything that it will send, and may still read. By default the connection is closed once what
-    /// is queued has been sent; `Flow::Continue` keeps it open for output.
+    /// is queued has been sent; `Flow::Continue` keeps it open for output. A peer that has gone altogether looks the same until
+    /// something is written to it.
     fn end_of_stream(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
         Flow::Close
@@ -57,15 +69,16 @@ pub trait Connection: Actor {
         let _ = (error, cx);
     }
 
-    /// Nothing has been received for as long as the listener's idle timeout. By default the connection is closed;
-    /// `Flow::Continue` waits as long again.
+    /// Nothing has been received for as long as the listener's
+    /// [`idle_timeout`](crate::ListenerBuilder::idle_timeout). By default the connection is closed, with
+    /// [`StopReason::Idle`](crate::StopReason::Idle); `Flow::Continue` waits as long again.
     fn idle(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
         Flow::Close
     }
 }
 
-/// The message type of an actor that is sent none.
+/// The message type of an actor that is sent none. There is no value of it: `match message {}` handles them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Never {}
 
@@ -84,7 +97,8 @@ impl<A: Connection> Context<A> {
         }
     }
 
-    /// Writes a line: the text and `\n`. Otherwise as [`Context::write`].
+    /// Writes a line: the text and `\n`, whatever the codec is. A `\n` within the text is written as it is: where it may come
+    /// from a stranger, use [`Context::send_frame`], which refuses it. Otherwise as [`Context::write`].
     pub fn write_line(&mut self, line: impl AsRef<str>) {
         let line = line.as_ref().as_bytes();
         if self.room() <= line.len() {

@@ -34,6 +34,7 @@ pub enum AtLimit {
 }
 
 /// A connection that has been accepted, as the function that makes its actor sees it.
+/// See [`ListenerBuilder::start`](crate::ListenerBuilder::start).
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
     id: u64,

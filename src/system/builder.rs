@@ -24,6 +24,14 @@ pub enum Cores {
 }
 
 /// Describes a system. See [`System::builder`].
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// let system = System::builder().cores(Cores::Count(2)).backend(BackendChoice::Mio).build()?;
+/// assert_eq!((system.cores(), system.backend()), (2, "mio"));
+/// # Ok::<(), odeon::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct SystemBuilder {
     cores: Cores,

@@ -10,7 +10,23 @@ use crate::config::ConfigError;
 /// The result of whatever starts or opens something.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a system did not start, a listener did not open, or an actor was not spawned.
+/// Why a system did not start, a listener did not open, or an actor was not spawned. What it prints is one line that says
+/// what to do about it.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// # #[derive(Clone)] struct Idle;
+/// # impl Actor for Idle { type Message = Never; fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow { match message {} } }
+/// # impl Connection for Idle { type Codec = Raw; fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow { Flow::Continue } }
+/// let first = system.listener("127.0.0.1:0").start(|_| Idle)?;
+/// match system.listener(first.address()).start(|_| Idle) {
+///     Err(odeon::Error::Listen { address, .. }) => assert_eq!(address, first.address()),
+///     other => panic!("somebody listens there already: {other:?}"),
+/// }
+/// # Ok::<(), odeon::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

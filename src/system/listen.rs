@@ -15,6 +15,24 @@ use crate::executor::{Core, Demand, RawAddress, Request, current, post};
 use crate::net::{AtLimit, Connection, Credits, Peer, Shared, spawn_listener};
 
 /// Describes a listener. See [`System::listener`].
+///
+/// ```
+/// use std::time::Duration;
+/// use odeon::prelude::*;
+///
+/// # struct Session { id: u64 }
+/// # impl Actor for Session { type Message = Never; fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow { match message {} } }
+/// # impl Connection for Session { type Codec = Raw; fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow { Flow::Continue } }
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let listening = system
+///     .listener("127.0.0.1:0")
+///     .max_connections(1000)
+///     .at_limit(AtLimit::Refuse)
+///     .idle_timeout(Duration::from_secs(60))
+///     .start(|peer| Session { id: peer.id() })?;
+/// println!("listening on {}", listening.address());
+/// # Ok::<(), odeon::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ListenerBuilder<'a> {
     host: Host<'a>,

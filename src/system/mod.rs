@@ -29,7 +29,14 @@ use crate::net::Credits;
 
 /// A set of cores, each with its thread and its executor.
 ///
-/// Dropping it shuts it down, like [`System::shutdown`]. Several systems can live in one process.
+/// It is started by [`System::builder`], given actors by [`System::spawn`] and its like, and listeners by
+/// [`System::listener`]. It runs by itself, on its own threads; the thread that made it is free, and usually waits in
+/// [`System::run_until_signal`]. Dropping it shuts it down, like [`System::shutdown`], and waits for that.
+///
+/// Several systems can live in one process, and their actors can send each other messages.
+///
+/// **Costs**: a thread per core. Memory of the pools is set aside at the start, and becomes resident as it is used. While
+/// nothing happens, no core makes a system call.
 ///
 /// ```
 /// use odeon::prelude::*;
@@ -64,7 +71,7 @@ struct CoreHandle {
 }
 
 impl System {
-    /// Starts to describe a system.
+    /// Starts to describe a system. [`SystemBuilder::build`] starts it.
     #[must_use]
     pub fn builder() -> SystemBuilder {
         SystemBuilder::default()

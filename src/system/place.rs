@@ -11,7 +11,10 @@ use crate::actor::{self, Actor, Addr};
 use crate::executor::{RawAddress, current};
 
 impl System {
-    /// Spawns an actor on the next core in turn, and waits until it is there.
+    /// Spawns an actor on the next core in turn, and waits until it is there. It stays on that core. From within a handler,
+    /// use [`Context::spawn`](crate::Context::spawn).
+    ///
+    /// **Costs** two messages between threads; spawn the first few actors like this, and let them spawn the others.
     ///
     /// # Errors
     /// [`Error::ActorsFull`], [`Error::CoreEnded`], or [`Error::WithinHandler`] when called from within a handler.
