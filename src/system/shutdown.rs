@@ -29,6 +29,9 @@ pub struct ShutdownReport {
 impl System {
     /// Stops accepting, lets connections finish what they have received and written, stops the other actors, and joins the
     /// threads. What has not finished by `Config::drain_deadline` is cut off and counted in the report.
+    ///
+    /// Actors stop after the message that they are handling: what waits in their mailboxes by then is counted as dead
+    /// letters. Where every message matters, have the last one answered before you shut down.
     pub fn shutdown(mut self) -> ShutdownReport {
         self.end()
     }
