@@ -175,6 +175,8 @@ impl Backend for Uring {
         };
         // A socket that does not block would answer EAGAIN instead of waiting.
         listener.set_nonblocking(false)?;
+        // Accepted sockets inherit it: small answers must not wait for the acknowledgement of earlier ones.
+        listener.set_tcp_nodelay(true)?;
         if self.places_left() == 0 {
             return Err(Errno::ENFILE.into());
         }
@@ -192,13 +194,8 @@ impl Backend for Uring {
         count: usize,
     ) -> std::io::Result<Vec<ListenSocket>> {
         let (address, sockets) = listen_together(address, backlog, count)?;
-        let mut listeners = Vec::with_capacity(count);
-        for socket in sockets {
-            // Accepted sockets inherit it.
-            socket.set_tcp_nodelay(true)?;
-            listeners.push(ListenSocket { address, source: ListenSource::Os(socket) });
-        }
-        Ok(listeners)
+        let listener = |socket| ListenSocket { address, source: ListenSource::Os(socket) };
+        Ok(sockets.into_iter().map(listener).collect())
     }
 
     fn ledger(&self) -> DriverLedger {
