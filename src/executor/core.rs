@@ -302,15 +302,20 @@ impl Core {
         std::mem::take(&mut self.requests.borrow_mut())
     }
 
-    /// Puts a cell behind those that wait for send slots. It is queued to run once some have been released.
+    /// Puts a cell behind those that wait for send slots. It is told once some have been released, and waits no more then.
     pub fn wait_for_slots(&self, cell: Key) {
         self.thirsty.borrow_mut().push_back(cell);
     }
 
-    /// Queues a cell that waits for send slots, the one that has waited longest. False if none waits.
+    /// Tells the cell that has waited longest for send slots that there are some. False if none waits.
     pub fn wake_for_slots(&self) -> bool {
-        let cell = self.thirsty.borrow_mut().pop_front();
-        cell.inspect(|cell| self.schedule(*cell)).is_some()
+        loop {
+            let Some(cell) = self.thirsty.borrow_mut().pop_front() else { return false };
+            // One that has ended meanwhile does not use up the turn of the next.
+            if self.notify(cell, Notice::Slots).is_ok() {
+                return true;
+            }
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Notice {
     Io(Event),
     /// A timer that this cell set is due; the number is the one it was set with.
     Timer(u32),
+    /// Send slots that this cell waits for have been released. Others may have taken them since: then it waits again.
+    Slots,
 }
 
 const NONE: u32 = u32::MAX;

@@ -393,7 +393,14 @@ impl<C: Decode> Wire<C> {
 
     /// Enters a last completion into the books; answers how many bytes have left the output by it.
     fn settle(&mut self, notice: Notice) -> u32 {
-        let Notice::Io(event) = notice else { return 0 };
+        let event = match notice {
+            Notice::Io(event) => event,
+            Notice::Slots => {
+                self.thirsty = false;
+                return 0;
+            }
+            Notice::Timer(_) => return 0,
+        };
         match event {
             Event::ReceiveEnded { why } => {
                 self.receiving = false;
@@ -440,7 +447,6 @@ impl<C: Decode> Wire<C> {
             }
             return;
         }
-        self.thirsty = false;
         self.sending = chain.bytes();
         core.push(activation.cell, Op::Send { socket: self.socket, chain });
     }

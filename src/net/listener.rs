@@ -179,6 +179,7 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
                     accepting.go_on_with_last_call(activation);
                 }
                 Notice::Timer(_) => accepting.backing_off = false,
+                Notice::Slots => unreachable!("a listener sends nothing"),
             }
         }
         self.serve_held(&mut accepting, activation);
