@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use super::head::Head;
 use super::{Actor, Message, SendError, SendTo};
-use crate::executor::{Core, Demand, RawAddress, Refused, current, post};
+use crate::executor::{Core, Demand, RawAddress, Refused, current, insist, post};
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
 /// nothing alive, and never reaches another actor than the one it was made for. It may be kept for ever: once the actor has
@@ -71,7 +71,10 @@ impl<A: Actor> Addr<A> {
         Recipient { raw: self.raw, tell: tell::<A, M> }
     }
 
-    /// Stops the actor after the message that it handles now, ahead of those in its mailbox. Does nothing if it has ended.
+    /// Stops the actor after the message that it handles now, ahead of those in its mailbox. A connection stops once the
+    /// frames that have been read are handled. Does nothing if it has ended.
+    ///
+    /// Never lost: a thread outside of the system waits while the inbox of the actor's core is full.
     pub fn stop(self) {
         demand(self.raw, Demand::Stop);
     }
@@ -143,8 +146,7 @@ fn demand(raw: RawAddress, demand: Demand) {
         Some(core) if core.id == raw.core => {
             core.demand(raw.cell, demand);
         }
-        // A core that has ended has no actors left; a lane or inbox that is full refuses the demand.
-        from => drop(post(from, raw, arrive_demand, demand)),
+        from => insist(from, raw, arrive_demand, demand),
     });
 }
 

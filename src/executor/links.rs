@@ -3,9 +3,10 @@
 //! Knows: lanes, inboxes, who sleeps. Must not know what an envelope is for.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TrySendError};
 
 use super::address::{CoreId, RawAddress};
 use super::core::Core;
@@ -38,6 +39,8 @@ pub struct Links {
     /// By core, counted from the first of the system; none to itself.
     ways: Box<[Option<Way>]>,
     pushed: Cell<bool>,
+    /// What found no room and must not be lost, with the core that it is for. Few: stops, and words to listeners.
+    overdue: RefCell<VecDeque<(CoreId, Envelope)>>,
 }
 
 impl Links {
@@ -46,7 +49,7 @@ impl Links {
     pub fn new(first: CoreId, lanes: impl IntoIterator<Item = Option<lane::Sender>>) -> Links {
         let way = |lane| Way { lane: RefCell::new(lane), port: OnceCell::new(), pushed: Cell::new(false) };
         let ways = lanes.into_iter().map(|lane| lane.map(way)).collect();
-        Links { first, ways, pushed: Cell::new(false) }
+        Links { first, ways, pushed: Cell::new(false), overdue: RefCell::new(VecDeque::new()) }
     }
 
     fn way(&self, core: CoreId) -> Option<&Way> {
@@ -55,6 +58,9 @@ impl Links {
 
     /// Makes everything that was sent visible, and wakes the cores that sleep: once per turn.
     pub fn publish(&self) {
+        if self.has_overdue() {
+            self.send_overdue();
+        }
         if !self.pushed.replace(false) {
             return;
         }
@@ -71,6 +77,48 @@ impl Links {
                 port.wake_if_asleep();
             }
         }
+    }
+}
+
+impl Links {
+    /// True if something must be tried again: the core does not rest.
+    #[must_use]
+    pub fn has_overdue(&self) -> bool {
+        !self.overdue.borrow().is_empty()
+    }
+
+    #[cold]
+    fn send_overdue(&self) {
+        let mut overdue = self.overdue.borrow_mut();
+        for _ in 0..overdue.len() {
+            let Some((core, envelope)) = overdue.pop_front() else { break };
+            let Some(port) = directory::port(core) else { continue };
+            match port.inbox.try_send(envelope) {
+                Ok(()) => port.wake_if_asleep(),
+                Err(TrySendError::Full(envelope)) => overdue.push_back((core, envelope)),
+                Err(TrySendError::Disconnected(_)) => {}
+            }
+        }
+    }
+}
+
+/// Sends what must not be lost to any core that has not ended. A core that finds no room tries again every turn; a thread
+/// that runs none waits for room.
+pub fn insist<M: Send + 'static>(
+    from: Option<&Core>,
+    target: RawAddress,
+    deliver: fn(RawAddress, M),
+    message: M,
+) {
+    let mut message = message;
+    while let Err(Refused::Full(back)) = post(from, target, deliver, message) {
+        if let Some(core) = from {
+            let envelope = Envelope::new(target, deliver, back);
+            core.links.overdue.borrow_mut().push_back((target.core, envelope));
+            return;
+        }
+        message = back;
+        std::thread::yield_now();
     }
 }
 

@@ -23,7 +23,7 @@ pub use cell::{Activation, Body, Cells, Demand, Outcome};
 pub use core::{Budget, Core, Ending};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};
 pub use envelope::{Envelope, INLINE_BYTES, is_inline};
-pub use links::{Arrivals, Links, Refused, post};
+pub use links::{Arrivals, Links, Refused, insist, post};
 pub use notice::Notice;
 pub use output::Output;
 pub use request::{Adopted, Inspect, Request};

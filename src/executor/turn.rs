@@ -184,7 +184,11 @@ impl<B: Backend> Executor<B> {
     /// Phase 6, **rest?**: says how long the next enter may stay away. Spins on memory first, then announces sleep and
     /// looks once more.
     pub fn rest(&mut self) -> Wait {
-        if self.core.has_ready() || self.arrivals.pending() || !self.completions.is_empty() {
+        let core = &self.core;
+        if core.has_ready() || core.links.has_overdue() || self.arrivals.pending() {
+            return Wait::No;
+        }
+        if !self.completions.is_empty() {
             return Wait::No;
         }
         if self.spin.max_ns > 0 {

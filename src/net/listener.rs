@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::credits::Credits;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
-use crate::executor::{Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, current, post};
+use crate::executor::{Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, current, insist};
 use crate::sys::{Errno, warn};
 
 /// Timer kind: accept again.
@@ -85,8 +85,7 @@ fn tell_waiters(waiters: Vec<RawAddress>) {
     for listener in waiters {
         current::with(|core| match core {
             Some(core) if core.id == listener.core => retry(listener, ()),
-            // A core that is gone needs no telling; one whose lane is full is told by the next connection that ends.
-            from => drop(post(from, listener, retry, ())),
+            from => insist(from, listener, retry, ()),
         });
     }
 }

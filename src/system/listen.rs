@@ -11,7 +11,7 @@ use crossbeam_channel::Sender;
 use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
-use crate::executor::{Core, Demand, RawAddress, Request, current, post};
+use crate::executor::{Core, Demand, RawAddress, Request, current, insist};
 use crate::net::{AtLimit, Connection, Credits, Peer, Shared, spawn_listener};
 
 /// Describes a listener. See [`System::listener`].
@@ -157,9 +157,6 @@ impl<'a> ListenerBuilder<'a> {
         A: Connection,
         F: FnMut(Peer) -> A + Clone + Send + 'static,
     {
-        if current::with(|core| core.is_some()) {
-            return Err(Error::WithinHandler);
-        }
         let address = self.address?;
         match self.host {
             Host::System(system) => system.open(address, &self.options, &make),
@@ -259,8 +256,7 @@ impl Listening {
     /// Stops accepting. Connections that were accepted go on.
     pub fn stop(self) {
         for cell in self.cells {
-            // A core that has ended accepts no more.
-            let _ = post(None, cell, stop_here, ());
+            current::with(|core| insist(core, cell, stop_here, ()));
         }
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::Config;
-use crate::executor::{CoreId, RawAddress, Refused, post};
+use crate::executor::{CoreId, RawAddress, Refused, current, post};
 use crate::mem::Key;
 use crate::net::Credits;
 
@@ -96,6 +96,11 @@ impl System {
     }
 }
 
+/// The address of what concerns a core and none of its cells.
+fn any_cell(core: CoreId) -> RawAddress {
+    RawAddress::new(core, Key { index: 0, generation: 0 })
+}
+
 /// Runs `ask` on a core with a message and a way to answer, and waits for the answer.
 fn on_core<M: Send + 'static, R>(
     core: CoreId,
@@ -105,10 +110,12 @@ fn on_core<M: Send + 'static, R>(
 where
     R: Send + 'static,
 {
+    if current::with(|core| core.is_some()) {
+        return Err(Error::WithinHandler);
+    }
     let (answer, answers) = crossbeam_channel::bounded(1);
-    let target = RawAddress::new(core, Key { index: 0, generation: 0 });
     let mut message = (message, answer);
-    while let Err(refused) = post(None, target, deliver, message) {
+    while let Err(refused) = post(None, any_cell(core), deliver, message) {
         let Refused::Full(back) = refused else { return Err(Error::CoreEnded) };
         // The inbox is bounded, and its core empties it every turn.
         message = back;

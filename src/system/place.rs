@@ -39,9 +39,6 @@ impl System {
         A: Actor,
         F: FnOnce() -> A + Send + 'static,
     {
-        if current::with(|core| core.is_some()) {
-            return Err(Error::WithinHandler);
-        }
         let core = &self.cores[core % self.cores.len()];
         let spawned: Option<RawAddress> = on_core(core.id, spawn_here::<A, F>, make)?;
         spawned.map(Addr::from_raw).ok_or(Error::ActorsFull)

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Error, Result, System};
-use crate::executor::{CoreId, Ending, RawAddress, Refused, Request, current, post};
-use crate::mem::Key;
+use super::{Error, Result, System, any_cell};
+use crate::executor::{Ending, RawAddress, Request, current, insist};
 use crate::sys::{Signals, Time, now, warn};
 
 /// What a shutdown had to cut off.
@@ -57,7 +56,7 @@ impl System {
             self.stage(Ending::Abort, now().after(self.config.close_deadline));
         }
         for core in &self.cores {
-            post_patiently(core.id, finish, ());
+            insist(None, any_cell(core.id), finish, ());
         }
         for core in &mut self.cores {
             if let Some(thread) = core.thread.take()
@@ -74,7 +73,7 @@ impl System {
     fn stage(&self, ending: Ending, deadline: Time) -> usize {
         let (quiet, answers) = bounded(self.cores.len());
         for core in &self.cores {
-            post_patiently(core.id, end_here, (ending, quiet.clone()));
+            insist(None, any_cell(core.id), end_here, (ending, quiet.clone()));
         }
         drop(quiet);
         let missing = self.cores.len() - count_until(&answers, deadline);
@@ -98,16 +97,6 @@ fn count_until(answers: &Receiver<()>, deadline: Time) -> usize {
             Ok(()) => count += 1,
             Err(_) => return count,
         }
-    }
-}
-
-/// Puts something into the inbox of a core, however full that is: the core is alive and empties it every turn.
-fn post_patiently<M: Send + 'static>(core: CoreId, deliver: fn(RawAddress, M), message: M) {
-    let target = RawAddress::new(core, Key { index: 0, generation: 0 });
-    let mut message = message;
-    while let Err(Refused::Full(back)) = post(None, target, deliver, message) {
-        message = back;
-        std::thread::yield_now();
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     ("src/executor/core.rs", 3, "what a panic carries, and what follows a stage of the end: once each"),
     ("src/executor/envelope.rs", 5, "a message from another core: one call that unpacks and delivers it"),
     ("src/executor/lane.rs", 1, "passes the function of an envelope on"),
-    ("src/executor/links.rs", 1, "passes the function of an envelope on"),
+    ("src/executor/links.rs", 2, "passes the function of an envelope on"),
     (
         "src/executor/request.rs",
         2,
@@ -71,7 +71,6 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     ("src/sys/signals.rs", 1, "a signal handler is a function to the kernel"),
     ("src/system/error.rs", 1, "the source of an error, as the standard library wants it"),
     ("src/system/mod.rs", 1, "what is asked of a core from outside: one call per question"),
-    ("src/system/shutdown.rs", 1, "what is asked of a core at the end: one call per stage"),
 ];
 
 /// Where cores share memory (R9): file, reason.
