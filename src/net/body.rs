@@ -5,7 +5,8 @@
 //! A connection goes through phases, each entered once:
 //! **Open** → **Flushing** (the actor has ended; what is queued is sent) → **Lingering** (our side is shut down; the
 //! peer's bytes are discarded until it closes too) → **Closing** → gone. An abort, an error or the deadline leads from any
-//! of them to **Ending**, where both sides are shut down, and from there to **Closing**. The socket is closed only when nothing of it is in flight.
+//! of them to **Ending**, where whatever is in flight is ended, and from there to **Closing**. The socket is closed only when
+//! nothing of it is in flight.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,7 +33,7 @@ enum Phase {
     Open,
     Flushing,
     Lingering,
-    /// Both sides are shut down; last completions are awaited.
+    /// Everything in flight has been told to end; last completions are awaited.
     Ending,
     Closing,
     Closed,
@@ -84,8 +85,10 @@ struct Wire<C> {
     paused: bool,
     /// In line for send slots.
     thirsty: bool,
-    /// Stops once the frames that have arrived are handled, and the last call is over.
+    /// Stops once the last call is over, and what has arrived by then is handled.
     stopping: bool,
+    /// Nothing more is received: the frames that have arrived are the last.
+    deaf: bool,
     last_call: LastCall,
     /// The peer is to see a reset.
     reset: bool,
@@ -120,6 +123,7 @@ pub(super) fn spawn<A: Connection>(
         paused: false,
         thirsty: false,
         stopping: false,
+        deaf: false,
         last_call: LastCall::default(),
         reset: false,
     };
@@ -188,7 +192,11 @@ impl<A: Connection> ConnectionBody<A> {
             return frames;
         }
         if wire.stopping && frames != Batch::Again && !wire.is_last_call(activation) {
-            return Batch::End(StopReason::Stopped);
+            wire.deaf = true;
+            wire.end_receive(activation);
+            // Frames that wait for the output to drain were read, and so are answered.
+            let all = frames == Batch::Empty && !wire.receiving && !wire.paused;
+            return if all { Batch::End(StopReason::Stopped) } else { frames };
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(), cx) {
@@ -384,6 +392,10 @@ impl<C: Decode> Wire<C> {
     /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
     fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
         self.inward.set_aside(&activation.core.pools.receive, lease);
+        self.end_receive(activation);
+    }
+
+    fn end_receive(&mut self, activation: &Activation<'_>) {
         if self.receiving && !self.cancelling {
             self.cancelling = true;
             self.others += 1;
@@ -451,8 +463,10 @@ impl<C: Decode> Wire<C> {
         core.push(activation.cell, Op::Send { socket: self.socket, chain });
     }
 
-    /// Decides whether reading is paused; true if it has just been resumed with bytes waiting.
+    /// Decides whether reading is paused; true if it has just been resumed and there is something to go on with.
     fn settle_reading(&mut self, activation: &Activation<'_>, mailbox_full: bool) -> bool {
+        // Messages are not handled any more then, so their number decides nothing.
+        let mailbox_full = mailbox_full && !self.deaf;
         let output = self.output.as_ref();
         let was = self.paused;
         self.paused = if was {
@@ -464,10 +478,15 @@ impl<C: Decode> Wire<C> {
             self.inward.set_current_aside(&activation.core.pools.receive);
             return false;
         }
-        if !self.receiving && self.stream == Stream::Open {
+        let hungry = self.inward.is_hungry();
+        if was && (!hungry || self.deaf || self.stream == Stream::Ended) {
+            return true;
+        }
+        // Not before everything is used up: a peer that sends fast would fill the assembly without bound.
+        if hungry && !self.receiving && !self.deaf && self.stream == Stream::Open {
             self.receive(activation);
         }
-        was && (self.inward.has_rest() || self.stream == Stream::Ended)
+        false
     }
 
     /// The actor has ended; the socket is brought to its end.
@@ -477,24 +496,32 @@ impl<C: Decode> Wire<C> {
         self.phase = Phase::Flushing;
         let deadline = activation.core.now().after(self.shared.close_deadline);
         self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
-        let orderly = matches!(
-            reason,
-            StopReason::Stopped | StopReason::EndOfStream | StopReason::Idle | StopReason::Malformed
-        );
+        // The last words may have been too many.
+        let whole = !self.output.as_ref().is_some_and(Output::overflowed);
+        let orderly = whole
+            && matches!(
+                reason,
+                StopReason::Stopped | StopReason::EndOfStream | StopReason::Idle | StopReason::Malformed
+            );
         // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
         if !orderly || self.timer.is_none() {
             self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
         }
     }
 
-    /// Drops what is queued and shuts both sides down, which ends whatever is in flight.
+    /// Drops what is queued and ends whatever is in flight.
     fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
         if let Some(output) = &mut self.output {
             output.discard(&activation.core.pools.send);
         }
         self.reset = reset;
         self.phase = Phase::Ending;
-        self.shutdown(activation, true);
+        if reset && self.sending == 0 {
+            // No shutdown: the peer would read the end of a stream that was cut short.
+            self.end_receive(activation);
+        } else {
+            self.shutdown(activation, true);
+        }
     }
 
     fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {

@@ -48,6 +48,12 @@ impl<C: Decode> Inward<C> {
         self.current.is_some() || !self.assembly.is_empty()
     }
 
+    /// True if everything that has arrived has been looked at: only more bytes lead to another frame.
+    pub(super) fn is_hungry(&self) -> bool {
+        let waiting = self.assembly.len() - self.start as usize;
+        self.current.is_none() && (waiting == 0 || waiting < self.needed as usize)
+    }
+
     /// Takes over what has arrived. The lease before must have been used up.
     pub(super) fn arrived(&mut self, lease: Lease) {
         debug_assert!(self.current.is_none(), "leases are used up in their order");
