@@ -191,7 +191,7 @@ impl<A: Connection> ConnectionBody<A> {
         if matches!(frames, Batch::End(_)) {
             return frames;
         }
-        if wire.stopping && frames != Batch::Again && !wire.is_last_call(activation) {
+        if wire.stopping && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
             // Frames that wait for the output to drain were read, and so are answered.

@@ -13,7 +13,9 @@ use super::connection::Connection;
 use super::credits::Credits;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
-use crate::executor::{Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, current, insist};
+use crate::executor::{
+    Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, current, insist,
+};
 use crate::sys::{Errno, warn};
 
 /// Timer kind: accept again.
