@@ -1,0 +1,159 @@
+//! How connections end, and that nothing of them stays.
+//!
+//! Knows: half-closes, resets, killed clients. Must not know deadlines nor limits.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use odeon::prelude::*;
+
+use crate::client::{connect, finish, pattern, request, reset, rest};
+use crate::echo::Echo;
+use crate::session::{Do, Habits, Told, sessions};
+use crate::world::World;
+
+pub(crate) fn a_reply_after_the_end_of_the_clients_stream_arrives(on: BackendChoice) {
+    let (make, events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let address = world.serve(make);
+    for size in [1, 1000, 900_000] {
+        let mut stream = connect(address);
+        stream.write_all(format!("big {size}\n").as_bytes()).expect("the server reads");
+        finish(&stream);
+        assert!(rest(&mut stream) == pattern(1, size), "the whole reply arrives, then the end");
+        assert_eq!(events.stopped(), StopReason::EndOfStream);
+    }
+    // The last line of all, without its end.
+    let mut stream = connect(address);
+    stream.write_all(b"echo last words").expect("the server reads");
+    finish(&stream);
+    assert_eq!(rest(&mut stream), b"last words\n");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn the_end_of_the_stream_may_leave_the_output_open(on: BackendChoice) {
+    let (make, events) = sessions(Habits { stay_after_end: true, ..Habits::default() });
+    let mut world = World::new(on, 1);
+    let address = world.serve(make);
+    let mut stream = connect(address);
+    finish(&stream);
+    let session = events.started();
+    assert_eq!(events.next(), Told::EndOfStream);
+    for part in ["one ", "two ", "three"] {
+        session.tell(Do::Write(part.into())).expect("it goes on");
+    }
+    session.tell(Do::Close).expect("it goes on");
+    assert_eq!(rest(&mut stream), b"one two three");
+    assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn the_end_comes_after_what_is_queued(on: BackendChoice) {
+    let (make, events) = sessions(Habits { last_words: "the end", ..Habits::default() });
+    let mut world = World::new(on, 1);
+    let address = world.serve(make);
+    for size in [10, 100_000, 900_000] {
+        let mut stream = connect(address);
+        // What follows the close is not handled, and does not turn the end into a reset.
+        stream.write_all(format!("big {size}\nclose\necho not this\n").as_bytes()).expect("the server reads");
+        events.started();
+        assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
+        // It has ended; only now does the client begin to read.
+        let mut expected = pattern(1, size);
+        expected.extend_from_slice(b"the end");
+        assert!(rest(&mut stream) == expected, "everything that was queued arrives before the end");
+    }
+    world.finish();
+}
+
+pub(crate) fn end_reset_and_silence_are_told_apart(on: BackendChoice) {
+    let (make, events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let quiet = Duration::from_millis(30);
+    let listener = world.system.listener("127.0.0.1:0").idle_timeout(quiet).start(make.clone());
+    let idle = listener.expect("a free port is found").address();
+    world.listens();
+    let address = world.serve(make);
+
+    let mut stream = connect(address);
+    finish(&stream);
+    assert_eq!(rest(&mut stream), b"");
+    assert_eq!(events.stopped(), StopReason::EndOfStream);
+    drop(stream);
+
+    let mut stream = connect(address);
+    request(&mut stream, "echo hello", "hello\n");
+    reset(stream);
+    assert!(matches!(events.stopped(), StopReason::Disconnected(errno) if errno > 0));
+
+    let mut stream = connect(idle);
+    assert_eq!(rest(&mut stream), b"");
+    assert_eq!(events.stopped(), StopReason::Idle);
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_client_that_resets_in_the_middle_of_a_transfer_leaves_nothing(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let address = world.serve(|_| Echo);
+    let bytes = pattern(3, 8 << 20);
+    for round in 0..40_usize {
+        let mut stream = connect(address);
+        // More than the kernel takes, so that both directions are in the middle of something.
+        stream.set_nonblocking(true).expect("a socket can be made not to block");
+        while stream.write(&bytes).is_ok() {}
+        stream.set_nonblocking(false).expect("a socket can be made to block");
+        let mut some = vec![0; 1 + round * 10_000];
+        stream.read_exact(&mut some).expect("the echo begins");
+        assert!(some == bytes[..some.len()], "it is an echo");
+        reset(stream);
+    }
+    served(address);
+    world.finish();
+}
+
+/// A new client is served.
+fn served(address: SocketAddr) {
+    let mut stream = connect(address);
+    stream.write_all(b"echo still here\n").expect("the server reads");
+    finish(&stream);
+    let reply = rest(&mut stream);
+    assert!(reply.ends_with(b"still here\n"), "got {:?}", String::from_utf8_lossy(&reply));
+}
+
+pub(crate) fn a_thousand_connections_reset_at_once_leave_a_server_that_serves(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let address = world.serve(|_| Echo);
+    for round in 0..3 {
+        let mut streams: Vec<_> = (0..1000).map(|_| connect(address)).collect();
+        for stream in &mut streams[..round * 400] {
+            stream.write_all(b"half a request").expect("the kernel takes it");
+        }
+        streams.into_iter().for_each(reset);
+        served(address);
+    }
+    world.finish();
+}
+
+pub(crate) fn clients_that_are_killed_leave_nothing(on: BackendChoice) {
+    let (make, _events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let address = world.serve(make);
+    for round in 0..20 {
+        // Another process, with one connection in the middle of a reply.
+        let script = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{}; printf 'big 900000\\n' >&3; head -c {} <&3 >/dev/null; kill -9 $$",
+            address.port(),
+            1 + round * 1000,
+        );
+        let status = std::process::Command::new("bash").args(["-c", &script]).status();
+        assert!(!status.expect("there is a bash").success(), "it was killed");
+    }
+    let mut stream = connect(address);
+    request(&mut stream, "echo still here", "still here\n");
+    drop(stream);
+    world.finish();
+}

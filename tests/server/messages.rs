@@ -1,0 +1,309 @@
+//! Messages to connections and plain actors: room, order, who gets them back.
+//!
+//! Knows: tell, stop, abort, addresses. Must not know sockets beyond a client that holds one open.
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use odeon::prelude::*;
+
+use crate::client::{connect, ends_by_reset, expect, request, rest};
+use crate::runner::{Runner, on_core, run};
+use crate::session::{Do, Events, Habits, Session, Told, sessions};
+use crate::world::World;
+
+/// A session with its client.
+fn session(world: &mut World, habits: Habits) -> (Addr<Session>, std::net::TcpStream, Events) {
+    let (make, events) = sessions(habits);
+    let stream = connect(world.serve(make));
+    (events.started(), stream, events)
+}
+
+fn numbers(events: &Events, range: std::ops::Range<u64>) {
+    for number in range {
+        assert_eq!(events.next(), Told::Handled(number), "in the order in which they were sent");
+    }
+}
+
+pub(crate) fn a_full_mailbox_gives_the_message_back(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let runner = world.runner(0);
+    let (session, stream, events) = session(&mut world, Habits::default());
+    // On its own core the answer is exact.
+    let refused = on_core(runner, move |_| {
+        for number in 0..64 {
+            session.tell(Do::Say(number)).expect("there is room");
+        }
+        matches!(session.tell(Do::Say(64)), Err(SendError::Full(Do::Say(64))))
+    });
+    assert!(refused, "the message beyond the capacity comes back");
+    numbers(&events, 0..64);
+    // From elsewhere it is on its way, and what does not fit when it arrives is a dead letter.
+    let (go, wait) = channel();
+    session.tell(Do::Block(wait)).expect("it is on its way");
+    for number in 0..1000 {
+        session.tell(Do::Say(number)).expect("it is on its way");
+    }
+    drop(go);
+    // Behind all of them in the core's inbox.
+    on_core(runner, |_| ());
+    let dead = world.sum(|ledger| ledger.dead_letters);
+    assert!((1..1000).contains(&dead), "{dead} did not fit");
+    let mut last = None;
+    for _ in dead..1000 {
+        let Told::Handled(number) = events.next() else { panic!("only messages are told") };
+        assert!(Some(number) > last, "in the order in which they were sent");
+        last = Some(number);
+    }
+    assert_eq!(events.at_hand(), None);
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_full_mailbox_makes_the_client_wait_and_loses_nothing(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let runner = world.runner(0);
+    let (session, mut stream, events) = session(&mut world, Habits::default());
+    for round in 0..50 {
+        on_core(runner, move |_| while session.tell(Do::Say(round)).is_ok() {});
+        request(&mut stream, &format!("echo {round}"), &format!("{round}\n"));
+    }
+    while events.at_hand().is_some() {}
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn messages_to_the_stopped_come_back(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let runners = [world.runner(0), world.runner(1)];
+    let (session, mut stream, events) = session(&mut world, Habits::default());
+    session.tell(Do::Close).expect("it runs");
+    assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
+    assert_eq!(rest(&mut stream), b"");
+    drop(stream);
+    world.settle();
+    let before = world.sum(|ledger| ledger.dead_letters);
+    let answers: Vec<bool> = runners
+        .into_iter()
+        .map(|runner| {
+            on_core(runner, move |_| matches!(session.tell(Do::Say(7)), Err(SendError::Stopped(Do::Say(7)))))
+        })
+        .collect();
+    assert_eq!(answers.iter().filter(|back| **back).count(), 1, "exact on its core, on its way elsewhere");
+    session.tell(Do::Say(8)).expect("from a foreign thread it is on its way");
+    world.wait_for_figure("dead letters", before + 2, |ledger| ledger.dead_letters);
+    let report = {
+        world.settle();
+        world.system.shutdown()
+    };
+    assert_eq!(report, odeon::ShutdownReport::default());
+    assert!(matches!(session.tell(Do::Say(9)), Err(SendError::Stopped(Do::Say(9)))), "the core has ended");
+}
+
+pub(crate) fn an_old_address_never_reaches_the_next_occupant(on: BackendChoice) {
+    struct Other(std::sync::mpsc::Sender<u64>);
+    #[derive(Message)]
+    struct Number(u64);
+    impl Actor for Other {
+        type Message = Number;
+        fn handle(&mut self, Number(number): Number, _: &mut Context<Self>) -> Flow {
+            self.0.send(number).expect("the test listens");
+            Flow::Continue
+        }
+    }
+    impl Accepts<Number> for Other {
+        fn accept(message: Number) -> Number {
+            message
+        }
+    }
+
+    let world = World::new(on, 1);
+    let spawn = |told: &std::sync::mpsc::Sender<u64>| {
+        world.system.spawn(Other(told.clone())).expect("the core has room")
+    };
+    let (told, events) = channel();
+    let mut old: Vec<Addr<Other>> = Vec::new();
+    for round in 0..100 {
+        let one = spawn(&told);
+        for address in &old {
+            address.tell(Number(u64::MAX)).expect("it is on its way");
+        }
+        // Another type of actor in the same slots.
+        let runner = world.system.spawn(Runner).expect("the core has room");
+        one.tell(Number(round)).expect("it is on its way");
+        assert_eq!(events.recv(), Ok(round), "only what was sent to this one");
+        one.stop();
+        runner.stop();
+        world.settle();
+        assert!(!old.contains(&one), "no address is used twice");
+        old.push(one);
+    }
+    assert_eq!(world.sum(|ledger| ledger.dead_letters), (0..100).sum::<u64>());
+    world.finish();
+}
+
+pub(crate) fn messages_from_threads_and_cores_keep_their_order(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let runners = [world.runner(0), world.runner(1)];
+    let (session, stream, events) = session(&mut world, Habits::default());
+    thread::scope(|scope| {
+        for sender in 0..4_u64 {
+            scope.spawn(move || {
+                for number in 0..500 {
+                    let mut message = Do::Say(sender << 32 | number);
+                    while let Err(refused) = session.tell(message) {
+                        assert!(matches!(refused, SendError::Full(_)));
+                        message = refused.into_message();
+                        thread::yield_now();
+                    }
+                    // So slowly that the mailbox takes all.
+                    if number % 10 == 9 {
+                        on_core(runners[0], |_| ());
+                        on_core(runners[1], |_| ());
+                    }
+                }
+            });
+        }
+        let mut next = [0; 4];
+        for _ in 0..2000 {
+            let Told::Handled(number) = events.next() else { panic!("only messages are told") };
+            let (sender, number) = ((number >> 32) as usize, number & 0xffff_ffff);
+            assert_eq!(number, next[sender], "first in, first out per sender");
+            next[sender] += 1;
+        }
+    });
+    for runner in runners {
+        run(runner, move |_| {
+            (0..30).for_each(|number| session.tell(Do::Say(number)).or_dead_letter());
+            Flow::Continue
+        });
+        numbers(&events, 0..30);
+    }
+    assert_eq!(world.sum(|ledger| ledger.dead_letters), 0);
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_stop_comes_ahead_of_queued_messages(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let runner = world.runner(0);
+    let (session, mut stream, events) =
+        session(&mut world, Habits { last_words: "bye", ..Habits::default() });
+    on_core(runner, move |_| {
+        session.tell(Do::Say(1)).expect("there is room");
+        session.tell(Do::Write(b"not written".to_vec())).expect("there is room");
+        session.stop();
+    });
+    assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
+    assert_eq!(
+        rest(&mut stream),
+        b"bye",
+        "the end is orderly, and what was queued in the mailbox is not handled"
+    );
+    assert_eq!(world.sum(|ledger| ledger.dead_letters), 2);
+    // A plain actor, by a message that is not its last.
+    let plain = world.system.spawn(Runner).expect("the core has room");
+    on_core(runner, move |_| {
+        run(plain, |_| Flow::Stop);
+        run(plain, |_| panic!("as planned: handled after the end"));
+        run(plain, |_| panic!("as planned: handled after the end"));
+    });
+    world.wait_for_figure("dead letters", 4, |ledger| ledger.dead_letters);
+    assert_eq!(world.sum(|ledger| ledger.panics), 0);
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn an_abort_drops_what_is_queued_and_resets(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (session, mut stream, events) = session(&mut world, Habits::default());
+    // More than the sockets hold while nobody reads.
+    session.tell(Do::Write(vec![b'x'; 1 << 20])).expect("it runs");
+    session.abort();
+    assert_eq!(events.next(), Told::Stopped(StopReason::Aborted));
+    assert!(ends_by_reset(&mut stream), "a stream that was cut short does not look like one that ended");
+    drop(stream);
+    // One that has nothing to send, with a client that waits.
+    let (session, mut stream, events) = self::session(&mut world, Habits::default());
+    session.abort();
+    assert_eq!(events.next(), Told::Stopped(StopReason::Aborted));
+    assert!(ends_by_reset(&mut stream), "an abort is seen as one");
+    let plain = world.system.spawn(Runner).expect("the core has room");
+    plain.abort();
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn no_stop_is_lost_on_a_full_way(on: BackendChoice) {
+    let mut world = World::with(on, 2, |config| {
+        config.lane_capacity = 2;
+        config.inbox_capacity = 2;
+    });
+    let runners = [world.runner(0), world.runner(1)];
+    let told = thread::scope(|scope| {
+        let (address, addresses) = channel();
+        for (core, runner) in runners.into_iter().enumerate() {
+            let plain: Vec<_> = (0..100)
+                .map(|_| world.system.spawn_on(1 - core, Runner).expect("the core has room"))
+                .collect();
+            address.send(plain.len()).expect("the test listens");
+            // All at once, far more than the lane holds.
+            on_core(runner, move |_| plain.into_iter().for_each(Addr::stop));
+        }
+        for core in 0..2 {
+            let plain: Vec<_> =
+                (0..100).map(|_| world.system.spawn_on(core, Runner).expect("the core has room")).collect();
+            scope.spawn(move || plain.into_iter().for_each(Addr::abort));
+        }
+        drop(address);
+        addresses.iter().sum::<usize>()
+    });
+    assert_eq!(told, 200);
+    world.finish();
+}
+
+pub(crate) fn a_message_may_send_messages_when_it_is_dropped(on: BackendChoice) {
+    struct Sends(Addr<Session>, Addr<Runner>);
+    impl Drop for Sends {
+        fn drop(&mut self) {
+            self.0.tell(Do::Say(1)).or_dead_letter();
+            let _ = self.1.tell(crate::runner::Run(Box::new(|_| Flow::Continue)));
+            self.0.stop();
+        }
+    }
+
+    let mut world = World::new(on, 1);
+    let runner = world.runner(0);
+    for round in 0..50 {
+        let (session, mut stream, events) = session(&mut world, Habits::default());
+        on_core(runner, move |_| {
+            for _ in 0..20 {
+                session.tell(Do::Keep(Box::new(Sends(session, runner)))).or_dead_letter();
+            }
+            // Some are handled and dropped by a handler, others with the mailbox.
+            if round % 2 == 0 {
+                session.stop();
+            }
+        });
+        assert_eq!(events.stopped(), StopReason::Stopped);
+        assert_eq!(rest(&mut stream), b"");
+    }
+    world.finish();
+}
+
+pub(crate) fn writes_of_two_activations_do_not_wait_for_the_client(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (session, mut stream, _events) = session(&mut world, Habits::default());
+    let start = odeon::sys::now();
+    for _ in 0..50 {
+        request(&mut stream, "echo one", "one\n");
+        session.tell(Do::Write(b"two\n".to_vec())).expect("it runs");
+        session.tell(Do::Write(b"three\n".to_vec())).expect("it runs");
+        expect(&mut stream, b"two\nthree\n");
+    }
+    let took = odeon::sys::now().since(start);
+    // Held back for the acknowledgement of what went before, each round would take 40 ms.
+    assert!(took.as_millis() < 1500, "small writes are held back: {took:?}");
+    drop(stream);
+    world.finish();
+}

@@ -1,0 +1,137 @@
+//! Clients that do not read, and what that costs: their own connection, and a bounded memory.
+//!
+//! Knows: outboxes, pauses. Must not know the pools.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+
+use odeon::prelude::*;
+
+use crate::client::{connect, ends_by_reset, pattern, request};
+use crate::echo::Echo;
+use crate::session::{Do, Habits, Told, sessions};
+use crate::world::World;
+
+pub(crate) fn a_client_that_does_not_read_ends_alone(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (make, events) = sessions(Habits::default());
+    let listener = world.system.listener("127.0.0.1:0").outbox_bytes(256 << 10).start(make);
+    let address = listener.expect("a free port is found").address();
+    world.listens();
+    let mut other = connect(address);
+    request(&mut other, "echo hello", "hello\n");
+    events.started();
+    for _ in 0..5 {
+        let mut slow = connect(address);
+        let session = events.started();
+        let reason = loop {
+            // As a room would that has much to say.
+            session.tell(Do::Write(vec![b'x'; 100_000])).or_dead_letter();
+            request(&mut other, "echo still served", "still served\n");
+            if let Some(told) = events.at_hand() {
+                break told;
+            }
+        };
+        assert_eq!(reason, Told::Stopped(StopReason::OutboxFull));
+        ends_by_reset(&mut slow);
+    }
+    drop(other);
+    world.finish();
+}
+
+/// Writes as much of `bytes` as the socket takes; answers how much that was.
+fn push(mut stream: &TcpStream, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match stream.write(&bytes[written..]) {
+            Ok(more) => written += more,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => panic!("the connection is open: {error}"),
+        }
+    }
+    written
+}
+
+/// Reads at most `most` bytes, which must be those expected; answers how many came.
+fn pull(mut stream: &TcpStream, expected: &[u8], most: usize) -> usize {
+    let mut bytes = vec![0; most.min(expected.len())];
+    match stream.read(&mut bytes) {
+        Ok(got) => {
+            assert!(bytes[..got] == expected[..got], "everything arrives byte for byte");
+            got
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+        Err(error) => panic!("the connection is open: {error}"),
+    }
+}
+
+pub(crate) fn a_client_that_reads_slowly_makes_itself_wait(on: BackendChoice) {
+    const TOTAL: usize = 64 << 20;
+    // What both sockets of both ends hold at most, the receive pool, the outbox, and something in between.
+    const BETWEEN_MAX: usize = 28 << 20;
+    let mut world = World::new(on, 1);
+    let stream = connect(world.serve(|_| Echo));
+    stream.set_nonblocking(true).expect("a socket can be made not to block");
+    let bytes = pattern(5, TOTAL);
+    let (mut written, mut read, mut most_between) = (0, 0, 0);
+    while read < TOTAL {
+        written += push(&stream, &bytes[written..]);
+        // A turn of the core, so that the server does what it can before the client reads on.
+        world.ledgers();
+        if written < TOTAL {
+            written += push(&stream, &bytes[written..]);
+            most_between = most_between.max(written - read);
+        }
+        read += pull(&stream, &bytes[read..], 128 << 10);
+    }
+    assert!(most_between < BETWEEN_MAX, "{most_between} bytes were on their way at one time");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_client_that_never_reads_is_not_read_from(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let address = world.serve(|_| Echo);
+    let stream = connect(address);
+    stream.set_nonblocking(true).expect("a socket can be made not to block");
+    let bytes = pattern(6, 64 << 20);
+    let (mut written, mut quiet) = (0, 0);
+    while quiet < 200 {
+        let more = push(&stream, &bytes[written..]);
+        written += more;
+        quiet = if more == 0 { quiet + 1 } else { 0 };
+        assert!(written < 28 << 20, "the client's writes block");
+        world.ledgers();
+    }
+    // It is alive: what it took comes back, whole.
+    stream.set_nonblocking(false).expect("a socket can be made to block");
+    let (mut reader, mut got) = (&stream, vec![0; written]);
+    reader.read_exact(&mut got).expect("everything comes back");
+    assert!(got == bytes[..written], "everything arrives byte for byte");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn requests_that_were_read_before_a_stop_are_answered(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (make, events) = sessions(Habits { last_words: "bye", ..Habits::default() });
+    let mut stream = connect(world.serve(make));
+    let session = events.started();
+    // Replies far beyond the outbox, so that requests wait in front of it when the stop comes.
+    let requests = "big 300000\n".repeat(40);
+    let mut writer = stream.try_clone().expect("a descriptor is left");
+    let all = thread::spawn(move || writer.write_all(requests.as_bytes()).expect("the server reads"));
+    all.join().expect("requests are short");
+    world.wait_for_figure("the first requests", 2, |ledger| ledger.handled);
+    session.stop();
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).expect("the stream ends in order");
+    assert!(got.ends_with(b"bye"), "it has ended in order");
+    let reply = pattern(1, 300_000);
+    assert_eq!((got.len() - 3) % reply.len(), 0, "no reply is cut off");
+    assert!(got.chunks_exact(reply.len()).all(|part| part == reply), "every reply is whole");
+    assert_eq!(got.len() / reply.len(), 40, "every request that was read is answered");
+    drop(stream);
+    world.finish();
+}

@@ -1,0 +1,124 @@
+//! A system under test, and how its end is asserted.
+//!
+//! Knows: starting, the ledgers, the shutdown. Must not know the cases.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use odeon::sys::now;
+use odeon::{BackendChoice, Config, Connection, Cores, Error, Ledger, Peer, ShutdownReport, System};
+
+/// Long enough for a machine that does much else, short enough to find out about a hang.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Runs a case on a backend, unless the machine refuses it.
+pub(crate) fn on(backend: BackendChoice, case: fn(BackendChoice)) {
+    match System::builder().cores(Cores::Count(1)).backend(backend).build() {
+        Ok(system) => drop(system.shutdown()),
+        Err(Error::Backend { backend, reason }) => {
+            // Not by `eprintln!`, which the test runner would swallow.
+            let _ = writeln!(io::stderr(), "SKIPPED: {backend} is refused on this machine: {reason}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    }
+    case(backend);
+}
+
+/// What a core holds, as [`Ledger::held`] gives it.
+type Held = Vec<[usize; 7]>;
+
+/// A system, with what it holds while nothing is going on.
+pub(crate) struct World {
+    pub(crate) system: System,
+    listeners: usize,
+    baseline: Held,
+}
+
+impl World {
+    /// A system with the default limits.
+    pub(crate) fn new(backend: BackendChoice, cores: usize) -> World {
+        World::with(backend, cores, |_| {})
+    }
+
+    /// A system with other limits.
+    pub(crate) fn with(backend: BackendChoice, cores: usize, change: impl FnOnce(&mut Config)) -> World {
+        let mut config = Config::default();
+        change(&mut config);
+        let system = System::builder().cores(Cores::Count(cores)).backend(backend).config(config).build();
+        let mut world =
+            World { system: system.expect("the system starts"), listeners: 0, baseline: Held::new() };
+        world.remember();
+        world
+    }
+
+    /// Opens a listener with the default options; answers its address.
+    pub(crate) fn serve<A, F>(&mut self, make: F) -> SocketAddr
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + Clone + Send + 'static,
+    {
+        let listening = self.system.listener("127.0.0.1:0").start(make).expect("a free port is found");
+        self.listens();
+        listening.address()
+    }
+
+    /// A listener has been opened: it belongs to what is held while nothing is going on.
+    pub(crate) fn listens(&mut self) {
+        self.listeners += 1;
+        self.remember();
+    }
+
+    /// Waits until each listener accepts on each core, and takes that for the baseline. Actors that the case needs for
+    /// its whole length are spawned before.
+    pub(crate) fn remember(&mut self) {
+        let listeners = self.listeners;
+        self.baseline = self.wait_for("its listeners to accept", |held| {
+            held.iter().all(|[_, operations, ..]| *operations == listeners)
+        });
+    }
+
+    pub(crate) fn ledgers(&self) -> Vec<Ledger> {
+        self.system.ledgers().expect("the system runs")
+    }
+
+    /// The sum of a figure over all cores.
+    pub(crate) fn sum(&self, figure: impl Fn(&Ledger) -> u64) -> u64 {
+        self.ledgers().iter().map(figure).sum()
+    }
+
+    /// Asks the ledgers until `done` says so; each question is a turn of every core.
+    pub(crate) fn wait_for(&self, what: &str, done: impl Fn(&Held) -> bool) -> Held {
+        let give_up = now().after(PATIENCE);
+        loop {
+            let held = self.ledgers().iter().map(Ledger::held).collect();
+            if done(&held) {
+                return held;
+            }
+            let ledgers = self.ledgers();
+            assert!(now() < give_up, "waited in vain for {what}, baseline {:?}: {ledgers:#?}", self.baseline);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Asks the ledgers until a figure, summed over all cores, has come so far.
+    pub(crate) fn wait_for_figure(&self, what: &str, at_least: u64, figure: impl Fn(&Ledger) -> u64) {
+        let give_up = now().after(PATIENCE);
+        while self.sum(&figure) < at_least {
+            assert!(now() < give_up, "waited in vain for {what}: {:#?}", self.ledgers());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until everything that the case took has been given back.
+    pub(crate) fn settle(&self) {
+        self.wait_for("the ledger to be at its baseline", |held| *held == self.baseline);
+    }
+
+    /// The end of a case: everything has been given back, and shutting down cuts nothing off.
+    pub(crate) fn finish(self) {
+        self.settle();
+        assert_eq!(self.system.shutdown(), ShutdownReport::default());
+    }
+}
