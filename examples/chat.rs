@@ -16,7 +16,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use odeon::net::codec::FrameError;
 use odeon::prelude::*;
 
 mod support;

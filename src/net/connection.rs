@@ -58,6 +58,8 @@ pub trait Connection: Actor {
     /// The peer has sent everything that it will send, and may still read. By default the connection is closed once what
     /// is queued has been sent; `Flow::Continue` keeps it open for output. A peer that has gone altogether looks the same until
     /// something is written to it.
+    ///
+    /// Where answers are still to come from other actors, closing loses them: continue, and close after the last.
     fn end_of_stream(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
         Flow::Close

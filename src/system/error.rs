@@ -27,7 +27,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// }
 /// # Ok::<(), odeon::Error>(())
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A limit that cannot be.
@@ -115,6 +114,13 @@ impl fmt::Display for Error {
     }
 }
 
+/// The same text: it is what a `main` prints that returns a [`Result`].
+impl fmt::Debug for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -131,5 +137,21 @@ impl std::error::Error for Error {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Error {
         Error::Config(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_main_that_fails_says_what_to_do() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 7000));
+        let source = io::Error::from(io::ErrorKind::AddrInUse);
+        let error = format!("{:?}", Error::Listen { address, source });
+        assert_eq!(
+            error,
+            "cannot listen on 127.0.0.1:7000: the port is in use; stop who uses it or choose another"
+        );
     }
 }
