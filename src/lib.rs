@@ -150,6 +150,7 @@ pub use config::{Config, ConfigError};
 pub use mem::Full;
 pub use net::{AtLimit, Connection, Never, Peer};
 pub use odeon_macros::Message;
+pub use sys::Signals;
 pub use sys::Time;
 pub use system::{
     BackendChoice, Cores, Error, Ledger, ListenerBuilder, Listening, Result, ShutdownReport, System,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::{Error, Listening};
+use odeon::{Error, Listening, Signals};
 
 struct Arguments {
     listen: String,
@@ -46,10 +46,12 @@ fn run(
     let system =
         System::builder().cores(arguments.cores).backend(arguments.backend).config(config).build()?;
     let listening = open(&system, &arguments.listen)?;
+    // Caught before anybody is told that the server is ready: whoever reads that may ask it to end at once.
+    let signals = Signals::catch().map_err(|errno| Error::Signals(errno.into()))?;
     let cores = system.cores();
     let plural = if cores == 1 { "" } else { "s" };
     println!("listening on {} ({}, {cores} core{plural})", listening.address(), system.backend());
-    system.run_until_signal()?;
+    system.run_until(signals);
     Ok(())
 }
 

@@ -41,10 +41,16 @@ impl System {
     /// [`Error::Signals`] when they cannot be caught.
     pub fn run_until_signal(self) -> Result<ShutdownReport> {
         let signals = Signals::catch().map_err(|errno| Error::Signals(errno.into()))?;
+        Ok(self.run_until(signals))
+    }
+
+    /// The same with signals that have been caught before: for a program that tells others that it is ready, and may be
+    /// asked to end at that very moment.
+    pub fn run_until(self, signals: Signals) -> ShutdownReport {
         let _which = signals.wait();
         // From here on a signal does again what it did before, which is to end the process.
         drop(signals);
-        Ok(self.shutdown())
+        self.shutdown()
     }
 
     fn end(&mut self) -> ShutdownReport {
