@@ -443,7 +443,7 @@ impl Connection for Session {
     }
 
     fn malformed(&mut self, error: FrameError, cx: &mut Context<Self>) {
-        cx.write_line(format!("* goodbye: {error}"));
+        writeln!(cx, "* goodbye: {error}");
     }
 
     fn idle(&mut self, _: &mut Context<Self>) -> Flow {
@@ -486,7 +486,7 @@ impl Session {
             "/join" => self.join(rest.trim(), cx),
             "" if rest.trim().is_empty() => {}
             _ if word.starts_with('/') => {
-                cx.write_line(format!("* there is no command {word}: try /join ROOM, /who or /quit"));
+                writeln!(cx, "* there is no command {word}: try /join ROOM, /who or /quit");
             }
             _ => self.say(line, cx),
         }
@@ -496,7 +496,7 @@ impl Session {
     /// Tells the user once what of a burst there was no space for.
     fn confess(&mut self, cx: &mut Context<Self>) {
         if self.unsent > 0 {
-            cx.write_line(format!("* {} of your lines were not sent: too many at once", self.unsent));
+            writeln!(cx, "* {} of your lines were not sent: too many at once", self.unsent);
             self.unsent = 0;
         }
     }
@@ -507,21 +507,22 @@ impl Session {
             return cx.write_line("* which room? /join ROOM");
         }
         if name.len() > ROOM_NAME_BYTES_MAX || !name.chars().all(allowed) {
-            return cx.write_line(format!(
+            return writeln!(
+                cx,
                 "* a room's name has at most {ROOM_NAME_BYTES_MAX} bytes: letters, digits, and any of - _ . #"
-            ));
+            );
         }
         let me = cx.me();
         let (lines, answer) = (me.recipient(), me.recipient());
         match self.directory.tell(Join { session: self.id, room: name.into(), lines, answer }) {
             Ok(()) => self.joining = true,
-            Err(error) => cx.write_line(format!("* not now: {error}")),
+            Err(error) => writeln!(cx, "* not now: {error}"),
         }
     }
 
     fn enter(&mut self, place: Place, cx: &mut Context<Self>) {
         let Place { name, guest, others, .. } = &place;
-        cx.write_line(format!("* you are guest{guest} in {name}; others here: {others}"));
+        writeln!(cx, "* you are guest{guest} in {name}; others here: {others}");
         self.place = Some(place);
     }
 
@@ -529,7 +530,7 @@ impl Session {
         let Some(place) = &self.place else { return cx.write_line(NOWHERE) };
         match place.room.tell(Who { answer: cx.me().recipient() }) {
             Ok(()) => self.asked += 1,
-            Err(error) => cx.write_line(format!("* not now: {error}")),
+            Err(error) => writeln!(cx, "* not now: {error}"),
         }
     }
 

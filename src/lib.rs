@@ -55,7 +55,7 @@
 //!     type Message = Total;
 //!
 //!     fn handle(&mut self, Total(total): Total, cx: &mut Context<Self>) -> Flow {
-//!         cx.write_line(total.to_string());
+//!         writeln!(cx, "{total}");
 //!         Flow::Continue
 //!     }
 //! }
@@ -77,7 +77,7 @@
 //!         match self.sum.tell(Add { more, answer: cx.me().recipient() }) {
 //!             Ok(()) => Flow::Continue,
 //!             Err(error) => {
-//!                 cx.write_line(error.to_string());
+//!                 writeln!(cx, "{error}");
 //!                 Flow::Close
 //!             }
 //!         }

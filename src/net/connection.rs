@@ -2,6 +2,8 @@
 //!
 //! Knows: frames and hooks. Must not know sockets.
 
+use std::fmt;
+
 use super::codec::{Decode, Encode, FrameError, Sink};
 use crate::actor::{Actor, Context, Flow};
 use crate::executor::{Output, current};
@@ -110,6 +112,28 @@ impl<A: Connection> Context<A> {
         self.write(b"\n");
     }
 
+    /// What `write!(cx, …)` and `writeln!(cx, …)` call: writes text as it is formatted, without a `String` in between.
+    /// Otherwise as [`Context::write`].
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// # struct Session { lines: u64 }
+    /// # impl Actor for Session { type Message = Never; fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow { match message {} } }
+    /// # impl Connection for Session {
+    /// #     type Codec = Lines<80>;
+    /// fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+    ///     self.lines += 1;
+    ///     writeln!(cx, "{}: {line}", self.lines);
+    ///     Flow::Continue
+    /// }
+    /// # }
+    /// ```
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) {
+        // Only a `Display` of the user's can fail here; what it has written before stays.
+        let _ = fmt::Write::write_fmt(&mut Text(self), text);
+    }
+
     /// Writes bytes to the connection, all or none.
     ///
     /// # Errors
@@ -153,6 +177,16 @@ impl<A: Connection> Context<A> {
     fn with_output<R>(&mut self, act: impl FnOnce(&mut Output, &SendPool) -> R) -> Option<R> {
         let output = self.output.as_mut()?;
         current::with(|core| core.map(|core| act(output, &core.pools.send)))
+    }
+}
+
+/// Where formatted text goes.
+struct Text<'a, A: Actor>(&'a mut Context<A>);
+
+impl<A: Connection> fmt::Write for Text<'_, A> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text);
+        Ok(())
     }
 }
 

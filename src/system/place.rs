@@ -12,7 +12,7 @@ use crate::executor::{RawAddress, current};
 
 impl System {
     /// Spawns an actor on the next core in turn, and waits until it is there. It stays on that core. From within a handler,
-    /// use [`Context::spawn`](crate::Context::spawn).
+    /// use [`Context::spawn`](crate::Context::spawn); for an actor that is not [`Send`], [`System::spawn_with`].
     ///
     /// **Costs** two messages between threads; spawn the first few actors like this, and let them spawn the others.
     ///
