@@ -254,6 +254,7 @@ struct Room {
 impl Actor for Room {
     type Message = RoomMessage;
 
+    // As of sessions.
     const MAILBOX_CAPACITY: u32 = 16_384;
 
     fn handle(&mut self, message: RoomMessage, cx: &mut Context<Self>) -> Flow {
@@ -389,6 +390,9 @@ struct Session {
 
 impl Actor for Session {
     type Message = SessionMessage;
+
+    // Lines from another core that find no space here are lost unseen, so there is more than the way between cores holds.
+    const MAILBOX_CAPACITY: u32 = 8_192;
 
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
         cx.write_line("* welcome: /join ROOM, /who, /quit; any other line goes to everyone else in the room");
