@@ -89,6 +89,7 @@ fn run_uring(plan: Plan, ready: &Sender<Ready>) {
         submission_entries: config.submission_entries,
         completion_entries: config.completion_entries,
         sockets_max: sockets_max(config),
+        head_room: HEAD_ROOM,
         ..UringConfig::default()
     };
     run(plan, ready, |core| {
@@ -114,8 +115,15 @@ fn run_mio(plan: Plan, ready: &Sender<Ready>) {
     run(plan, ready, |_| Mio::new(sockets).map_err(|error| StartError::Failed(error.to_string())));
 }
 
+/// Sockets of a core beside its connections: listeners, and connections that wait for a credit.
+const SOCKETS_BESIDE: u32 = 32;
+/// Places for connections that come while others are accepted. Both together are what the limit of connections leaves free
+/// of the limit of descriptors, which bounds the table of sockets.
+const HEAD_ROOM: u32 = 32;
+
 fn sockets_max(config: &Config) -> u32 {
-    config.connections_max.and_then(|max| u32::try_from(max).ok()).unwrap_or(u32::MAX)
+    let connections = config.connections_max.and_then(|max| u32::try_from(max).ok()).unwrap_or(u32::MAX);
+    connections.saturating_add(SOCKETS_BESIDE)
 }
 
 /// Keeps this thread on a processor of its own, if there are enough. A core that cannot be bound runs all the same, wherever
@@ -154,5 +162,7 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     if leaked > 0 {
         warn(format_args!("core {} leaks the memory of {leaked} operations that did not end", plan.index));
         std::mem::forget(executor);
+    } else {
+        executor.end();
     }
 }
