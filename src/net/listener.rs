@@ -104,6 +104,7 @@ enum Phase {
     Open,
     /// Asked to stop: accepts what is in the backlog.
     LastCall,
+    /// Accepts nobody any more, and serves those who wait for a credit.
     Stopping,
     Closing,
     Closed,
@@ -169,7 +170,7 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
         let mut accepting = self.accepting.borrow_mut();
         match core.cells.take_demand(activation.cell) {
             Some(Demand::Stop) if accepting.phase == Phase::Open => accepting.begin_last_call(activation),
-            Some(Demand::Abort) if accepting.is_accepting() => accepting.phase = Phase::Stopping,
+            Some(Demand::Abort) => accepting.abort(activation),
             _ => {}
         }
         while let Some(notice) = core.cells.next_notice(activation.cell) {
@@ -245,10 +246,14 @@ impl<F> ListenerBody<F> {
         let peer = Peer { id: u64::from(core.id.0) << 40 | opened };
         core.counters.connections_opened.set(opened);
         let made = core.contain(|| (self.make.borrow_mut())(peer));
-        if made.is_none_or(|actor| body::spawn(core, actor, socket, self.shared.clone()).is_err()) {
-            self.shared.give_credits(core);
-            accepting.refuse(activation, socket);
-        }
+        let refused = match made.map(|actor| body::spawn(core, actor, socket, self.shared.clone())) {
+            Some(Ok(_)) => return,
+            Some(Err((actor, _))) => Some(actor),
+            None => None,
+        };
+        core.drop_contained(refused);
+        self.shared.give_credits(core);
+        accepting.refuse(activation, socket);
     }
 }
 
@@ -269,6 +274,16 @@ impl Accepting {
             && (self.last_call.is_over() || activation.core.arm(activation.cell, LAST_CALL, next).is_err())
         {
             self.phase = Phase::Stopping;
+        }
+    }
+
+    /// Stops now: who waits for a credit is refused.
+    fn abort(&mut self, activation: &Activation<'_>) {
+        if self.is_accepting() {
+            self.phase = Phase::Stopping;
+        }
+        while let Some(socket) = self.held.pop_front() {
+            self.refuse(activation, socket);
         }
     }
 
@@ -294,21 +309,19 @@ impl Accepting {
     fn advance(&mut self, activation: &Activation<'_>) -> Outcome {
         let (core, cell, listener) = (activation.core, activation.cell, self.socket);
         let stopping = self.phase == Phase::Stopping;
-        if self.accepting && !self.cancelling && (stopping || !self.held.is_empty()) {
+        // While it is open, who comes beyond the limit stays in the backlog. The last call empties that.
+        let full = self.phase == Phase::Open && !self.held.is_empty();
+        if self.accepting && !self.cancelling && (stopping || full) {
             self.cancelling = true;
             self.others += 1;
             core.push(cell, Op::Cancel { socket: listener });
         }
-        if self.is_accepting() && !self.accepting && self.held.is_empty() && !self.backing_off {
+        if self.is_accepting() && !self.accepting && !full && !self.backing_off {
             self.accepting = true;
             core.push(cell, Op::Accept { listener });
         }
-        if stopping {
-            while let Some(socket) = self.held.pop_front() {
-                self.refuse(activation, socket);
-            }
-        }
-        if stopping && !self.accepting && self.others == 0 {
+        // Whoever was accepted is served, as soon as there is a credit.
+        if stopping && !self.accepting && self.others == 0 && self.held.is_empty() {
             self.phase = Phase::Closing;
             core.push(cell, Op::Close { socket: listener, reset: false });
         }
