@@ -110,6 +110,16 @@ impl<B: Backend> Executor<B> {
         self.driver.drain(&self.core.pools, self.core.config.close_deadline)
     }
 
+    /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
+    /// dead letters: those are values of users.
+    pub fn end(self) {
+        let Executor { core, mut arrivals, .. } = self;
+        current::scope(&core, || {
+            arrivals.deliver(&core);
+            core.contain(|| drop(arrivals));
+        });
+    }
+
     /// Phases 1 and 2, **enter** and **route**: hands the outbox over, collects completions, and takes each to its cell.
     pub fn enter(&mut self, wait: Wait) {
         Counters::add(&self.core.counters.turns, 1);
