@@ -60,7 +60,7 @@ pub enum Ending {
     No,
     /// Listeners and connections stop.
     Connections,
-    /// Everything stops.
+    /// Everything stops; listeners and connections that are left are aborted.
     All,
     /// Everything that is left is aborted.
     Abort,
@@ -165,9 +165,13 @@ impl Core {
         self.ending.set(ending);
         self.quiet.replace(Some(quiet));
         for cell in self.cells.keys() {
-            if ending != Ending::Connections || self.cells.is_io(cell) {
-                self.demand(cell, if ending == Ending::Abort { Demand::Abort } else { Demand::Stop });
-            }
+            // Whatever owns a socket has had its time before the others stop.
+            let demand = match (ending, self.cells.is_io(cell)) {
+                (Ending::No, _) | (Ending::Connections, false) => continue,
+                (Ending::Connections, true) | (Ending::All, false) => Demand::Stop,
+                (Ending::All, true) | (Ending::Abort, _) => Demand::Abort,
+            };
+            self.demand(cell, demand);
         }
         self.look_for_quiet();
     }

@@ -543,6 +543,9 @@ impl<C: Decode> Wire<C> {
                 Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
                 Notice::Timer(CLOSE) => {
                     self.timer = None;
+                    if self.phase == Phase::Flushing {
+                        Counters::add(&core.counters.connections_cut_off, 1);
+                    }
                     self.end_unless_ending(activation);
                 }
                 notice => {

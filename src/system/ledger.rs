@@ -17,6 +17,8 @@ pub struct Ledger {
     pub driver: DriverLedger,
     /// Actors, listeners included.
     pub actors: usize,
+    /// Those of them that own a socket: connections and listeners.
+    pub socket_actors: usize,
     /// Chunks that mailboxes hold.
     pub mailbox_chunks: usize,
     /// Timers that are set.
@@ -39,6 +41,8 @@ pub struct Ledger {
     pub connections_opened: u64,
     /// Connections that have ended since the start.
     pub connections_closed: u64,
+    /// Those of them that were reset while output was queued, because their peer did not read it by the deadline.
+    pub connections_cut_off: u64,
     /// Times that the core has slept since the start.
     pub sleeps: u64,
 }
@@ -49,6 +53,7 @@ impl Ledger {
         Ledger {
             driver,
             actors: core.cells.live(),
+            socket_actors: core.cells.live_io(),
             mailbox_chunks: core.chunks.taken(),
             timers: core.timers(),
             receive_leases: core.pools.receive.lent(),
@@ -60,6 +65,7 @@ impl Ledger {
             drop_panics: counters.drop_panics.get(),
             connections_opened: counters.connections_opened.get(),
             connections_closed: counters.connections_closed.get(),
+            connections_cut_off: counters.connections_cut_off.get(),
             sleeps: counters.sleeps.get(),
         }
     }

@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Error, Result, System, any_cell};
+use super::{Error, Ledger, Result, System, any_cell};
 use crate::executor::{Ending, RawAddress, Request, current, insist};
 use crate::sys::{Signals, Time, now, warn};
 
 /// What a shutdown had to cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShutdownReport {
-    /// Connections that had not finished by the deadline, and were reset.
+    /// Connections that had not finished by the deadline, and were reset: also those that did not read what was queued
+    /// for them within `Config::close_deadline`.
     pub connections_cut_off: usize,
     /// Other actors that had not stopped by the deadline.
     pub actors_cut_off: usize,
@@ -54,12 +55,17 @@ impl System {
     }
 
     fn end(&mut self) -> ShutdownReport {
+        /// Plain actors need a few turns, also when connections have used up the time.
+        const TURNS: Duration = Duration::from_millis(100);
         let deadline = now().after(self.config.drain_deadline);
-        let connections_cut_off = self.stage(Ending::Connections, deadline);
-        let actors_cut_off = self.stage(Ending::All, deadline);
+        let before = self.sum(|ledger| ledger.connections_cut_off as usize);
+        let late = self.stage(Ending::Connections, deadline, |ledger| ledger.socket_actors);
+        let connections_cut_off = late + self.sum(|ledger| ledger.connections_cut_off as usize) - before;
+        let deadline = deadline.max(now().after(TURNS));
+        let actors_cut_off = self.stage(Ending::All, deadline, |ledger| ledger.actors - ledger.socket_actors);
         if connections_cut_off + actors_cut_off > 0 {
             // An abort needs a few turns, not the peer.
-            self.stage(Ending::Abort, now().after(self.config.close_deadline));
+            self.stage(Ending::Abort, now().after(self.config.close_deadline), |ledger| ledger.actors);
         }
         for core in &self.cores {
             insist(None, any_cell(core.id), finish, ());
@@ -75,8 +81,13 @@ impl System {
         ShutdownReport { connections_cut_off, actors_cut_off }
     }
 
+    /// A figure of all cores together.
+    fn sum(&self, figure: impl Fn(&Ledger) -> usize) -> usize {
+        self.ledgers().map_or(0, |ledgers| ledgers.iter().map(figure).sum())
+    }
+
     /// Has every core end what the stage ends; answers how many were left at the deadline.
-    fn stage(&self, ending: Ending, deadline: Time) -> usize {
+    fn stage(&self, ending: Ending, deadline: Time, left: impl Fn(&Ledger) -> usize) -> usize {
         let (quiet, answers) = bounded(self.cores.len());
         for core in &self.cores {
             insist(None, any_cell(core.id), end_here, (ending, quiet.clone()));
@@ -86,8 +97,7 @@ impl System {
         if missing == 0 {
             return 0;
         }
-        let held: usize =
-            self.ledgers().map_or(0, |ledgers| ledgers.iter().map(|ledger| ledger.actors).sum());
+        let held = self.sum(left);
         warn(format_args!(
             "shutting down: {held} actors on {missing} cores have not finished by the deadline"
         ));
