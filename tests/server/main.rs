@@ -9,11 +9,14 @@
 mod client;
 mod echo;
 mod endings;
+mod limits;
 mod messages;
 mod panics;
 mod pressure;
 mod runner;
 mod session;
+mod systems;
+mod timers;
 mod world;
 
 /// Makes one test of every case for one backend.
@@ -76,6 +79,40 @@ macro_rules! every_case_on {
                 a_client_that_reads_slowly_makes_itself_wait
                 a_client_that_never_reads_is_not_read_from
                 requests_that_were_read_before_a_stop_are_answered
+            }
+            limits {
+                whoever_comes_beyond_the_limit_waits_and_is_served
+                a_newcomer_waits_until_another_ends
+                whoever_comes_beyond_the_limit_is_refused
+                the_limit_of_the_system_may_be_one
+                a_newcomer_is_served_though_the_ways_between_cores_are_full
+                two_receive_buffers_serve_a_thousand_requests
+                two_send_slots_serve_a_thousand_requests
+                a_submission_queue_of_two_serves_a_thousand_requests
+                everything_scarce_at_once_serves_a_thousand_requests
+                who_waits_for_send_slots_and_goes_does_not_keep_the_others_waiting
+            }
+            timers {
+                silence_ends_a_connection_and_traffic_does_not
+                an_actor_may_go_on_when_idle
+                a_peer_that_never_closes_is_not_waited_for_beyond_the_deadline
+                a_half_closed_peer_is_subject_to_the_idle_timeout
+            }
+            systems {
+                several_listeners_have_codecs_of_their_own
+                several_systems_live_side_by_side
+                a_prompt_restart_binds_the_same_port
+                a_port_in_use_is_a_typed_error
+                a_listener_that_stops_leaves_its_connections
+                a_shutdown_under_load_answers_what_was_read
+                a_shutdown_serves_the_backlog
+                a_shutdown_at_the_limit_serves_who_waits
+                a_shutdown_counts_what_it_cuts_off
+                systems_start_and_end_in_a_row
+                a_system_may_be_dropped_with_everything_in_flight
+                messages_on_their_way_at_the_end_may_panic_when_dropped
+                more_cores_than_processors_serve
+                a_handler_that_asks_its_own_system_is_told_so
             }
         }
     };

@@ -15,7 +15,7 @@ use crate::world::World;
 const MANY: u64 = 1000;
 
 /// Planned panics are not reported: a thousand of them would hide the others.
-fn quietly() {
+pub(crate) fn quietly() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let report = panic::take_hook();

@@ -157,6 +157,15 @@ impl Events {
         }
     }
 
+    /// The address of the next one that starts, whatever happens to others before.
+    pub(crate) fn next_started(&self) -> Addr<Session> {
+        loop {
+            if let Told::Started(address) = self.next() {
+                return address;
+            }
+        }
+    }
+
     /// The reason for which the next one stops, whatever happens before.
     pub(crate) fn stopped(&self) -> StopReason {
         loop {

@@ -26,14 +26,12 @@ pub(crate) fn on(backend: BackendChoice, case: fn(BackendChoice)) {
     case(backend);
 }
 
-/// What a core holds, as [`Ledger::held`] gives it.
-type Held = Vec<[usize; 7]>;
-
 /// A system, with what it holds while nothing is going on.
 pub(crate) struct World {
     pub(crate) system: System,
     listeners: usize,
-    baseline: Held,
+    /// By core, as [`Ledger::held`] gives it.
+    baseline: Vec<[usize; 7]>,
 }
 
 impl World {
@@ -48,7 +46,7 @@ impl World {
         change(&mut config);
         let system = System::builder().cores(Cores::Count(cores)).backend(backend).config(config).build();
         let mut world =
-            World { system: system.expect("the system starts"), listeners: 0, baseline: Held::new() };
+            World { system: system.expect("the system starts"), listeners: 0, baseline: Vec::new() };
         world.remember();
         world
     }
@@ -70,13 +68,18 @@ impl World {
         self.remember();
     }
 
-    /// Waits until each listener accepts on each core, and takes that for the baseline. Actors that the case needs for
-    /// its whole length are spawned before.
+    /// Waits until there are no connections and each listener accepts on each core, and takes that for the baseline. Actors
+    /// that the case needs for its whole length are spawned before.
     pub(crate) fn remember(&mut self) {
         let listeners = self.listeners;
-        self.baseline = self.wait_for("its listeners to accept", |held| {
-            held.iter().all(|[_, operations, ..]| *operations == listeners)
+        let ledgers = self.wait_for("its listeners to accept", |ledgers| {
+            ledgers.iter().all(|ledger| {
+                let [sockets, operations, _, _, timers, leases, slots] = ledger.held();
+                [sockets, operations, ledger.socket_actors] == [listeners; 3]
+                    && [timers, leases, slots] == [0; 3]
+            })
         });
+        self.baseline = ledgers.iter().map(Ledger::held).collect();
     }
 
     pub(crate) fn ledgers(&self) -> Vec<Ledger> {
@@ -89,14 +92,13 @@ impl World {
     }
 
     /// Asks the ledgers until `done` says so; each question is a turn of every core.
-    pub(crate) fn wait_for(&self, what: &str, done: impl Fn(&Held) -> bool) -> Held {
+    pub(crate) fn wait_for(&self, what: &str, done: impl Fn(&[Ledger]) -> bool) -> Vec<Ledger> {
         let give_up = now().after(PATIENCE);
         loop {
-            let held = self.ledgers().iter().map(Ledger::held).collect();
-            if done(&held) {
-                return held;
-            }
             let ledgers = self.ledgers();
+            if done(&ledgers) {
+                return ledgers;
+            }
             assert!(now() < give_up, "waited in vain for {what}, baseline {:?}: {ledgers:#?}", self.baseline);
             std::thread::yield_now();
         }
@@ -113,7 +115,9 @@ impl World {
 
     /// Waits until everything that the case took has been given back.
     pub(crate) fn settle(&self) {
-        self.wait_for("the ledger to be at its baseline", |held| *held == self.baseline);
+        self.wait_for("the ledger to be at its baseline", |ledgers| {
+            ledgers.iter().map(Ledger::held).eq(self.baseline.iter().copied())
+        });
     }
 
     /// The end of a case: everything has been given back, and shutting down cuts nothing off.

@@ -1,0 +1,242 @@
+//! Limits on connections, and pools so small that everything waits for everything.
+//!
+//! Knows: credits, policies, sizes of pools. Must not know descriptors of the process.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+use odeon::prelude::*;
+use odeon::sys::Random;
+use odeon::{AtLimit, Config};
+
+use crate::client::{connect, ends_by_reset, exchange, expect, finish, pattern, request, rest, size};
+use crate::echo::{Echo, Frames};
+use crate::runner::on_core;
+use crate::session::{Habits, sessions};
+use crate::world::World;
+
+/// So many clients at once, each of which connects, is answered and leaves.
+fn crowd(address: SocketAddr, threads: usize, each: usize) {
+    thread::scope(|scope| {
+        for client in 0..threads {
+            scope.spawn(move || {
+                for round in 0..each {
+                    let mut stream = connect(address);
+                    request(&mut stream, &format!("echo {client} {round}"), &format!("{client} {round}\n"));
+                    if round % 2 == 0 {
+                        finish(&stream);
+                        assert_eq!(rest(&mut stream), b"");
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn limited(world: &mut World, max: usize, at_limit: AtLimit) -> SocketAddr {
+    let (make, _events) = sessions(Habits::default());
+    let listener = world.system.listener("127.0.0.1:0").max_connections(max).at_limit(at_limit).start(make);
+    world.listens();
+    listener.expect("a free port is found").address()
+}
+
+pub(crate) fn whoever_comes_beyond_the_limit_waits_and_is_served(on: BackendChoice) {
+    for (cores, max, threads) in [(1, 1, 100), (1, 3, 50), (2, 1, 100), (2, 3, 50)] {
+        let mut world = World::new(on, cores);
+        let address = limited(&mut world, max, AtLimit::Wait);
+        crowd(address, threads, 6);
+        assert_eq!(world.sum(|ledger| ledger.connections_opened), threads as u64 * 6, "nobody was dropped");
+        world.finish();
+    }
+}
+
+pub(crate) fn a_newcomer_waits_until_another_ends(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let address = limited(&mut world, 2, AtLimit::Wait);
+    let mut first = connect(address);
+    request(&mut first, "echo one", "one\n");
+    let mut second = connect(address);
+    request(&mut second, "echo two", "two\n");
+    let mut third = connect(address);
+    third.write_all(b"echo three\n").expect("the kernel takes it");
+    third.set_nonblocking(true).expect("a socket can be made not to block");
+    for _ in 0..100 {
+        world.ledgers();
+        let early = third.read(&mut [0; 1]).expect_err("it is not served yet");
+        assert_eq!(early.kind(), ErrorKind::WouldBlock);
+    }
+    third.set_nonblocking(false).expect("a socket can be made to block");
+    drop(first);
+    expect(&mut third, b"three\n");
+    request(&mut second, "echo two again", "two again\n");
+    drop((second, third));
+    world.finish();
+}
+
+pub(crate) fn whoever_comes_beyond_the_limit_is_refused(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let address = limited(&mut world, 2, AtLimit::Refuse);
+    for _ in 0..20 {
+        let mut kept: Vec<TcpStream> = (0..2).map(|_| connect(address)).collect();
+        for stream in &mut kept {
+            request(stream, "echo served", "served\n");
+        }
+        for _ in 0..5 {
+            assert!(ends_by_reset(&mut connect(address)), "one too many");
+        }
+        drop(kept);
+        world.settle();
+    }
+    world.finish();
+}
+
+pub(crate) fn the_limit_of_the_system_may_be_one(on: BackendChoice) {
+    for cores in [1, 2] {
+        let mut world = World::with(on, cores, |config| config.connections_max = Some(1));
+        let (make, _events) = sessions(Habits::default());
+        let address = world.serve(make);
+        let (make, _events) = sessions(Habits::default());
+        let other = world.serve(make);
+        thread::scope(|scope| {
+            scope.spawn(|| crowd(address, 20, 3));
+            scope.spawn(|| crowd(other, 20, 3));
+        });
+        world.finish();
+    }
+}
+
+pub(crate) fn a_newcomer_is_served_though_the_ways_between_cores_are_full(on: BackendChoice) {
+    let mut world = World::with(on, 2, |config| {
+        config.lane_capacity = 2;
+        config.inbox_capacity = 8;
+    });
+    let runners = [world.runner(0), world.runner(1)];
+    let address = limited(&mut world, 1, AtLimit::Wait);
+    for _ in 0..30 {
+        let mut first = connect(address);
+        request(&mut first, "echo one", "one\n");
+        let mut second = connect(address);
+        second.write_all(b"echo two\n").expect("the kernel takes it");
+        // Both lanes are crowded while the first connection ends, on whichever core it is.
+        for (runner, other) in [(runners[0], runners[1]), (runners[1], runners[0])] {
+            on_core(
+                runner,
+                move |_| {
+                    while other.tell(crate::runner::Run(Box::new(|_| Flow::Continue))).is_ok() {}
+                },
+            );
+        }
+        drop(first);
+        expect(&mut second, b"two\n");
+    }
+    world.finish();
+}
+
+/// A thousand requests of all sizes over twenty connections at once.
+fn mixed_requests(on: BackendChoice, change: impl FnOnce(&mut Config)) {
+    let mut world = World::with(on, 1, change);
+    let echo = world.serve(|_| Echo);
+    let frames = world.serve(|_| Frames);
+    thread::scope(|scope| {
+        for client in 0..20 {
+            scope.spawn(move || {
+                let mut random = Random::new(client);
+                let stream = connect(if client % 2 == 0 { echo } else { frames });
+                for round in 0..50 {
+                    let mut bytes = pattern(client << 32 | round, size(&mut random, 15));
+                    if client % 2 == 1 {
+                        let len = (bytes.len() as u32).to_be_bytes();
+                        bytes.splice(0..0, len);
+                    }
+                    exchange(&stream, &mut random, &bytes);
+                }
+            });
+        }
+    });
+    world.finish();
+}
+
+fn few_receive_buffers(config: &mut Config) {
+    config.receive_buffers = 2;
+    config.receive_buffer_bytes = 256;
+}
+
+fn few_send_slots(config: &mut Config) {
+    config.send_slots = [2, 0, 0, 0, 0];
+}
+
+fn few_entries(config: &mut Config) {
+    config.submission_entries = 2;
+    config.completion_entries = 4;
+}
+
+pub(crate) fn two_receive_buffers_serve_a_thousand_requests(on: BackendChoice) {
+    mixed_requests(on, few_receive_buffers);
+}
+
+pub(crate) fn two_send_slots_serve_a_thousand_requests(on: BackendChoice) {
+    mixed_requests(on, few_send_slots);
+    mixed_requests(on, |config| config.send_slots = [0, 0, 0, 1, 1]);
+}
+
+pub(crate) fn a_submission_queue_of_two_serves_a_thousand_requests(on: BackendChoice) {
+    mixed_requests(on, few_entries);
+}
+
+pub(crate) fn everything_scarce_at_once_serves_a_thousand_requests(on: BackendChoice) {
+    mixed_requests(on, |config| {
+        few_receive_buffers(config);
+        few_send_slots(config);
+        few_entries(config);
+        config.outbox_bytes_max = 40_000;
+        config.activation_messages = 1;
+    });
+}
+
+pub(crate) fn who_waits_for_send_slots_and_goes_does_not_keep_the_others_waiting(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.send_slots = [2, 0, 0, 0, 0]);
+    let (make, events) = sessions(Habits::default());
+    let address = world.serve(make);
+    // These take the slots and do not read: their sends stay in flight.
+    let mut holders: Vec<TcpStream> = Vec::new();
+    for _ in 0..2 {
+        let stream = connect(address);
+        events.next_started();
+        let mut fill = stream.try_clone().expect("a descriptor is left");
+        // More than the sockets take.
+        thread::spawn(move || drop(fill.write_all("big 1000000\n".repeat(12).as_bytes())));
+        stream.set_nonblocking(true).expect("a socket can be made not to block");
+        holders.push(stream);
+    }
+    // They wait for slots, and are aborted while they do; the one behind them is served all the same.
+    for _ in 0..20 {
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            let mut stream = connect(address);
+            stream.write_all(b"big 5000\n").expect("the kernel takes it");
+            waiting.push((stream, events.next_started()));
+        }
+        let mut last = connect(address);
+        last.write_all(b"big 5000\n").expect("the kernel takes it");
+        events.next_started();
+        world.ledgers();
+        waiting.iter().for_each(|(_, session)| session.abort());
+        // The holders read a little, so that slots come back one by one.
+        let mut got = Vec::new();
+        last.set_nonblocking(true).expect("a socket can be made not to block");
+        while got.len() < 5000 {
+            for holder in &mut holders {
+                let _ = holder.read(&mut [0; 1 << 16]);
+            }
+            let mut some = [0; 5000];
+            if let Ok(more) = last.read(&mut some) {
+                assert!(more > 0, "it is served");
+                got.extend_from_slice(&some[..more]);
+            }
+        }
+        assert!(got == pattern(1, 5000));
+    }
+    drop(holders);
+    world.finish();
+}

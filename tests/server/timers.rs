@@ -1,0 +1,102 @@
+//! Idle timeouts and deadlines of closing.
+//!
+//! Knows: what fires when. Must not know other ends.
+
+use std::io::Write;
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::sys::now;
+
+use crate::client::{connect, ends_by_reset, finish, request, rest};
+use crate::session::{Do, Events, Habits, Told, sessions};
+use crate::world::World;
+
+const QUIET: Duration = Duration::from_millis(60);
+
+fn idle(world: &mut World, habits: Habits) -> (std::net::SocketAddr, Events) {
+    let (make, events) = sessions(habits);
+    let listener = world.system.listener("127.0.0.1:0").idle_timeout(QUIET).start(make);
+    world.listens();
+    (listener.expect("a free port is found").address(), events)
+}
+
+pub(crate) fn silence_ends_a_connection_and_traffic_does_not(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (address, events) = idle(&mut world, Habits { last_words: "idle", ..Habits::default() });
+    let mut stream = connect(address);
+    events.started();
+    let start = now();
+    let mut last = start;
+    let mut longest = Duration::ZERO;
+    while now().since(start) < QUIET * 8 {
+        request(&mut stream, "echo busy", "busy\n");
+        longest = longest.max(now().since(last));
+        last = now();
+    }
+    // On a machine that did not run this test for so long it was silent after all.
+    if longest < QUIET {
+        assert_eq!(events.at_hand(), None, "traffic keeps it open");
+    }
+    assert_eq!(rest(&mut stream), b"idle");
+    assert_eq!(events.next(), Told::Idle);
+    assert_eq!(events.next(), Told::Stopped(StopReason::Idle));
+    assert!(now().since(last) >= QUIET, "not before its time");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn an_actor_may_go_on_when_idle(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (address, events) = idle(&mut world, Habits { stay_when_idle: 3, ..Habits::default() });
+    let mut stream = connect(address);
+    events.started();
+    let start = now();
+    for _ in 0..4 {
+        assert_eq!(events.next(), Told::Idle);
+    }
+    assert_eq!(events.next(), Told::Stopped(StopReason::Idle));
+    assert!(now().since(start) >= QUIET * 4, "each time as long again");
+    assert_eq!(rest(&mut stream), b"");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_peer_that_never_closes_is_not_waited_for_beyond_the_deadline(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.close_deadline = QUIET);
+    let (make, events) = sessions(Habits::default());
+    let address = world.serve(make);
+    // Reads the end and stays.
+    let mut stays = connect(address);
+    stays.write_all(b"echo hello\nclose\n").expect("the server reads");
+    assert_eq!(rest(&mut stays), b"hello\n");
+    // Does not even read, though there is much.
+    while events.stopped() != StopReason::Stopped {}
+    let mut deaf = connect(address);
+    let session = events.started();
+    for _ in 0..8 {
+        session.tell(Do::Write(vec![b'x'; 1_000_000])).or_dead_letter();
+        // One at a time, so that as much as possible is in the kernel.
+        request(&mut connect(address), "echo next", "next\n");
+    }
+    session.tell(Do::Close).or_dead_letter();
+    // Goes on writing, though nobody listens any more.
+    let mut talks = connect(address);
+    talks.write_all(b"close\n").expect("the server reads");
+    while talks.write_all(&[b'x'; 10_000]).is_ok() {}
+    world.settle();
+    ends_by_reset(&mut deaf);
+    drop((stays, deaf, talks));
+    world.finish();
+}
+
+pub(crate) fn a_half_closed_peer_is_subject_to_the_idle_timeout(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (address, events) = idle(&mut world, Habits { stay_after_end: true, ..Habits::default() });
+    let mut stream = connect(address);
+    finish(&stream);
+    assert_eq!(events.stopped(), StopReason::Idle);
+    assert_eq!(rest(&mut stream), b"");
+    drop(stream);
+    world.finish();
+}
