@@ -208,10 +208,12 @@ impl<A: Connection> ConnectionBody<A> {
     fn open(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         wire.phase = Phase::Open;
         wire.receive(activation);
-        if !wire.arm_idle(activation) {
-            return Batch::End(StopReason::Aborted);
+        let armed = wire.arm_idle(activation);
+        // Also where no timer can be set: `stopped` never comes without `started` before it.
+        match self.shell.start(cx, activation.core) {
+            Batch::Empty if !armed => Batch::End(StopReason::Aborted),
+            batch => batch,
         }
-        self.shell.start(cx, activation.core)
     }
 
     /// Takes notices in their order, and hands the frames in what has arrived to the actor.
