@@ -1,69 +1,64 @@
 //! The whole runtime on the simulated backend, seed by seed.
-use odeon::prelude::*;
-use odeon::system::simulation::{Faults, Simulation, SimulationConfig};
-use std::time::Duration;
+//!
+//! Knows: scenarios, seeds, how one is repeated. Must not know real time, sockets or threads.
+//!
+//! A seed decides everything: the number of cores, limits, accidents, what clients and actors do, and in which order the
+//! cores take their turns. What must hold whatever the scenario stands in [`world::World::finish`].
+//!
+//! `ODEON_SEEDS=20000 cargo test --release --test simulation` tries many; `ODEON_SEED=7` repeats one.
 
-struct Echo;
-impl Actor for Echo {
-    type Message = Never;
-    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
-        match message {}
-    }
-}
-impl Connection for Echo {
-    type Codec = Raw;
-    fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
-        cx.write(bytes);
-        Flow::Continue
-    }
+#[path = "simulation/canary.rs"]
+mod canary;
+#[path = "simulation/chat.rs"]
+mod chat;
+#[path = "simulation/crowd.rs"]
+mod crowd;
+#[path = "simulation/echo.rs"]
+mod echo;
+#[path = "simulation/journal.rs"]
+mod journal;
+#[path = "simulation/lives.rs"]
+mod lives;
+#[path = "simulation/messages.rs"]
+mod messages;
+#[path = "simulation/seeds.rs"]
+mod seeds;
+#[path = "simulation/world.rs"]
+mod world;
+
+/// Runs one seed; answers what is alike in two runs of it.
+type Scenario = fn(u64) -> [u64; 3];
+
+#[test]
+fn echo_loses_and_reorders_nothing() {
+    seeds::each("echo_loses_and_reorders_nothing", echo::run);
 }
 
 #[test]
-fn echo_under_faults() {
-    for seed in 0..300 {
-        let mut plan = SimulationConfig::new(seed);
-        plan.cores = 2;
-        plan.config.close_deadline = Duration::from_secs(3600);
-        plan.faults = Faults::from_seed(seed).harmless();
-        let mut simulation = Simulation::new(plan).unwrap();
-        let address = "10.0.0.1:80".parse().unwrap();
-        simulation.listener(address).start(|_| Echo).unwrap();
-        let network = simulation.network().clone();
-        let mut peers: Vec<_> =
-            (0..5).map(|_| (network.connect(address).unwrap(), Vec::new(), Vec::new())).collect();
-        for round in 0..40u64 {
-            for (n, (peer, sent, got)) in peers.iter_mut().enumerate() {
-                let bytes: Vec<u8> =
-                    (0..(round * 37 * (n as u64 + 1)) % 3000).map(|b| (b + round) as u8).collect();
-                let taken = peer.write(&bytes);
-                sent.extend_from_slice(&bytes[..taken]);
-                got.extend(peer.read(usize::MAX));
-            }
-            simulation.run_for(Duration::from_millis(3));
-        }
-        for (peer, _, _) in &mut peers {
-            peer.shutdown_write();
-        }
-        for _ in 0..2000 {
-            simulation.run_for(Duration::from_millis(10));
-            let mut ended = true;
-            for (peer, _, got) in &mut peers {
-                got.extend(peer.read(usize::MAX));
-                ended &= peer.is_ended();
-            }
-            if ended {
-                break;
-            }
-        }
-        for (peer, sent, got) in peers {
-            assert_eq!(sent.len(), got.len(), "seed {seed}");
-            assert!(sent == got);
-            assert!(peer.is_ended());
-        }
-        let (ledgers, leaked) = simulation.shutdown();
-        assert_eq!(leaked, 0, "seed {seed}");
-        for ledger in ledgers {
-            assert_eq!(ledger.held(), [0; 7], "seed {seed}: {ledger:?}");
+fn messages_keep_their_order_and_their_sum() {
+    seeds::each("messages_keep_their_order_and_their_sum", messages::run);
+}
+
+#[test]
+fn lives_end_once_whatever_panics() {
+    seeds::each("lives_end_once_whatever_panics", lives::run);
+}
+
+#[test]
+fn a_chat_across_cores_keeps_its_order() {
+    seeds::each("a_chat_across_cores_keeps_its_order", chat::run);
+}
+
+#[test]
+fn a_crowd_is_served_within_its_limits() {
+    seeds::each("a_crowd_is_served_within_its_limits", crowd::run);
+}
+
+#[test]
+fn a_seed_is_one_run() {
+    for run in [echo::run, messages::run, lives::run, chat::run, crowd::run] {
+        for seed in 0..if cfg!(miri) { 1 } else { 10 } {
+            assert_eq!(run(seed), run(seed), "two runs of seed {seed} differ");
         }
     }
 }

@@ -24,6 +24,8 @@ use super::{Error, ListenerBuilder, Result};
 use crate::actor::{self, Actor, Addr};
 use crate::config::Config;
 use crate::driver::Waker;
+#[doc(hidden)]
+pub use crate::driver::backend::sim::Canary;
 pub use crate::driver::backend::sim::{Faults, Network, Peer as SimPeer};
 use crate::driver::backend::sim::{Sim, SimConfig};
 use crate::driver::{Driver, Wait};
@@ -113,6 +115,12 @@ impl Simulation {
     #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The virtual time.
@@ -205,7 +213,6 @@ impl Simulation {
         const PHASES_MAX: u64 = 10_000_000;
         let mut steps = 0;
         loop {
-            // A core is held to be idle only after a whole turn: buffers that were released are seen by the next enter.
             for _ in 0..8 * self.cores.len() {
                 self.step();
                 steps += 1;
@@ -224,13 +231,16 @@ impl Simulation {
         self.cores.iter().all(|core| core.executor.is_idle())
     }
 
+    /// True if a whole turn of every core found nothing to do, from its first phase to its last: what an activation releases
+    /// is seen by the next enter only.
     fn turn_all_finds_nothing(&mut self) -> bool {
+        let before = self.network.trace();
         for index in 0..self.cores.len() {
             for _ in 0..8 {
                 self.step_core(index);
             }
         }
-        self.is_idle()
+        self.is_idle() && self.network.trace() == before
     }
 
     /// Lets time pass: settles, sets the clock forward to whatever comes next, and so on until `duration` has passed.
@@ -269,10 +279,9 @@ impl Simulation {
         self.cores.iter_mut().map(ledger).collect()
     }
 
-    /// Shuts down as a real system does, and answers what each core held after everything had stopped, and how many
-    /// operations could not be ended.
+    /// Shuts down as a real system does, and answers what was left of it.
     #[must_use]
-    pub fn shutdown(mut self) -> (Vec<Ledger>, usize) {
+    pub fn shutdown(mut self) -> Remains {
         for ending in [Ending::Connections, Ending::All, Ending::Abort] {
             for core in &self.cores {
                 let core = core.executor.core();
@@ -281,13 +290,25 @@ impl Simulation {
             self.run_for(self.config.drain_deadline + self.config.close_deadline);
         }
         let ledgers = self.ledgers();
-        let drain = |core: &mut SimCore| {
+        let (mut leaked, mut buffers_missing) = (0, 0);
+        for core in &mut self.cores {
             let pools = &core.executor.core().clone().pools;
-            core.executor.driver_mut().drain(pools, Duration::from_secs(1))
-        };
-        let leaked = self.cores.iter_mut().map(drain).sum();
-        (ledgers, leaked)
+            leaked += core.executor.driver_mut().drain(pools, Duration::from_secs(1));
+            buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
+        }
+        Remains { ledgers, leaked, buffers_missing }
     }
+}
+
+/// What is left of a simulated system after its shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// What each core held after everything had stopped: nothing.
+    pub ledgers: Vec<Ledger>,
+    /// Operations that could not be ended: none.
+    pub leaked: usize,
+    /// Receive buffers that were not free after the backend had given back those that it filled: none.
+    pub buffers_missing: usize,
 }
 
 impl Drop for Simulation {

@@ -23,7 +23,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use faults::Faults;
+pub use faults::{Canary, Faults};
 pub use network::Network;
 pub use peer::Peer;
 
@@ -338,15 +338,21 @@ impl Sim {
     fn read(&mut self, pools: &Pools, end: StreamEnd, buffer: u16) -> Result<Option<Lease>, Errno> {
         let short = self.random.chance(self.faults.short_receive);
         let part = if short { 1 + self.random.index(64) } else { usize::MAX };
-        let network = &self.network;
+        let (network, canary) = (&self.network, self.faults.canary);
         let lease = pools.receive.fill(buffer, |space| {
             let len = space.len().min(part);
-            Ok(network.with(end, |stream, side| stream.read(side, &mut space[..len]))?)
+            let count = network.with(end, |stream, side| stream.read(side, &mut space[..len]))?;
+            if canary == Canary::SwapBytes && count > 8 {
+                space.swap(0, 8);
+            }
+            Ok(count)
         });
         if pools.receive.is_full(buffer) {
             self.filling = None;
         } else if self.random.chance(self.faults.buffer_cut) {
-            pools.receive.give_back(buffer);
+            if canary != Canary::LoseBuffer {
+                pools.receive.give_back(buffer);
+            }
             self.filling = None;
         }
         lease.map_err(|error| Errno::of(&error))

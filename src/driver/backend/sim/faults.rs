@@ -44,6 +44,24 @@ pub struct Faults {
     pub slow_reader: f64,
     /// The longest delay, in nanoseconds of the virtual clock.
     pub delay_ns_max: u64,
+    /// A mistake of the backend itself, which whoever checks a simulation must notice: it shows that the check can fail.
+    #[doc(hidden)]
+    pub canary: Canary,
+}
+
+/// A mistake that a simulated backend makes on purpose.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Canary {
+    /// None.
+    #[default]
+    None,
+    /// A receive buffer that is given up before it is full is forgotten.
+    LoseBuffer,
+    /// Two of the bytes that one receive delivers have changed places.
+    SwapBytes,
+    /// The rest of a short send is taken for sent.
+    DropRest,
 }
 
 impl Default for Faults {
@@ -66,6 +84,7 @@ impl Default for Faults {
             failed_accept: 0.0,
             slow_reader: 0.0,
             delay_ns_max: 1_000_000,
+            canary: Canary::None,
         }
     }
 }
@@ -95,6 +114,7 @@ impl Faults {
             failed_accept: pick(0.1),
             slow_reader: pick(0.5),
             delay_ns_max: 1 + random.below(50_000_000),
+            canary: Canary::None,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Knows: the meaning of every op on the simulated network. Must not know when a core enters.
 
-use super::{Active, Outcome, Place, Sim, StreamEnd};
+use super::{Active, Canary, Outcome, Place, Sim, StreamEnd};
 use crate::driver::{Completion, Event, Operation, Pools, ReceiveEnd, SendStep, SocketId, Work};
 use crate::mem::Key;
 use crate::sys::{Errno, Time};
@@ -202,7 +202,8 @@ impl Sim {
         let left = (chain.bytes() - sent) as usize;
         let limit = if short && left > 1 { 1 + self.random.index(left - 1) } else { left };
         let taken = self.network.write(end, pools.send.segments(chain, *sent), limit)?;
-        Ok(u32::try_from(taken).expect("no more was taken than was given"))
+        let taken = u32::try_from(taken).expect("no more was taken than was given");
+        Ok(if self.faults.canary == Canary::DropRest { chain.bytes() - sent } else { taken })
     }
 
     fn is_cancelled(&self, id: SocketId) -> bool {
