@@ -116,18 +116,11 @@ fn tell<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) -> Result<(), SendE
 
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
     let mut message = Some(message);
-    let pushed = core.cells.with_head(raw.cell, |head: &Head<A>| {
+    let pushed = core.cells.reach(raw.cell, |head: &Head<A>| {
         let message = message.take().expect("the message is taken once");
         head.push(core, message, M::accepted)
     });
-    match pushed {
-        Some(Ok(())) => {
-            core.schedule(raw.cell);
-            Ok(())
-        }
-        Some(Err(error)) => Err(error),
-        None => Err(SendError::Stopped(message.take().expect("nobody took the message"))),
-    }
+    pushed.unwrap_or_else(|| Err(SendError::Stopped(message.take().expect("nobody took the message"))))
 }
 
 /// A message arrives from another core or thread. What the mailbox refuses is a dead letter.

@@ -1,12 +1,14 @@
 //! Actors at rest: what is stored of each on its core.
 //!
-//! Knows: slots, generations, the type of what is stored, notices waiting for a cell. Must not know what actors do.
+//! Knows: slots, generations, the type of what is stored, notices waiting for a cell, the order in which cells run. Must not
+//! know what actors do.
 //!
-//! A cell is a *head*, which addresses look for by its type, and a *body*, which is run. Both are one allocation.
+//! A cell is a *head*, which addresses look for by its type, and a *body*, which is run. Both are one allocation. The run
+//! queue is a list through the slots, so queueing never allocates.
 //!
 //! Invariants:
-//! 1. `stored` of an occupied slot points to a live `Stored<H, B>` of the types that its vtable was made for; the head
-//!    is its first field. Only shared references to it are ever made.
+//! 1. `stored` of an occupied slot points to a live `Stored<H, B>` of the types that its vtable was made for, and is null in
+//!    any other; the vtable comes first in it, the head second. Only shared references to it are ever made.
 //! 2. A `Stored` is freed only while `borrows` is zero: no reference into any of them is alive then.
 //! 3. References to slots never leave the functions of this file, and none is alive while `slots` grows or while code
 //!    from outside runs.
@@ -15,6 +17,7 @@
 use std::any::TypeId;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
@@ -46,16 +49,38 @@ pub enum Outcome {
     Ended,
 }
 
+/// What became of the cell that was next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activated {
+    /// None waited.
+    None,
+    /// It had ended meanwhile.
+    Gone,
+    /// It was run.
+    Cell(Key, Outcome),
+}
+
 #[repr(C)]
 struct Stored<H, B> {
+    vtable: &'static Vtable,
     head: H,
     body: B,
 }
 
+/// The beginning of a [`Stored`], whatever its body.
+#[repr(C)]
+struct Headed<H> {
+    vtable: &'static Vtable,
+    head: H,
+}
+
+/// Points to the beginning of a [`Stored`] of any type.
+type AnyStored = *mut &'static Vtable;
+
 struct Vtable {
     head: TypeId,
-    activate: unsafe fn(*const (), &Activation<'_>) -> Outcome,
-    free: unsafe fn(*mut ()),
+    activate: unsafe fn(AnyStored, &Activation<'_>) -> Outcome,
+    free: unsafe fn(AnyStored),
 }
 
 struct Vtables<H, B>(H, B);
@@ -66,7 +91,7 @@ impl<H: 'static, B: Body<H>> Vtables<H, B> {
 
 /// # Safety
 /// `stored` points to a live `Stored<H, B>` that is not freed meanwhile.
-unsafe fn activate<H, B: Body<H>>(stored: *const (), activation: &Activation<'_>) -> Outcome {
+unsafe fn activate<H, B: Body<H>>(stored: AnyStored, activation: &Activation<'_>) -> Outcome {
     // SAFETY: as the caller promises.
     let stored = unsafe { &*stored.cast::<Stored<H, B>>() };
     stored.body.activate(&stored.head, activation)
@@ -74,18 +99,21 @@ unsafe fn activate<H, B: Body<H>>(stored: *const (), activation: &Activation<'_>
 
 /// # Safety
 /// `stored` came from `Box::into_raw` of a `Stored<H, B>`, is not referred to, and is not used again.
-unsafe fn free<H, B>(stored: *mut ()) {
+unsafe fn free<H, B>(stored: AnyStored) {
     // SAFETY: as the caller promises.
     drop(unsafe { Box::from_raw(stored.cast::<Stored<H, B>>()) });
 }
 
 struct Slot {
-    stored: Cell<*mut ()>,
-    vtable: Cell<Option<&'static Vtable>>,
+    stored: Cell<AnyStored>,
     generation: Cell<u32>,
     notices: NoticeList,
+    /// The slot behind this one in the run queue.
+    next_ready: Cell<u32>,
     flags: Cell<u8>,
 }
+
+const NONE: u32 = u32::MAX;
 
 const QUEUED: u8 = 1;
 const CLOSED: u8 = 2;
@@ -111,7 +139,10 @@ pub struct Cells {
     capacity: u32,
     borrows: Cell<u32>,
     demands: Cell<u32>,
-    dead: RefCell<Vec<(*mut (), &'static Vtable)>>,
+    /// The ends of the run queue: slots whose flag says that they are queued, each once.
+    first_ready: Cell<u32>,
+    last_ready: Cell<u32>,
+    dead: RefCell<Vec<AnyStored>>,
     notices: Notices,
 }
 
@@ -146,9 +177,11 @@ impl Cells {
             free: RefCell::new(Vec::new()),
             live: Cell::new(0),
             live_io: Cell::new(0),
-            capacity,
+            capacity: capacity.min(NONE - 1),
             borrows: Cell::new(0),
             demands: Cell::new(0),
+            first_ready: Cell::new(NONE),
+            last_ready: Cell::new(NONE),
             dead: RefCell::new(Vec::new()),
             notices: Notices::new(),
         }
@@ -157,10 +190,9 @@ impl Cells {
     /// Stores a cell; hands its parts back when there is no room. **Costs** one allocation.
     pub fn insert<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
         let Some(index) = self.vacant() else { return Err((head, body)) };
-        let stored = Box::into_raw(Box::new(Stored { head, body })).cast::<()>();
+        let stored = Stored { vtable: &Vtables::<H, B>::VTABLE, head, body };
         let slot = self.slot(index).expect("a vacant slot exists");
-        slot.stored.set(stored);
-        slot.vtable.set(Some(&Vtables::<H, B>::VTABLE));
+        slot.stored.set(Box::into_raw(Box::new(stored)).cast());
         // Nothing of the occupant before reaches the new one, but that its slot may still stand in the run queue.
         slot.flags.set(slot.flags.get() & QUEUED);
         self.live.set(self.live.get() + 1);
@@ -177,10 +209,10 @@ impl Cells {
             return None;
         }
         slots.push(Slot {
-            stored: Cell::new(std::ptr::null_mut()),
-            vtable: Cell::new(None),
+            stored: Cell::new(ptr::null_mut()),
             generation: Cell::new(0),
             notices: NoticeList::new(),
+            next_ready: Cell::new(NONE),
             flags: Cell::new(0),
         });
         Some(slots.len() as u32 - 1)
@@ -194,41 +226,74 @@ impl Cells {
 
     fn occupied(&self, cell: Key) -> Option<&Slot> {
         self.slot(cell.index)
-            .filter(|slot| slot.generation.get() == cell.generation && slot.vtable.get().is_some())
+            .filter(|slot| slot.generation.get() == cell.generation && !slot.stored.get().is_null())
     }
 
-    /// Runs `look` on the head of a cell, if the cell exists, is open, and has a head of this type.
-    pub fn with_head<H: 'static, R>(&self, cell: Key, look: impl FnOnce(&H) -> R) -> Option<R> {
+    /// Runs `look` on the head of a cell, if the cell exists, is open, and has a head of this type; and queues the cell to
+    /// be run, for who looks for a head has something to put into it.
+    pub fn reach<H: 'static, R>(&self, cell: Key, look: impl FnOnce(&H) -> R) -> Option<R> {
         let slot = self.occupied(cell)?;
-        if slot.flags.get() & CLOSED != 0 || slot.vtable.get()?.head != TypeId::of::<H>() {
+        let stored = slot.stored.get();
+        // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
+        let vtable = unsafe { *stored };
+        if slot.flags.get() & CLOSED != 0 || vtable.head != TypeId::of::<H>() {
             return None;
         }
-        let stored = slot.stored.get();
+        self.enqueue(cell.index, slot);
         let _borrow = Borrow::new(&self.borrows);
-        // SAFETY: the slot is occupied by a `Stored` whose first field is an `H` (invariant 1, the type was compared), and
-        // it is not freed while the borrow is counted (invariant 2).
-        let head = unsafe { &*stored.cast::<H>() };
-        Some(look(head))
+        // SAFETY: a `Stored` whose head is an `H` (invariant 1, the type was compared) begins like a `Headed<H>`, and is not
+        // freed while the borrow is counted (invariant 2).
+        let stored = unsafe { &*stored.cast::<Headed<H>>() };
+        Some(look(&stored.head))
     }
 
-    /// Runs a cell once. `None` if it is gone.
-    pub fn activate(&self, core: &Core, index: u32) -> Option<(Key, Outcome)> {
-        let slot = self.slot(index)?;
+    /// Runs the cell that has waited longest.
+    pub fn activate_next(&self, core: &Core) -> Activated {
+        let index = self.first_ready.get();
+        let Some(slot) = self.slot(index) else { return Activated::None };
+        let next = slot.next_ready.get();
+        self.first_ready.set(next);
+        if next == NONE {
+            self.last_ready.set(NONE);
+        }
         slot.flags.set(slot.flags.get() & !QUEUED);
-        let vtable = slot.vtable.get()?;
-        let (stored, cell) = (slot.stored.get(), Key { index, generation: slot.generation.get() });
+        let stored = slot.stored.get();
+        if stored.is_null() {
+            return Activated::Gone;
+        }
+        let cell = Key { index, generation: slot.generation.get() };
         let _borrow = Borrow::new(&self.borrows);
+        // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
+        let vtable = unsafe { *stored };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
         let outcome = unsafe { (vtable.activate)(stored, &Activation { core, cell }) };
-        Some((cell, outcome))
+        Activated::Cell(cell, outcome)
     }
 
-    /// Marks a cell as queued; true if it was not.
-    pub fn queue(&self, cell: Key) -> bool {
-        let Some(slot) = self.occupied(cell) else { return false };
+    /// True if a cell waits to be run.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        self.first_ready.get() != NONE
+    }
+
+    /// Queues a cell to be run, unless it is queued already or gone.
+    pub fn schedule(&self, cell: Key) {
+        if let Some(slot) = self.occupied(cell) {
+            self.enqueue(cell.index, slot);
+        }
+    }
+
+    fn enqueue(&self, index: u32, slot: &Slot) {
         let flags = slot.flags.get();
+        if flags & QUEUED != 0 {
+            return;
+        }
         slot.flags.set(flags | QUEUED);
-        flags & QUEUED == 0
+        slot.next_ready.set(NONE);
+        match self.slot(self.last_ready.replace(index)) {
+            Some(last) => last.next_ready.set(index),
+            None => self.first_ready.set(index),
+        }
     }
 
     /// From now on no address finds the cell.
@@ -288,8 +353,7 @@ impl Cells {
     pub fn remove(&self, cell: Key) {
         let Some(slot) = self.occupied(cell) else { return };
         assert!(slot.notices.is_empty(), "a cell ended with a notice waiting for it");
-        let vtable = slot.vtable.take().expect("an occupied slot has a vtable");
-        self.dead.borrow_mut().push((slot.stored.replace(std::ptr::null_mut()), vtable));
+        self.dead.borrow_mut().push(slot.stored.replace(ptr::null_mut()));
         self.live.set(self.live.get() - 1);
         self.live_io.set(self.live_io.get() - usize::from(slot.flags.get() & IO != 0));
         // A slot whose generation would wrap is retired: an old address must never reach a stranger.
@@ -306,7 +370,9 @@ impl Cells {
     pub fn bury(&self) {
         assert_eq!(self.borrows.get(), 0, "cells are buried between activations");
         loop {
-            let Some((stored, vtable)) = self.dead.borrow_mut().pop() else { break };
+            let Some(stored) = self.dead.borrow_mut().pop() else { break };
+            // SAFETY: a `Stored` that is live until it is freed below; its first field is its vtable (invariant 1).
+            let vtable = unsafe { *stored };
             // SAFETY: taken out of its slot by `remove`, so nobody finds it any more; nobody refers to it, as no borrow is
             // alive (invariant 2); popped, so freed once.
             unsafe { (vtable.free)(stored) };
@@ -344,7 +410,7 @@ impl Cells {
     pub fn keys(&self) -> Vec<Key> {
         // SAFETY: only `vacant` grows the vector, and the reference ends in this function (invariant 3).
         let slots = unsafe { &*self.slots.get() };
-        let occupied = slots.iter().enumerate().filter(|(_, slot)| slot.vtable.get().is_some());
+        let occupied = slots.iter().enumerate().filter(|(_, slot)| !slot.stored.get().is_null());
         occupied.map(|(index, slot)| Key { index: index as u32, generation: slot.generation.get() }).collect()
     }
 }

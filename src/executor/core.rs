@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::address::{CoreId, RawAddress, token};
-use super::cell::{Activation, Body, Cells, Demand, Outcome};
+use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
 use super::links::Links;
 use super::notice::Notice;
@@ -43,7 +43,6 @@ pub struct Core {
     pub links: Links,
     clock: Clock,
     now: Cell<Time>,
-    ready: RefCell<VecDeque<u32>>,
     outbox: RefCell<Vec<(Token, Op)>>,
     timers: RefCell<Wheel>,
     requests: RefCell<Vec<Request>>,
@@ -89,7 +88,6 @@ impl Core {
             links,
             now: Cell::new(now),
             clock,
-            ready: RefCell::new(VecDeque::new()),
             outbox: RefCell::new(Vec::new()),
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
             requests: RefCell::new(Vec::new()),
@@ -197,9 +195,7 @@ impl Core {
 
     /// Queues a cell to be run, unless it is queued already.
     pub fn schedule(&self, cell: Key) {
-        if self.cells.queue(cell) {
-            self.ready.borrow_mut().push_back(cell.index);
-        }
+        self.cells.schedule(cell);
     }
 
     /// Tells a cell something, ahead of its messages, and queues it. Hands the notice back when the cell is gone.
@@ -268,22 +264,16 @@ impl Core {
     /// True if a cell waits to be run.
     #[must_use]
     pub fn has_ready(&self) -> bool {
-        !self.ready.borrow().is_empty()
-    }
-
-    /// Cells that wait to be run.
-    #[must_use]
-    pub fn ready_len(&self) -> usize {
-        self.ready.borrow().len()
+        self.cells.has_ready()
     }
 
     /// Runs the cell that has waited longest. False if none waits.
     pub fn run_next(&self) -> bool {
-        let Some(index) = self.ready.borrow_mut().pop_front() else { return false };
-        match self.cells.activate(self, index) {
-            Some((cell, Outcome::Again)) => self.schedule(cell),
-            Some((cell, Outcome::Ended)) => self.end(cell),
-            Some((_, Outcome::Rest)) | None => {}
+        match self.cells.activate_next(self) {
+            Activated::Cell(_, Outcome::Rest) | Activated::Gone => {}
+            Activated::Cell(cell, Outcome::Again) => self.schedule(cell),
+            Activated::Cell(cell, Outcome::Ended) => self.end(cell),
+            Activated::None => return false,
         }
         true
     }

@@ -6,29 +6,36 @@
 //! 1. A chunk belongs to one queue or lies in the pool. Each is an allocation of its own, so a queue's chunks stay valid
 //!    whatever becomes of the pool.
 //! 2. In a queue, the entries from `(head, read)` to `(tail, written)` are initialised, `len` of them; no others.
-//! 3. `head` and `tail` are chunks of this queue's class, linked by their headers, or both null when `len` is zero.
+//! 3. `head` and `tail` are chunks of this queue, linked by their headers, or both null when `len` is zero.
+//! 4. The header of a chunk is initialised from its allocation on, and says its class and, in a queue, how many entries it
+//!    holds. Only shared references to headers are ever made.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 /// Bytes per chunk of each class.
-const CLASSES: [usize; 4] = [256, 1024, 4096, 16_384];
-/// Fewer entries per chunk than this, and the next larger class is used.
-const ENTRIES_MIN: usize = 4;
+const CLASSES: [usize; 5] = [64, 256, 1024, 4096, 16_384];
+/// Fewer entries per chunk than this, and the next larger class is used. The first chunk of a queue may hold a single one:
+/// most queues never hold more, and a million that do are a million cache lines.
+const ENTRIES_MIN: usize = 8;
 const ALIGN: usize = 16;
 
 #[repr(C, align(16))]
 struct Header {
+    /// The next chunk of the queue, or of the pool's free ones.
     next: Cell<*mut Header>,
+    entries: Cell<u16>,
+    class: u8,
 }
 
 /// Chunks for the queues of one core, bounded in bytes.
 #[derive(Debug)]
 pub struct ChunkPool {
-    free: [RefCell<Vec<NonNull<u8>>>; CLASSES.len()],
+    /// Free chunks by class, the one given last first: it is in the cache.
+    free: [Cell<*mut Header>; CLASSES.len()],
     bytes: Cell<usize>,
     bytes_max: usize,
     taken: Cell<usize>,
@@ -38,7 +45,7 @@ impl ChunkPool {
     /// A pool that will hold at most `bytes_max` bytes in all chunks together. Takes no memory yet.
     #[must_use]
     pub fn new(bytes_max: usize) -> ChunkPool {
-        let free = std::array::from_fn(|_| RefCell::new(Vec::new()));
+        let free = [const { Cell::new(ptr::null_mut()) }; CLASSES.len()];
         ChunkPool { free, bytes: Cell::new(0), bytes_max, taken: Cell::new(0) }
     }
 
@@ -49,12 +56,17 @@ impl ChunkPool {
     }
 
     fn has_room(&self, class: usize) -> bool {
-        !self.free[class].borrow().is_empty() || self.bytes.get() + CLASSES[class] <= self.bytes_max
+        !self.free[class].get().is_null() || self.bytes.get() + CLASSES[class] <= self.bytes_max
     }
 
-    fn take(&self, class: usize) -> Option<NonNull<u8>> {
-        let chunk = match self.free[class].borrow_mut().pop() {
-            Some(chunk) => chunk,
+    fn take(&self, class: usize) -> Option<NonNull<Header>> {
+        let chunk = match NonNull::new(self.free[class].get()) {
+            Some(chunk) => {
+                // SAFETY: a chunk of the pool (invariant 1) has a header, only ever shared (invariant 4).
+                let header = unsafe { chunk.as_ref() };
+                self.free[class].set(header.next.replace(ptr::null_mut()));
+                chunk
+            }
             None => self.grow(class)?,
         };
         self.taken.set(self.taken.get() + 1);
@@ -62,29 +74,39 @@ impl ChunkPool {
     }
 
     #[cold]
-    fn grow(&self, class: usize) -> Option<NonNull<u8>> {
+    fn grow(&self, class: usize) -> Option<NonNull<Header>> {
         let bytes = self.bytes.get() + CLASSES[class];
         if bytes > self.bytes_max {
             return None;
         }
         self.bytes.set(bytes);
         // SAFETY: no class has size zero.
-        let chunk = unsafe { alloc(layout(class)) };
-        Some(NonNull::new(chunk).unwrap_or_else(|| handle_alloc_error(layout(class))))
+        let chunk = unsafe { alloc(layout(class)) }.cast::<Header>();
+        let chunk = NonNull::new(chunk).unwrap_or_else(|| handle_alloc_error(layout(class)));
+        let header = Header { next: Cell::new(ptr::null_mut()), entries: Cell::new(0), class: class as u8 };
+        // SAFETY: just allocated; every class is larger than a header and aligned for it.
+        unsafe { chunk.write(header) };
+        Some(chunk)
     }
 
-    fn give(&self, class: usize, chunk: NonNull<u8>) {
+    /// Takes back a chunk that no queue holds any more.
+    fn give(&self, chunk: NonNull<Header>) {
+        // SAFETY: a chunk has a header, only ever shared (invariant 4).
+        let header = unsafe { chunk.as_ref() };
         self.taken.set(self.taken.get() - 1);
-        self.free[class].borrow_mut().push(chunk);
+        header.next.set(self.free[usize::from(header.class)].replace(chunk.as_ptr()));
     }
 }
 
 impl Drop for ChunkPool {
     fn drop(&mut self) {
-        for (class, free) in self.free.iter_mut().enumerate() {
-            for chunk in free.get_mut().drain(..) {
+        for (class, free) in self.free.iter().enumerate() {
+            let mut free = free.get();
+            while let Some(chunk) = NonNull::new(free) {
+                // SAFETY: a chunk of the pool has a header (invariant 4), not looked at again below.
+                free = unsafe { chunk.as_ref() }.next.get();
                 // SAFETY: allocated in `grow` with the layout of its class; in the pool, so in no queue (invariant 1).
-                unsafe { dealloc(chunk.as_ptr(), layout(class)) };
+                unsafe { dealloc(chunk.as_ptr().cast(), layout(class)) };
             }
         }
     }
@@ -105,16 +127,24 @@ pub struct Fifo<T> {
 }
 
 impl<T> Fifo<T> {
-    const CLASS: usize = {
+    /// Of the first chunk, and of those that follow.
+    const FIRST: usize = Self::class_for(1);
+    const NEXT: usize = {
+        assert!(
+            Self::entries_in(CLASSES.len() - 1) >= 1,
+            "this message exceeds 16 KiB: put its large part into a Box"
+        );
+        assert!(align_of::<T>() <= ALIGN, "this message is aligned to more than 16 bytes: put it into a Box");
+        Self::class_for(ENTRIES_MIN)
+    };
+
+    const fn class_for(entries: usize) -> usize {
         let mut class = 0;
-        while class + 1 < CLASSES.len() && Self::entries_in(class) < ENTRIES_MIN {
+        while class + 1 < CLASSES.len() && Self::entries_in(class) < entries {
             class += 1;
         }
-        assert!(Self::entries_in(class) >= 1, "this message exceeds 16 KiB: put its large part into a Box");
-        assert!(align_of::<T>() <= ALIGN, "this message is aligned to more than 16 bytes: put it into a Box");
         class
-    };
-    const ENTRIES: u16 = Self::entries_in(Self::CLASS) as u16;
+    }
 
     const fn entries_in(class: usize) -> usize {
         let size = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
@@ -149,18 +179,17 @@ impl<T> Fifo<T> {
     /// True if [`Fifo::push`] would succeed now.
     #[must_use]
     pub fn has_room(&self, pool: &ChunkPool) -> bool {
-        let tail_has_room = !self.tail.get().is_null() && self.written.get() < Self::ENTRIES;
-        tail_has_room || pool.has_room(Self::CLASS)
+        self.tail_has_room() || pool.has_room(self.class_of_next())
     }
 
     /// Appends an entry; hands it back when the pool is exhausted.
     pub fn push(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
-        if (self.tail.get().is_null() || self.written.get() == Self::ENTRIES) && !self.extend(pool) {
+        if !self.tail_has_room() && !self.extend(pool) {
             return Err(value);
         }
         let written = self.written.get();
         let place = Self::entry(self.tail.get(), written);
-        // SAFETY: the tail chunk has room: `written < ENTRIES` after `extend`; the place holds no entry (invariant 2).
+        // SAFETY: the tail chunk has room, as was just made sure; the place holds no entry (invariant 2).
         unsafe { place.write(value) };
         self.written.set(written + 1);
         self.len.set(self.len.get() + 1);
@@ -175,40 +204,51 @@ impl<T> Fifo<T> {
         let value = unsafe { Self::entry(head, read).read() };
         self.len.set(len);
         self.read.set(read + 1);
-        if len == 0 || read + 1 == Self::ENTRIES {
+        // SAFETY: `len` was not zero, so the head is a chunk (invariant 3); its header is only ever shared (invariant 4).
+        if len == 0 || read + 1 == unsafe { &*head }.entries.get() {
             self.drop_head(pool, len == 0);
         }
         Some(value)
     }
 
+    fn tail_has_room(&self) -> bool {
+        // SAFETY: null, or a chunk of this queue (invariant 3), whose header is only ever shared (invariant 4).
+        unsafe { self.tail.get().as_ref() }.is_some_and(|tail| self.written.get() < tail.entries.get())
+    }
+
+    fn class_of_next(&self) -> usize {
+        if self.tail.get().is_null() { Self::FIRST } else { Self::NEXT }
+    }
+
     fn extend(&self, pool: &ChunkPool) -> bool {
-        let Some(chunk) = pool.take(Self::CLASS) else { return false };
-        let header = chunk.as_ptr().cast::<Header>();
-        // SAFETY: a chunk is larger than a header and aligned for it.
-        unsafe { header.write(Header { next: Cell::new(ptr::null_mut()) }) };
-        let tail = self.tail.replace(header);
-        if tail.is_null() {
-            self.head.set(header);
-            self.read.set(0);
-        } else {
-            // SAFETY: a chunk of this queue (invariant 3); only shared references to its header are ever made.
-            unsafe { &*tail }.next.set(header);
+        let class = self.class_of_next();
+        let Some(chunk) = pool.take(class) else { return false };
+        // SAFETY: a chunk has a header, only ever shared (invariant 4).
+        unsafe { chunk.as_ref() }.entries.set(Self::entries_in(class) as u16);
+        let tail = self.tail.replace(chunk.as_ptr());
+        // SAFETY: null, or a chunk of this queue (invariant 3), whose header is only ever shared (invariant 4).
+        match unsafe { tail.as_ref() } {
+            Some(tail) => tail.next.set(chunk.as_ptr()),
+            None => {
+                self.head.set(chunk.as_ptr());
+                self.read.set(0);
+            }
         }
         self.written.set(0);
         true
     }
 
     fn drop_head(&self, pool: &ChunkPool, empty: bool) {
-        let head = self.head.get();
-        // SAFETY: a chunk of this queue (invariant 3); only shared references to its header are ever made.
-        let next = unsafe { &*head }.next.get();
+        let head = NonNull::new(self.head.get()).expect("a queue with entries has a head");
+        // SAFETY: a chunk has a header, only ever shared (invariant 4).
+        let next = unsafe { head.as_ref() }.next.get();
         debug_assert_eq!(empty, next.is_null(), "the last chunk goes with the last entry");
         self.head.set(next);
         self.read.set(0);
         if next.is_null() {
             self.tail.set(ptr::null_mut());
         }
-        pool.give(Self::CLASS, NonNull::new(head.cast()).expect("a queue with entries has a head"));
+        pool.give(head);
     }
 
     fn entry(chunk: *mut Header, index: u16) -> *mut T {
@@ -273,9 +313,9 @@ mod tests {
 
     #[test]
     fn an_exhausted_pool_hands_the_entry_back() {
-        let pool = ChunkPool::new(256);
+        let pool = ChunkPool::new(64 + 256);
         let queue = Fifo::new();
-        let fitting = Fifo::<u64>::ENTRIES as u64;
+        let fitting = [0, 1].map(|class| Fifo::<u64>::entries_in(class) as u64).iter().sum();
         for entry in 0..fitting {
             queue.push(&pool, entry).unwrap();
         }
@@ -283,6 +323,20 @@ mod tests {
         assert_eq!(queue.pop(&pool), Some(0));
         assert_eq!(queue.len() as u64, fitting - 1);
         while queue.pop(&pool).is_some() {}
+    }
+
+    #[test]
+    fn a_few_entries_take_one_small_chunk() {
+        let pool = ChunkPool::new(64);
+        let queue = Fifo::new();
+        for _ in 0..2 {
+            queue.push(&pool, [7_u64; 3]).unwrap();
+            queue.push(&pool, [8; 3]).unwrap();
+            assert!(!queue.has_room(&pool));
+            assert_eq!(queue.push(&pool, [9; 3]), Err([9; 3]));
+            assert_eq!((queue.pop(&pool), queue.pop(&pool)), (Some([7; 3]), Some([8; 3])));
+            assert_eq!(pool.taken(), 0);
+        }
     }
 
     #[test]
