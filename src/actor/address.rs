@@ -107,13 +107,24 @@ impl<M: Message> Recipient<M> {
 fn tell<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) -> Result<(), SendError<M>> {
     current::with(|core| match core {
         Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw, message),
-        from => post(from, raw, arrive::<A, M>, message).map_err(|refused| match refused {
-            Refused::Full(message) => SendError::Full(message),
-            Refused::Gone(message) => SendError::Stopped(message),
-        }),
+        from => tell_there::<A, M>(from, raw, message),
     })
 }
 
+/// Kept out of line, so that what tells on its own core stays short.
+#[inline(never)]
+fn tell_there<A: Actor, M: SendTo<A>>(
+    from: Option<&Core>,
+    raw: RawAddress,
+    message: M,
+) -> Result<(), SendError<M>> {
+    post(from, raw, arrive::<A, M>, message).map_err(|refused| match refused {
+        Refused::Full(message) => SendError::Full(message),
+        Refused::Gone(message) => SendError::Stopped(message),
+    })
+}
+
+#[inline]
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
     let mut message = Some(message);
     let pushed = core.cells.reach(raw.cell, |head: &Head<A>| {

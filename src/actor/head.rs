@@ -35,8 +35,10 @@ impl<A: Actor> Head<A> {
         Ok(())
     }
 
-    pub(crate) fn pop(&self, chunks: &ChunkPool) -> Option<A::Message> {
-        self.mailbox.pop(chunks)
+    /// Takes the oldest message out and passes it to `handle`.
+    #[inline]
+    pub(crate) fn pop<R>(&self, chunks: &ChunkPool, handle: impl FnOnce(A::Message) -> R) -> Option<R> {
+        self.mailbox.pop_with(chunks, handle)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -45,7 +47,7 @@ impl<A: Actor> Head<A> {
 
     /// Counts and drops what is left.
     pub(crate) fn discard(&self, core: &Core) {
-        while let Some(message) = self.pop(&core.chunks) {
+        while let Some(message) = self.pop(&core.chunks, |message| message) {
             core.counters.dead_letter(DeadReason::Stopped);
             core.drop_contained(message);
         }

@@ -65,8 +65,8 @@ impl<A: Actor> Shell<A> {
         let before = budget.handled();
         let batch = self.call(core, |actor| {
             loop {
-                let Some(message) = head.pop(&core.chunks) else { return Batch::Empty };
-                let flow = actor.handle(message, cx);
+                let flow = head.pop(&core.chunks, |message| actor.handle(message, cx));
+                let Some(flow) = flow else { return Batch::Empty };
                 let more = budget.spend(core);
                 if flow != Flow::Continue {
                     return Batch::End(StopReason::Stopped);

@@ -144,6 +144,7 @@ impl Core {
     }
 
     /// Counts a panic, and drops what it carried: that too is a user's value, and leaked if its `Drop` panics.
+    #[cold]
     fn drop_panic(&self, panic: Box<dyn Any + Send>) {
         Counters::add(&self.counters.panics, 1);
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
@@ -278,6 +279,7 @@ impl Core {
         true
     }
 
+    #[inline(never)]
     fn end(&self, cell: Key) {
         self.cells.remove(cell);
         self.cells.bury();

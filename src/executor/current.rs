@@ -30,6 +30,7 @@ pub fn scope<R>(core: &Core, run: impl FnOnce() -> R) -> R {
 }
 
 /// Calls `look` with the current core of this thread; `None` on a thread that runs none.
+#[inline]
 pub fn with<R>(look: impl FnOnce(Option<&Core>) -> R) -> R {
     let core = CURRENT.get();
     // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).

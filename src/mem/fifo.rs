@@ -198,17 +198,25 @@ impl<T> Fifo<T> {
 
     /// Takes the oldest entry.
     pub fn pop(&self, pool: &ChunkPool) -> Option<T> {
+        self.pop_with(pool, |entry| entry)
+    }
+
+    /// Takes the oldest entry and passes it to `take`, which may push to this queue and pop from it. Moves the entry once,
+    /// from its chunk to where `take` wants it.
+    #[inline]
+    pub fn pop_with<R>(&self, pool: &ChunkPool, take: impl FnOnce(T) -> R) -> Option<R> {
         let len = self.len.get().checked_sub(1)?;
         let (head, read) = (self.head.get(), self.read.get());
-        // SAFETY: `len` was not zero, so the entry at `(head, read)` is initialised (invariant 2); it leaves the queue below.
-        let value = unsafe { Self::entry(head, read).read() };
         self.len.set(len);
         self.read.set(read + 1);
         // SAFETY: `len` was not zero, so the head is a chunk (invariant 3); its header is only ever shared (invariant 4).
         if len == 0 || read + 1 == unsafe { &*head }.entries.get() {
             self.drop_head(pool, len == 0);
         }
-        Some(value)
+        // SAFETY: `len` was not zero, so the entry at `(head, read)` was initialised (invariant 2) and has left the queue above.
+        // Its chunk may lie in the pool by now, which keeps it, and nobody has written to it since.
+        let entry = unsafe { Self::entry(head, read).read() };
+        Some(take(entry))
     }
 
     fn tail_has_room(&self) -> bool {
