@@ -126,12 +126,10 @@ fn tell_there<A: Actor, M: SendTo<A>>(
 
 #[inline]
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
-    let mut message = Some(message);
-    let pushed = core.cells.reach(raw.cell, |head: &Head<A>| {
-        let message = message.take().expect("the message is taken once");
-        head.push(core, message, M::accepted)
-    });
-    pushed.unwrap_or_else(|| Err(SendError::Stopped(message.take().expect("nobody took the message"))))
+    match core.cells.reach::<Head<A>>(raw.cell) {
+        Some(head) => head.push(core, message, M::accepted),
+        None => Err(SendError::Stopped(message)),
+    }
 }
 
 /// A message arrives from another core or thread. What the mailbox refuses is a dead letter.

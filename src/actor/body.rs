@@ -31,16 +31,19 @@ impl<A: Actor> Body<Head<A>> for Plain<A> {
 
 impl<A: Actor> Plain<A> {
     fn run(&self, head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        if !self.started.replace(true) {
+        let starting = !self.started.replace(true);
+        if starting {
             let batch = self.shell.start(cx, activation.core);
             if batch != Batch::Empty {
                 return batch;
             }
         }
-        match activation.core.cells.take_demand(activation.cell) {
-            Some(Demand::Stop) => return Batch::End(StopReason::Stopped),
-            Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
-            None => {}
+        if activation.demanded || starting {
+            match activation.core.cells.take_demand(activation.cell) {
+                Some(Demand::Stop) => return Batch::End(StopReason::Stopped),
+                Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
+                None => {}
+            }
         }
         self.shell.handle_messages(head, activation, &mut Budget::new(), cx)
     }

@@ -16,6 +16,7 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -36,6 +37,8 @@ pub struct Activation<'a> {
     pub core: &'a Core,
     /// The cell's own name.
     pub cell: Key,
+    /// Something was asked of the cell before it ran: see [`Cells::take_demand`].
+    pub demanded: bool,
 }
 
 /// How an activation ended.
@@ -168,6 +171,20 @@ impl Drop for Borrow<'_> {
     }
 }
 
+/// The head of a cell, which stays where it is meanwhile, even if the cell ends.
+pub struct Reached<'a, H> {
+    head: &'a H,
+    _borrow: Borrow<'a>,
+}
+
+impl<H> Deref for Reached<'_, H> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        self.head
+    }
+}
+
 impl Cells {
     /// Room for at most `capacity` cells; memory comes as it is needed.
     #[must_use]
@@ -229,9 +246,10 @@ impl Cells {
             .filter(|slot| slot.generation.get() == cell.generation && !slot.stored.get().is_null())
     }
 
-    /// Runs `look` on the head of a cell, if the cell exists, is open, and has a head of this type; and queues the cell to
-    /// be run, for who looks for a head has something to put into it.
-    pub fn reach<H: 'static, R>(&self, cell: Key, look: impl FnOnce(&H) -> R) -> Option<R> {
+    /// The head of a cell, if the cell exists, is open, and has a head of this type; and queues the cell to be run, for who
+    /// looks for a head has something to put into it.
+    #[inline]
+    pub fn reach<H: 'static>(&self, cell: Key) -> Option<Reached<'_, H>> {
         let slot = self.occupied(cell)?;
         let stored = slot.stored.get();
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
@@ -240,11 +258,11 @@ impl Cells {
             return None;
         }
         self.enqueue(cell.index, slot);
-        let _borrow = Borrow::new(&self.borrows);
+        let borrow = Borrow::new(&self.borrows);
         // SAFETY: a `Stored` whose head is an `H` (invariant 1, the type was compared) begins like a `Headed<H>`, and is not
-        // freed while the borrow is counted (invariant 2).
+        // freed while the borrow is counted (invariant 2), which is as long as what is answered here lives.
         let stored = unsafe { &*stored.cast::<Headed<H>>() };
-        Some(look(&stored.head))
+        Some(Reached { head: &stored.head, _borrow: borrow })
     }
 
     /// Runs the cell that has waited longest.
@@ -256,17 +274,19 @@ impl Cells {
         if next == NONE {
             self.last_ready.set(NONE);
         }
-        slot.flags.set(slot.flags.get() & !QUEUED);
+        let flags = slot.flags.get();
+        slot.flags.set(flags & !QUEUED);
         let stored = slot.stored.get();
         if stored.is_null() {
             return Activated::Gone;
         }
         let cell = Key { index, generation: slot.generation.get() };
+        let activation = Activation { core, cell, demanded: flags & (STOP | ABORT) != 0 };
         let _borrow = Borrow::new(&self.borrows);
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
         let vtable = unsafe { *stored };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
-        let outcome = unsafe { (vtable.activate)(stored, &Activation { core, cell }) };
+        let outcome = unsafe { (vtable.activate)(stored, &activation) };
         Activated::Cell(cell, outcome)
     }
 

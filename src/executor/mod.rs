@@ -19,7 +19,7 @@ mod turn;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
-pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome};
+pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Reached};
 pub use core::{Budget, Core, Ending};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};
 pub use envelope::{Envelope, INLINE_BYTES, is_inline};
