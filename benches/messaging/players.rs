@@ -73,15 +73,14 @@ impl Ring {
     fn new(cores: usize, size: usize) -> Ring {
         let system = system(cores);
         let (report, laps) = channel();
-        let player = |place| {
-            let player = Player { next: None, started: (Time::ZERO, 0), report: report.clone() };
+        let spawn = |place, next| {
+            let player = Player { next, started: (Time::ZERO, 0), report: report.clone() };
             system.spawn_on(place, player).expect("there is room for a ring")
         };
-        let players: Vec<_> = (0..size).map(player).collect();
-        for (place, player) in players.iter().enumerate() {
-            player.tell(Play::Meet(players[(place + 1) % size])).or_dead_letter();
-        }
-        Ring { first: players[0], laps, size: size as u64, _system: system }
+        let first = spawn(0, None);
+        let second = (1..size).rev().fold(first, |next, place| spawn(place, Some(next)));
+        first.tell(Play::Meet(second)).or_dead_letter();
+        Ring { first, laps, size: size as u64, _system: system }
     }
 
     /// Plays `hops` or a few more; answers nanoseconds and allocations of each.
