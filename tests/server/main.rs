@@ -6,6 +6,7 @@
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
+mod child;
 mod client;
 mod echo;
 mod endings;
@@ -13,8 +14,10 @@ mod limits;
 mod messages;
 mod panics;
 mod pressure;
+mod process;
 mod runner;
 mod session;
+mod soak;
 mod systems;
 mod timers;
 mod world;
@@ -113,6 +116,16 @@ macro_rules! every_case_on {
                 messages_on_their_way_at_the_end_may_panic_when_dropped
                 more_cores_than_processors_serve
                 a_handler_that_asks_its_own_system_is_told_so
+            }
+            process {
+                a_listener_survives_a_want_of_descriptors
+                the_environment_chooses_the_backend
+                a_limit_that_the_machine_cannot_honour_is_an_error
+                the_limit_on_descriptors_bounds_the_connections
+            }
+            soak {
+                connections_that_come_and_go_leave_everything_as_it_was
+                many_connections_are_open_at_once
             }
         }
     };

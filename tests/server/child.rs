@@ -1,0 +1,56 @@
+//! Cases that need a process of their own: another limit, another environment.
+//!
+//! Knows: how a case runs itself again. Must not know what for.
+
+use std::env;
+use std::process::{Child, Command, Stdio};
+
+use odeon::BackendChoice;
+
+const ROLE: &str = "ODEON_TEST_CHILD";
+
+/// The name of a backend, as the module of its cases has it.
+pub(crate) fn name(on: BackendChoice) -> &'static str {
+    match on {
+        BackendChoice::Uring => "uring",
+        BackendChoice::Mio => "mio",
+        BackendChoice::Auto => unreachable!("no cases are made for it"),
+    }
+}
+
+/// What this process is to do in a case that has started it; none in the process that runs the tests.
+pub(crate) fn role() -> Option<String> {
+    env::var(ROLE).ok()
+}
+
+/// Starts this program again with one case, in a role, with other limits as the shell sets them.
+pub(crate) fn start(
+    on: BackendChoice,
+    case: &str,
+    role: &str,
+    limits: &str,
+    variables: &[(&str, &str)],
+) -> Child {
+    let program = env::current_exe().expect("the program knows its own path");
+    let case = format!("{}::{case}", name(on));
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!("{limits}; exec \"$0\" --exact \"$1\" --nocapture --test-threads 1"))
+        .args([program.as_os_str(), case.as_ref()])
+        .env(ROLE, role)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("there is a shell")
+}
+
+/// The same; waits for its end, which must be a good one.
+pub(crate) fn run(on: BackendChoice, case: &str, role: &str, limits: &str, variables: &[(&str, &str)]) {
+    let output = start(on, case, role, limits, variables).wait_with_output().expect("it was started");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
+    assert!(said.contains("1 passed"), "the case did not run:\n{said}\n{complained}");
+}

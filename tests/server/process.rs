@@ -1,0 +1,110 @@
+//! What the process allows: descriptors, backends, the environment.
+//!
+//! Knows: limits of the process and what becomes of them. Must not know connections in any detail.
+
+use std::fs::File;
+use std::io::Write;
+
+use odeon::prelude::*;
+use odeon::{Error, ShutdownReport};
+
+use crate::child::{self, name, role};
+use crate::client::{connect, expect, request};
+use crate::session::{Habits, sessions};
+use crate::world::World;
+
+pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
+    if role().is_none() {
+        return child::run(on, "a_listener_survives_a_want_of_descriptors", "starve", "ulimit -n 128", &[]);
+    }
+    let mut world = World::new(on, 1);
+    let (make, _events) = sessions(Habits::default());
+    let address = world.serve(make);
+    request(&mut connect(address), "echo hello", "hello\n");
+    world.settle();
+    for _ in 0..5 {
+        let mut hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert!(hoard.len() < 128, "the limit is in force");
+        hoard.pop();
+        // Takes the last one: none is left for the other end.
+        let mut stream = connect(address);
+        stream.write_all(b"echo patience\n").expect("the kernel takes it");
+        if on == BackendChoice::Mio {
+            world.wait_for("the listener to back off", |cores| cores[0].timers > 0);
+            let before = world.ledgers()[0];
+            world.wait_for("the next try", |cores| cores[0].timers == 0);
+            world.wait_for("the listener to back off again", |cores| cores[0].timers > 0);
+            assert_eq!(world.ledgers()[0].connections_opened, before.connections_opened);
+        }
+        drop(hoard);
+        expect(&mut stream, b"patience\n");
+        drop(stream);
+        world.settle();
+    }
+    world.finish();
+}
+
+pub(crate) fn the_environment_chooses_the_backend(on: BackendChoice) {
+    const CASE: &str = "the_environment_chooses_the_backend";
+    let build = || System::builder().cores(Cores::Count(1)).build();
+    match role().as_deref() {
+        None => {
+            child::run(on, CASE, "choose", "true", &[("ODEON_BACKEND", name(on))]);
+            child::run(on, CASE, "nonsense", "true", &[("ODEON_BACKEND", "kqueue")]);
+            child::run(on, CASE, "overrule", "true", &[("ODEON_BACKEND", "kqueue")]);
+        }
+        Some("choose") => {
+            let system = build().expect("the backend can be used: other cases ran on it");
+            assert_eq!(system.backend(), name(on));
+        }
+        Some("nonsense") => {
+            let Err(error) = build() else { panic!("there is no such backend") };
+            assert!(matches!(&error, Error::UnknownBackend(name) if name == "kqueue"), "{error}");
+        }
+        Some(_) => {
+            let system = System::builder().cores(Cores::Count(1)).backend(on).build();
+            let system = system.expect("what the program asks for comes before the environment");
+            assert_eq!(system.backend(), name(on));
+            assert_eq!(system.shutdown(), ShutdownReport::default());
+        }
+    }
+}
+
+pub(crate) fn a_limit_that_the_machine_cannot_honour_is_an_error(on: BackendChoice) {
+    let mut config = Config::default();
+    config.connections_max = Some(1 << 30);
+    let Err(error) = System::builder().backend(on).config(config).build() else {
+        panic!("it cannot be honoured")
+    };
+    let Error::Limit { limit, asked, allowed, cure } = &error else { panic!("another error: {error}") };
+    assert_eq!((*limit, *asked), ("connections_max", 1 << 30));
+    assert!(*allowed < 1 << 30 && cure.contains("ulimit"), "{error}");
+    for cores in [0, 1025] {
+        let built = System::builder().cores(Cores::Count(cores)).backend(on).build();
+        assert!(matches!(built, Err(Error::Cores(count)) if count == cores));
+    }
+}
+
+pub(crate) fn the_limit_on_descriptors_bounds_the_connections(on: BackendChoice) {
+    if role().is_none() {
+        return child::run(
+            on,
+            "the_limit_on_descriptors_bounds_the_connections",
+            "few",
+            "ulimit -n 100",
+            &[],
+        );
+    }
+    let mut world = World::new(on, 1);
+    assert_eq!(world.system.config().connections_max, Some(36));
+    let (make, _events) = sessions(Habits::default());
+    let address = world.serve(make);
+    // More clients than there may be connections, one after the other and some at a time.
+    for _ in 0..20 {
+        let mut streams: Vec<_> = (0..20).map(|_| connect(address)).collect();
+        for stream in &mut streams {
+            request(stream, "echo hello", "hello\n");
+        }
+    }
+    world.finish();
+}
