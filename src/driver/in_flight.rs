@@ -23,6 +23,8 @@ pub enum Work {
     Cancel,
     /// See [`Op::Shutdown`].
     Shutdown { both: bool },
+    /// See [`Op::Reset`].
+    Reset,
     /// See [`Op::Close`].
     Close { reset: bool },
     /// The backend's own: a wake from another thread. It answers nobody.
@@ -153,6 +155,7 @@ impl<S> InFlight<S> {
             Op::Send { socket, chain } => (socket, Work::Send { chain, sent: 0 }),
             Op::Cancel { socket } => (socket, Work::Cancel),
             Op::Shutdown { socket, both } => (socket, Work::Shutdown { both }),
+            Op::Reset { socket } => (socket, Work::Reset),
             Op::Close { socket, reset } => (socket, Work::Close { reset }),
         };
         let Some(socket) = self.sockets.get_mut(id.0) else {
@@ -168,7 +171,7 @@ impl<S> InFlight<S> {
                 assert!(*both || socket.outward.is_none(), "a shutdown ahead of a send in flight");
             }
             Work::Close { .. } => assert!(socket.operations == 0, "closing a socket that is in use"),
-            Work::Cancel | Work::Wake => {}
+            Work::Cancel | Work::Reset | Work::Wake => {}
         }
         let closing = matches!(work, Work::Close { .. });
         let inward = matches!(work, Work::Accept | Work::Receive);
@@ -269,7 +272,7 @@ fn refused(work: Work, send: &SendPool) -> Event {
             Event::Sent { bytes: 0, error: Some(Errno::EBADF) }
         }
         Work::Cancel | Work::Wake => Event::Cancelled,
-        Work::Shutdown { .. } => Event::ShutDown { error: Some(Errno::EBADF) },
+        Work::Shutdown { .. } | Work::Reset => Event::ShutDown { error: Some(Errno::EBADF) },
         Work::Close { .. } => Event::Closed,
     }
 }

@@ -30,6 +30,9 @@ pub enum Op {
     /// Shut down the sending direction (the peer reads the end of the stream), or both. Last: [`Event::ShutDown`].
     /// Never while a send is under way, unless `both`.
     Shutdown { socket: SocketId, both: bool },
+    /// Reset the connection, whatever is under way on it, which ends by this: the peer sees a reset and not the end of a
+    /// stream, and bytes that the kernel still holds are dropped. Last: [`Event::ShutDown`].
+    Reset { socket: SocketId },
     /// Close a socket on which nothing else is under way. `reset`: the peer sees a reset, and bytes that the kernel
     /// still holds are dropped. Last: [`Event::Closed`]; from then on the id is stale.
     Close { socket: SocketId, reset: bool },
@@ -60,7 +63,7 @@ pub enum Event {
     Sent { bytes: u32, error: Option<Errno> },
     /// Last of [`Op::Cancel`].
     Cancelled,
-    /// Last of [`Op::Shutdown`].
+    /// Last of [`Op::Shutdown`] and of [`Op::Reset`].
     ShutDown { error: Option<Errno> },
     /// Last of [`Op::Close`].
     Closed,

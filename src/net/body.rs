@@ -518,9 +518,10 @@ impl<C: Decode> Wire<C> {
         }
         self.reset = reset;
         self.phase = Phase::Ending;
-        if reset && self.sending == 0 {
+        if reset {
             // No shutdown: the peer would read the end of a stream that was cut short.
-            self.end_receive(activation);
+            self.others += 1;
+            activation.core.push(activation.cell, Op::Reset { socket: self.socket });
         } else {
             self.shutdown(activation, true);
         }

@@ -139,6 +139,35 @@ pub fn a_shutdown_ends_what_is_under_way_and_then_a_close_ends_the_socket<H: Har
     world.finish();
 }
 
+pub fn a_reset_ends_what_is_under_way_and_is_not_the_end_of_a_stream<H: Harness>(round: u32) {
+    const TOTAL: usize = 3 << 20;
+    let limits = Limits { send_slots: [0, 0, 0, 0, 48], ..Limits::default() };
+    for sending in [false, true] {
+        let mut world = World::<H>::start(round, &limits);
+        let (socket, mut client) = world.connection_with(Some(4096));
+        let receive = world.receive(socket);
+        let send = sending.then(|| world.send(socket, &pattern(0, TOTAL)));
+        for _ in 0..10 {
+            world.step();
+        }
+        let reset = world.submit(Op::Reset { socket });
+        assert_eq!(world.await_last(reset), Last::ShutDown(None));
+        assert!(matches!(world.await_last(receive), Last::ReceiveEnded(_)));
+        if let Some(send) = send {
+            let Last::Sent { bytes, error } = world.await_last(send) else { panic!("a send answers as one") };
+            assert!((bytes as usize) < TOTAL && error.is_some(), "the rest of the send was cut off");
+        }
+        let close = world.submit(Op::Close { socket, reset: true });
+        assert_eq!(world.await_last(close), Last::Closed);
+        world.until("a reset at the client", |_| {
+            client.read(1 << 16);
+            assert!(!client.is_ended(), "a stream that was cut short does not look like one that ended");
+            client.is_reset()
+        });
+        world.finish();
+    }
+}
+
 pub fn a_close_delivers_what_was_sent<H: Harness>(round: u32) {
     const TOTAL: usize = 50_000;
     let mut world = World::<H>::start(round, &Limits::default());

@@ -50,6 +50,7 @@ macro_rules! every_case_on {
                 a_cancelled_receive_loses_nothing
                 a_cancel_with_nothing_to_cancel_answers
                 a_shutdown_ends_what_is_under_way_and_then_a_close_ends_the_socket
+                a_reset_ends_what_is_under_way_and_is_not_the_end_of_a_stream
                 a_close_delivers_what_was_sent
                 a_close_with_reset_is_seen_as_one
             }

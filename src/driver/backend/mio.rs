@@ -23,8 +23,8 @@ use ::mio::{Events, Poll};
 use self::source::Source;
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools, ReceiveEnd, Socket,
-    SocketId, Token, Waker, Work,
+    Completion, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools, ReceiveEnd, SendStep,
+    Socket, SocketId, Token, Waker, Work,
 };
 use crate::mem::Key;
 use crate::sys::{self, Errno, Time};
@@ -83,13 +83,14 @@ impl Mio {
     }
 
     /// Starts an op that has been entered in the table.
-    fn start(&mut self, key: Key) {
+    fn start(&mut self, pools: &Pools, key: Key) {
         let operation = self.table.operation(key).expect("it has just been entered");
         let id = operation.socket;
         match operation.work {
             Work::Accept | Work::Receive | Work::Send { .. } => self.look_at(id),
             Work::Cancel => self.cancel(key, id),
             Work::Shutdown { both } => self.shut_down(key, id, both),
+            Work::Reset => self.reset(pools, key, id),
             Work::Close { reset } => {
                 let (completion, source) = self.table.end_close(key);
                 source.close(reset);
@@ -112,6 +113,25 @@ impl Mio {
         }
         let operation = self.table.end(key);
         self.answers.push(Completion { token: operation.token, event: Event::Cancelled });
+    }
+
+    /// Ends whatever is under way: between two calls the kernel knows nothing of it. The close that follows resets.
+    fn reset(&mut self, pools: &Pools, key: Key, id: SocketId) {
+        let under_way = self.table.socket(id).map(|socket| (socket.inward, socket.outward));
+        let (inward, outward) = under_way.unwrap_or_default();
+        if let Some(inward) = inward {
+            let token = self.table.end(inward).token;
+            let why = ReceiveEnd::Failed(Errno::ECONNRESET);
+            self.answers.push(Completion { token, event: Event::ReceiveEnded { why } });
+        }
+        if let Some(outward) = outward
+            && let SendStep::Done(completion) =
+                self.table.advance_send(outward, Err(Errno::ECONNRESET), &pools.send)
+        {
+            self.answers.push(completion);
+        }
+        let token = self.table.end(key).token;
+        self.answers.push(Completion { token, event: Event::ShutDown { error: None } });
     }
 
     fn shut_down(&mut self, key: Key, id: SocketId, both: bool) {
@@ -182,7 +202,7 @@ impl Backend for Mio {
 
     fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
         match self.table.begin(token, op, &pools.send) {
-            Ok(key) => self.start(key),
+            Ok(key) => self.start(pools, key),
             Err(refused) => self.answers.push(refused),
         }
     }

@@ -185,7 +185,7 @@ impl Backend for Null {
                 self.cancel(socket);
                 Event::Cancelled
             }
-            Work::Shutdown { .. } => Event::ShutDown { error: None },
+            Work::Shutdown { .. } | Work::Reset => Event::ShutDown { error: None },
             Work::Close { .. } => return self.completions.push(self.table.end_close(key).0),
             Work::Wake => unreachable!("nobody wakes this backend"),
         };

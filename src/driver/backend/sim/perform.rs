@@ -121,6 +121,10 @@ impl Sim {
                 });
                 Some(Outcome::Event(Event::ShutDown { error: result.err() }))
             }
+            (Work::Reset, Place::Stream(end)) => {
+                self.network.with(end, |stream, _| stream.break_off());
+                Some(Outcome::Event(Event::ShutDown { error: None }))
+            }
             (Work::Close { .. }, _) => Some(Outcome::Closed),
             (Work::Accept, Place::Stream(_)) => {
                 Some(Outcome::Event(Event::AcceptEnded { error: Errno::EINVAL }))
@@ -129,7 +133,7 @@ impl Sim {
                 Some(Outcome::Event(Event::ReceiveEnded { why: ReceiveEnd::Failed(Errno::ENOTCONN) }))
             }
             (Work::Send { .. }, Place::Listener(_)) => Some(Outcome::Sent(Err(Errno::ENOTCONN))),
-            (Work::Shutdown { .. }, Place::Listener(_)) => {
+            (Work::Shutdown { .. } | Work::Reset, Place::Listener(_)) => {
                 Some(Outcome::Event(Event::ShutDown { error: Some(Errno::ENOTCONN) }))
             }
             (Work::Wake, _) => unreachable!("simulated cores are not woken"),

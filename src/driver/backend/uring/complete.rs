@@ -36,6 +36,8 @@ impl Uring {
             Work::Accept => self.accepted(pools, key, id, answer, completions),
             Work::Cancel => self.cancelled(pools, key, id, answer, completions),
             Work::Shutdown { both } => self.shut_down(key, id, both, answer, completions),
+            // What is under way finds out by itself, as after a shutdown of both directions.
+            Work::Reset => self.shut_down(key, id, true, answer, completions),
             Work::Close { .. } => self.closed(pools, key, id, completions),
             Work::Wake => self.woken(pools, key),
         }

@@ -44,6 +44,10 @@ impl Uring {
                 let target = self.target(id);
                 self.outgoing.shutdown(key, target, both);
             }
+            Work::Reset => {
+                let target = self.target(id);
+                self.outgoing.disconnect(key, target);
+            }
             Work::Close { reset } => self.issue_close(key, id, reset),
             Work::Wake => {
                 debug_assert!(key != self.narrow, "it stands for nothing by itself");
