@@ -23,7 +23,7 @@ pub(crate) fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-/// Starts this program again with one case, in a role, with other limits as the shell sets them.
+/// Starts this program again with one case (its module and its name), in a role, with other limits as the shell sets them.
 pub(crate) fn start(
     on: BackendChoice,
     case: &str,

@@ -26,12 +26,14 @@ mod world;
 macro_rules! on {
     ($name:ident: $backend:expr; $($file:ident { $($case:ident)* })*) => {
         mod $name {
-            $($(
-                #[test]
-                fn $case() {
-                    crate::world::on($backend, crate::$file::$case);
-                }
-            )*)*
+            $(mod $file {
+                $(
+                    #[test]
+                    fn $case() {
+                        crate::world::on($backend, crate::$file::$case);
+                    }
+                )*
+            })*
         }
     };
 }

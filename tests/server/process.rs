@@ -15,7 +15,13 @@ use crate::world::World;
 
 pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
     if role().is_none() {
-        return child::run(on, "a_listener_survives_a_want_of_descriptors", "starve", "ulimit -n 128", &[]);
+        return child::run(
+            on,
+            "process::a_listener_survives_a_want_of_descriptors",
+            "starve",
+            "ulimit -n 128",
+            &[],
+        );
     }
     let mut world = World::new(on, 1);
     let (make, _events) = sessions(Habits::default());
@@ -45,7 +51,7 @@ pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
 }
 
 pub(crate) fn the_environment_chooses_the_backend(on: BackendChoice) {
-    const CASE: &str = "the_environment_chooses_the_backend";
+    const CASE: &str = "process::the_environment_chooses_the_backend";
     let build = || System::builder().cores(Cores::Count(1)).build();
     match role().as_deref() {
         None => {

@@ -83,7 +83,7 @@ pub(crate) fn connections_that_come_and_go_leave_everything_as_it_was(on: Backen
 
 /// Holds so many connections open at once, each of which has been used; reports what one costs the server.
 pub(crate) fn many_connections_are_open_at_once(on: BackendChoice) {
-    const CASE: &str = "many_connections_are_open_at_once";
+    const CASE: &str = "soak::many_connections_are_open_at_once";
     if role().is_some() {
         return serve_until_told(on);
     }
