@@ -95,7 +95,7 @@ pub(crate) fn the_limit_on_descriptors_bounds_the_connections(on: BackendChoice)
     if role().is_none() {
         return child::run(
             on,
-            "the_limit_on_descriptors_bounds_the_connections",
+            "process::the_limit_on_descriptors_bounds_the_connections",
             "few",
             "ulimit -n 100",
             &[],
