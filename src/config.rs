@@ -65,6 +65,9 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Time for a closing connection to send what is queued, and for its peer to close too. Default 5 s.
     pub close_deadline: Duration,
+    /// A connection from which nothing was received for so long is closed without waiting for its peer to close too.
+    /// Default 1 s.
+    pub linger_after: Duration,
 }
 
 impl Default for Config {
@@ -89,6 +92,7 @@ impl Default for Config {
             spin: Duration::from_micros(20),
             drain_deadline: Duration::from_secs(10),
             close_deadline: Duration::from_secs(5),
+            linger_after: Duration::from_secs(1),
         }
     }
 }

@@ -579,18 +579,33 @@ impl<C: Decode> Wire<C> {
         }
     }
 
+    /// Everything has been sent. A peer that may be sending is told so and heard out: closing on its unread bytes would
+    /// reset the connection, and with it what is still on its way to the peer. One that has ended its stream, or has been
+    /// silent, is not waited for.
+    fn leave(&mut self, activation: &Activation<'_>) {
+        self.phase = Phase::Lingering;
+        let core = activation.core;
+        if self.stream != Stream::Open {
+            return;
+        }
+        if core.now() >= self.active.after(core.config.linger_after) {
+            self.phase = Phase::Ending;
+            self.end_receive(activation);
+        } else {
+            self.shutdown(activation, false);
+        }
+    }
+
     fn advance(&mut self, activation: &Activation<'_>) {
         if self.phase == Phase::Flushing {
             self.flush(activation);
             if self.sending > 0 || self.output.as_ref().is_some_and(Output::is_waiting) {
                 return;
             }
-            self.phase = Phase::Lingering;
-            self.shutdown(activation, false);
+            self.leave(activation);
         }
         let quiet = !self.receiving && self.sending == 0 && self.others == 0;
         match self.phase {
-            // The peer's end of stream is awaited: closing with unread bytes would reset what is still on its way.
             Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
             Phase::Lingering | Phase::Ending if quiet => {
                 self.phase = Phase::Closing;

@@ -102,6 +102,7 @@ macro_rules! every_case_on {
                 an_actor_may_go_on_when_idle
                 a_peer_that_never_closes_is_not_waited_for_beyond_the_deadline
                 a_half_closed_peer_is_subject_to_the_idle_timeout
+                a_stop_does_not_wait_for_a_silent_peer
             }
             systems {
                 several_listeners_have_codecs_of_their_own
