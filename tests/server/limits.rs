@@ -133,6 +133,38 @@ pub(crate) fn a_newcomer_is_served_though_the_ways_between_cores_are_full(on: Ba
     world.finish();
 }
 
+pub(crate) fn whoever_gets_no_actor_gives_its_place_back(on: BackendChoice) {
+    crate::panics::quietly();
+    // Every second function call panics, and the core holds three actors: a listener, and two more.
+    let mut world = World::with(on, 1, |config| config.actors_max = 3);
+    let (mut make, _events) = sessions(Habits::default());
+    let mut count = 0_u64;
+    let listener = world.system.listener("127.0.0.1:0").max_connections(3).start(move |peer| {
+        count += 1;
+        assert!(count.is_multiple_of(2), "as planned, in the factory");
+        make(peer)
+    });
+    let address = listener.expect("a free port is found").address();
+    world.listens();
+    for _ in 0..10 {
+        let mut kept = Vec::new();
+        while kept.len() < 2 {
+            let mut stream = connect(address);
+            // Refused by a reset, perhaps before it is written to.
+            let asked = stream.write_all(b"echo hello\n").is_ok();
+            if asked && stream.read_exact(&mut [0; 6]).is_ok() {
+                kept.push(stream);
+            }
+        }
+        for _ in 0..4 {
+            assert!(ends_by_reset(&mut connect(address)), "there is no room, or no actor");
+        }
+        drop(kept);
+        world.settle();
+    }
+    world.finish();
+}
+
 /// A thousand requests of all sizes over twenty connections at once.
 fn mixed_requests(on: BackendChoice, change: impl FnOnce(&mut Config)) {
     let mut world = World::with(on, 1, change);

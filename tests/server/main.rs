@@ -91,6 +91,7 @@ macro_rules! every_case_on {
                 whoever_comes_beyond_the_limit_is_refused
                 the_limit_of_the_system_may_be_one
                 a_newcomer_is_served_though_the_ways_between_cores_are_full
+                whoever_gets_no_actor_gives_its_place_back
                 two_receive_buffers_serve_a_thousand_requests
                 two_send_slots_serve_a_thousand_requests
                 a_submission_queue_of_two_serves_a_thousand_requests
