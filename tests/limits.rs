@@ -1,0 +1,19 @@
+//! Are limits real? Allocations and system calls are counted, and pools are made so small that each is full at once.
+//!
+//! Counts do not drift: nothing here looks at times.
+// A test is one crate that nobody else names.
+#![allow(unreachable_pub)]
+
+#[path = "../benches/messaging/heap.rs"]
+mod heap;
+#[path = "limits/messages.rs"]
+mod messages;
+#[path = "limits/pools.rs"]
+mod pools;
+#[path = "limits/requests.rs"]
+mod requests;
+#[path = "limits/runner.rs"]
+mod runner;
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;

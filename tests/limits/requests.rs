@@ -1,0 +1,179 @@
+//! What a request costs beside the kernel's work: no memory once everything is warm, few system calls, and none while idle.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use odeon::prelude::*;
+use odeon::sys::now;
+use odeon::{Ledger, ShutdownReport};
+
+use crate::runner::{Held, PATIENCE, Runner, allocations, system};
+
+const BYTES: usize = 64;
+
+struct Echo;
+
+impl Actor for Echo {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl Connection for Echo {
+    type Codec = Fixed<BYTES>;
+
+    fn frame(&mut self, bytes: &[u8; BYTES], cx: &mut Context<Self>) -> Flow {
+        cx.write(bytes);
+        Flow::Continue
+    }
+}
+
+/// An echo server on one core, and clients of it.
+struct Served {
+    system: System,
+    runner: Addr<Runner>,
+    clients: Vec<TcpStream>,
+}
+
+impl Served {
+    fn new(backend: BackendChoice, clients: usize) -> Option<Served> {
+        let system = system(backend, 1, |_| {})?;
+        let runner = system.spawn(Runner).expect("there is room for a runner");
+        let listening = system.listener("127.0.0.1:0").start(|_| Echo).expect("a free port is found");
+        let clients = (0..clients).map(|_| connect(listening.address())).collect();
+        Some(Served { system, runner, clients })
+    }
+
+    fn ask(&mut self) {
+        for client in &mut self.clients {
+            client.write_all(&[7; BYTES]).expect("the server reads");
+        }
+    }
+
+    fn hear(&mut self) {
+        for client in &mut self.clients {
+            let mut answer = [0; BYTES];
+            client.read_exact(&mut answer).expect("the server answers");
+            assert_eq!(answer, [7; BYTES]);
+        }
+    }
+
+    /// The clients leave first: nobody is waited for.
+    fn end(self) {
+        drop(self.clients);
+        assert_eq!(self.system.shutdown(), ShutdownReport::default());
+    }
+
+    fn ledger(&self) -> Ledger {
+        self.system.ledgers().expect("the system runs")[0]
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream
+}
+
+fn requests_take_no_memory(backend: BackendChoice) {
+    const ROUNDS: usize = 100;
+    let Some(mut served) = Served::new(backend, 32) else { return };
+    let rounds = |served: &mut Served| {
+        for _ in 0..ROUNDS {
+            served.ask();
+            served.hear();
+        }
+        // The core has dealt with everything that it has answered once it answers this.
+        allocations(served.runner)
+    };
+    rounds(&mut served);
+    let before = rounds(&mut served);
+    assert_eq!(rounds(&mut served), before, "{} requests take no memory", ROUNDS * 32);
+    served.end();
+}
+
+#[test]
+fn requests_take_no_memory_on_uring() {
+    requests_take_no_memory(BackendChoice::Uring);
+}
+
+#[test]
+fn requests_take_no_memory_on_mio() {
+    requests_take_no_memory(BackendChoice::Mio);
+}
+
+/// While the core is held, a request arrives on every connection: they are served together, whatever the machine does
+/// meanwhile.
+#[test]
+fn requests_that_arrive_together_share_system_calls() {
+    const ROUNDS: u64 = 20;
+    let Some(mut served) = Served::new(BackendChoice::Uring, 64) else { return };
+    served.ask();
+    served.hear();
+    let before = served.ledger().driver.enters;
+    for _ in 0..ROUNDS {
+        let held = Held::new(served.runner);
+        served.ask();
+        held.release();
+        served.hear();
+    }
+    let enters = served.ledger().driver.enters - before;
+    let requests = 64 * ROUNDS;
+    assert!(enters * 6 <= requests, "{enters} system calls for {requests} requests");
+    served.end();
+}
+
+fn an_idle_core_makes_no_system_call(backend: BackendChoice) {
+    let Some(mut served) = Served::new(backend, 8) else { return };
+    served.ask();
+    served.hear();
+    let calls = |from: &Ledger, to: &Ledger| (to.sleeps - from.sleeps, to.driver.enters - from.driver.enters);
+    // What asking costs by itself, at the worst of a few times.
+    let mut asked = (0, 0);
+    let mut last = served.ledger();
+    for _ in 0..50 {
+        let next = served.ledger();
+        let (sleeps, enters) = calls(&last, &next);
+        asked = (asked.0.max(sleeps), asked.1.max(enters));
+        last = next;
+    }
+    // Time passes on this thread only.
+    let end = now().after(std::time::Duration::from_millis(200));
+    while now() < end {
+        std::thread::yield_now();
+    }
+    let (sleeps, enters) = calls(&last, &served.ledger());
+    assert!(sleeps <= asked.0.max(1), "it slept {sleeps} times, and so woke by itself");
+    assert!(enters <= asked.1 + 2, "{enters} system calls where a question takes {}", asked.1);
+    served.end();
+}
+
+#[test]
+fn an_idle_core_makes_no_system_call_on_uring() {
+    an_idle_core_makes_no_system_call(BackendChoice::Uring);
+}
+
+#[test]
+fn an_idle_core_makes_no_system_call_on_mio() {
+    an_idle_core_makes_no_system_call(BackendChoice::Mio);
+}
+
+#[test]
+fn a_connection_for_which_there_is_no_timer_is_refused_and_the_others_go_on() {
+    let Some(system) = system(BackendChoice::Auto, 1, |config| config.timers_max = 2) else { return };
+    let listener = system.listener("127.0.0.1:0").idle_timeout(PATIENCE * 10);
+    let listening = listener.start(|_| Echo).expect("a free port is found");
+    let runner = system.spawn(Runner).expect("there is room for a runner");
+    let clients = (0..2).map(|_| connect(listening.address())).collect();
+    let mut served = Served { system, runner, clients };
+    for _ in 0..3 {
+        served.ask();
+        served.hear();
+        let mut refused = connect(listening.address());
+        assert!(!matches!(refused.read(&mut [0]), Ok(1..)), "it has no idle timeout, so it must not stay");
+    }
+    assert_eq!(served.ledger().timers, 2);
+    served.end();
+}

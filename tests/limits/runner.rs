@@ -1,0 +1,94 @@
+//! An actor that runs what it is sent: a foot on a core.
+//!
+//! Knows: closures. Must not know the cases.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use odeon::Error;
+use odeon::prelude::*;
+
+use crate::heap;
+
+/// Long enough for a machine that does much else, short enough to find out about a hang.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+type Task = Box<dyn FnOnce(&mut Context<Runner>) + Send>;
+
+#[derive(Message)]
+pub(crate) struct Run(Task);
+
+pub(crate) struct Runner;
+
+impl Accepts<Run> for Runner {
+    fn accept(message: Run) -> Run {
+        message
+    }
+}
+
+impl Actor for Runner {
+    type Message = Run;
+
+    fn handle(&mut self, Run(task): Run, cx: &mut Context<Self>) -> Flow {
+        task(cx);
+        Flow::Continue
+    }
+}
+
+/// A system with these limits, or none where the machine refuses its backend.
+pub(crate) fn system(
+    backend: BackendChoice,
+    cores: usize,
+    change: impl FnOnce(&mut Config),
+) -> Option<System> {
+    let mut config = Config::default();
+    change(&mut config);
+    match System::builder().cores(Cores::Count(cores)).backend(backend).config(config).build() {
+        Ok(system) => Some(system),
+        Err(Error::Backend { backend, reason }) => {
+            // Not by `eprintln!`, which the test runner would swallow.
+            let _ = writeln!(io::stderr(), "SKIPPED: {backend} is refused on this machine: {reason}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Has a runner run something; waits for what it answers.
+pub(crate) fn on_core<R: Send + 'static>(
+    runner: Addr<Runner>,
+    task: impl FnOnce(&mut Context<Runner>) -> R + Send + 'static,
+) -> R {
+    let (answer, answers) = sync_channel(1);
+    let run = Run(Box::new(move |cx| answer.send(task(cx)).expect("the test waits for it")));
+    assert!(runner.tell(run).is_ok(), "the runner takes it");
+    answers.recv_timeout(PATIENCE).expect("the runner answers")
+}
+
+/// Allocations that the thread of this runner's core has made.
+pub(crate) fn allocations(runner: Addr<Runner>) -> u64 {
+    on_core(runner, |_| heap::allocations())
+}
+
+/// A core that does nothing until it is let go.
+pub(crate) struct Held(SyncSender<()>);
+
+impl Held {
+    /// When this returns, the core is held.
+    pub(crate) fn new(runner: Addr<Runner>) -> Held {
+        let (release, released): (_, Receiver<()>) = sync_channel(1);
+        let (hold, held) = sync_channel(1);
+        let wait = move |_: &mut Context<Runner>| {
+            hold.send(()).expect("the test waits for it");
+            released.recv_timeout(PATIENCE).expect("the test lets go");
+        };
+        assert!(runner.tell(Run(Box::new(wait))).is_ok(), "the runner takes it");
+        held.recv_timeout(PATIENCE).expect("the runner runs");
+        Held(release)
+    }
+
+    pub(crate) fn release(self) {
+        self.0.send(()).expect("the core waits for it");
+    }
+}
