@@ -3,13 +3,19 @@
 //! Knows: how to speak and how to end. Must not know why.
 
 use std::fmt;
+use std::io::Write;
 
 /// Says what is broken and aborts the process. A panic would not do: inside a handler it would be caught, and the runtime
 /// would go on with memory that it no longer understands.
 #[cold]
 #[inline(never)]
 pub fn abort(what: fmt::Arguments<'_>) -> ! {
-    eprintln!("odeon: a broken invariant of the runtime, aborting: {what}");
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    // Not by `eprintln`: a test harness keeps what that says until the end, which never comes.
+    let said = format!("odeon: a broken invariant of the runtime, aborting thread '{name}': {what}\n");
+    // The process ends, whether or not anybody can be told.
+    drop(std::io::stderr().write_all(said.as_bytes()));
     std::process::abort()
 }
 
