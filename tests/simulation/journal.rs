@@ -26,6 +26,8 @@ pub(crate) struct Sums {
     pub(crate) refused: u64,
     /// Panics on purpose.
     pub(crate) panics: u64,
+    /// Every connection ended before the shutdown.
+    pub(crate) all_left: bool,
     /// What must not have happened.
     pub(crate) problems: Vec<String>,
     trace: u64,
