@@ -294,6 +294,19 @@ impl Ring {
     /// # Panics
     /// On any other error: the ring is broken.
     pub fn enter(&mut self, pause: Pause) -> Result<(), Errno> {
+        match self.try_enter(pause) {
+            Ok(()) => Ok(()),
+            Err(error @ (Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM)) => Err(error),
+            Err(error) => panic!("io_uring_enter: {error}"),
+        }
+    }
+
+    /// As [`Ring::enter`], for a ring that may not be entered at all: a filter of system calls may allow to set up rings and
+    /// nothing else.
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    pub fn try_enter(&mut self, pause: Pause) -> Result<(), Errno> {
         let mut flags = self.enter_flags;
         let mut timeout = [0_i64; 2];
         let mut events = GetEvents { signals: 0, signals_len: 0, least_wait_us: 0, timeout: 0 };
@@ -335,8 +348,7 @@ impl Ring {
         }
         match Errno::last() {
             Errno::EINTR | Errno::ETIME => Ok(()),
-            error @ (Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM) => Err(error),
-            error => panic!("io_uring_enter: {error}"),
+            error => Err(error),
         }
     }
 

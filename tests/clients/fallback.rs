@@ -10,9 +10,15 @@ fn a_refusal_is_announced_and_survived() {
     if !installed("python3") {
         return;
     }
-    for refusal in ["EPERM", "ENOSYS"] {
+    for refusal in [
+        &[("REFUSE", "EPERM")][..],
+        &[("REFUSE", "ENOSYS")],
+        &[("REFUSE", "ENOSYS"), ("ONLY", "enter")],
+        &[("ONLY", "register")],
+    ] {
         let mut command = without_io_uring(&example("echo"));
-        let server = Server::start_command(command.args(["--listen", "127.0.0.1:0"]).env("REFUSE", refusal));
+        command.args(["--listen", "127.0.0.1:0"]).envs(refusal.iter().copied());
+        let server = Server::start_command(&mut command);
         assert!(server.banner.contains("mio"), "{}", server.banner);
         let mut client = server.connect();
         client.write_all(b"still here").unwrap();

@@ -86,7 +86,7 @@ fn wait(ring: &mut Ring) -> Result<Answer, Errno> {
         if crate::sys::now() >= until {
             return Err(Errno::EINVAL);
         }
-        ring.enter(Pause::Until(until))?;
+        ring.try_enter(Pause::Until(until))?;
     }
     Ok(answer[0])
 }
