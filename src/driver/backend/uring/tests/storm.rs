@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::sys::Random;
+use crate::sys::{Random, raise_descriptor_limit};
 
 /// What is known of a connection. Its place in the list is the token of its ops.
 struct Story {
@@ -194,6 +194,8 @@ impl Story {
 }
 
 fn storm(seed: u64, config: &UringConfig, receive: ReceivePool) {
+    let descriptors = u64::from(config.sockets_max + config.head_room);
+    assert!(raise_descriptor_limit(descriptors).unwrap() >= descriptors, "the storm needs more descriptors");
     let rig = Rig::of(config, receive);
     let (stories, early, leases) = (Vec::new(), VecDeque::new(), VecDeque::new());
     let mut storm = Storm { rig, random: Random::new(seed), stories, early, leases };
