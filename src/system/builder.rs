@@ -103,8 +103,14 @@ impl SystemBuilder {
 
 fn connection_limit(config: &Config) -> Result<usize> {
     let limit = descriptor_limit();
-    let allowed = raise_descriptor_limit(limit.most).unwrap_or(limit.now);
-    let allowed = allowed.saturating_sub(DESCRIPTORS_KEPT).max(1);
+    let files = raise_descriptor_limit(limit.most).unwrap_or(limit.now);
+    let allowed = files.saturating_sub(DESCRIPTORS_KEPT).max(1);
+    if config.connections_max.is_none() && allowed < DESCRIPTORS_KEPT {
+        warn(format_args!(
+            "Config::connections_max is {allowed}, because only {files} files may be open: raise the hard limit \
+             (ulimit -Hn, LimitNOFILE= in systemd)"
+        ));
+    }
     let allowed = allowed.min(u64::from(config.actors_max));
     match config.connections_max {
         Some(asked) if asked as u64 > allowed => Err(Error::Limit {

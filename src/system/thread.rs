@@ -17,7 +17,7 @@ use crate::driver::backend::mio::Mio;
 use crate::driver::backend::uring::{Uring, UringConfig};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, SleepFlag, lane};
-use crate::sys::{Clock, allowed_processors, pin_thread, warn};
+use crate::sys::{Clock, allowed_processors, descriptor_limit, pin_thread, warn};
 
 /// Which backend the threads are started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,9 @@ const HEAD_ROOM: u32 = 32;
 
 fn sockets_max(config: &Config) -> u32 {
     let connections = config.connections_max.and_then(|max| u32::try_from(max).ok()).unwrap_or(u32::MAX);
-    connections.saturating_add(SOCKETS_BESIDE)
+    let descriptors = u32::try_from(descriptor_limit().now).unwrap_or(u32::MAX);
+    // Where few descriptors are allowed, a backend may not even reserve places for more sockets.
+    connections.saturating_add(SOCKETS_BESIDE).min(descriptors.max(connections))
 }
 
 /// Keeps this thread on a processor of its own, if there are enough. A core that cannot be bound runs all the same, wherever

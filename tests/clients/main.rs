@@ -43,6 +43,7 @@ macro_rules! every_case_on {
             }
             starting {
                 a_port_in_use_is_reported
+                few_descriptors_mean_few_connections
                 the_same_port_can_be_used_again_at_once
                 an_interrupt_ends_an_idle_server
                 a_request_to_terminate_ends_a_server_with_clients

@@ -123,3 +123,19 @@ fn the_environment_chooses_a_backend_or_is_told_its_mistake() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.errors.contains("`fastest`"), "{}", ended.errors);
 }
+
+pub fn few_descriptors_mean_few_connections(backend: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\""]).arg(example("echo"));
+    command.args(["--listen", "127.0.0.1:0", "--cores", "2", "--backend", backend]);
+    let server = Server::start_command(&mut command);
+    // One connection at a time: each waits for the one before.
+    for _ in 0..3 {
+        let mut client = server.connect();
+        client.write_all(b"?").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+    }
+    let errors = server.stop("TERM").errors;
+    assert!(errors.contains("connections_max is 1") && errors.contains("only 40 files"), "{errors}");
+    assert!(errors.contains("ulimit"), "{errors}");
+}

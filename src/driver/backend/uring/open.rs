@@ -10,7 +10,7 @@ use super::outgoing::{BUFFER_GROUP, Outgoing};
 use super::preflight::receives_again;
 use super::{BATCH, Counts, Uring};
 use crate::driver::{InFlight, Pools};
-use crate::sys::{Answer, BufferRing, Errno, EventFd, Ring};
+use crate::sys::{Answer, BufferRing, Errno, EventFd, Ring, descriptor_limit};
 
 /// Sizes of one core's ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,14 @@ fn at(stage: Stage) -> impl Fn(Errno) -> OpenError {
     move |errno| OpenError { stage, errno }
 }
 
+/// Places in the table of direct descriptors. The kernel allows no more of them than descriptors: then there is less head
+/// room, and connections are accepted one by one, but never less than was asked for.
+fn places(config: &UringConfig, descriptors: u64) -> u32 {
+    let wanted = config.sockets_max.saturating_add(config.head_room);
+    let allowed = u32::try_from(descriptors).unwrap_or(u32::MAX);
+    wanted.min(allowed.max(config.sockets_max)).max(1)
+}
+
 /// Kernel threads for what cannot be done without blocking (shutting down is such a thing): few, or a burst of ten
 /// thousand shutdowns starts as many. Zero leaves the kernel's own bound for files.
 const SOCKET_WORKERS_MAX: u32 = 4;
@@ -116,7 +124,7 @@ impl Uring {
         if !incremental {
             receives_again(false).map_err(at(Stage::Receive))?;
         }
-        let places = config.sockets_max.saturating_add(config.head_room).max(1);
+        let places = places(config, descriptor_limit().now);
         ring.register_files(places).map_err(at(Stage::Descriptors))?;
         let buffers = BufferRing::new(pools.receive.count()).map_err(at(Stage::Buffers))?;
         let buffers =
@@ -152,5 +160,18 @@ impl Uring {
         };
         uring.issue(pools, wake);
         Ok(uring)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_room_shrinks_before_the_limit_of_sockets_does() {
+        let config = UringConfig { sockets_max: 10, head_room: 64, ..UringConfig::default() };
+        assert_eq!(places(&config, u64::MAX), 74);
+        assert_eq!(places(&config, 20), 20);
+        assert_eq!(places(&config, 5), 10);
     }
 }
