@@ -86,7 +86,12 @@ impl fmt::Display for OpenError {
             Stage::Buffers => "registering receive buffers (bounded by RLIMIT_MEMLOCK)",
             Stage::Event => "opening an event descriptor",
         };
-        write!(out, "io_uring: {doing}: {}", self.errno)
+        write!(out, "io_uring: {doing}: {}", self.errno)?;
+        match (self.stage, self.errno) {
+            (Stage::Ring | Stage::Receive, Errno::ENOMEM) => out.write_str("; RLIMIT_MEMLOCK may be too low"),
+            (Stage::Ring | Stage::Receive, Errno::EMFILE) => out.write_str("; RLIMIT_NOFILE is too low"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -173,5 +178,15 @@ mod tests {
         assert_eq!(places(&config, u64::MAX), 74);
         assert_eq!(places(&config, 20), 20);
         assert_eq!(places(&config, 5), 10);
+    }
+
+    #[test]
+    fn a_shortage_names_its_limit() {
+        let memory = OpenError { stage: Stage::Ring, errno: Errno::ENOMEM };
+        assert!(memory.to_string().contains("RLIMIT_MEMLOCK"));
+        assert!(memory.fallback_allowed());
+        let descriptors = OpenError { stage: Stage::Receive, errno: Errno::EMFILE };
+        assert!(descriptors.to_string().contains("RLIMIT_NOFILE"));
+        assert!(!descriptors.fallback_allowed());
     }
 }
