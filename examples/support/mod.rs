@@ -10,13 +10,17 @@ struct Arguments {
     listen: String,
     cores: Cores,
     backend: BackendChoice,
+    /// Print what of the machine is in use.
+    features: bool,
     /// How long an idle core looks at memory before it sleeps; for measurements.
     spin: Option<Duration>,
 }
 
 /// Starts a system as the arguments say, opens the listener, and serves until SIGINT or SIGTERM.
 pub(crate) fn serve(name: &str, open: impl FnOnce(&System, &str) -> Result<Listening, Error>) -> ExitCode {
-    let usage = format!("usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio] [--spin-us N]");
+    let usage = format!(
+        "usage: {name} [--listen ADDR] [--cores N] [--backend auto|uring|mio] [--spin-us N] [--features]"
+    );
     if std::env::args().any(|word| word == "--help") {
         println!("{usage}");
         return ExitCode::SUCCESS;
@@ -51,6 +55,9 @@ fn run(
     let cores = system.cores();
     let plural = if cores == 1 { "" } else { "s" };
     println!("listening on {} ({}, {cores} core{plural})", listening.address(), system.backend());
+    if arguments.features {
+        println!("{}", system.features());
+    }
     system.run_until(signals);
     Ok(())
 }
@@ -60,11 +67,13 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         listen: "127.0.0.1:7000".to_owned(),
         cores: Cores::All,
         backend: BackendChoice::Auto,
+        features: false,
         spin: None,
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
         match word.as_str() {
+            "--features" => arguments.features = true,
             "--listen" => arguments.listen = value()?,
             "--cores" => arguments.cores = Cores::Count(number(&word, &value()?)?),
             "--spin-us" => arguments.spin = Some(Duration::from_micros(number(&word, &value()?)? as u64)),

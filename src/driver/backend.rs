@@ -28,6 +28,11 @@ pub trait Backend: Sized {
     /// The name by which users choose it and logs announce it.
     const NAME: &'static str;
 
+    /// What of the machine is in use and what is missing, in one line for people.
+    fn features(&self) -> &str {
+        Self::NAME
+    }
+
     /// Takes over an op. Neither blocks nor fails: what cannot go out now waits, in order.
     fn submit(&mut self, pools: &Pools, token: Token, op: Op);
 

@@ -153,13 +153,17 @@ fn start_all(
         cores: Vec::with_capacity(count),
         config: config.clone(),
         backend: backend.name(),
+        features: String::new(),
         connections,
         next: AtomicUsize::new(0),
     };
     for (index, (senders, receivers)) in mesh(count, config.lane_capacity).into_iter().enumerate() {
         let plan = Plan { index, count, first, config: config.clone(), senders, receivers };
         match start(backend, plan) {
-            Ok(core) => system.cores.push(core),
+            Ok((core, features)) => {
+                system.cores.push(core);
+                system.features = features;
+            }
             Err(StartError::Unavailable(reason)) => return Err(Failed::Unavailable(reason)),
             Err(StartError::Failed(reason)) => {
                 return Err(Failed::Error(Error::Backend { backend: backend.name(), reason }));

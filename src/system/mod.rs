@@ -59,6 +59,7 @@ pub struct System {
     cores: Vec<CoreHandle>,
     config: Arc<Config>,
     backend: &'static str,
+    features: String,
     connections: Arc<Credits>,
     next: std::sync::atomic::AtomicUsize,
 }
@@ -87,6 +88,12 @@ impl System {
     #[must_use]
     pub fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    /// What of the machine the backend uses and what it misses, in one line for people.
+    #[must_use]
+    pub fn features(&self) -> &str {
+        &self.features
     }
 
     /// The limits in force.

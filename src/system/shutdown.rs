@@ -147,6 +147,7 @@ impl Drop for System {
             cores: std::mem::take(&mut self.cores),
             config: self.config.clone(),
             backend: self.backend,
+            features: String::new(),
             connections: self.connections.clone(),
             next: AtomicUsize::new(0),
         };

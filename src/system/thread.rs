@@ -57,10 +57,11 @@ pub(super) enum StartError {
     Thread(io::Error),
 }
 
-type Ready = Result<(), StartError>;
+/// The features of the backend.
+type Ready = Result<String, StartError>;
 
-/// Starts the thread of a core and waits until it is ready.
-pub(super) fn start(backend: Start, plan: Plan) -> Result<CoreHandle, StartError> {
+/// Starts the thread of a core and waits until it is ready. Answers with the features of its backend, too.
+pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), StartError> {
     let (ready, answer) = bounded(1);
     let id = CoreId(plan.first.0 + plan.index as u32);
     let name = format!("odeon-{}", plan.index);
@@ -72,7 +73,7 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<CoreHandle, StartError
         })
         .map_err(StartError::Thread)?;
     match answer.recv() {
-        Ok(Ok(())) => Ok(CoreHandle { id, thread: Some(thread) }),
+        Ok(Ok(features)) => Ok((CoreHandle { id, thread: Some(thread) }, features)),
         Ok(Err(error)) => {
             // It has ended, or is about to: it has nothing to do.
             drop(thread.join());
@@ -157,8 +158,9 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     let port = Arc::new(Port { inbox, sleep: SleepFlag::new(), waker: backend.waker() });
     directory::open(id, port.clone());
     let arrivals = Arrivals::new(port, envelopes, plan.receivers);
+    let features = backend.features().to_owned();
     let mut executor = Executor::new(core, backend, arrivals);
-    drop(ready.send(Ok(())));
+    drop(ready.send(Ok(features)));
     let leaked = executor.run();
     directory::close(id);
     if leaked > 0 {

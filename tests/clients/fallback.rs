@@ -2,8 +2,9 @@
 #![cfg(target_os = "linux")]
 
 use std::io::{Read, Write};
+use std::process::Command;
 
-use crate::process::{Process, Server, example, installed, without_io_uring};
+use crate::process::{Process, Server, example, installed, usable, without_io_uring};
 
 #[test]
 fn a_refusal_is_announced_and_survived() {
@@ -29,6 +30,20 @@ fn a_refusal_is_announced_and_survived() {
         let errors = server.stop("TERM").errors;
         assert_eq!(errors.lines().count(), 1, "one decision, announced once: {errors}");
         assert!(errors.contains("io_uring") && errors.contains("mio"), "{errors}");
+    }
+}
+
+#[test]
+fn what_is_in_use_can_be_asked_for() {
+    for (backend, said) in [("uring", "buffers"), ("mio", "mio")] {
+        if usable(backend) {
+            let mut command = Command::new(example("echo"));
+            command.args(["--listen", "127.0.0.1:0", "--features", "--backend", backend]);
+            let server = Server::start_command(&mut command);
+            let features = server.process.output.next().expect("a second line");
+            assert!(features.contains(said), "{features}");
+            server.stop("TERM");
+        }
     }
 }
 

@@ -133,6 +133,10 @@ pub struct Uring {
 impl Backend for Uring {
     const NAME: &'static str = "uring";
 
+    fn features(&self) -> &str {
+        &self.features
+    }
+
     fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
         match self.in_flight.begin(token, op, &pools.send) {
             Ok(key) => self.start(pools, key),
@@ -215,12 +219,6 @@ impl Backend for Uring {
 }
 
 impl Uring {
-    /// What of io_uring is in use, for people.
-    #[must_use]
-    pub fn features(&self) -> &str {
-        &self.features
-    }
-
     /// Answers that named an operation which had ended: none, unless the kernel or this file has a bug.
     #[must_use]
     pub fn stale_answers(&self) -> u64 {
