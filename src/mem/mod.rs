@@ -4,6 +4,7 @@
 
 mod fifo;
 mod poison;
+mod pool_id;
 mod receive;
 mod region;
 mod send;

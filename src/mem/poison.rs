@@ -52,10 +52,10 @@ mod tests {
     #[test]
     fn received_bytes_may_be_read_while_they_are_lent() {
         let pool = ReceivePool::new(1, 64);
-        let buffer = pool.take_free().unwrap();
+        let buffer = pool.take_for_kernel().unwrap();
         let address = pool.buffer_address(buffer);
         assert!(is_forbidden(address), "the buffer is with the kernel");
-        let lease = pool.lend(buffer, 16, true);
+        let lease = pool.lend_from_kernel(buffer, 16, true);
         assert!(!is_forbidden(address) && is_forbidden(address.wrapping_add(16)));
         pool.release(lease);
         assert!(is_forbidden(address));

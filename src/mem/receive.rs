@@ -8,15 +8,18 @@
 //! Invariants:
 //! 1. The bytes of a lease were written before it was made, lie below `filled`, and are not written while it lives:
 //!    the filler only writes above `filled`, and `filled` goes back to zero only when nothing is lent.
-//! 2. A lease is made once per part and released once: it is neither `Clone` nor `Copy`.
+//! 2. A lease is made once per part and released once: it is neither `Clone` nor `Copy`. It carries the number of its pool,
+//!    which no other pool has while a lease of this one is left.
 //! 3. The region lives as long as the pool and is zeroed at the start, so every byte of it is initialised.
+//! 4. A buffer that the kernel fills is neither filled nor given back by anybody else: only the crate's own backend lends
+//!    its bytes and takes it back.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::{io, slice};
 
 use super::poison;
+use super::pool_id::PoolId;
 use super::region::Region;
 
 /// Part of a receive buffer, lent until it is released to its pool.
@@ -43,11 +46,23 @@ impl Lease {
     }
 }
 
+/// With whom a buffer is, to be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Filler {
+    /// With nobody: it is free, or only lent.
+    #[default]
+    Nobody,
+    /// With whoever took it and reads into it by [`ReceivePool::fill`].
+    Taker,
+    /// With the kernel, which writes to it at any moment.
+    Kernel,
+}
+
 #[derive(Debug, Default)]
 struct Book {
     filled: Cell<u32>,
     lent: Cell<u32>,
-    with_filler: Cell<bool>,
+    filler: Cell<Filler>,
 }
 
 /// Keeps a buffer out of everybody's reach, also when `read` panics: not with the filler, and counted as lent.
@@ -55,7 +70,7 @@ struct Filling<'a>(&'a Book);
 
 impl Filling<'_> {
     fn new(book: &Book) -> Filling<'_> {
-        book.with_filler.set(false);
+        book.filler.set(Filler::Nobody);
         book.lent.set(book.lent.get() + 1);
         Filling(book)
     }
@@ -63,7 +78,7 @@ impl Filling<'_> {
 
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
-        self.0.with_filler.set(true);
+        self.0.filler.set(Filler::Taker);
         self.0.lent.set(self.0.lent.get() - 1);
     }
 }
@@ -77,7 +92,7 @@ pub struct ReceivePool {
     free: RefCell<Vec<u16>>,
     lent: Cell<usize>,
     /// Told apart so that a lease is released to the pool that it came from.
-    pool: u16,
+    id: PoolId,
 }
 
 impl ReceivePool {
@@ -87,7 +102,6 @@ impl ReceivePool {
     /// When `count` or `size` is zero or the whole exceeds the address space: `Config` checks both.
     #[must_use]
     pub fn new(count: u16, size: u32) -> ReceivePool {
-        static POOLS: AtomicU16 = AtomicU16::new(0);
         assert!(count > 0 && size > 0, "a receive pool has at least one buffer of at least one byte");
         ReceivePool {
             region: Region::new(count as usize * size as usize),
@@ -95,8 +109,7 @@ impl ReceivePool {
             books: (0..count).map(|_| Book::default()).collect(),
             free: RefCell::new((0..count).rev().collect()),
             lent: Cell::new(0),
-            // Relaxed: only the number matters, it orders nothing.
-            pool: POOLS.fetch_add(1, Ordering::Relaxed),
+            id: PoolId::new(),
         }
     }
 
@@ -119,13 +132,22 @@ impl ReceivePool {
         self.region.address(buffer as usize * self.size as usize)
     }
 
-    /// Takes a free buffer, to fill it or to have it filled.
+    /// Takes a free buffer, to read into it by [`ReceivePool::fill`].
     pub fn take_free(&self) -> Option<u16> {
+        self.take(Filler::Taker)
+    }
+
+    /// Takes a free buffer that the kernel is to fill.
+    pub(crate) fn take_for_kernel(&self) -> Option<u16> {
+        self.take(Filler::Kernel)
+    }
+
+    fn take(&self, filler: Filler) -> Option<u16> {
         let buffer = self.free.borrow_mut().pop()?;
         let book = &self.books[buffer as usize];
         debug_assert_eq!(book.lent.get(), 0, "a free buffer is lent to nobody");
         book.filled.set(0);
-        book.with_filler.set(true);
+        book.filler.set(filler);
         Some(buffer)
     }
 
@@ -135,48 +157,62 @@ impl ReceivePool {
         !self.free.borrow().is_empty()
     }
 
-    /// Gives a taken buffer back that the filler will not use any more.
+    /// Gives a taken buffer back that its taker will not use any more.
+    ///
+    /// # Panics
+    /// When nobody has taken it, or the kernel has it.
     pub fn give_back(&self, buffer: u16) {
         let book = &self.books[buffer as usize];
-        assert!(book.with_filler.replace(false), "only a buffer that was taken can be given back");
+        assert_eq!(book.filler.get(), Filler::Taker, "only a buffer that was taken can be given back");
+        book.filler.set(Filler::Nobody);
         self.free_if_idle(buffer);
     }
 
-    /// Lends the `len` bytes that the filler has put behind those it put there before. `more`: it goes on filling the
+    /// Lends the `len` bytes that the kernel has put behind those it put there before. `more`: it goes on filling the
     /// rest of the buffer.
     ///
     /// # Panics
-    /// When the buffer is not with the filler, or has no room for that many: the kernel would have written elsewhere.
-    pub fn lend(&self, buffer: u16, len: u32, more: bool) -> Lease {
+    /// When the buffer is not with the kernel, or has no room for that many: it would have written elsewhere.
+    pub(crate) fn lend_from_kernel(&self, buffer: u16, len: u32, more: bool) -> Lease {
+        let filler = self.books[buffer as usize].filler.get();
+        assert_eq!(filler, Filler::Kernel, "bytes arrived in a buffer that is not with the kernel");
+        self.lend(buffer, len, more)
+    }
+
+    fn lend(&self, buffer: u16, len: u32, more: bool) -> Lease {
         let book = &self.books[buffer as usize];
-        assert!(book.with_filler.get(), "bytes arrived in a buffer that is not with the filler");
         let offset = book.filled.get();
         let filled = offset.checked_add(len).filter(|filled| *filled <= self.size);
         book.filled.set(filled.expect("bytes arrive within their buffer"));
         book.lent.set(book.lent.get() + 1);
-        book.with_filler.set(more);
+        if !more {
+            book.filler.set(Filler::Nobody);
+        }
         self.lent.set(self.lent.get() + 1);
         poison::allow(self.address(buffer, offset), len as usize);
-        Lease { offset, len, buffer, pool: self.pool }
+        Lease { offset, len, buffer, pool: self.id.number() }
     }
 
     /// Fills the free rest of a taken buffer by `read`, and lends what was read; `None` if that was nothing.
-    /// The buffer stays with the filler while it has room; ask [`ReceivePool::is_full`].
+    /// The buffer stays with its taker while it has room; ask [`ReceivePool::is_full`].
+    ///
+    /// # Panics
+    /// When nobody has taken the buffer, or the kernel has it.
     pub fn fill(
         &self,
         buffer: u16,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Option<Lease>> {
         let book = &self.books[buffer as usize];
-        assert!(book.with_filler.get(), "only a buffer that was taken can be filled");
+        assert_eq!(book.filler.get(), Filler::Taker, "only a buffer that was taken can be filled");
         // Neither with the filler nor free while `read` runs, so that no nested call can reach the space.
         let filling = Filling::new(book);
         let filled = book.filled.get();
         let start = self.address(buffer, filled);
         poison::allow(start, (self.size - filled) as usize);
         // SAFETY: the rest of the buffer lies inside the region, is initialised (invariant 3), and nobody else refers to
-        // it: leases lie below `filled` (invariant 1), and until `read` has returned the buffer is neither free nor with
-        // the filler, so that no other `fill` reaches it.
+        // it: leases lie below `filled` (invariant 1), the kernel does not have it (asserted above), and until `read` has
+        // returned the buffer is neither free nor with its taker, so that no other `fill` reaches it.
         let space = unsafe { slice::from_raw_parts_mut(start, (self.size - filled) as usize) };
         let result = read(space);
         drop(filling);
@@ -188,10 +224,10 @@ impl ReceivePool {
         }))
     }
 
-    /// True if a taken buffer has no room left, and so has left the filler.
+    /// True if a taken buffer has no room left, and so has left its taker.
     #[must_use]
     pub fn is_full(&self, buffer: u16) -> bool {
-        !self.books[buffer as usize].with_filler.get()
+        self.books[buffer as usize].filler.get() == Filler::Nobody
     }
 
     /// The bytes of a lease.
@@ -200,10 +236,11 @@ impl ReceivePool {
     /// When the lease came from another pool.
     #[must_use]
     pub fn bytes<'a>(&'a self, lease: &'a Lease) -> &'a [u8] {
-        assert_eq!(lease.pool, self.pool, "a lease is read in the pool that it came from");
+        assert_eq!(lease.pool, self.id.number(), "a lease is read in the pool that it came from");
+        assert!(u64::from(lease.offset) + u64::from(lease.len) <= u64::from(self.size), "within its buffer");
         let start = self.address(lease.buffer, lease.offset);
-        // SAFETY: a lease of this pool covers written bytes of the region, which stay untouched while it lives
-        // (invariant 1), and the borrow of the lease keeps it alive.
+        // SAFETY: a lease of this pool (invariant 2) covers written bytes of the region, which stay untouched while it
+        // lives (invariant 1), and the borrow of the lease keeps it alive. It ends within its buffer, as asserted.
         unsafe { slice::from_raw_parts(start, lease.len as usize) }
     }
 
@@ -212,7 +249,7 @@ impl ReceivePool {
     /// # Panics
     /// When the lease came from another pool.
     pub fn release(&self, lease: Lease) {
-        assert_eq!(lease.pool, self.pool, "a lease is released to the pool that it came from");
+        assert_eq!(lease.pool, self.id.number(), "a lease is released to the pool that it came from");
         poison::forbid(self.address(lease.buffer, lease.offset), lease.len as usize);
         let book = &self.books[lease.buffer as usize];
         book.lent.set(book.lent.get() - 1);
@@ -226,10 +263,11 @@ impl ReceivePool {
         self.lent.get()
     }
 
-    /// Takes every buffer back from a filler that has ended: the kernel no longer knows any of them.
-    pub fn reclaim(&self) {
+    /// Takes every buffer back that the kernel had: it no longer knows any of them.
+    pub(crate) fn reclaim(&self) {
         for (buffer, book) in self.books.iter().enumerate() {
-            if book.with_filler.replace(false) {
+            if book.filler.get() == Filler::Kernel {
+                book.filler.set(Filler::Nobody);
                 self.free_if_idle(buffer as u16);
             }
         }
@@ -247,8 +285,16 @@ impl ReceivePool {
 
     fn free_if_idle(&self, buffer: u16) {
         let book = &self.books[buffer as usize];
-        if book.lent.get() == 0 && !book.with_filler.get() {
+        if book.lent.get() == 0 && book.filler.get() == Filler::Nobody {
             self.free.borrow_mut().push(buffer);
+        }
+    }
+}
+
+impl Drop for ReceivePool {
+    fn drop(&mut self) {
+        if self.lent() == 0 {
+            self.id.end();
         }
     }
 }
@@ -317,7 +363,7 @@ mod tests {
         let buffer = pool.take_free().unwrap();
         let error = pool.fill(buffer, |_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        pool.reclaim();
+        pool.give_back(buffer);
         assert_eq!((pool.free(), pool.lent()), (1, 0));
     }
 
@@ -325,15 +371,44 @@ mod tests {
     #[should_panic(expected = "the pool that it came from")]
     fn a_lease_of_another_pool_is_refused() {
         let (one, other) = (ReceivePool::new(1, 8), ReceivePool::new(1, 8));
-        let lease = one.lend(one.take_free().unwrap(), 1, false);
+        let lease = one.lend_from_kernel(one.take_for_kernel().unwrap(), 1, false);
         other.release(lease);
+    }
+
+    #[test]
+    #[should_panic(expected = "the pool that it came from")]
+    fn a_lease_that_outlives_its_pool_is_refused_by_every_later_one() {
+        let first = ReceivePool::new(1, 64);
+        let lease = first.lend_from_kernel(first.take_for_kernel().unwrap(), 64, false);
+        drop(first);
+        for _ in 0..if cfg!(miri) { 10 } else { u16::MAX } {
+            drop(ReceivePool::new(1, 1));
+        }
+        let _ = ReceivePool::new(1, 1).bytes(&lease);
+    }
+
+    #[test]
+    fn a_buffer_that_the_kernel_fills_is_out_of_reach() {
+        let refused = |act: &dyn Fn()| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).expect_err("the kernel has it");
+        };
+        let pool = ReceivePool::new(1, 8);
+        let buffer = pool.take_for_kernel().unwrap();
+        refused(&|| drop(pool.fill(buffer, |space| Ok(space.len()))));
+        refused(&|| pool.give_back(buffer));
+        let lease = pool.lend_from_kernel(buffer, 3, true);
+        refused(&|| drop(pool.fill(buffer, |space| Ok(space.len()))));
+        pool.release(lease);
+        assert!(!pool.has_free(), "it is still with the kernel");
+        pool.reclaim();
+        assert!(pool.has_free());
     }
 
     #[test]
     #[should_panic(expected = "within their buffer")]
     fn more_bytes_than_a_buffer_holds_are_refused() {
         let pool = ReceivePool::new(1, 8);
-        let buffer = pool.take_free().unwrap();
-        let _ = pool.lend(buffer, 9, false);
+        let buffer = pool.take_for_kernel().unwrap();
+        let _ = pool.lend_from_kernel(buffer, 9, false);
     }
 }

@@ -3,7 +3,8 @@
 //! Knows: slots, classes, chains. Must not know sockets, nor when the kernel reads.
 //!
 //! Invariants:
-//! 1. A slot is free, or belongs to exactly one [`Chain`]. A chain is neither `Clone` nor `Copy`.
+//! 1. A slot is free, or belongs to exactly one [`Chain`]. A chain is neither `Clone` nor `Copy`. A chain with slots carries
+//!    the number of its pool, which no other pool has while a slot of this one is taken.
 //! 2. Bytes are written only through `&mut Chain`. Whoever owns the chain by value (an operation in flight) therefore
 //!    keeps its bytes as they are until it releases it.
 //! 3. The region of a class lives as long as the pool and is zeroed at the start, so every byte is initialised.
@@ -14,6 +15,7 @@ use std::{ptr, slice};
 
 use super::Full;
 use super::poison;
+use super::pool_id::PoolId;
 use super::region::Region;
 
 /// Bytes per slot of each size class. A message of 64 bytes must not own 16 KiB, and a large write should not be cut
@@ -25,16 +27,20 @@ const CLASS_SHIFT: u32 = 28;
 const INDEX_MASK: u32 = (1 << CLASS_SHIFT) - 1;
 
 /// Bytes to send, in order, in slots of a [`SendPool`]. Goes back to its pool by [`SendPool::release`].
+// Packed, so that an op with a chain and a socket fits into 24 bytes.
 #[derive(Debug)]
+#[repr(C, packed(2))]
 pub struct Chain {
     first: u32,
     last: u32,
     bytes: u32,
+    /// Zero without slots.
+    pool: u16,
 }
 
 impl Chain {
     /// A chain without bytes or slots.
-    pub const EMPTY: Chain = Chain { first: NONE, last: NONE, bytes: 0 };
+    pub const EMPTY: Chain = Chain { first: NONE, last: NONE, bytes: 0, pool: 0 };
 
     /// Bytes in the chain.
     #[must_use]
@@ -73,6 +79,7 @@ struct Class {
 pub struct SendPool {
     classes: [Option<Class>; SEND_CLASSES.len()],
     taken: Cell<usize>,
+    id: PoolId,
 }
 
 impl SendPool {
@@ -84,15 +91,19 @@ impl SendPool {
     pub fn new(slots: [u32; SEND_CLASSES.len()]) -> SendPool {
         let classes =
             std::array::from_fn(|class| (slots[class] > 0).then(|| Class::new(class, slots[class])));
-        SendPool { classes, taken: Cell::new(0) }
+        SendPool { classes, taken: Cell::new(0), id: PoolId::new() }
     }
 
     /// Appends bytes to a chain: all of them, or none if the pool cannot hold them.
     /// **Costs** one copy; at most two where a growing chain moves to a larger slot.
+    ///
+    /// # Panics
+    /// When the chain belongs to another pool.
     pub fn write(&self, chain: &mut Chain, bytes: &[u8]) -> Result<(), Full> {
         if bytes.len() > (u32::MAX - chain.bytes) as usize {
             return Err(Full);
         }
+        self.assert_own(chain);
         if chain.last != NONE && bytes.len() <= self.room(chain.last) {
             self.append(chain, bytes);
             return Ok(());
@@ -134,7 +145,11 @@ impl SendPool {
     }
 
     /// The parts of a chain in order, without the first `skip` bytes.
+    ///
+    /// # Panics
+    /// When the chain belongs to another pool.
     pub fn segments<'a>(&'a self, chain: &'a Chain, skip: u32) -> impl Iterator<Item = &'a [u8]> {
+        self.assert_own(chain);
         let (mut slot, mut skip) = (chain.first, skip as usize);
         std::iter::from_fn(move || {
             while slot != NONE {
@@ -150,7 +165,12 @@ impl SendPool {
     }
 
     /// Puts `more` behind what `chain` holds. Copies nothing.
+    ///
+    /// # Panics
+    /// When one of them belongs to another pool.
     pub fn join(&self, chain: &mut Chain, more: Chain) {
+        self.assert_own(chain);
+        self.assert_own(&more);
         if more.first == NONE {
             return;
         }
@@ -165,7 +185,8 @@ impl SendPool {
 
     /// The kernel reads the bytes of this chain from now on, until it is released: an access of ours is an error that
     /// AddressSanitizer reports.
-    pub fn hand_over(&self, chain: &Chain) {
+    pub(crate) fn hand_over(&self, chain: &Chain) {
+        self.assert_own(chain);
         // Only the sanitizer wants to know: other builds do not even walk the chain.
         let mut slot = if cfg!(odeon_asan) { chain.first } else { NONE };
         while slot != NONE {
@@ -175,7 +196,11 @@ impl SendPool {
     }
 
     /// Gives every slot of a chain back.
+    ///
+    /// # Panics
+    /// When the chain belongs to another pool.
     pub fn release(&self, chain: Chain) {
+        self.assert_own(&chain);
         let mut slot = chain.first;
         while slot != NONE {
             slot = self.give(slot);
@@ -192,6 +217,13 @@ impl SendPool {
     #[must_use]
     pub fn has_free(&self) -> bool {
         self.classes.iter().flatten().any(|class| !class.free.borrow().is_empty())
+    }
+
+    /// A chain of another pool would name slots of this one that it does not own.
+    #[inline]
+    fn assert_own(&self, chain: &Chain) {
+        let pool = chain.pool;
+        assert!(pool == self.id.number() || pool == 0, "a chain is used in the pool that it came from");
     }
 
     /// Slots for `len` bytes, linked, each as large as useful.
@@ -243,6 +275,7 @@ impl SendPool {
     fn link(&self, chain: &mut Chain, slot: u32) {
         if chain.last == NONE {
             chain.first = slot;
+            chain.pool = self.id.number();
         } else {
             self.slot(chain.last).next.set(slot);
         }
@@ -252,8 +285,7 @@ impl SendPool {
     /// Moves the bytes of a chain of at most one slot into `slot`, which becomes its only one.
     fn move_into(&self, chain: &mut Chain, slot: u32) {
         let old = chain.take();
-        chain.first = slot;
-        chain.last = slot;
+        self.link(chain, slot);
         for part in self.segments(&old, 0) {
             self.append(chain, part);
         }
@@ -297,6 +329,14 @@ impl SendPool {
 
     fn class(&self, slot: u32) -> &Class {
         self.classes[(slot >> CLASS_SHIFT) as usize].as_ref().expect("a slot of a class that has slots")
+    }
+}
+
+impl Drop for SendPool {
+    fn drop(&mut self) {
+        if self.taken() == 0 {
+            self.id.end();
+        }
     }
 }
 
@@ -364,6 +404,30 @@ mod tests {
         assert!(!pool.has_free());
         pool.release(chain);
         assert!(pool.has_free());
+    }
+
+    #[test]
+    fn a_chain_of_another_pool_is_refused() {
+        let (one, other) = (SendPool::new([2, 0, 0, 0, 0]), SendPool::new([2, 0, 0, 0, 0]));
+        let stray = || {
+            let mut chain = Chain::EMPTY;
+            one.write(&mut chain, b"x").unwrap();
+            chain
+        };
+        let refused = |act: &dyn Fn(Chain)| {
+            let chain = stray();
+            let slot = chain.first;
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(chain)))
+                .expect_err("of another pool");
+            one.give(slot);
+        };
+        refused(&|chain| other.release(chain));
+        refused(&|mut chain| other.write(&mut chain, b"y").unwrap());
+        refused(&|chain| assert_eq!(other.segments(&chain, 0).count(), 0));
+        refused(&|chain| other.join(&mut { Chain::EMPTY }, chain));
+        refused(&|mut chain| other.join(&mut chain, Chain::EMPTY));
+        other.release(Chain::EMPTY);
+        assert_eq!((one.taken(), other.taken()), (0, 0));
     }
 
     #[test]

@@ -79,7 +79,10 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     ("src/executor/directory.rs", "the directory of cores: written when one starts or ends"),
     ("src/executor/lane.rs", "a lane: the head and the tail of its ring, and whether an end is gone"),
     ("src/executor/sleep.rs", "the flag by which a core announces that it sleeps"),
-    ("src/mem/receive.rs", "numbers the pools of the process, once per pool, so that a lease knows its own"),
+    (
+        "src/mem/pool_id.rs",
+        "numbers the pools of the process, once per pool, so that what is lent knows its own",
+    ),
     ("src/net/credits.rs", "connection credits: one number for all cores of a system"),
     ("src/sys/buffers.rs", "the tail of a ring of provided buffers, which the kernel reads"),
     ("src/sys/signals.rs", "the pipe of the signal handlers: one per process"),

@@ -7,7 +7,7 @@
 //! buffers, so a single buffer does not make a thousand receives fail.
 //!
 //! Invariants:
-//! 1. Every buffer in the ring is with the filler, as its pool says, until the completion that uses it up.
+//! 1. Every buffer in the ring is with the kernel, as its pool says, until the completion that uses it up.
 //! 2. The ring of buffers is unmapped only if its group has been unregistered with nothing in flight.
 #![allow(unsafe_code)]
 
@@ -59,8 +59,8 @@ impl Buffers {
 
     /// Gives every free buffer of the pool to the kernel.
     pub(super) fn replenish(&mut self, pool: &ReceivePool) {
-        while let Some(buffer) = pool.take_free() {
-            // SAFETY: the buffer is with the filler from now on (invariant 1), so the pool neither lends nor frees it
+        while let Some(buffer) = pool.take_for_kernel() {
+            // SAFETY: the buffer is with the kernel from now on (invariant 1), so the pool neither lends nor frees it
             // before the kernel's completion says that it has been used up.
             unsafe { self.ring.add(buffer, pool.buffer_address(buffer), pool.size()) };
             self.with_kernel += 1;
@@ -78,7 +78,7 @@ impl Buffers {
             self.with_kernel -= 1;
         }
         self.futile = 0;
-        Some(pool.lend(buffer, answer.outcome().unwrap_or(0), more))
+        Some(pool.lend_from_kernel(buffer, answer.outcome().unwrap_or(0), more))
     }
 
     /// A receive found no buffer.
