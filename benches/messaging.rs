@@ -1,8 +1,8 @@
 //! What a message, an actor and a timer cost within one process.
 //!
 //! `cargo bench --bench messaging` prints a table, with a bare loop and a bare ring of the same run to compare with;
-//! `-- --json` prints one line per figure, and `-- NAME` measures those only whose name contains the word. Each figure is
-//! the median of several repetitions behind one that is not counted.
+//! `-- --json` prints one line per figure, and `-- NAME` measures those only whose name contains the word. Each time is
+//! the median of several repetitions behind one that is not counted; memory is what is resident, in a process of its own.
 
 #[path = "messaging/bare.rs"]
 mod bare;
@@ -85,6 +85,10 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     // Test runners ask every target for its tests. There are none.
     if arguments.iter().any(|argument| argument == "--list") {
+        return;
+    }
+    if arguments.iter().any(|argument| argument == crowd::WEIGH) {
+        println!("{}", crowd::weigh());
         return;
     }
     let json = arguments.iter().any(|argument| argument == "--json");

@@ -448,3 +448,107 @@ impl Drop for Cells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::{CoreId, Links};
+    use crate::sys::{Clock, Time};
+
+    type Log = Rc<RefCell<Vec<u32>>>;
+
+    /// Notes its number when it runs, puts more beside it, and then ends or rests.
+    struct Noted {
+        number: u32,
+        more: u32,
+        outcome: Outcome,
+        log: Log,
+    }
+
+    impl Body<Cell<u32>> for Noted {
+        fn activate(&self, head: &Cell<u32>, activation: &Activation<'_>) -> Outcome {
+            self.log.borrow_mut().push(self.number + head.take());
+            for more in 0..self.more {
+                let body =
+                    Noted { number: 1000 + more, more: 0, outcome: Outcome::Rest, log: self.log.clone() };
+                assert!(activation.core.spawn(Cell::new(0), body).is_ok(), "there is room");
+            }
+            self.outcome
+        }
+    }
+
+    fn core() -> Core {
+        let mut config = Config { actors_max: 40, receive_buffers: 1, ..Config::default() };
+        (config.receive_buffer_bytes, config.send_slots) = (64, [1, 0, 0, 0, 0]);
+        let clock = Clock::Virtual(Rc::new(Cell::new(Time::ZERO)));
+        Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []))
+    }
+
+    fn spawn(core: &Core, number: u32, more: u32, outcome: Outcome, log: &Log) -> Key {
+        let body = Noted { number, more, outcome, log: log.clone() };
+        core.spawn(Cell::new(0), body).unwrap_or_else(|_| panic!("there is room"))
+    }
+
+    fn run(core: &Core) {
+        while core.run_next() {}
+    }
+
+    #[test]
+    fn cells_run_in_the_order_in_which_they_were_queued_and_each_once() {
+        let (core, log) = (core(), Log::default());
+        let cells = [1, 2, 3].map(|number| spawn(&core, number, 0, Outcome::Rest, &log));
+        run(&core);
+        for index in [2, 0, 2, 1, 0] {
+            core.schedule(cells[index]);
+        }
+        run(&core);
+        assert_eq!(*log.borrow(), [1, 2, 3, 3, 1, 2]);
+        assert!(!core.has_ready());
+    }
+
+    #[test]
+    fn a_head_is_reached_by_its_type_only_and_while_its_cell_is_open() {
+        let (core, log) = (core(), Log::default());
+        let cell = spawn(&core, 7, 0, Outcome::Rest, &log);
+        run(&core);
+        assert!(core.cells.reach::<u32>(cell).is_none());
+        assert!(!core.has_ready(), "whoever was not found is not queued");
+        let head = core.cells.reach::<Cell<u32>>(cell).unwrap();
+        head.set(30);
+        drop(head);
+        run(&core);
+        core.cells.close(cell);
+        assert!(core.cells.reach::<Cell<u32>>(cell).is_none());
+        assert_eq!(*log.borrow(), [7, 37]);
+    }
+
+    #[test]
+    fn the_table_may_grow_while_a_cell_runs_and_while_a_head_is_held() {
+        let (core, log) = (core(), Log::default());
+        let cell = spawn(&core, 1, 20, Outcome::Rest, &log);
+        let head = core.cells.reach::<Cell<u32>>(cell).unwrap();
+        let others: Vec<_> =
+            (0..10).map(|number| spawn(&core, 10 + number, 0, Outcome::Rest, &log)).collect();
+        head.set(2);
+        drop(head);
+        run(&core);
+        let expected: Vec<u32> = [3].into_iter().chain(10..20).chain(1000..1020).collect();
+        assert_eq!((others.len(), log.borrow().as_slice()), (10, expected.as_slice()));
+    }
+
+    #[test]
+    fn a_slot_that_is_used_again_while_it_is_queued_runs_its_new_occupant_once() {
+        let (core, log) = (core(), Log::default());
+        let old = spawn(&core, 1, 0, Outcome::Rest, &log);
+        core.cells.remove(old);
+        core.cells.bury();
+        let new = spawn(&core, 2, 0, Outcome::Ended, &log);
+        assert_eq!((old.index, core.cells.reach::<Cell<u32>>(old).is_none()), (new.index, true));
+        run(&core);
+        assert_eq!((log.borrow().as_slice(), core.cells.live()), ([2].as_slice(), 0));
+        assert_eq!(Rc::strong_count(&log), 1, "what ended is freed");
+    }
+}
