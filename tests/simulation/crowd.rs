@@ -101,7 +101,7 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
     let gauge = Arc::new(Gauge::default());
     listen(&mut world, &rules, &gauge);
     let mut clients = Vec::new();
-    for _ in 0..world.random.below(50) {
+    for _ in 0..world.rounds(50) {
         act(&mut world, &mut clients);
     }
     if world.random.chance(0.6) {

@@ -95,7 +95,7 @@ pub(crate) fn run_in(mut world: World) -> [u64; 3] {
     listen(&mut world, format);
     let count = 1 + world.random.index(8);
     let mut clients: Vec<Client> = (0..count).map(|_| Client::new(&mut world, format)).collect();
-    for _ in 0..world.random.below(60) {
+    for _ in 0..world.rounds(60) {
         for client in &mut clients {
             client.act(&mut world.random);
         }

@@ -38,6 +38,12 @@ impl Journal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many actors have started, and how many have stopped.
+    pub(crate) fn lives(&self) -> (u64, u64) {
+        let sums = self.sums();
+        (sums.started, sums.stopped)
+    }
+
     /// Takes note of something that happened: two runs of a seed must be alike in this too.
     pub(crate) fn note(&self, words: [u64; 3]) {
         let mut sums = self.sums();

@@ -191,7 +191,7 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
     let brittle = world.random.chance(0.7);
     let players = Players { addresses: Vec::new(), random, births: 200, pokes: 3_000, brittle };
     let scene = Scene(Arc::new(Mutex::new(players)), world.journal.clone());
-    for _ in 0..5 + world.random.below(40) {
+    for _ in 0..5 + world.rounds(40) {
         match world.random.below(6) {
             0 | 1 => {
                 let core = world.random.index(4);

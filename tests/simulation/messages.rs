@@ -164,7 +164,7 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
     let players: Vec<_> = (0..count).map(|id| spawn(&mut world, &everybody, id, count, fragile)).collect();
     everybody.set(players).unwrap_or_else(|_| unreachable!("it is set once"));
     let mut outside = sender(&mut world, &everybody, count, count);
-    for _ in 0..world.random.below(60) {
+    for _ in 0..world.rounds(60) {
         for _ in 0..world.random.below(8) {
             let passes = world.random.below(8) as u32;
             outside.throw(passes);

@@ -50,6 +50,12 @@ impl World {
         self.simulation.network().connect(World::address()).ok()
     }
 
+    /// How many rounds a scenario plays, below `most`. Miri takes a thousand times as long.
+    pub(crate) fn rounds(&mut self, most: u64) -> u64 {
+        let rounds = self.random.below(most);
+        if cfg!(miri) { rounds.min(5) } else { rounds }
+    }
+
     /// Lets some time pass: mostly a little.
     pub(crate) fn pass(&mut self) {
         let time = match self.random.below(8) {

@@ -1,0 +1,57 @@
+//! Bugs that seeds have found, each with the accident that mattered.
+//!
+//! Knows: the smallest system in which each showed. Must not know the seed.
+
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::system::simulation::{Simulation, SimulationConfig};
+
+use super::journal::{Journal, Life};
+use super::world::World;
+
+struct Silent(Life);
+
+impl Actor for Silent {
+    type Message = Never;
+
+    fn started(&mut self, _: &mut Context<Self>) -> Flow {
+        self.0.start();
+        Flow::Continue
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+        self.0.stop();
+    }
+}
+
+impl Connection for Silent {
+    type Codec = Raw;
+
+    fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_connection_for_which_there_is_no_timer_starts_before_it_stops() {
+    let mut plan = SimulationConfig::new(0);
+    plan.config.timers_max = 1;
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let journal = Journal::default();
+    let lives = journal.clone();
+    let listener = simulation.listener(World::address()).idle_timeout(Duration::from_secs(60));
+    listener.start(move |_| Silent(Life::new(&lives))).expect("nobody listens there yet");
+    let connect = || simulation.network().connect(World::address()).expect("the backlog has room");
+    let peers = [connect(), connect()];
+    simulation.settle();
+    assert_eq!(journal.lives(), (2, 1), "one of them was aborted");
+    assert_eq!(peers.iter().filter(|peer| peer.is_reset()).count(), 1);
+    drop(simulation.shutdown());
+    assert_eq!(journal.lives(), (2, 2));
+    assert_eq!(journal.sums().problems, [""; 0]);
+}
