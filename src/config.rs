@@ -29,6 +29,9 @@ use std::time::Duration;
 pub struct Config {
     /// Actors alive on a core, connections included. Default 4,194,304.
     pub actors_max: u32,
+    /// Keep each core's thread on a processor of its own, if there are enough. Switch it off where several processes share
+    /// the machine's processors. Default true.
+    pub pin: bool,
     /// Connections open in the whole system. `None`: as many as the descriptor limit allows, less 64 for everything else.
     pub connections_max: Option<usize>,
     /// Bytes in all mailboxes of a core together. Default 256 MiB.
@@ -74,6 +77,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             actors_max: 1 << 22,
+            pin: true,
             connections_max: None,
             mailbox_bytes_max: 256 << 20,
             receive_buffers: 32,

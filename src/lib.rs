@@ -147,6 +147,7 @@ pub use actor::{
     StopReason,
 };
 pub use config::{Config, ConfigError};
+pub use executor::dead_letters_outside;
 pub use mem::Full;
 pub use net::{AtLimit, Connection, Never, Peer};
 pub use odeon_macros::Message;

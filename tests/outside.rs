@@ -1,9 +1,11 @@
-//! Code of users that runs outside of handlers: conversions of messages, and states that are dropped with their system.
+//! Code of users that runs outside of handlers: conversions of messages, codecs, what makes connections, and states that are
+//! dropped with their system.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use odeon::net::codec::Decoded;
 use odeon::prelude::*;
 use odeon::system::simulation::{Simulation, SimulationConfig};
 
@@ -114,7 +116,9 @@ impl Actor for Owner {
     type Message = Release;
 
     fn handle(&mut self, _: Release, _: &mut Context<Self>) -> Flow {
-        self.0 = None;
+        if let Some(system) = self.0.take() {
+            assert_eq!(system.shutdown(), odeon::ShutdownReport::default());
+        }
         self.1.send(()).expect("the test waits");
         Flow::Continue
     }
@@ -126,13 +130,163 @@ impl Accepts<Release> for Owner {
     }
 }
 
+fn system() -> System {
+    System::builder().cores(Cores::Count(1)).build().expect("a core starts")
+}
+
 #[test]
-fn a_system_may_be_dropped_within_a_handler() {
-    let build = || System::builder().cores(Cores::Count(1)).build().unwrap();
-    let (inner, outer) = (build(), build());
+fn a_system_may_be_shut_down_within_a_handler() {
+    let (inner, outer) = (system(), system());
     let (sender, receiver) = std::sync::mpsc::channel();
     let owner = outer.spawn(Owner(Some(inner), sender)).unwrap();
     owner.tell(Release).unwrap();
     receiver.recv().unwrap();
     outer.shutdown();
+}
+
+/// A codec that panics when it is made, or dropped.
+struct Fragile<const MADE: bool>;
+
+impl<const MADE: bool> Default for Fragile<MADE> {
+    fn default() -> Self {
+        assert!(!MADE, "never made");
+        Fragile
+    }
+}
+
+impl<const MADE: bool> Drop for Fragile<MADE> {
+    fn drop(&mut self) {
+        assert!(MADE || std::thread::panicking(), "never dropped");
+    }
+}
+
+impl<const MADE: bool> Decode for Fragile<MADE> {
+    type Frame<'a> = &'a [u8];
+
+    fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<Decoded<&'a [u8]>, FrameError> {
+        Ok(Decoded::Frame { frame: bytes, consumed: bytes.len() })
+    }
+
+    fn frame_bytes_max(&self) -> usize {
+        1
+    }
+}
+
+/// Echoes by any codec whose frames are bytes.
+struct Echo<C>(std::marker::PhantomData<C>);
+
+impl<C: 'static> Actor for Echo<C> {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl<C: for<'a> Decode<Frame<'a> = &'a [u8]>> Connection for Echo<C> {
+    type Codec = C;
+
+    fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
+        cx.write(bytes);
+        Flow::Continue
+    }
+}
+
+fn fragile<C: for<'a> Decode<Frame<'a> = &'a [u8]>>() {
+    let mut simulation = Simulation::new(SimulationConfig::new(1)).expect("the simulation takes it");
+    let (fragile, sound) = (
+        "10.0.0.1:1".parse().expect("the simulation takes it"),
+        "10.0.0.1:2".parse().expect("the simulation takes it"),
+    );
+    simulation
+        .listener(fragile)
+        .start(|_| Echo::<C>(std::marker::PhantomData))
+        .expect("the simulation takes it");
+    simulation
+        .listener(sound)
+        .start(|_| Echo::<Raw>(std::marker::PhantomData))
+        .expect("the simulation takes it");
+    let network = simulation.network().clone();
+    let mut first = network.connect(fragile).expect("the simulation takes it");
+    first.write(b"hello");
+    first.shutdown_write();
+    simulation.run_for(Duration::from_secs(20));
+    drop(first);
+    let mut second = network.connect(sound).expect("the simulation takes it");
+    second.write(b"hello");
+    simulation.run_for(Duration::from_secs(1));
+    assert_eq!(second.read(99), b"hello", "the other connections of the core go on");
+    drop(second);
+    let remains = simulation.shutdown();
+    assert!(remains.ledgers[0].held().iter().all(|held| *held == 0), "{remains:?}");
+    assert_eq!(remains.leaked, 0);
+}
+
+#[test]
+fn a_codec_that_panics_when_it_is_made_costs_its_connection_alone() {
+    fragile::<Fragile<true>>();
+}
+
+#[test]
+fn a_codec_that_panics_when_it_is_dropped_costs_its_connection_alone() {
+    fragile::<Fragile<false>>();
+}
+
+/// Panics when it is dropped by a core, and not by whoever set the test up.
+#[derive(Clone)]
+struct Armed(Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        assert!(!self.0.load(Ordering::SeqCst), "broken");
+    }
+}
+
+#[test]
+fn what_makes_connections_may_panic_when_it_is_dropped() {
+    let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut simulation = Simulation::new(SimulationConfig::new(1)).unwrap();
+    let captured = Armed(armed.clone());
+    let make = move |_| {
+        let _ = &captured;
+        Echo::<Raw>(std::marker::PhantomData)
+    };
+    let listening = simulation.listener("10.0.0.1:1".parse().unwrap()).start(make).unwrap();
+    armed.store(true, Ordering::SeqCst);
+    listening.stop();
+    simulation.run_for(Duration::from_secs(20));
+    let ledger = simulation.ledgers()[0];
+    assert_eq!((ledger.actors, ledger.drop_panics), (0, 1), "the listener has ended");
+}
+
+/// Says its name to a list for each message.
+struct Scribe(&'static str, Arc<std::sync::Mutex<String>>);
+
+impl Actor for Scribe {
+    type Message = Number;
+
+    fn handle(&mut self, _: Number, _: &mut Context<Self>) -> Flow {
+        self.1.lock().unwrap().push_str(self.0);
+        Flow::Continue
+    }
+}
+
+impl Accepts<Number> for Scribe {
+    fn accept(number: Number) -> Number {
+        number
+    }
+}
+
+#[test]
+fn a_budget_of_one_message_lets_actors_take_turns() {
+    let mut plan = SimulationConfig::new(1);
+    plan.config.activation_messages = 1;
+    let mut simulation = Simulation::new(plan).unwrap();
+    let said = Arc::new(std::sync::Mutex::new(String::new()));
+    let names = ["a", "b"].map(|name| simulation.spawn_on(0, Scribe(name, said.clone())).unwrap());
+    for actor in [names[0], names[0], names[0], names[1], names[1], names[1]] {
+        actor.tell(Number(None)).unwrap();
+    }
+    simulation.run_for(Duration::from_millis(1));
+    assert_eq!(*said.lock().unwrap(), "ababab");
 }

@@ -96,7 +96,7 @@ fn refuse_shape(input: &DeriveInput) -> Result<()> {
     if let Some(lifetime) = input.generics.lifetimes().next() {
         let text = "a message owns what it carries, for it waits in a mailbox after its sender has gone on: \
                     it cannot have a lifetime parameter\n\
-                    help: carry `String`, `Vec<u8>`, `odeon::Bytes` or an `Arc` instead of a reference";
+                    help: carry `String`, `Vec<u8>` or an `Arc` instead of a reference";
         return Err(Error::new_spanned(lifetime, text));
     }
     match &input.data {

@@ -148,12 +148,17 @@ fn demand(raw: RawAddress, demand: Demand) {
         Some(core) if core.id == raw.core => {
             core.demand(raw.cell, demand);
         }
-        from => insist(from, raw, arrive_demand, demand),
+        from if demand == Demand::Stop => insist(from, raw, arrive_stop, ()),
+        from => insist(from, raw, arrive_abort, ()),
     });
 }
 
-fn arrive_demand(raw: RawAddress, demand: Demand) {
-    current::with(|core| core.is_some_and(|core| core.demand(raw.cell, demand)));
+fn arrive_stop(raw: RawAddress, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.demand(raw.cell, Demand::Stop)));
+}
+
+fn arrive_abort(raw: RawAddress, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.demand(raw.cell, Demand::Abort)));
 }
 
 impl<A> Clone for Addr<A> {

@@ -45,7 +45,7 @@ impl<A: Actor> Plain<A> {
                 None => {}
             }
         }
-        self.shell.handle_messages(head, activation, &mut Budget::new(), cx)
+        self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx)
     }
 }
 

@@ -383,11 +383,13 @@ impl Cells {
         }
     }
 
-    /// Frees what removed cells stored.
+    /// Frees what removed cells stored, each by itself: one whose `Drop` panics does not keep the others. Answers how many
+    /// did.
     ///
     /// # Panics
     /// When called from within a cell.
-    pub fn bury(&self) {
+    pub fn bury(&self) -> usize {
+        let mut panics = 0;
         assert_eq!(self.borrows.get(), 0, "cells are buried between activations");
         loop {
             let Some(stored) = self.dead.borrow_mut().pop() else { break };
@@ -395,8 +397,13 @@ impl Cells {
             let vtable = unsafe { *stored };
             // SAFETY: taken out of its slot by `remove`, so nobody finds it any more; nobody refers to it, as no borrow is
             // alive (invariant 2); popped, so freed once.
-            unsafe { (vtable.free)(stored) };
+            let free = || unsafe { (vtable.free)(stored) };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
+                panics += 1;
+                std::mem::forget(panic);
+            }
         }
+        panics
     }
 
     /// Notes that a cell owns a socket.
@@ -436,15 +443,12 @@ impl Cells {
 }
 
 impl Drop for Cells {
-    /// Drops what is left, each cell by itself: a state whose `Drop` panics does not keep the others.
+    /// Drops what is left.
     fn drop(&mut self) {
         for cell in self.keys() {
             while self.next_notice(cell).is_some() {}
             self.remove(cell);
-            let buried = catch_unwind(AssertUnwindSafe(|| self.bury()));
-            if let Err(panic) = buried {
-                std::mem::forget(panic);
-            }
+            self.bury();
         }
     }
 }

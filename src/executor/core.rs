@@ -282,7 +282,8 @@ impl Core {
     #[inline(never)]
     fn end(&self, cell: Key) {
         self.cells.remove(cell);
-        self.cells.bury();
+        // The state went before, with the actor; what panics here is a codec, or what made the connections of a listener.
+        Counters::add(&self.counters.drop_panics, self.cells.bury() as u64);
         Counters::add(&self.counters.ended, 1);
         self.look_for_quiet();
     }
@@ -330,8 +331,9 @@ impl Budget {
 
     /// A budget for one activation.
     #[must_use]
-    pub fn new() -> Budget {
-        Budget { handled: 0, check_at: Budget::FIRST_CHECK, deadline: None }
+    pub fn new(core: &Core) -> Budget {
+        let check_at = Budget::FIRST_CHECK.min(core.config.activation_messages);
+        Budget { handled: 0, check_at, deadline: None }
     }
 
     /// Counts one message; false once the budget is used up.
@@ -355,12 +357,6 @@ impl Budget {
     #[must_use]
     pub fn handled(&self) -> u32 {
         self.handled
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget::new()
     }
 }
 

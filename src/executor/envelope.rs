@@ -17,6 +17,8 @@
 use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit, offset_of};
 
+use crossbeam_channel::TrySendError;
+
 use super::RawAddress;
 
 /// Bytes of a message that travel without an allocation.
@@ -133,23 +135,25 @@ impl Envelope {
     /// Packs a message and puts it into an inbox.
     ///
     /// # Errors
-    /// The message, when the inbox is full or nobody will ever empty it.
+    /// The message: `Full` when the inbox is, `Disconnected` when nobody will ever empty it.
     pub fn send<M: Send + 'static>(
         inbox: &crossbeam_channel::Sender<Envelope>,
         target: RawAddress,
         deliver: fn(RawAddress, M),
         message: M,
-    ) -> Result<(), M> {
+    ) -> Result<(), TrySendError<M>> {
         let Err(refused) = inbox.try_send(Envelope::new(target, deliver, message)) else { return Ok(()) };
+        let again: fn(M) -> TrySendError<M> =
+            if refused.is_full() { TrySendError::Full } else { TrySendError::Disconnected };
         let envelope = ManuallyDrop::new(refused.into_inner());
         let payload = (&raw const envelope.slot.payload).cast::<M>();
         if !is_inline::<M>() {
             // SAFETY: the envelope that comes back is the one that was packed above, so its payload begins with a `Box<M>`
             // (invariant 1); it is neither used nor dropped after this.
-            return Err(*unsafe { payload.cast::<Box<M>>().read() });
+            return Err(again(*unsafe { payload.cast::<Box<M>>().read() }));
         }
         // SAFETY: as above, with an `M`.
-        Err(unsafe { payload.read() })
+        Err(again(unsafe { payload.read() }))
     }
 
     /// Hands the message to the function that it was packed with, on this thread.

@@ -3,7 +3,7 @@
 //! Knows: lanes, inboxes, who sleeps. Must not know what an envelope is for.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TrySendError};
@@ -40,7 +40,9 @@ pub struct Links {
     ways: Box<[Option<Way>]>,
     pushed: Cell<bool>,
     /// What found no room and must not be lost, with the core that it is for. Few: stops, and words to listeners.
-    overdue: RefCell<VecDeque<(CoreId, Envelope)>>,
+    /// By whom it is for and what delivers it: the same word to the same cell waits once, so there are never more than a
+    /// few for each cell.
+    overdue: RefCell<BTreeMap<(RawAddress, usize), Envelope>>,
 }
 
 impl Links {
@@ -49,7 +51,7 @@ impl Links {
     pub fn new(first: CoreId, lanes: impl IntoIterator<Item = Option<lane::Sender>>) -> Links {
         let way = |lane| Way { lane: RefCell::new(lane), port: OnceCell::new(), pushed: Cell::new(false) };
         let ways = lanes.into_iter().map(|lane| lane.map(way)).collect();
-        Links { first, ways, pushed: Cell::new(false), overdue: RefCell::new(VecDeque::new()) }
+        Links { first, ways, pushed: Cell::new(false), overdue: RefCell::new(BTreeMap::new()) }
     }
 
     fn way(&self, core: CoreId) -> Option<&Way> {
@@ -90,12 +92,11 @@ impl Links {
     #[cold]
     fn send_overdue(&self) {
         let mut overdue = self.overdue.borrow_mut();
-        for _ in 0..overdue.len() {
-            let Some((core, envelope)) = overdue.pop_front() else { break };
-            let Some(port) = directory::port(core) else { continue };
+        for (key, envelope) in std::mem::take(&mut *overdue) {
+            let Some(port) = directory::port(key.0.core) else { continue };
             match port.inbox.try_send(envelope) {
                 Ok(()) => port.wake_if_asleep(),
-                Err(TrySendError::Full(envelope)) => overdue.push_back((core, envelope)),
+                Err(TrySendError::Full(envelope)) => drop(overdue.insert(key, envelope)),
                 Err(TrySendError::Disconnected(_)) => {}
             }
         }
@@ -114,7 +115,7 @@ pub fn insist<M: Send + 'static>(
     while let Err(Refused::Full(back)) = post(from, target, deliver, message) {
         if let Some(core) = from {
             let envelope = Envelope::new(target, deliver, back);
-            core.links.overdue.borrow_mut().push_back((target.core, envelope));
+            core.links.overdue.borrow_mut().insert((target, deliver as usize), envelope);
             return;
         }
         message = back;
@@ -147,7 +148,10 @@ pub fn post<M: Send + 'static>(
         };
     }
     let Some(port) = directory::port(target.core) else { return Err(Refused::Gone(message)) };
-    Envelope::send(&port.inbox, target, deliver, message).map_err(Refused::Full)?;
+    Envelope::send(&port.inbox, target, deliver, message).map_err(|refused| match refused {
+        TrySendError::Full(message) => Refused::Full(message),
+        TrySendError::Disconnected(message) => Refused::Gone(message),
+    })?;
     port.wake_if_asleep();
     Ok(())
 }

@@ -199,7 +199,7 @@ impl<A: Connection> ConnectionBody<A> {
             return if all { Batch::End(StopReason::Stopped) } else { frames };
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
-        match self.shell.handle_messages(head, activation, &mut Budget::new(), cx) {
+        match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {
             Batch::Empty => frames,
             batch => batch,
         }
@@ -218,7 +218,7 @@ impl<A: Connection> ConnectionBody<A> {
 
     /// Takes notices in their order, and hands the frames in what has arrived to the actor.
     fn read(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        let mut budget = Budget::new();
+        let mut budget = Budget::new(activation.core);
         let batch = loop {
             if !wire.paused && wire.inward.has_rest() {
                 match self.feed(wire, activation.core, cx, &mut budget) {

@@ -245,8 +245,12 @@ impl<F> ListenerBody<F> {
         let opened = core.counters.connections_opened.get() + 1;
         let peer = Peer { id: u64::from(core.id.0) << 40 | opened };
         core.counters.connections_opened.set(opened);
-        let made = core.contain(|| (self.make.borrow_mut())(peer));
-        let refused = match made.map(|actor| body::spawn(core, actor, socket, self.shared.clone())) {
+        // The user's code makes the actor, and the codec of its connection.
+        let spawned = core.contain(|| {
+            let actor = (self.make.borrow_mut())(peer);
+            body::spawn(core, actor, socket, self.shared.clone())
+        });
+        let refused = match spawned {
             Some(Ok(_)) => return,
             Some(Err((actor, _))) => Some(actor),
             None => None,

@@ -101,6 +101,9 @@ impl SystemBuilder {
     }
 }
 
+/// The kernel's table of a ring's direct descriptors ends at 2²⁰ places (`IORING_MAX_FIXED_FILES`), some of which are kept.
+const PLACES_MAX: u64 = (1 << 20) - DESCRIPTORS_KEPT;
+
 fn connection_limit(config: &Config) -> Result<usize> {
     let limit = descriptor_limit();
     let files = raise_descriptor_limit(limit.most).unwrap_or(limit.now);
@@ -111,14 +114,14 @@ fn connection_limit(config: &Config) -> Result<usize> {
              (ulimit -Hn, LimitNOFILE= in systemd)"
         ));
     }
-    let allowed = allowed.min(u64::from(config.actors_max));
+    let allowed = allowed.min(u64::from(config.actors_max)).min(PLACES_MAX);
     match config.connections_max {
         Some(asked) if asked as u64 > allowed => Err(Error::Limit {
             limit: "connections_max",
             asked: asked as u64,
             allowed,
             cure: "raise the hard limit of open files (ulimit -Hn, LimitNOFILE= in systemd) or Config::actors_max, or ask \
-                   for less",
+                   for less; 1,048,512 is the most",
         }),
         Some(asked) => Ok(asked),
         None => Ok(usize::try_from(allowed).unwrap_or(usize::MAX)),

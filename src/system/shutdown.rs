@@ -32,7 +32,12 @@ impl System {
     ///
     /// Actors stop after the message that they are handling: what waits in their mailboxes by then is counted as dead
     /// letters. Where every message matters, have the last one answered before you shut down.
+    ///
+    /// Within a handler, where nobody can wait for a core to end, it goes on in the background, and the report is empty.
     pub fn shutdown(mut self) -> ShutdownReport {
+        if current::with(|core| core.is_some()) {
+            return ShutdownReport::default();
+        }
         self.end()
     }
 

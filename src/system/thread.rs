@@ -17,7 +17,7 @@ use crate::driver::backend::mio::Mio;
 use crate::driver::backend::uring::{Uring, UringConfig};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, SleepFlag, lane};
-use crate::sys::{Clock, allowed_processors, descriptor_limit, pin_thread, warn};
+use crate::sys::{Clock, abort, allowed_processors, descriptor_limit, pin_thread, warn};
 
 /// Which backend the threads are started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,19 +131,23 @@ fn sockets_max(config: &Config) -> u32 {
 
 /// Keeps this thread on a processor of its own, if there are enough. A core that cannot be bound runs all the same, wherever
 /// the scheduler puts it.
-fn bind(index: usize, count: usize) {
+///
+/// Counted by the core's id, which is unique in the process, so that several small systems do not share one processor.
+fn bind(core: CoreId, count: usize) {
     let Ok(processors) = allowed_processors() else { return };
     if count <= processors.len()
-        && let Err(error) = pin_thread(processors[index])
+        && let Err(error) = pin_thread(processors[core.0 as usize % processors.len()])
     {
-        warn(format_args!("core {index} is not bound to a processor: {error}"));
+        warn(format_args!("core {} is not bound to a processor: {error}", core.0));
     }
 }
 
 /// Puts a core together, runs it to its end, and takes it apart.
 fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -> Result<B, StartError>) {
-    bind(plan.index, plan.count);
     let id = CoreId(plan.first.0 + plan.index as u32);
+    if plan.config.pin {
+        bind(id, plan.count);
+    }
     let links = Links::new(plan.first, plan.senders);
     let core = Rc::new(Core::new(id, Rc::new((*plan.config).clone()), Clock::Monotonic, links));
     let backend = match open(&core) {
@@ -161,6 +165,7 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     let features = backend.features().to_owned();
     let mut executor = Executor::new(core, backend, arrivals);
     drop(ready.send(Ok(features)));
+    let abort = AbortOnUnwind(plan.index);
     let leaked = executor.run();
     directory::close(id);
     if leaked > 0 {
@@ -168,5 +173,16 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
         std::mem::forget(executor);
     } else {
         executor.end();
+    }
+    std::mem::forget(abort);
+}
+
+/// Ends the process if the thread of a core ends by a panic: that is a bug of the runtime, the connections of the core would
+/// hang for ever, and its memory would be freed under the kernel's hands.
+struct AbortOnUnwind(usize);
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        abort(format_args!("the thread of core {} panicked", self.0));
     }
 }

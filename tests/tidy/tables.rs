@@ -60,7 +60,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         "the functions of a cell's type: one call per activation, one per cell freed",
     ),
     ("src/executor/core.rs", 3, "what a panic carries, and what follows a stage of the end: once each"),
-    ("src/executor/envelope.rs", 5, "a message from another core: one call that unpacks and delivers it"),
+    ("src/executor/envelope.rs", 6, "a message from another core: one call that unpacks and delivers it"),
     ("src/executor/lane.rs", 1, "passes the function of an envelope on"),
     ("src/executor/links.rs", 2, "passes the function of an envelope on"),
     (
