@@ -266,7 +266,7 @@ impl Actor for Scribe {
     type Message = Number;
 
     fn handle(&mut self, _: Number, _: &mut Context<Self>) -> Flow {
-        self.1.lock().unwrap().push_str(self.0);
+        self.1.lock().expect("no scribe panics").push_str(self.0);
         Flow::Continue
     }
 }
