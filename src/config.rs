@@ -38,9 +38,9 @@ pub struct Config {
     pub mailbox_bytes_max: usize,
     /// Receive buffers. A power of two, at most 32,768. Default 32.
     pub receive_buffers: u16,
-    /// Bytes in each receive buffer. Default 64 KiB.
+    /// Bytes in each receive buffer; in all of them together at most 16 GiB. Default 64 KiB.
     pub receive_buffer_bytes: u32,
-    /// Send slots of 256 B, 1 KiB, 4 KiB, 16 KiB and 64 KiB. Default 8192, 4096, 1024, 256, 64.
+    /// Send slots of 256 B, 1 KiB, 4 KiB, 16 KiB and 64 KiB, together at most 16 GiB. Default 8192, 4096, 1024, 256, 64.
     pub send_slots: [u32; 5],
     /// Bytes written and not yet taken by the kernel, per connection. Default 1 MiB.
     pub outbox_bytes_max: usize,
@@ -120,6 +120,14 @@ impl std::fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// A limit, what it was set to, whether it can be, and what it may be.
+type Rule = (&'static str, u64, bool, &'static str);
+
+/// The most that a pool of one core may hold: asking for more memory than the machine can name would end the process.
+const POOL_BYTES_MAX: u64 = 16 << 30;
+/// Bytes per send slot of each class.
+const SLOT_BYTES: [u64; 5] = [256, 1 << 10, 4 << 10, 16 << 10, 64 << 10];
+
 impl Config {
     /// Looks at every limit.
     ///
@@ -128,7 +136,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let queue = |entries: u32| entries.is_power_of_two() && (2..=32_768).contains(&entries);
         let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
-        let rules: [(&'static str, u64, bool, &'static str); 13] = [
+        let rules: [Rule; 13] = [
             ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
             (
                 "receive_buffers",
@@ -189,8 +197,31 @@ impl Config {
                 "at least 16,384",
             ),
         ];
-        let broken = rules.into_iter().find(|(_, _, holds, _)| !holds);
+        let broken = rules.into_iter().chain(self.pool_rules()).find(|(_, _, holds, _)| !holds);
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
+    }
+
+    /// What the pools may hold in bytes.
+    fn pool_rules(&self) -> [Rule; 2] {
+        let receive_bytes = u64::from(self.receive_buffers) * u64::from(self.receive_buffer_bytes);
+        let send_bytes =
+            self.send_slots.iter().zip(SLOT_BYTES).map(|(slots, bytes)| u64::from(*slots) * bytes);
+        let send_bytes = send_bytes.sum::<u64>();
+        let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum();
+        [
+            (
+                "receive_buffer_bytes",
+                self.receive_buffer_bytes.into(),
+                receive_bytes <= POOL_BYTES_MAX,
+                "at most 16 GiB divided by receive_buffers",
+            ),
+            (
+                "send_slots",
+                slots,
+                send_bytes <= POOL_BYTES_MAX,
+                "so few that all slots together have at most 16 GiB",
+            ),
+        ]
     }
 }
 
@@ -201,6 +232,16 @@ mod tests {
     #[test]
     fn the_defaults_are_possible() {
         assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn pools_of_more_than_16_gib_are_refused() {
+        let config = Config { receive_buffers: 32_768, receive_buffer_bytes: 1 << 26, ..Config::default() };
+        assert_eq!(config.check().unwrap_err().limit, "receive_buffer_bytes");
+        let config = Config { receive_buffers: 256, ..config };
+        assert_eq!(config.check(), Ok(()), "just 16 GiB");
+        let config = Config { send_slots: [0, 0, 0, 0, (1 << 18) + 1], ..Config::default() };
+        assert_eq!(config.check().unwrap_err().limit, "send_slots");
     }
 
     #[test]
