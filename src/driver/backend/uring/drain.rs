@@ -36,7 +36,8 @@ impl Uring {
             self.buffers.end(&pools.receive);
             self.drained = true;
         }
-        leaked
+        // Buffers that could not be taken away from the kernel are leaked like an operation that did not end.
+        if forgotten { leaked } else { leaked.max(1) }
     }
 
     /// Cancels, and takes last completions, until nothing is in flight or the time is over.
