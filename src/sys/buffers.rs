@@ -48,7 +48,7 @@ impl BufferRing {
 
     /// Where the array starts, for its registration.
     pub(super) fn address(&self) -> u64 {
-        self.mapping.start().addr() as u64
+        self.mapping.start().expose_provenance() as u64
     }
 
     /// Adds a buffer, to be seen by the kernel after [`BufferRing::publish`]. The caller adds no more than there is room
@@ -63,7 +63,7 @@ impl BufferRing {
         // SAFETY: `place` is below `entries` (invariant 1); the kernel does not look at it yet (invariant 2), and reads of
         // its tail, which lies in the first entry's reserved field, are not touched by the three setters.
         let entry = unsafe { &mut *entry };
-        entry.set_addr(start.addr() as u64);
+        entry.set_addr(start.expose_provenance() as u64);
         entry.set_len(len);
         entry.set_bid(buffer);
         self.tail = self.tail.wrapping_add(1);

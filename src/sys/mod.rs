@@ -44,6 +44,12 @@ pub use ring::{Answer, Pause, Ring};
 pub use signals::{Signal, Signals};
 pub use topology::{allowed_processors, available_processors, pin_thread};
 
+// Where the error number of the calling thread lies.
+#[cfg(target_os = "linux")]
+use libc::__errno_location as error_number;
+#[cfg(not(target_os = "linux"))]
+use libc::__error as error_number;
+
 /// Lets a socket share its port with others of this user that say so too. FreeBSD spreads connections only over sockets
 /// that ask for it by another name.
 fn share_port(socket: &socket2::Socket) -> std::io::Result<()> {

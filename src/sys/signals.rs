@@ -3,7 +3,8 @@
 //! Knows: handlers and the pipe that they write to. Must not know what ending means.
 //!
 //! Invariants:
-//! 1. A handler does nothing but write one byte to a pipe that does not block: allowed at any moment, in any thread.
+//! 1. A handler does nothing but write one byte to a pipe that does not block, and leaves the error number as it was:
+//!    allowed at any moment, in any thread.
 //! 2. The pipe is never closed, because a handler may be about to write to it.
 #![allow(unsafe_code)]
 
@@ -137,9 +138,16 @@ fn replace(signal: libc::c_int, action: &Action) -> Action {
 extern "C" fn handle(signal: libc::c_int) {
     let Some((_, writer)) = PIPE.get() else { return };
     let byte = signal as u8;
-    // SAFETY: the descriptor is open (invariant 2), and the pointer covers one byte. A write that succeeds leaves the
-    // error number of the interrupted code alone; a full pipe of requests means that nobody reads them anyway.
+    // The code that is interrupted may be about to look at its error number: a write to a full pipe changes it.
+    // SAFETY: takes nothing, and answers where the number of this thread lies.
+    let error = unsafe { super::error_number() };
+    // SAFETY: lives as long as the thread, which alone uses it.
+    let before = unsafe { error.read() };
+    // SAFETY: the descriptor is open (invariant 2), and the pointer covers one byte. A full pipe of requests means that
+    // nobody reads them anyway.
     unsafe { libc::write(writer.as_raw_fd(), ptr::from_ref(&byte).cast(), 1) };
+    // SAFETY: as above.
+    unsafe { error.write(before) };
 }
 
 /// The reading end of the one pipe of the process.
@@ -161,6 +169,16 @@ fn pipe() -> Result<&'static PipeReader, Errno> {
 mod tests {
     use super::*;
 
+    /// More requests than the pipe holds, so that the write of the handler fails.
+    fn interrupted_code_keeps_its_error_number() {
+        for _ in 0..1 << 17 {
+            handle(libc::SIGTERM);
+        }
+        drop(std::fs::File::open("/nowhere").unwrap_err());
+        handle(libc::SIGTERM);
+        assert_eq!(Errno::last(), Errno::ENOENT);
+    }
+
     #[test]
     fn signals_are_caught_in_order_by_one_at_a_time() {
         let signals = Signals::catch().unwrap();
@@ -178,6 +196,7 @@ mod tests {
         // SAFETY: the signal is caught above.
         unsafe { libc::raise(libc::SIGINT) };
         assert_eq!(signals.wait(), Signal::Interrupt);
+        interrupted_code_keeps_its_error_number();
         drop(signals);
         drop(Signals::catch().unwrap());
     }
