@@ -43,8 +43,6 @@ pub struct Counters {
     pub turns: Cell<u64>,
     /// Times that the core slept.
     pub sleeps: Cell<u64>,
-    /// Messages too large for a lane's slot, and so boxed.
-    pub boxed: Cell<u64>,
 }
 
 impl Counters {

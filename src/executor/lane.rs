@@ -19,7 +19,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::RawAddress;
-use super::envelope::{End, Slot, is_inline};
+use super::envelope::{End, Slot};
 use crate::sys::sync::{Arc, AtomicBool, AtomicUsize, Ordering, Padded, UnsafeCell};
 
 /// One slot, on a pair of cache lines of its own.
@@ -96,8 +96,7 @@ pub fn lane(capacity: usize) -> (Sender, Receiver) {
     let head = Padded(AtomicUsize::new(0));
     let tail = Padded(AtomicUsize::new(0));
     let ring = Arc::new(Ring { places, closed: AtomicBool::new(false), head, tail });
-    let sender =
-        Sender { ring: Arc::clone(&ring), tail: 0, published: 0, head_seen: 0, closed: false, boxed: 0 };
+    let sender = Sender { ring: Arc::clone(&ring), tail: 0, published: 0, head_seen: 0, closed: false };
     (sender, Receiver { ring, head: 0, tail_seen: 0 })
 }
 
@@ -112,7 +111,6 @@ pub struct Sender {
     /// The head, when it was last looked at.
     head_seen: usize,
     closed: bool,
-    boxed: u64,
 }
 
 impl Sender {
@@ -120,7 +118,7 @@ impl Sender {
     /// [`Sender::publish`].
     ///
     /// **Costs** a write of 32 bytes and the message, in place; touches nothing that the other core writes, unless the
-    /// lane seems full. An allocation if the message is not inline, see [`is_inline`].
+    /// lane seems full. An allocation if the message is not inline, see [`is_inline`](super::is_inline).
     ///
     /// # Errors
     /// The message, when the lane is full or its other end is gone.
@@ -134,7 +132,6 @@ impl Sender {
         if !self.has_room() {
             return Err(message);
         }
-        self.boxed += u64::from(!is_inline::<M>());
         self.ring.slot(self.tail).with_mut(|slot| {
             // SAFETY: the slot at the tail is free, and nobody else looks at it (invariants 1 and 2).
             let slot = unsafe { &mut *slot };
@@ -158,12 +155,6 @@ impl Sender {
         self.ring.tail.0.store(self.tail, Ordering::Release);
         self.look_for_end();
         !self.closed
-    }
-
-    /// Messages pushed so far that needed an allocation.
-    #[must_use]
-    pub fn boxed(&self) -> u64 {
-        self.boxed
     }
 
     /// Whether the other end is known to be gone. Nothing can be pushed any more, and what lies in the lane is dropped
@@ -438,13 +429,11 @@ mod tests {
     }
 
     #[test]
-    fn large_messages_are_boxed_and_counted() {
+    fn large_messages_arrive_whole() {
         let (mut sender, mut receiver) = lane(4);
         assert!(sender.push(target(0), |_, small: [u8; 96]| assert_eq!(small[95], 1), [1; 96]).is_ok());
-        assert_eq!(sender.boxed(), 0);
         assert!(sender.push(target(0), |_, large: [u8; 200]| assert_eq!(large[199], 2), [2; 200]).is_ok());
         assert!(sender.push(target(0), |_, _: [u8; 200]| {}, [2; 200]).is_ok());
-        assert_eq!(sender.boxed(), 2);
         sender.publish();
         assert_eq!(receiver.deliver(2), 2);
     }

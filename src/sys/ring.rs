@@ -135,21 +135,16 @@ impl Rung {
 }
 
 /// What Odeon has a use for.
-const USEFUL: [(u8, &str); 14] = [
+const USEFUL: [(u8, &str); 9] = [
     (opcode::Accept::CODE, "accept"),
     (opcode::Recv::CODE, "receive"),
     (opcode::Send::CODE, "send"),
     (opcode::SendMsg::CODE, "send of several parts"),
-    (opcode::SendZc::CODE, "zero-copy send"),
-    (opcode::SendMsgZc::CODE, "zero-copy send of several parts"),
     (opcode::Connect::CODE, "connect"),
     (opcode::Shutdown::CODE, "shutdown"),
     (opcode::Close::CODE, "close"),
     (opcode::AsyncCancel::CODE, "cancel"),
-    (opcode::MsgRingData::CODE, "messages between rings"),
-    (opcode::UringCmd16::CODE, "passthrough"),
-    (opcode::WaitId::CODE, "waiting for processes"),
-    (opcode::Ftruncate::CODE, "truncate"),
+    (opcode::Read::CODE, "read"),
 ];
 
 /// An io_uring, bound to the thread that opened it.
@@ -322,7 +317,7 @@ impl Ring {
                 time.0.saturating_sub(super::now().0)
             };
             timeout = [(nanoseconds / 1_000_000_000) as i64, (nanoseconds % 1_000_000_000) as i64];
-            events.timeout = (&raw const timeout).addr() as u64;
+            events.timeout = (&raw const timeout).expose_provenance() as u64;
             flags |= EnterFlags::EXT_ARG.bits();
             argument = &raw const events;
             argument_len = size_of::<GetEvents>();
