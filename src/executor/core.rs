@@ -34,7 +34,7 @@ pub struct Core {
     /// The actors that live here.
     pub cells: Cells,
     /// Memory that the kernel may touch.
-    pub pools: Pools,
+    pub pools: Rc<Pools>,
     /// Memory for mailboxes.
     pub chunks: ChunkPool,
     /// What has happened, in numbers.
@@ -79,10 +79,10 @@ impl Core {
         Core {
             id,
             cells: Cells::new(config.actors_max),
-            pools: Pools {
+            pools: Rc::new(Pools {
                 receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes),
                 send: SendPool::new(config.send_slots),
-            },
+            }),
             chunks: ChunkPool::new(config.mailbox_bytes_max),
             counters: Counters::default(),
             links,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::rc::Rc;
 use std::time::Duration;
 
 use odeon::driver::Pools;
@@ -36,11 +37,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub fn pools(&self) -> Pools {
-        Pools {
+    pub fn pools(&self) -> Rc<Pools> {
+        Rc::new(Pools {
             receive: ReceivePool::new(self.receive_buffers, self.receive_size),
             send: SendPool::new(self.send_slots),
-        }
+        })
     }
 }
 
@@ -53,7 +54,7 @@ pub trait Harness: Sized {
 
     /// Why this machine refuses the backend, if it does.
     fn refused() -> Option<String>;
-    fn start(round: u32, limits: &Limits, pools: &Pools) -> Self;
+    fn start(round: u32, limits: &Limits, pools: &Rc<Pools>) -> Self;
     fn backend(&mut self) -> &mut Self::Backend;
     /// Connects a client that holds about `window` unread bytes at most.
     fn connect(&mut self, address: SocketAddr, window: Option<usize>) -> io::Result<Self::Client>;
@@ -111,7 +112,7 @@ impl Harness for InSim {
         None
     }
 
-    fn start(round: u32, limits: &Limits, _pools: &Pools) -> InSim {
+    fn start(round: u32, limits: &Limits, _pools: &Rc<Pools>) -> InSim {
         let seed = u64::from(round);
         let network = Network::new(seed);
         let faults = if round == 0 { Faults::default() } else { Faults::from_seed(seed).harmless() };
@@ -184,7 +185,7 @@ impl Harness for InMio {
         None
     }
 
-    fn start(_round: u32, limits: &Limits, _pools: &Pools) -> InMio {
+    fn start(_round: u32, limits: &Limits, _pools: &Rc<Pools>) -> InMio {
         InMio(Mio::new(limits.sockets).expect("every platform has a poll"))
     }
 
@@ -205,7 +206,7 @@ pub struct InUring(Uring);
 
 #[cfg(target_os = "linux")]
 impl InUring {
-    fn open(round: u32, limits: &Limits, pools: &Pools) -> Result<Uring, OpenError> {
+    fn open(round: u32, limits: &Limits, pools: &Rc<Pools>) -> Result<Uring, OpenError> {
         let config = UringConfig {
             submission_entries: limits.queue,
             completion_entries: limits.queue,
@@ -236,7 +237,7 @@ impl Harness for InUring {
         }
     }
 
-    fn start(round: u32, limits: &Limits, pools: &Pools) -> InUring {
+    fn start(round: u32, limits: &Limits, pools: &Rc<Pools>) -> InUring {
         InUring(InUring::open(round, limits, pools).expect("it is not refused"))
     }
 

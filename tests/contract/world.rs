@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use odeon::driver::backend::{Backend, Wait};
@@ -43,7 +44,7 @@ pub struct Progress {
 pub struct World<H: Harness> {
     // Before the pools, so that it is dropped before them.
     pub net: H,
-    pub pools: Pools,
+    pub pools: Rc<Pools>,
     pub ops: BTreeMap<u64, Progress>,
     pub accepted: VecDeque<SocketId>,
     pub address: SocketAddr,

@@ -21,6 +21,7 @@ mod preflight;
 mod tests;
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,8 @@ struct Counts {
 /// See the module.
 #[derive(Debug)]
 pub struct Uring {
+    /// The memory that the kernel knows. None once it has been leaked.
+    pools: Option<Rc<Pools>>,
     outgoing: Outgoing,
     in_flight: InFlight<Handle>,
     buffers: Buffers,
@@ -138,6 +141,7 @@ impl Backend for Uring {
     }
 
     fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
+        self.assert_own(pools);
         match self.in_flight.begin(token, op, &pools.send) {
             Ok(key) => self.start(pools, key),
             Err(completion) => self.instant.push(completion),
@@ -145,6 +149,7 @@ impl Backend for Uring {
     }
 
     fn enter(&mut self, pools: &Pools, wait: Wait, completions: &mut Vec<Completion>) {
+        self.assert_own(pools);
         self.buffers.replenish(&pools.receive);
         self.rearm_parked(pools);
         let wait = if self.instant.is_empty() { wait } else { Wait::No };
@@ -214,6 +219,7 @@ impl Backend for Uring {
     }
 
     fn drain(&mut self, pools: &Pools, patience: Duration) -> usize {
+        self.assert_own(pools);
         self.drain_all(pools, patience)
     }
 }
@@ -229,6 +235,12 @@ impl Uring {
     #[must_use]
     pub fn wakes(&self) -> u64 {
         self.counts.wakes
+    }
+
+    /// The kernel may be told of no other memory than what this backend keeps alive.
+    fn assert_own(&self, pools: &Pools) {
+        let own = self.pools.as_ref().is_some_and(|own| std::ptr::eq(&raw const **own, pools));
+        assert!(own, "a backend is used with the pools that it was opened with");
     }
 
     /// Gives the kernel everything that has been submitted; waits if nothing is at hand.
@@ -283,7 +295,8 @@ impl Uring {
 impl Drop for Uring {
     fn drop(&mut self) {
         if !self.drained {
-            // The kernel may still write there. The pools are not ours to leak: that is said in `drain`.
+            // The kernel may still write there, and to the pools.
+            std::mem::forget(self.pools.take());
             std::mem::forget(std::mem::take(&mut self.event_count));
             let sockets = std::mem::replace(&mut self.in_flight, InFlight::new(0));
             std::mem::forget(sockets);

@@ -39,7 +39,7 @@ impl Buffers {
         incremental: bool,
     ) -> Result<Buffers, Errno> {
         // SAFETY: the ring of buffers is dropped only after the drain, which unregisters the group (invariant 2), and
-        // its buffers belong to a pool that lives until then, as `Uring::open` demands.
+        // its buffers belong to a pool that `Uring` keeps alive until then.
         unsafe { ring.register_buffers(&buffers, group, incremental) }?;
         let ring = ManuallyDrop::new(buffers);
         Ok(Buffers {

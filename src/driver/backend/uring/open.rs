@@ -3,6 +3,7 @@
 //! Knows: what the backend needs of a kernel. Must not know what to use instead.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buffers::Buffers;
@@ -116,11 +117,12 @@ const SOCKET_WORKERS_MAX: u32 = 4;
 
 impl Uring {
     /// Opens a ring for the calling thread, which alone may use it. Every buffer of the receive pool goes to the kernel
-    /// with the first `enter`; the pools must live until `drain` has answered zero, or be leaked.
+    /// with the first `enter`; the backend keeps the pools alive until the kernel no longer knows them, and leaks
+    /// them should that not come about.
     ///
     /// # Errors
     /// Says at which stage, and whether another backend may take its place.
-    pub fn open(config: &UringConfig, pools: &Pools) -> Result<Uring, OpenError> {
+    pub fn open(config: &UringConfig, pools: &Rc<Pools>) -> Result<Uring, OpenError> {
         let mut ring =
             Ring::open(config.submission_entries, config.completion_entries).map_err(at(Stage::Ring))?;
         let lacking = ring.lacking();
@@ -146,6 +148,7 @@ impl Uring {
         let mut in_flight = InFlight::new(places.saturating_mul(2));
         let (wake, narrow) = (in_flight.begin_wake(), in_flight.begin_wake());
         let mut uring = Uring {
+            pools: Some(Rc::clone(pools)),
             outgoing: Outgoing::new(ring),
             in_flight,
             buffers,
