@@ -226,6 +226,23 @@ pub(crate) fn everything_scarce_at_once_serves_a_thousand_requests(on: BackendCh
     });
 }
 
+pub(crate) fn who_closes_while_waiting_for_send_slots_sends_everything(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.send_slots = [2, 0, 0, 0, 0]);
+    let (make, _events) = sessions(Habits::default());
+    let address = world.serve(make);
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(move || {
+                let mut stream = connect(address);
+                stream.write_all(b"big 50000\nbig 50000\nclose\n").expect("the server reads");
+                let twice = [pattern(1, 50_000), pattern(1, 50_000)].concat();
+                assert!(rest(&mut stream) == twice, "the end comes after what is queued");
+            });
+        }
+    });
+    world.finish();
+}
+
 pub(crate) fn who_waits_for_send_slots_and_goes_does_not_keep_the_others_waiting(on: BackendChoice) {
     let mut world = World::with(on, 1, |config| config.send_slots = [2, 0, 0, 0, 0]);
     let (make, events) = sessions(Habits::default());

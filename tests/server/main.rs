@@ -77,6 +77,8 @@ macro_rules! every_case_on {
                 a_panic_in_drop_ends_its_connection_only
                 panics_in_a_frame_in_stopped_and_in_drop_together_end_one_connection
                 a_panic_in_the_function_that_makes_actors_costs_one_connection
+                a_panic_in_a_codec_ends_its_connection_only
+                a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each
             }
             pressure {
@@ -96,6 +98,7 @@ macro_rules! every_case_on {
                 two_send_slots_serve_a_thousand_requests
                 a_submission_queue_of_two_serves_a_thousand_requests
                 everything_scarce_at_once_serves_a_thousand_requests
+                who_closes_while_waiting_for_send_slots_sends_everything
                 who_waits_for_send_slots_and_goes_does_not_keep_the_others_waiting
             }
             timers {

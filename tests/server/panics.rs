@@ -5,6 +5,7 @@
 use std::panic;
 use std::sync::Once;
 
+use odeon::net::codec::{Decoded, FrameError};
 use odeon::prelude::*;
 
 use crate::client::{connect, ends_by_reset, request};
@@ -94,6 +95,103 @@ pub(crate) fn a_panic_in_the_function_that_makes_actors_costs_one_connection(on:
         request(&mut connect(address), "echo hello", "hello\n");
     }
     assert_eq!(world.sum(|ledger| ledger.panics), MANY / 2);
+    world.finish();
+}
+
+/// A codec that panics where it is told to.
+struct Touchy<const WHERE: u8>;
+
+impl<const WHERE: u8> Default for Touchy<WHERE> {
+    fn default() -> Self {
+        assert!(WHERE != b'n', "as planned, in a new codec");
+        Touchy
+    }
+}
+
+impl<const WHERE: u8> Drop for Touchy<WHERE> {
+    fn drop(&mut self) {
+        assert!(WHERE != b'o', "as planned, in an old codec");
+    }
+}
+
+impl<const WHERE: u8> Decode for Touchy<WHERE> {
+    type Frame<'a> = u8;
+
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded<u8>, FrameError> {
+        assert!(WHERE != b'd' || bytes[0] != b'!', "as planned, in decode");
+        Ok(Decoded::Frame { frame: bytes[0], consumed: 1 })
+    }
+
+    fn frame_bytes_max(&self) -> usize {
+        1
+    }
+}
+
+struct Uses<const WHERE: u8>;
+
+impl<const WHERE: u8> Actor for Uses<WHERE> {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl<const WHERE: u8> Connection for Uses<WHERE> {
+    type Codec = Touchy<WHERE>;
+
+    fn frame(&mut self, byte: u8, cx: &mut Context<Self>) -> Flow {
+        cx.write([byte]);
+        if byte == b'.' { Flow::Close } else { Flow::Continue }
+    }
+}
+
+fn with_codec<const WHERE: u8>(on: BackendChoice) -> u64 {
+    let mut world = World::new(on, 1);
+    let address = world.serve(|_| Uses::<WHERE>);
+    for _ in 0..50 {
+        let mut stream = connect(address);
+        let _ = std::io::Write::write_all(&mut stream, b"hello!.");
+        ends_by_reset(&mut stream);
+    }
+    world.settle();
+    let panics = world.sum(|ledger| ledger.panics.max(ledger.drop_panics));
+    world.finish();
+    panics
+}
+
+pub(crate) fn a_panic_in_a_codec_ends_its_connection_only(on: BackendChoice) {
+    quietly();
+    assert_eq!(with_codec::<b'-'>(on), 0);
+    assert_eq!(with_codec::<b'n'>(on), 50);
+    assert_eq!(with_codec::<b'd'>(on), 50);
+    assert_eq!(with_codec::<b'o'>(on), 50);
+}
+
+pub(crate) fn a_function_that_makes_actors_may_panic_when_dropped(on: BackendChoice) {
+    struct Bomb;
+    impl Clone for Bomb {
+        fn clone(&self) -> Bomb {
+            Bomb
+        }
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            // Only on a core: the test's own thread drops one, too.
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            assert!(!name.starts_with("odeon-"), "as planned, in the drop of a factory");
+        }
+    }
+
+    quietly();
+    let world = World::new(on, 1);
+    let bomb = Bomb;
+    let listening = world.system.listener("127.0.0.1:0").start(move |_| {
+        let _inside = &bomb;
+        Uses::<b'-'>
+    });
+    listening.expect("a free port is found").stop();
+    world.wait_for_figure("the panic", 1, |ledger| ledger.drop_panics);
     world.finish();
 }
 

@@ -25,7 +25,9 @@ pub(crate) fn a_client_that_does_not_read_ends_alone(on: BackendChoice) {
     for _ in 0..5 {
         let mut slow = connect(address);
         let session = events.started();
+        let mut rounds = 0..10_000;
         let reason = loop {
+            assert!(rounds.next().is_some(), "a client that does not read ends");
             // As a room would that has much to say.
             session.tell(Do::Write(vec![b'x'; 100_000])).or_dead_letter();
             request(&mut other, "echo still served", "still served\n");
