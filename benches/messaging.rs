@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench messaging` prints a table, with a bare loop and a bare ring of the same run to compare with;
 //! `-- --json` prints one line per figure, and `-- NAME` measures those only whose name contains the word. Each time is
-//! the median of several repetitions behind one that is not counted; memory is what is resident, in a process of its own.
+//! the median of several repetitions behind one that is not counted, each so short that a busy machine lets most of them
+//! finish undisturbed; memory is what is resident, in a process of its own.
 
 #[path = "messaging/bare.rs"]
 mod bare;

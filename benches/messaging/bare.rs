@@ -36,7 +36,7 @@ fn pass(cells: &mut [Cell], hops: u64) {
 }
 
 fn passed(size: u32) -> f64 {
-    const HOPS: u64 = 2_000_000;
+    const HOPS: u64 = 200_000;
     let cell = |index| Cell {
         generation: 1,
         queued: false,
@@ -44,7 +44,7 @@ fn passed(size: u32) -> f64 {
         next: ((index + 1) % size, 1),
     };
     let mut cells: Vec<Cell> = (0..size).map(cell).collect();
-    median(7, || timed(|| pass(std::hint::black_box(&mut cells), HOPS)) / HOPS as f64)
+    median(41, || timed(|| pass(std::hint::black_box(&mut cells), HOPS)) / HOPS as f64)
 }
 
 /// One message between two queues.
@@ -72,8 +72,8 @@ struct Ring {
 
 /// Numbers through a ring from one thread to another, published 64 at a time.
 pub(crate) fn stream() -> f64 {
-    const NUMBERS: usize = 4_000_000;
-    median(5, || {
+    const NUMBERS: usize = 400_000;
+    median(21, || {
         let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
         let ring = Arc::new(Ring { places, head: Line::default(), tail: Line::default() });
         let filled = ring.clone();

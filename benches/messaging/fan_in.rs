@@ -100,12 +100,12 @@ impl Sink {
 }
 
 pub(crate) fn fan_in_same_core() -> f64 {
-    const ROUNDS: u64 = 2_000;
+    const ROUNDS: u64 = 200;
     let system = system(1);
     let (report, ends) = channel();
     let sink = Sink { producers: Vec::new(), rounds: 0, items: 0, sum: 0, started: Time::ZERO, report };
     let sink = system.spawn(sink).expect("there is room for a sink");
-    median(9, || {
+    median(41, || {
         sink.tell(Fed::Start(ROUNDS)).or_dead_letter();
         ends.recv().expect("every item arrives") / (ROUNDS * ROUND) as f64
     })

@@ -94,7 +94,7 @@ impl Ring {
 
 pub(crate) fn ping_pong_same_core() -> f64 {
     let ring = Ring::new(1, 2);
-    median(7, || ring.play(2_000_000).0)
+    median(41, || ring.play(100_000).0)
 }
 
 pub(crate) fn allocations_per_tell() -> f64 {
@@ -104,10 +104,10 @@ pub(crate) fn allocations_per_tell() -> f64 {
 
 pub(crate) fn ring_503() -> f64 {
     let ring = Ring::new(1, 503);
-    median(7, || ring.play(2_000_000).0)
+    median(41, || ring.play(100_000).0)
 }
 
 pub(crate) fn ping_pong_cross_core() -> f64 {
     let ring = Ring::new(2, 2);
-    median(9, || ring.play(200_000).0)
+    median(15, || ring.play(50_000).0)
 }

@@ -97,14 +97,14 @@ impl Sink {
 }
 
 pub(crate) fn stream_cross_core() -> f64 {
-    const MESSAGES: u64 = 1_000_000;
+    const MESSAGES: u64 = 100_000;
     let system = system(2);
     let (report, ends) = channel();
     let sink = Sink { source: None, granted: 0, wanted: 0, received: 0, sum: 0, started: Time::ZERO, report };
     let sink = system.spawn_on(0, sink).expect("there is room for a sink");
     let source = system.spawn_on(1, Source { sink }).expect("there is room for a source");
     sink.tell(Streamed::From(source)).or_dead_letter();
-    median(7, || {
+    median(41, || {
         sink.tell(Streamed::Start(MESSAGES)).or_dead_letter();
         ends.recv().expect("every message arrives") / MESSAGES as f64
     })
