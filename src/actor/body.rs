@@ -2,8 +2,6 @@
 //!
 //! Knows: the order of hooks and messages. Must not know how it was scheduled.
 
-use std::cell::Cell;
-
 use super::head::Head;
 use super::shell::{Batch, Shell};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
@@ -11,7 +9,6 @@ use crate::executor::{Activation, Body, Budget, Core, Demand, Outcome};
 
 struct Plain<A> {
     shell: Shell<A>,
-    started: Cell<bool>,
 }
 
 impl<A: Actor> Body<Head<A>> for Plain<A> {
@@ -31,14 +28,13 @@ impl<A: Actor> Body<Head<A>> for Plain<A> {
 
 impl<A: Actor> Plain<A> {
     fn run(&self, head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        let starting = !self.started.replace(true);
-        if starting {
+        if activation.first {
             let batch = self.shell.start(cx, activation.core);
             if batch != Batch::Empty {
                 return batch;
             }
         }
-        if activation.demanded || starting {
+        if activation.demanded || activation.first {
             match activation.core.cells.take_demand(activation.cell) {
                 Some(Demand::Stop) => return Batch::End(StopReason::Stopped),
                 Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
@@ -51,8 +47,8 @@ impl<A: Actor> Plain<A> {
 
 /// Spawns an actor without a connection on `core`.
 pub fn spawn<A: Actor>(core: &Core, actor: A) -> Result<Addr<A>, SpawnError<A>> {
-    let body = Plain { shell: Shell::new(actor), started: Cell::new(false) };
-    match core.spawn(Head::<A>::new(A::MAILBOX_CAPACITY), body) {
+    let body = Plain { shell: Shell::new(actor) };
+    match core.spawn(Head::<A>::new(), body) {
         Ok(cell) => Ok(Addr::from_raw(core.address(cell))),
         Err((_, body)) => Err(SpawnError(body.shell.into_state())),
     }

@@ -9,12 +9,11 @@ use crate::mem::{ChunkPool, Fifo};
 /// A mailbox, found by the type of its actor.
 pub(crate) struct Head<A: Actor> {
     mailbox: Fifo<A::Message>,
-    capacity: u32,
 }
 
 impl<A: Actor> Head<A> {
-    pub(crate) fn new(capacity: u32) -> Head<A> {
-        Head { mailbox: Fifo::new(), capacity }
+    pub(crate) fn new() -> Head<A> {
+        Head { mailbox: Fifo::new() }
     }
 
     /// Puts a message in. `wrap`, which is user code, runs only if there is room.
@@ -42,7 +41,7 @@ impl<A: Actor> Head<A> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.mailbox.len() >= self.capacity as usize
+        self.mailbox.len() >= A::MAILBOX_CAPACITY as usize
     }
 
     /// Counts and drops what is left.

@@ -39,6 +39,8 @@ pub struct Activation<'a> {
     pub cell: Key,
     /// Something was asked of the cell before it ran: see [`Cells::take_demand`].
     pub demanded: bool,
+    /// It has not run before.
+    pub first: bool,
 }
 
 /// How an activation ended.
@@ -123,6 +125,7 @@ const CLOSED: u8 = 2;
 const STOP: u8 = 4;
 const ABORT: u8 = 8;
 const IO: u8 = 16;
+const RAN: u8 = 32;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,13 +278,14 @@ impl Cells {
             self.last_ready.set(NONE);
         }
         let flags = slot.flags.get();
-        slot.flags.set(flags & !QUEUED);
+        slot.flags.set(flags & !QUEUED | RAN);
         let stored = slot.stored.get();
         if stored.is_null() {
             return Activated::Gone;
         }
         let cell = Key { index, generation: slot.generation.get() };
-        let activation = Activation { core, cell, demanded: flags & (STOP | ABORT) != 0 };
+        let activation =
+            Activation { core, cell, demanded: flags & (STOP | ABORT) != 0, first: flags & RAN == 0 };
         let _borrow = Borrow::new(&self.borrows);
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
         let vtable = unsafe { *stored };

@@ -128,7 +128,7 @@ pub(super) fn spawn<A: Connection>(
         reset: false,
     };
     let body = ConnectionBody { shell: Shell::new(actor), wire: RefCell::new(wire) };
-    match core.spawn_io(Head::<A>::new(A::MAILBOX_CAPACITY), body) {
+    match core.spawn_io(Head::<A>::new(), body) {
         Ok(cell) => Ok(Addr::from_raw(core.address(cell))),
         Err((_, body)) => Err((body.shell.into_state(), socket)),
     }
