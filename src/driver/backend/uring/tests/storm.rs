@@ -19,7 +19,7 @@ struct Story {
     others: u32,
     /// Cut short by one side or the other: not everything needs to arrive.
     cut: bool,
-    ended: bool,
+    ended: Option<ReceiveEnd>,
     closing: bool,
     closed: bool,
 }
@@ -33,9 +33,9 @@ struct Storm {
     leases: VecDeque<Lease>,
 }
 
-/// The byte at a place of a stream, so that losses and repetitions show.
-fn byte_at(place: u64) -> u8 {
-    (place * 31 + place / 251) as u8
+/// The byte at a place of a stream, so that losses and repetitions show, and mistaken connections.
+fn byte_at(stream: u64, place: u64) -> u8 {
+    (stream * 7 + place * 31 + place / 251) as u8
 }
 
 impl Storm {
@@ -52,7 +52,7 @@ impl Storm {
             return self.turn();
         }
         match self.random.below(10) {
-            0..=2 => story.write(self.random.below(600)),
+            0..=2 => story.write(at as u64, self.random.below(600)),
             3 => {
                 let chain = self.rig.chain(&vec![1; self.random.below(3000) as usize]);
                 if story.sending {
@@ -114,14 +114,16 @@ impl Storm {
             Event::Received { lease } => {
                 assert!(story.receiving);
                 for byte in self.rig.pools.receive.bytes(&lease) {
-                    assert_eq!(*byte, byte_at(story.received));
+                    assert_eq!(*byte, byte_at(token.0, story.received));
                     story.received += 1;
                 }
                 self.leases.push_back(lease);
             }
             Event::ReceiveEnded { why } => {
                 assert!(std::mem::take(&mut story.receiving));
-                story.ended |= why != ReceiveEnd::Cancelled;
+                if why != ReceiveEnd::Cancelled {
+                    story.ended = Some(why);
+                }
             }
             Event::Sent { .. } => assert!(std::mem::take(&mut story.sending)),
             Event::Cancelled | Event::ShutDown { .. } => story.others -= 1,
@@ -137,11 +139,15 @@ impl Storm {
         if story.closing {
             return;
         }
-        if !story.ended && !story.receiving {
+        if story.ended.is_none() && !story.receiving {
             story.receiving = true;
             self.rig.submit(token, Op::Receive { socket: story.socket });
-        } else if story.ended && !story.sending && story.others == 0 {
-            assert!(story.cut || story.received == story.written, "a stream that ended was delivered whole");
+        } else if let Some(why) = story.ended
+            && !story.sending
+            && story.others == 0
+        {
+            let (received, written) = (story.received, story.written);
+            assert!(story.cut || received == written, "whole: {received} of {written} bytes, then {why:?}");
             story.closing = true;
             let reset = self.random.chance(0.3);
             self.rig.submit(token, Op::Close { socket: story.socket, reset });
@@ -179,15 +185,15 @@ impl Story {
             answered: false,
             others: 0,
             cut: false,
-            ended: false,
+            ended: None,
             closing: false,
             closed: false,
         }
     }
 
-    fn write(&mut self, len: u64) {
+    fn write(&mut self, stream: u64, len: u64) {
         let Some(client) = &mut self.client else { return };
-        let bytes: Vec<u8> = (0..len).map(|place| byte_at(self.written + place)).collect();
+        let bytes: Vec<u8> = (0..len).map(|place| byte_at(stream, self.written + place)).collect();
         // Full, or shut down by the other side: then that is what is tested.
         self.written += client.write(&bytes).unwrap_or(0) as u64;
     }
