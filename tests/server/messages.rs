@@ -80,6 +80,9 @@ pub(crate) fn messages_to_the_stopped_come_back(on: BackendChoice) {
     session.tell(Do::Close).expect("it runs");
     assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
     assert_eq!(rest(&mut stream), b"");
+    // The actor has ended, its socket not yet: the client is still there.
+    session.tell(Do::Say(6)).expect("from a foreign thread it is on its way");
+    world.wait_for_figure("a dead letter", 1, |ledger| ledger.dead_letters);
     drop(stream);
     world.settle();
     let before = world.sum(|ledger| ledger.dead_letters);
