@@ -2,8 +2,10 @@
 //!
 //! Knows: the chain that is next to be sent, the spill behind it, the bound. Must not know sockets.
 //!
-//! Bytes go into send slots. While the pool has none left they go into the spill, a buffer of the connection's own within
-//! the same bound, and from there into slots as those come back: a small pool makes output slower, never lost.
+//! Bytes go into send slots, as far as the connection's share of the pool reaches: peers that do not read must not keep
+//! the slots from those that do. What is beyond goes into the spill, a buffer of the connection's own within the same bound,
+//! and from there into slots as those come back: a small pool makes output slower, never lost. What is spilled on a core is
+//! bounded too.
 
 use std::collections::VecDeque;
 
@@ -41,16 +43,16 @@ impl Output {
         (self.max - self.queued) as usize
     }
 
-    /// True if reading must pause: half of the bound is queued, or the pool was exhausted.
+    /// True if reading must pause: half of the bound is queued, or more than the share of the pool.
     #[must_use]
     pub fn must_pause(&self) -> bool {
         self.queued >= self.max.div_ceil(2) || self.spill.is_some()
     }
 
-    /// True if reading that was paused may go on: less than a quarter of the bound is queued.
+    /// True if reading that was paused may go on: so little is queued that a reply of almost the bound has room.
     #[must_use]
     pub fn may_resume(&self) -> bool {
-        self.queued < self.max.div_ceil(4) && self.spill.is_none()
+        self.queued < self.max.div_ceil(32) && self.spill.is_none()
     }
 
     /// True if a write was refused for the bound.
@@ -65,17 +67,18 @@ impl Output {
         !self.chain.is_empty() || self.spill.is_some()
     }
 
-    /// Appends bytes: all, or none if the bound would be passed. **Costs** one copy.
+    /// Appends bytes: all, or none if the bound would be passed, or that of the core. **Costs** one copy; two of what is
+    /// spilled.
     pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
         if bytes.len() > self.room() {
             return Err(Full);
         }
-        if self.spill.is_none() && pool.write(&mut self.chain, bytes).is_ok() {
+        let has_share = self.spill.is_none() && bytes.len() <= pool.share(self.queued as usize);
+        if has_share && pool.write(&mut self.chain, bytes).is_ok() {
             self.queued += bytes.len() as u32;
             return Ok(());
         }
-        self.spill(bytes);
-        Ok(())
+        self.spill(pool, bytes)
     }
 
     /// Remembers that a write was refused, for which its connection will be closed.
@@ -84,12 +87,14 @@ impl Output {
     }
 
     #[cold]
-    fn spill(&mut self, bytes: &[u8]) {
+    fn spill(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
         if bytes.is_empty() {
-            return;
+            return Ok(());
         }
+        pool.wait(bytes.len())?;
         self.queued += bytes.len() as u32;
         self.spill.get_or_insert_default().extend(bytes);
+        Ok(())
     }
 
     /// Takes what is next to be sent; empty if nothing is, or if the pool has no slot for any of the spill.
@@ -98,22 +103,31 @@ impl Output {
         self.chain.take()
     }
 
-    /// Moves what fits from the spill into slots.
+    /// Moves what the connection has a share for from the spill into slots.
     fn unspill(&mut self, pool: &SendPool) {
         /// Small enough for the smallest class of slots, so that any free slot is of use.
-        const PIECE: usize = 256;
+        const PIECE_MIN: usize = 256;
         let Some(spill) = &mut self.spill else { return };
+        let mut piece_max = usize::MAX;
         loop {
             let (front, _) = spill.as_slices();
             if front.is_empty() {
                 self.spill = None;
                 return;
             }
-            let piece = front.len().min(PIECE);
-            if pool.write(&mut self.chain, &front[..piece]).is_err() {
+            let held = self.queued as usize - spill.len();
+            let piece = front.len().min(pool.share(held)).min(piece_max);
+            if piece == 0 {
                 return;
             }
-            spill.drain(..piece);
+            if pool.write(&mut self.chain, &front[..piece]).is_ok() {
+                spill.drain(..piece);
+                pool.waited(piece);
+            } else if piece <= PIECE_MIN {
+                return;
+            } else {
+                piece_max = (piece / 2).max(PIECE_MIN);
+            }
         }
     }
 
@@ -124,7 +138,9 @@ impl Output {
 
     /// Drops everything that no send carries yet.
     pub fn discard(&mut self, pool: &SendPool) {
-        self.queued -= self.chain.bytes() + self.spill.take().map_or(0, |spill| spill.len() as u32);
+        let spilled = self.spill.take().map_or(0, |spill| spill.len());
+        pool.waited(spilled);
+        self.queued -= self.chain.bytes() + spilled as u32;
         pool.release(self.chain.take());
     }
 }
@@ -173,6 +189,28 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_holds_its_share_of_the_pool_and_spills_the_rest() {
+        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 5000);
+        let mut output = Output::new(10_000);
+        let twin: Vec<u8> = (0..6000_u32).map(|byte| byte as u8).collect();
+        output.write(&pool, &twin[..900]).unwrap();
+        output.write(&pool, &twin[900..4000]).unwrap();
+        output.write(&pool, &twin[4000..5900]).unwrap();
+        assert_eq!(output.write(&pool, &twin[5900..]), Err(Full), "so much is spilled on this core");
+        let mut got = Vec::new();
+        while output.is_waiting() {
+            let chain = output.next(&pool);
+            assert!((1..=1000).contains(&chain.bytes()));
+            got.extend(content(&pool, &chain));
+            output.sent(chain.bytes());
+            pool.release(chain);
+        }
+        assert_eq!(got, twin[..5900]);
+        assert_eq!((output.queued(), pool.taken()), (0, 0));
+        assert_eq!(pool.wait(5000), Ok(()), "nothing is spilled any more");
+    }
+
+    #[test]
     fn discarding_gives_slots_back() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let mut output = Output::new(10_000);
@@ -180,5 +218,6 @@ mod tests {
         output.write(&pool, &[2; 200]).unwrap();
         output.discard(&pool);
         assert_eq!((output.queued(), pool.taken()), (0, 0));
+        assert_eq!(pool.share(0), 256);
     }
 }

@@ -26,6 +26,8 @@ use crate::sys::Time;
 const IDLE: u32 = 0;
 const CLOSE: u32 = 1;
 const LAST_CALL: u32 = 2;
+const STALL: u32 = 3;
+const STOP: u32 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -69,6 +71,10 @@ struct Wire<C> {
     output: Option<Output>,
     /// The idle timeout while open, the next look of the last call while stopping, the close deadline afterwards.
     timer: Option<TimerKey>,
+    /// A look at the send in flight while open; while stopping the deadline of that.
+    deadline: Option<TimerKey>,
+    /// When the last send began.
+    sent_at: Time,
     /// When bytes last arrived.
     active: Time,
     stream: Stream,
@@ -113,6 +119,8 @@ pub(super) fn spawn<A: Connection>(
         output: Some(Output::new(shared.outbox_bytes_max)),
         shared,
         timer: None,
+        deadline: None,
+        sent_at: core.now(),
         active: core.now(),
         stream: Stream::Open,
         phase: Phase::New,
@@ -180,12 +188,13 @@ impl<A: Connection> ConnectionBody<A> {
             }
         }
         match activation.core.cells.take_demand(activation.cell) {
-            Some(Demand::Stop) => {
-                wire.stopping = true;
-                wire.disarm(activation.core);
+            Some(Demand::Stop) if !wire.stopping => {
+                if !wire.begin_stop(activation) {
+                    return Batch::End(StopReason::Aborted);
+                }
             }
+            Some(Demand::Stop) | None => {}
             Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
-            None => {}
         }
         let frames = self.read(wire, activation, cx);
         if matches!(frames, Batch::End(_)) {
@@ -302,6 +311,15 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.timer = None;
                 return self.idle(wire, activation, cx);
             }
+            Notice::Timer(STALL) if !wire.stopping => {
+                wire.deadline = None;
+                return wire.look_for_stall(activation);
+            }
+            // What was read is answered in time or not at all: the peer does not read, or asks for ever.
+            Notice::Timer(STOP) => {
+                wire.deadline = None;
+                return Some(wire.cut_off(activation.core, StopReason::Aborted));
+            }
             notice => {
                 let sent = wire.settle(notice);
                 if let Some(output) = &mut cx.output {
@@ -391,6 +409,42 @@ impl<C: Decode> Wire<C> {
         self.timer.is_some()
     }
 
+    /// Stops once the last call is over, by a deadline. False if no timer can be set for that.
+    fn begin_stop(&mut self, activation: &Activation<'_>) -> bool {
+        self.stopping = true;
+        self.disarm(activation.core);
+        let deadline = activation.deadline(self.shared.close_deadline);
+        self.deadline = activation.core.arm(activation.cell, STOP, deadline).ok();
+        self.deadline.is_some()
+    }
+
+    /// Ends a connection whose peer has not taken a send for too long: its slots are for others. One timer serves the sends
+    /// of a whole stall: a send only stores when it began.
+    fn look_for_stall(&mut self, activation: &Activation<'_>) -> Option<Batch> {
+        if self.sending == 0 {
+            return None;
+        }
+        let core = activation.core;
+        if core.now() >= self.sent_at.after(core.config.write_stall) {
+            return Some(self.cut_off(core, StopReason::OutboxFull));
+        }
+        self.watch_send(activation);
+        None
+    }
+
+    fn watch_send(&mut self, activation: &Activation<'_>) {
+        let look = self.sent_at.after(activation.core.config.write_stall);
+        // Without a timer this send is not watched; the next one tries again.
+        self.deadline = activation.core.arm(activation.cell, STALL, look).ok();
+    }
+
+    fn cut_off(&self, core: &Core, reason: StopReason) -> Batch {
+        if self.sending > 0 {
+            Counters::add(&core.counters.connections_cut_off, 1);
+        }
+        Batch::End(reason)
+    }
+
     /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
     fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
         self.inward.set_aside(&activation.core.pools.receive, lease);
@@ -462,7 +516,11 @@ impl<C: Decode> Wire<C> {
             return;
         }
         self.sending = chain.bytes();
+        self.sent_at = core.now();
         core.push(activation.cell, Op::Send { socket: self.socket, chain });
+        if self.deadline.is_none() && self.is_open() {
+            self.watch_send(activation);
+        }
     }
 
     /// Decides whether reading is paused; true if it has just been resumed and there is something to go on with.
@@ -533,7 +591,7 @@ impl<C: Decode> Wire<C> {
     }
 
     fn disarm(&mut self, core: &Core) {
-        if let Some(timer) = self.timer.take() {
+        for timer in [self.timer.take(), self.deadline.take()].into_iter().flatten() {
             core.disarm(timer);
         }
     }
@@ -569,6 +627,9 @@ impl<C: Decode> Wire<C> {
             return Outcome::Rest;
         }
         self.disarm(core);
+        if self.thirsty {
+            core.wait_no_more(activation.cell);
+        }
         self.shared.give_credits(core);
         Outcome::Ended
     }

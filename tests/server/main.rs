@@ -86,6 +86,9 @@ macro_rules! every_case_on {
                 a_client_that_reads_slowly_makes_itself_wait
                 a_client_that_never_reads_is_not_read_from
                 requests_that_were_read_before_a_stop_are_answered
+                clients_that_do_not_read_leave_slots_to_the_others
+                a_client_that_takes_nothing_for_too_long_ends_alone
+                a_stop_does_not_wait_for_a_client_that_does_not_read
             }
             limits {
                 whoever_comes_beyond_the_limit_waits_and_is_served
@@ -113,6 +116,7 @@ macro_rules! every_case_on {
                 several_systems_live_side_by_side
                 a_prompt_restart_binds_the_same_port
                 a_port_in_use_is_a_typed_error
+                a_listener_of_no_connections_is_a_typed_error
                 a_listener_that_stops_leaves_its_connections
                 a_shutdown_under_load_answers_what_was_read
                 a_shutdown_serves_the_backlog
@@ -126,6 +130,7 @@ macro_rules! every_case_on {
             }
             process {
                 a_listener_survives_a_want_of_descriptors
+                a_listener_that_ends_while_it_pauses_leaves_no_timer
                 the_environment_chooses_the_backend
                 a_limit_that_the_machine_cannot_honour_is_an_error
                 the_limit_on_descriptors_bounds_the_connections
