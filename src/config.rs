@@ -45,12 +45,12 @@ pub struct Config {
     /// Bytes written and not yet taken by the kernel, per connection. Default 1 MiB.
     pub outbox_bytes_max: usize,
     /// Bytes of these in send slots, per connection; less while few slots are free, so that peers that do not read leave
-    /// some to the others. The rest waits in memory of the connection's own. Default 128 KiB.
+    /// some to the others. The rest waits in memory of the connection's own. Default 512 KiB.
     pub connection_slot_bytes_max: usize,
     /// Bytes that wait there, of all connections of a core together. Default 256 MiB.
     pub spill_bytes_max: usize,
-    /// A connection ends if its peer does not take what one send carries, at most `connection_slot_bytes_max`, for so long.
-    /// Default 30 s.
+    /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. A peer that
+    /// reads slowly is waited for. Default 30 s.
     pub write_stall: Duration,
     /// Entries in the submission queue: a power of two from 2 to 32,768. Default 256.
     pub submission_entries: u32,
@@ -92,7 +92,7 @@ impl Default for Config {
             receive_buffer_bytes: 64 << 10,
             send_slots: [8192, 4096, 1024, 256, 64],
             outbox_bytes_max: 1 << 20,
-            connection_slot_bytes_max: 128 << 10,
+            connection_slot_bytes_max: 512 << 10,
             spill_bytes_max: 256 << 20,
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
@@ -265,6 +265,16 @@ mod tests {
     #[test]
     fn the_defaults_are_possible() {
         assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn pools_of_more_than_16_gib_are_refused() {
+        let config = Config { receive_buffers: 32_768, receive_buffer_bytes: 1 << 26, ..Config::default() };
+        assert_eq!(config.check().unwrap_err().limit, "receive_buffer_bytes");
+        let config = Config { receive_buffers: 256, ..config };
+        assert_eq!(config.check(), Ok(()), "just 16 GiB");
+        let config = Config { send_slots: [0, 0, 0, 0, (1 << 18) + 1], ..Config::default() };
+        assert_eq!(config.check().unwrap_err().limit, "send_slots");
     }
 
     #[test]

@@ -43,16 +43,17 @@ impl Output {
         (self.max - self.queued) as usize
     }
 
-    /// True if reading must pause: half of the bound is queued, or more than the share of the pool.
+    /// True if reading must pause: half of the bound is queued, or an eighth of it beyond the share of the pool.
     #[must_use]
     pub fn must_pause(&self) -> bool {
-        self.queued >= self.max.div_ceil(2) || self.spill.is_some()
+        let spilled = self.spill.as_ref().map_or(0, |spill| spill.len());
+        self.queued >= self.max.div_ceil(2) || (spilled > 0 && spilled >= self.max as usize / 8)
     }
 
-    /// True if reading that was paused may go on: so little is queued that a reply of almost the bound has room.
+    /// True if reading that was paused may go on: less than a quarter of the bound is queued.
     #[must_use]
     pub fn may_resume(&self) -> bool {
-        self.queued < self.max.div_ceil(32) && self.spill.is_none()
+        self.queued < self.max.div_ceil(4) && self.spill.is_none()
     }
 
     /// True if a write was refused for the bound.
@@ -73,10 +74,25 @@ impl Output {
         if bytes.len() > self.room() {
             return Err(Full);
         }
-        let has_share = self.spill.is_none() && bytes.len() <= pool.share(self.queued as usize);
-        if has_share && pool.write(&mut self.chain, bytes).is_ok() {
+        let share = if self.spill.is_some() { 0 } else { pool.share(self.queued as usize) };
+        if bytes.len() <= share && pool.write(&mut self.chain, bytes).is_ok() {
             self.queued += bytes.len() as u32;
             return Ok(());
+        }
+        self.write_beyond(pool, bytes, share)
+    }
+
+    /// As much as the share has room for goes into slots, the rest into the spill.
+    #[cold]
+    fn write_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
+        let (first, rest) = bytes.split_at(share.min(bytes.len()));
+        if !rest.is_empty() && pool.wait(rest.len()).is_ok() {
+            if pool.write(&mut self.chain, first).is_ok() {
+                self.queued += bytes.len() as u32;
+                self.spill.get_or_insert_default().extend(rest);
+                return Ok(());
+            }
+            pool.waited(rest.len());
         }
         self.spill(pool, bytes)
     }
@@ -86,7 +102,6 @@ impl Output {
         self.overflowed = true;
     }
 
-    #[cold]
     fn spill(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
         if bytes.is_empty() {
             return Ok(());
@@ -190,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_connection_holds_its_share_of_the_pool_and_spills_the_rest() {
-        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 5000);
+        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 4950);
         let mut output = Output::new(10_000);
         let twin: Vec<u8> = (0..6000_u32).map(|byte| byte as u8).collect();
         output.write(&pool, &twin[..900]).unwrap();
@@ -207,7 +222,7 @@ mod tests {
         }
         assert_eq!(got, twin[..5900]);
         assert_eq!((output.queued(), pool.taken()), (0, 0));
-        assert_eq!(pool.wait(5000), Ok(()), "nothing is spilled any more");
+        assert_eq!(pool.wait(4950), Ok(()), "nothing is spilled any more");
     }
 
     #[test]

@@ -82,17 +82,25 @@ pub struct SendPool {
     id: PoolId,
     /// Bytes of the slots that are free.
     free_bytes: Cell<usize>,
+    /// So many of them are for owners that hold next to nothing.
+    reserve_bytes: usize,
     share_bytes_max: usize,
     /// Bytes that wait for slots elsewhere.
     waiting_bytes: Cell<usize>,
     waiting_bytes_max: usize,
 }
 
-/// So much of what is free may one owner hold. However many owners hold what they may, something is left for the next:
-/// the more there are, the less is theirs.
-const SHARE: usize = 8;
+/// So much of what is free, beyond the reserve, may one owner hold: the more owners hold what they may, the less is the next
+/// one's.
+const SHARE: usize = 4;
+/// So much of the pool is the reserve. Were there none, each owner that keeps its share would take a part of what is left,
+/// and a few hundred all of it.
+const RESERVE: usize = 8;
 /// So much may every owner hold, as long as there is a slot.
 const SHARE_MIN: usize = SEND_CLASSES[0] as usize;
+/// A chain of several slots grows by slots of at least such a part of it: it stays short, and small slots are left to small
+/// chains.
+const GROWTH: usize = 4;
 
 impl SendPool {
     /// A pool with so many slots of each of [`SEND_CLASSES`]; a class may have none.
@@ -104,11 +112,13 @@ impl SendPool {
         let classes =
             std::array::from_fn(|class| (slots[class] > 0).then(|| Class::new(class, slots[class])));
         let bytes = |class: usize| SEND_CLASSES[class] as usize * slots[class] as usize;
+        let all_bytes = (0..SEND_CLASSES.len()).map(bytes).sum();
         SendPool {
             classes,
             taken: Cell::new(0),
             id: PoolId::new(),
-            free_bytes: Cell::new((0..SEND_CLASSES.len()).map(bytes).sum()),
+            free_bytes: Cell::new(all_bytes),
+            reserve_bytes: all_bytes / RESERVE,
             share_bytes_max: usize::MAX,
             waiting_bytes: Cell::new(0),
             waiting_bytes_max: usize::MAX,
@@ -126,7 +136,8 @@ impl SendPool {
     /// How many bytes an owner that holds `held` may write now.
     #[must_use]
     pub fn share(&self, held: usize) -> usize {
-        let share = (self.free_bytes.get() / SHARE).min(self.share_bytes_max);
+        let beyond = self.free_bytes.get().saturating_sub(self.reserve_bytes);
+        let share = (beyond / SHARE).min(self.share_bytes_max);
         share.max(SHARE_MIN).saturating_sub(held)
     }
 
@@ -178,7 +189,7 @@ impl SendPool {
         }
         let room = if chain.last == NONE { 0 } else { self.room(chain.last).min(bytes.len()) };
         // Everything is reserved before anything is committed.
-        let more = self.reserve(bytes.len() - room)?;
+        let more = self.reserve(bytes.len() - room, chain.bytes as usize / GROWTH)?;
         let (head, mut rest) = bytes.split_at(room);
         if !head.is_empty() {
             self.append(chain, head);
@@ -277,11 +288,13 @@ impl SendPool {
         assert!(pool == self.id.number() || pool == 0, "a chain is used in the pool that it came from");
     }
 
-    /// Slots for `len` bytes, linked, each as large as useful.
-    fn reserve(&self, len: usize) -> Result<Chain, Full> {
+    /// Slots for `len` bytes, linked, each as large as useful, and where possible as large as `useful`.
+    fn reserve(&self, len: usize, useful: usize) -> Result<Chain, Full> {
+        let useful = useful.min(SEND_CLASSES[SEND_CLASSES.len() - 1] as usize);
         let (mut reserved, mut left) = (Chain::EMPTY, len);
         while left > 0 {
-            let Some(slot) = self.take_exact(left).or_else(|| self.take_largest_below(left)) else {
+            let size = left.max(useful);
+            let Some(slot) = self.take_exact(size).or_else(|| self.take_largest_below(size)) else {
                 self.release(reserved);
                 return Err(Full);
             };
@@ -485,9 +498,10 @@ mod tests {
 
     #[test]
     fn however_many_take_their_share_the_next_has_one() {
-        let pool = SendPool::new([64, 32, 16, 8, 4]).bounded(100_000, 0);
+        const SLOTS: [u32; SEND_CLASSES.len()] = [1024, 512, 128, 32, 8];
+        let pool = SendPool::new(SLOTS).bounded(100_000, 0);
         let mut chains: Vec<Chain> = Vec::new();
-        for _ in 0..12 {
+        for _ in 0..900 {
             let mut chain = Chain::EMPTY;
             while pool.share(chain.bytes() as usize) >= 100 {
                 if pool.write(&mut chain, &[7; 100]).is_err() {
@@ -499,7 +513,8 @@ mod tests {
             chains.push(chain);
         }
         chains.into_iter().for_each(|chain| pool.release(chain));
-        assert_eq!(pool.free_bytes.get(), (64 + 128 + 256 + 512 + 1024) * 256);
+        let all: u32 = SLOTS.iter().zip(SEND_CLASSES).map(|(slots, bytes)| slots * bytes).sum();
+        assert_eq!(pool.free_bytes.get(), all as usize);
     }
 
     #[test]

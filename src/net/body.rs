@@ -23,11 +23,10 @@ use crate::mem::Lease;
 use crate::sys::Time;
 
 /// Timer kinds of a connection.
-const IDLE: u32 = 0;
+const LOOK: u32 = 0;
 const CLOSE: u32 = 1;
 const LAST_CALL: u32 = 2;
-const STALL: u32 = 3;
-const STOP: u32 = 4;
+const STOP: u32 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -69,12 +68,13 @@ struct Wire<C> {
     inward: Inward<C>,
     /// With the context while the actor runs.
     output: Option<Output>,
-    /// The idle timeout while open, the next look of the last call while stopping, the close deadline afterwards.
+    /// A look for silence and stalls while open, that of the last call or the deadline while stopping, the close deadline
+    /// afterwards. One for all: where timers are short, no connection takes the place of another by being busy.
     timer: Option<TimerKey>,
-    /// A look at the send in flight while open; while stopping the deadline of that.
-    deadline: Option<TimerKey>,
-    /// When the last send began.
-    sent_at: Time,
+    /// While open, when that look is due, if ever; while stopping, by when that must be over.
+    due: Time,
+    /// When the last send began, or the kernel took some of it.
+    taken_at: Time,
     /// When bytes last arrived.
     active: Time,
     stream: Stream,
@@ -119,8 +119,8 @@ pub(super) fn spawn<A: Connection>(
         output: Some(Output::new(shared.outbox_bytes_max)),
         shared,
         timer: None,
-        deadline: None,
-        sent_at: core.now(),
+        due: Time::MAX,
+        taken_at: core.now(),
         active: core.now(),
         stream: Stream::Open,
         phase: Phase::New,
@@ -188,12 +188,8 @@ impl<A: Connection> ConnectionBody<A> {
             }
         }
         match activation.core.cells.take_demand(activation.cell) {
-            Some(Demand::Stop) if !wire.stopping => {
-                if !wire.begin_stop(activation) {
-                    return Batch::End(StopReason::Aborted);
-                }
-            }
-            Some(Demand::Stop) | None => {}
+            Some(Demand::Stop) => wire.begin_stop(activation),
+            None => {}
             Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
         }
         let frames = self.read(wire, activation, cx);
@@ -205,7 +201,11 @@ impl<A: Connection> ConnectionBody<A> {
             wire.end_receive(activation);
             // Frames that wait for the output to drain were read, and so are answered.
             let all = frames == Batch::Empty && !wire.receiving && !wire.paused;
-            return if all { Batch::End(StopReason::Stopped) } else { frames };
+            return match all {
+                true => Batch::End(StopReason::Stopped),
+                false if wire.arm_stop(activation) => frames,
+                false => Batch::End(StopReason::Aborted),
+            };
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {
@@ -217,7 +217,7 @@ impl<A: Connection> ConnectionBody<A> {
     fn open(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         wire.phase = Phase::Open;
         wire.receive(activation);
-        let armed = wire.arm_idle(activation);
+        let armed = wire.arm_look(activation);
         // Also where no timer can be set: `stopped` never comes without `started` before it.
         match self.shell.start(cx, activation.core) {
             Batch::Empty if !armed => Batch::End(StopReason::Aborted),
@@ -307,21 +307,18 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.timer = None;
                 wire.last_call.look();
             }
-            Notice::Timer(IDLE) if !wire.stopping => {
-                wire.timer = None;
-                return self.idle(wire, activation, cx);
-            }
-            Notice::Timer(STALL) if !wire.stopping => {
-                wire.deadline = None;
-                return wire.look_for_stall(activation);
+            Notice::Timer(LOOK) if !wire.stopping => {
+                // Another may have been set since this one came due.
+                wire.disarm(activation.core);
+                return self.look(wire, activation, cx);
             }
             // What was read is answered in time or not at all: the peer does not read, or asks for ever.
             Notice::Timer(STOP) => {
-                wire.deadline = None;
+                wire.timer = None;
                 return Some(wire.cut_off(activation.core, StopReason::Aborted));
             }
             notice => {
-                let sent = wire.settle(notice);
+                let sent = wire.settle(activation.core, notice);
                 if let Some(output) = &mut cx.output {
                     output.sent(sent);
                 }
@@ -330,21 +327,24 @@ impl<A: Connection> ConnectionBody<A> {
         None
     }
 
-    fn idle(
+    /// The time of a look has come: ends a connection that is idle, or whose peer does not read.
+    fn look(
         &self,
         wire: &mut Wire<A::Codec>,
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Option<Batch> {
-        let timeout = wire.shared.idle_timeout?;
-        if activation.core.now() >= wire.active.after(timeout) {
+        if wire.is_stalled(activation.core) {
+            return Some(wire.cut_off(activation.core, StopReason::OutboxFull));
+        }
+        if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             match self.shell.call(activation.core, |actor| actor.idle(cx)) {
                 Ok(Flow::Continue) => wire.active = activation.core.now(),
                 Ok(Flow::Stop | Flow::Close) => return Some(Batch::End(StopReason::Idle)),
                 Err(reason) => return Some(Batch::End(reason)),
             }
         }
-        (!wire.arm_idle(activation)).then_some(Batch::End(StopReason::Aborted))
+        (!wire.arm_look(activation)).then_some(Batch::End(StopReason::Aborted))
     }
 
     /// Everything that has arrived is handled, or set aside: tells the actor of the end of the stream.
@@ -402,40 +402,58 @@ impl<C: Decode> Wire<C> {
         self.timer.is_some()
     }
 
-    /// False if no timer can be set.
-    fn arm_idle(&mut self, activation: &Activation<'_>) -> bool {
-        let Some(timeout) = self.shared.idle_timeout else { return true };
-        self.timer = activation.core.arm(activation.cell, IDLE, self.active.after(timeout)).ok();
-        self.timer.is_some()
+    /// When nothing will have been received for too long, if that matters.
+    fn idle_at(&self) -> Option<Time> {
+        self.shared.idle_timeout.map(|timeout| self.active.after(timeout))
     }
 
-    /// Stops once the last call is over, by a deadline. False if no timer can be set for that.
-    fn begin_stop(&mut self, activation: &Activation<'_>) -> bool {
-        self.stopping = true;
-        self.disarm(activation.core);
-        let deadline = activation.deadline(self.shared.close_deadline);
-        self.deadline = activation.core.arm(activation.cell, STOP, deadline).ok();
-        self.deadline.is_some()
+    /// When the send in flight will have made no progress for too long.
+    fn stalled_at(&self, core: &Core) -> Time {
+        self.taken_at.after(core.config.write_stall)
     }
 
-    /// Ends a connection whose peer has not taken a send for too long: its slots are for others. One timer serves the sends
-    /// of a whole stall: a send only stores when it began.
-    fn look_for_stall(&mut self, activation: &Activation<'_>) -> Option<Batch> {
-        if self.sending == 0 {
-            return None;
+    /// True if the kernel has taken nothing of a send for too long. Its slots are for others.
+    fn is_stalled(&self, core: &Core) -> bool {
+        self.sending > 0 && core.now() >= self.stalled_at(core)
+    }
+
+    /// Sets the timer for the next look, if there is anything to look for. False if an idle timeout cannot be kept.
+    fn arm_look(&mut self, activation: &Activation<'_>) -> bool {
+        let idle_at = self.idle_at();
+        let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
+        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at);
+        if due < Time::MAX {
+            self.timer = activation.core.arm(activation.cell, LOOK, due).ok();
         }
-        let core = activation.core;
-        if core.now() >= self.sent_at.after(core.config.write_stall) {
-            return Some(self.cut_off(core, StopReason::OutboxFull));
-        }
-        self.watch_send(activation);
-        None
+        // Without a timer a send is not watched; the next one tries again.
+        self.due = if self.timer.is_some() { due } else { Time::MAX };
+        self.timer.is_some() || idle_at.is_none_or(|idle_at| idle_at == Time::MAX)
     }
 
+    /// A send has begun: there is a look in time for it. One look serves all sends until then.
     fn watch_send(&mut self, activation: &Activation<'_>) {
-        let look = self.sent_at.after(activation.core.config.write_stall);
-        // Without a timer this send is not watched; the next one tries again.
-        self.deadline = activation.core.arm(activation.cell, STALL, look).ok();
+        self.taken_at = activation.core.now();
+        if self.is_open() && !self.stopping && self.stalled_at(activation.core) < self.due {
+            self.disarm(activation.core);
+            self.arm_look(activation);
+        }
+    }
+
+    /// Stops once the last call is over, by a deadline.
+    fn begin_stop(&mut self, activation: &Activation<'_>) {
+        if !self.stopping {
+            self.stopping = true;
+            self.disarm(activation.core);
+            self.due = activation.deadline(self.shared.close_deadline);
+        }
+    }
+
+    /// Sets the timer by which a stop must be over. False if none can be set.
+    fn arm_stop(&mut self, activation: &Activation<'_>) -> bool {
+        if self.timer.is_none() {
+            self.timer = activation.core.arm(activation.cell, STOP, self.due).ok();
+        }
+        self.timer.is_some()
     }
 
     fn cut_off(&self, core: &Core, reason: StopReason) -> Batch {
@@ -460,7 +478,7 @@ impl<C: Decode> Wire<C> {
     }
 
     /// Enters a last completion into the books; answers how many bytes have left the output by it.
-    fn settle(&mut self, notice: Notice) -> u32 {
+    fn settle(&mut self, core: &Core, notice: Notice) -> u32 {
         let event = match notice {
             Notice::Io(event) => event,
             Notice::Slots => {
@@ -478,6 +496,10 @@ impl<C: Decode> Wire<C> {
                     ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
                     ReceiveEnd::Cancelled => {}
                 }
+                0
+            }
+            Event::Sending { .. } => {
+                self.taken_at = core.now();
                 0
             }
             Event::Sent { error, .. } => {
@@ -516,11 +538,8 @@ impl<C: Decode> Wire<C> {
             return;
         }
         self.sending = chain.bytes();
-        self.sent_at = core.now();
         core.push(activation.cell, Op::Send { socket: self.socket, chain });
-        if self.deadline.is_none() && self.is_open() {
-            self.watch_send(activation);
-        }
+        self.watch_send(activation);
     }
 
     /// Decides whether reading is paused; true if it has just been resumed and there is something to go on with.
@@ -591,7 +610,7 @@ impl<C: Decode> Wire<C> {
     }
 
     fn disarm(&mut self, core: &Core) {
-        for timer in [self.timer.take(), self.deadline.take()].into_iter().flatten() {
+        if let Some(timer) = self.timer.take() {
             core.disarm(timer);
         }
     }
@@ -610,7 +629,7 @@ impl<C: Decode> Wire<C> {
                     self.end_unless_ending(activation);
                 }
                 notice => {
-                    let sent = self.settle(notice);
+                    let sent = self.settle(core, notice);
                     if let Some(output) = &mut self.output {
                         output.sent(sent);
                     }
