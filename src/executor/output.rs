@@ -1,6 +1,6 @@
-//! What a connection has written and the kernel has not taken.
+//! What a connection has written and the kernel has not taken, and how many answers it is still to write.
 //!
-//! Knows: the chain that is next to be sent, the spill behind it, the bound. Must not know sockets.
+//! Knows: the chain that is next to be sent, the spill behind it, the bound, a count. Must not know sockets.
 //!
 //! Bytes go into send slots, as far as the connection's share of the pool reaches: peers that do not read must not keep
 //! the slots from those that do. What is beyond goes into the spill, a buffer of the connection's own within the same bound,
@@ -20,6 +20,8 @@ pub struct Output {
     spill: Option<Box<VecDeque<u8>>>,
     queued: u32,
     max: u32,
+    /// Answers that the actor has yet to write.
+    owed: u32,
     overflowed: bool,
 }
 
@@ -28,7 +30,7 @@ impl Output {
     #[must_use]
     pub fn new(max: usize) -> Output {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
-        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, overflowed: false }
+        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, overflowed: false }
     }
 
     /// Bytes written and not yet taken by the kernel, those in flight included.
@@ -54,6 +56,22 @@ impl Output {
     #[must_use]
     pub fn may_resume(&self) -> bool {
         self.queued < self.max.div_ceil(4) && self.spill.is_none()
+    }
+
+    /// Answers that are still to be written.
+    #[must_use]
+    pub fn owed(&self) -> u32 {
+        self.owed
+    }
+
+    /// One more answer is still to be written.
+    pub fn owe(&mut self) {
+        self.owed = self.owed.saturating_add(1);
+    }
+
+    /// One of these has been written.
+    pub fn settle_one(&mut self) {
+        self.owed = self.owed.saturating_sub(1);
     }
 
     /// True if a write was refused for the bound.

@@ -3,7 +3,8 @@
 //! Knows: the order of hooks, frames, messages and sends, and how a connection ends. Must not know the backend.
 //!
 //! A connection goes through phases, each entered once:
-//! **Open** → **Flushing** (the actor has ended; what is queued is sent) → **Lingering** (our side is shut down; the
+//! **Open** (the last part of it as one that *leaves*: nothing is read any more, answers that are owed are awaited) →
+//! **Flushing** (the actor has ended; what is queued is sent) → **Lingering** (our side is shut down; the
 //! peer's bytes are discarded until it closes too) → **Closing** → gone. An abort, an error or the deadline leads from any
 //! of them to **Ending**, where whatever is in flight is ended, and from there to **Closing**. The socket is closed only when
 //! nothing of it is in flight.
@@ -95,6 +96,8 @@ struct Wire<C> {
     stopping: bool,
     /// Nothing more is received: the frames that have arrived are the last.
     deaf: bool,
+    /// Ends for this reason once every answer that is owed has been written.
+    leaves: Option<StopReason>,
     last_call: LastCall,
     /// The peer is to see a reset.
     reset: bool,
@@ -132,6 +135,7 @@ pub(super) fn spawn<A: Connection>(
         thirsty: false,
         stopping: false,
         deaf: false,
+        leaves: None,
         last_call: LastCall::default(),
         reset: false,
     };
@@ -154,6 +158,13 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         let mut batch = self.run(&mut wire, head, activation, &mut cx);
         if cx.output.as_ref().is_some_and(Output::overflowed) {
             batch = Batch::End(StopReason::OutboxFull);
+        }
+        if let Batch::End(reason) = batch
+            && owed(&cx) > 0
+            && wire.stays(activation, reason)
+        {
+            // Messages have waited behind whatever it was that ends it.
+            batch = Batch::Again;
         }
         if let Batch::End(reason) = batch {
             self.shell.end(head, activation, reason, &mut cx);
@@ -196,6 +207,9 @@ impl<A: Connection> ConnectionBody<A> {
         if matches!(frames, Batch::End(_)) {
             return frames;
         }
+        if let Some(reason) = wire.leaves {
+            return self.go_on_leaving(wire, head, activation, cx, reason);
+        }
         if wire.stopping && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
@@ -210,6 +224,26 @@ impl<A: Connection> ConnectionBody<A> {
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {
             Batch::Empty => frames,
+            batch => batch,
+        }
+    }
+
+    /// Handles messages until every answer that is owed has been written.
+    fn go_on_leaving(
+        &self,
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+        reason: StopReason,
+    ) -> Batch {
+        let batch = self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx);
+        match batch {
+            Batch::End(StopReason::Panicked) => batch,
+            _ if owed(cx) == 0 => Batch::End(reason),
+            _ if !wire.arm_stop(activation) => Batch::End(StopReason::Aborted),
+            // It ends already.
+            Batch::End(_) => Batch::Again,
             batch => batch,
         }
     }
@@ -297,7 +331,9 @@ impl<A: Connection> ConnectionBody<A> {
             Notice::Io(Event::Received { lease }) => {
                 wire.active = activation.core.now();
                 wire.last_call.heard();
-                if wire.paused {
+                if wire.leaves.is_some() {
+                    activation.core.pools.receive.release(lease);
+                } else if wire.paused {
                     wire.set_aside(activation, lease);
                 } else {
                     wire.inward.arrived(lease);
@@ -315,7 +351,13 @@ impl<A: Connection> ConnectionBody<A> {
             // What was read is answered in time or not at all: the peer does not read, or asks for ever.
             Notice::Timer(STOP) => {
                 wire.timer = None;
-                return Some(wire.cut_off(activation.core, StopReason::Aborted));
+                if owed(cx) > 0 && activation.core.is_ending() {
+                    // What others are to answer has the time that the end of the system leaves them.
+                    wire.due = Time::MAX;
+                    return None;
+                }
+                let cut_off = wire.sending > 0 || owed(cx) > 0;
+                return Some(wire.end_late(activation.core, cut_off, StopReason::Aborted));
             }
             notice => {
                 let sent = wire.settle(activation.core, notice);
@@ -335,7 +377,7 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
     ) -> Option<Batch> {
         if wire.is_stalled(activation.core) {
-            return Some(wire.cut_off(activation.core, StopReason::OutboxFull));
+            return Some(wire.end_late(activation.core, true, StopReason::OutboxFull));
         }
         if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             match self.shell.call(activation.core, |actor| actor.idle(cx)) {
@@ -351,7 +393,7 @@ impl<A: Connection> ConnectionBody<A> {
     fn stream_state(&self, wire: &mut Wire<A::Codec>, core: &Core, cx: &mut Context<A>) -> Batch {
         match wire.stream {
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno)),
-            Stream::Ended if !wire.paused => {
+            Stream::Ended if !wire.paused && wire.leaves.is_none() => {
                 wire.stream = Stream::Told;
                 self.end_of_stream(wire, core, cx)
             }
@@ -377,6 +419,17 @@ impl<A: Connection> ConnectionBody<A> {
         });
         called.unwrap_or_else(Batch::End)
     }
+}
+
+/// Answers that the actor is still to write.
+fn owed<A: Connection>(cx: &Context<A>) -> u32 {
+    cx.output.as_ref().map_or(0, Output::owed)
+}
+
+/// True if what is queued is sent before the socket is closed.
+fn is_orderly(reason: StopReason) -> bool {
+    use StopReason::{EndOfStream, Idle, Malformed, Stopped};
+    matches!(reason, Stopped | EndOfStream | Idle | Malformed)
 }
 
 impl<C: Decode> Wire<C> {
@@ -450,14 +503,29 @@ impl<C: Decode> Wire<C> {
 
     /// Sets the timer by which a stop must be over. False if none can be set.
     fn arm_stop(&mut self, activation: &Activation<'_>) -> bool {
-        if self.timer.is_none() {
+        if self.timer.is_none() && self.due < Time::MAX {
             self.timer = activation.core.arm(activation.cell, STOP, self.due).ok();
         }
-        self.timer.is_some()
+        self.timer.is_some() || self.due == Time::MAX
     }
 
-    fn cut_off(&self, core: &Core, reason: StopReason) -> Batch {
-        if self.sending > 0 {
+    /// True if an actor that owes answers does not end yet for this reason.
+    fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
+        if !is_orderly(reason) {
+            return false;
+        }
+        if self.leaves.is_none() {
+            self.leaves = Some(reason);
+            self.deaf = true;
+            self.begin_stop(activation);
+            self.end_receive(activation);
+            self.inward.discard(&activation.core.pools.receive);
+        }
+        self.arm_stop(activation)
+    }
+
+    fn end_late(&self, core: &Core, cut_off: bool, reason: StopReason) -> Batch {
+        if cut_off {
             Counters::add(&core.counters.connections_cut_off, 1);
         }
         Batch::End(reason)
@@ -577,11 +645,7 @@ impl<C: Decode> Wire<C> {
         self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
         // The last words may have been too many.
         let whole = !self.output.as_ref().is_some_and(Output::overflowed);
-        let orderly = whole
-            && matches!(
-                reason,
-                StopReason::Stopped | StopReason::EndOfStream | StopReason::Idle | StopReason::Malformed
-            );
+        let orderly = whole && is_orderly(reason);
         // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
         if !orderly || self.timer.is_none() {
             self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));

@@ -6,6 +6,7 @@
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
+mod answers;
 mod child;
 mod client;
 mod echo;
@@ -80,6 +81,15 @@ macro_rules! every_case_on {
                 a_panic_in_a_codec_ends_its_connection_only
                 a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each
+            }
+            answers {
+                an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream
+                an_answer_that_is_owed_comes_before_a_close
+                an_answer_that_is_owed_comes_before_a_refusal
+                an_answer_that_is_owed_comes_before_a_stop
+                a_shutdown_waits_for_answers_that_are_owed
+                a_shutdown_reports_answers_that_did_not_come
+                an_answer_that_never_comes_is_not_waited_for_for_ever
             }
             pressure {
                 a_client_that_does_not_read_ends_alone
