@@ -1,6 +1,9 @@
 //! Code of users that runs outside of handlers: conversions of messages, codecs, what makes connections, and states that are
 //! dropped with their system.
 
+#[path = "outside/meddling.rs"]
+mod meddling;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -101,6 +101,7 @@ each_file! {
     no_dead_code_is_kept: words::dead_code;
     orderings_have_a_reason: words::orderings;
     nothing_is_called_get: words::getters;
+    no_flag_loses_an_answer: words::flags_of_entries;
 }
 
 all_files! {

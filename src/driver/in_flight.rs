@@ -66,8 +66,8 @@ pub struct InFlight<S> {
 /// What to do after the kernel has answered a send.
 #[derive(Debug)]
 pub enum SendStep {
-    /// Not all of it was taken: the same operation goes on, before anything else of this socket. Told, if any was taken.
-    Continue(Option<Completion>),
+    /// Not all of it was taken: the same operation goes on, before anything else of this socket.
+    Continue,
     /// Nothing more will happen: this is the last completion.
     Done(Completion),
 }
@@ -209,12 +209,11 @@ impl<S> InFlight<S> {
                 *sent += bytes;
                 assert!(*sent <= chain.bytes(), "the kernel took more than it was given");
                 if *sent < chain.bytes() && bytes > 0 {
-                    let token = operation.token;
-                    return SendStep::Continue(Some(Completion { token, event: Event::Sending { bytes } }));
+                    return SendStep::Continue;
                 }
                 (*sent < chain.bytes()).then_some(Errno::EPIPE)
             }
-            Err(Errno::EINTR | Errno::EAGAIN) => return SendStep::Continue(None),
+            Err(Errno::EINTR | Errno::EAGAIN) => return SendStep::Continue,
             Err(error) => Some(error),
         };
         let bytes = *sent;
@@ -295,8 +294,7 @@ mod tests {
     fn a_send_of_which_the_kernel_takes_nothing_has_failed() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let (mut table, key) = begun(&pool, b"hello");
-        let SendStep::Continue(Some(told)) = table.advance_send(key, Ok(2), &pool) else { panic!("it ends") };
-        assert!(matches!(told.event, Event::Sending { bytes: 2 }));
+        assert!(matches!(table.advance_send(key, Ok(2), &pool), SendStep::Continue));
         let SendStep::Done(completion) = table.advance_send(key, Ok(0), &pool) else { panic!("it goes on") };
         assert!(matches!(completion.event, Event::Sent { bytes: 2, error: Some(Errno::EPIPE) }));
         assert_eq!((table.operations(), pool.taken()), (0, 0));
@@ -306,11 +304,39 @@ mod tests {
     fn a_send_that_fails_says_how_far_it_came() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let (mut table, key) = begun(&pool, b"hello");
-        assert!(matches!(table.advance_send(key, Ok(1), &pool), SendStep::Continue(Some(_))));
-        assert!(matches!(table.advance_send(key, Err(Errno::EAGAIN), &pool), SendStep::Continue(None)));
+        assert!(matches!(table.advance_send(key, Ok(1), &pool), SendStep::Continue));
+        assert!(matches!(table.advance_send(key, Err(Errno::EAGAIN), &pool), SendStep::Continue));
         let step = table.advance_send(key, Err(Errno::ECONNRESET), &pool);
         let SendStep::Done(completion) = step else { panic!("it goes on") };
         assert!(matches!(completion.event, Event::Sent { bytes: 1, error: Some(Errno::ECONNRESET) }));
         assert_eq!((table.operations(), pool.taken()), (0, 0));
+    }
+    #[test]
+    #[should_panic(expected = "an op on a socket that is being closed")]
+    fn a_socket_that_is_being_closed_takes_no_op_that_would_reach_the_next_one_in_its_place() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let mut table = InFlight::new(1);
+        let socket = table.insert(()).unwrap();
+        table.begin(Token(1), Op::Close { socket, reset: false }, &pool).unwrap();
+        let _ = table.begin(Token(2), Op::Cancel { socket }, &pool);
+    }
+
+    #[test]
+    #[should_panic(expected = "a shutdown ahead of a send in flight")]
+    fn a_shutdown_does_not_pass_a_send() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let (mut table, send) = begun(&pool, b"hello");
+        let socket = table.operation(send).unwrap().socket;
+        let _ = table.begin(Token(8), Op::Shutdown { socket, both: false }, &pool);
+    }
+
+    #[test]
+    #[should_panic(expected = "a send's completion on another op")]
+    fn an_answer_of_another_kind_is_refused() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let mut table = InFlight::new(1);
+        let socket = table.insert(()).unwrap();
+        let key = table.begin(Token(1), Op::Receive { socket }, &pool).unwrap();
+        let _ = table.advance_send(key, Ok(1), &pool);
     }
 }

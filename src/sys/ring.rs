@@ -148,6 +148,12 @@ const USEFUL: [(u8, &str); 9] = [
 ];
 
 /// An io_uring, bound to the thread that opened it.
+///
+/// ```compile_fail,E0277
+/// fn takes_along<T: Send>(_: T) {}
+///
+/// takes_along(odeon::sys::Ring::open(2, 4).unwrap());
+/// ```
 pub struct Ring {
     ring: IoUring,
     rung: &'static str,
@@ -527,6 +533,16 @@ mod tests {
             opened += 1;
         }
         assert!(opened > 0);
+    }
+
+    /// Without the first, what the kernel has put off never shows; without the second, an idle core looks like a slow disk.
+    #[test]
+    fn whoever_enters_collects_and_does_not_wait_for_a_disk() {
+        needs_io_uring!();
+        let ring = Ring::open(2, 4).unwrap();
+        assert_ne!(ring.enter_flags & EnterFlags::GETEVENTS.bits(), 0);
+        let no_iowait = ring.enter_flags & EnterFlags::NO_IOWAIT.bits() != 0;
+        assert_eq!(no_iowait, ring.ring.params().is_feature_no_iowait());
     }
 
     #[test]

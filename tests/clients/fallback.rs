@@ -57,3 +57,31 @@ fn a_backend_that_is_asked_for_is_not_replaced() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.errors.contains("uring") && ended.errors.contains("not permitted"), "{}", ended.errors);
 }
+
+/// Short of memory, or of room for answers: the kernel says so when it is entered, and means "later". Here it says so
+/// whenever a core would sleep.
+#[test]
+fn a_kernel_that_is_busy_is_asked_again() {
+    if !installed("python3") || !usable("uring") {
+        return;
+    }
+    for busy in ["EBUSY", "EAGAIN", "ENOMEM", "EINTR"] {
+        let mut command = without_io_uring(&example("echo"));
+        command.args(["--listen", "127.0.0.1:0", "--cores", "2", "--backend", "uring"]);
+        let server = Server::start_command(command.env("REFUSE", busy).env("WAITING", "refused"));
+        let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        for round in 0..50_u8 {
+            for client in &mut clients {
+                client.write_all(&[round; 300]).unwrap();
+            }
+            for client in &mut clients {
+                let mut answer = [0; 300];
+                client.read_exact(&mut answer).unwrap();
+                assert_eq!(answer, [round; 300]);
+            }
+        }
+        drop(clients);
+        let errors = server.stop("TERM").errors;
+        assert_eq!(errors, "", "{busy}");
+    }
+}

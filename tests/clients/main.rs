@@ -47,6 +47,7 @@ macro_rules! every_case_on {
                 the_same_port_can_be_used_again_at_once
                 an_interrupt_ends_an_idle_server
                 a_request_to_terminate_ends_a_server_with_clients
+                a_server_that_was_stopped_for_a_while_goes_on
                 requests_that_were_sent_in_time_are_answered
             }
         }

@@ -158,6 +158,18 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
+    /// Waits until a signal has stopped every thread of the process.
+    pub fn until_stopped(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let is_stopped = |task: fs::DirEntry| {
+            let status = fs::read_to_string(task.path().join("status")).unwrap();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        while !fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())) {
+            thread::yield_now();
+        }
+    }
+
     /// Waits for the end of the process.
     pub fn ended(mut self) -> Ended {
         // The streams end when the process does, and these waits have a limit.

@@ -72,6 +72,27 @@ pub fn a_request_to_terminate_ends_a_server_with_clients(backend: &str) {
     server.ended();
 }
 
+/// Whoever stops a process and lets it go on interrupts whatever it waits for.
+pub fn a_server_that_was_stopped_for_a_while_goes_on(backend: &str) {
+    let server = Server::start("echo", backend);
+    let mut clients: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    for round in 0..10_u8 {
+        server.process.signal("STOP");
+        server.process.until_stopped();
+        for client in &mut clients {
+            client.write_all(&[round; 100]).unwrap();
+        }
+        server.process.signal("CONT");
+        for client in &mut clients {
+            let mut answer = [0; 100];
+            client.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, [round; 100]);
+        }
+    }
+    drop(clients);
+    assert_eq!(server.stop("TERM").errors, "");
+}
+
 pub fn requests_that_were_sent_in_time_are_answered(backend: &str) {
     let server = Server::start("echo", backend);
     // Some of these wait in the backlog when the signal comes, some have been accepted, none has been answered for sure.

@@ -5,12 +5,15 @@
 use std::sync::mpsc::channel;
 use std::thread;
 
+use std::time::Duration;
+
 use odeon::prelude::*;
+use odeon::sys::now;
 
 use crate::client::{connect, ends_by_reset, expect, request, rest};
 use crate::runner::{Runner, on_core, run};
 use crate::session::{Do, Events, Habits, Session, Told, sessions};
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 /// A session with its client.
 fn session(world: &mut World, habits: Habits) -> (Addr<Session>, std::net::TcpStream, Events) {
@@ -308,5 +311,29 @@ pub(crate) fn writes_of_two_activations_do_not_wait_for_the_client(on: BackendCh
     // Held back for the acknowledgement of what went before, each round would take 40 ms.
     assert!(took.as_millis() < 1500, "small writes are held back: {took:?}");
     drop(stream);
+    world.finish();
+}
+
+/// The moment to be met is the one between a core's last look at its inbox and its sleep. Each message comes a little later
+/// than the one before, counted from the answer to that, so many of them meet it.
+pub(crate) fn a_message_to_a_core_that_is_about_to_sleep_wakes_it(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.spin = Duration::ZERO);
+    let runner = world.runner(0);
+    let (answer, answers) = channel();
+    for round in 0..50_000_u32 {
+        for _ in 0..round % 60 {
+            std::hint::spin_loop();
+        }
+        let answer = answer.clone();
+        run(runner, move |_| {
+            answer.send(()).expect("the test waits");
+            Flow::Continue
+        });
+        let give_up = now().after(PATIENCE);
+        // Without a sleep: that would be over too late.
+        while answers.try_recv().is_err() {
+            assert!(now() < give_up, "the core sleeps on message {round}");
+        }
+    }
     world.finish();
 }

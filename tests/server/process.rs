@@ -1,6 +1,9 @@
 //! What the process allows: descriptors, backends, the environment.
 //!
 //! Knows: limits of the process and what becomes of them. Must not know connections in any detail.
+//!
+//! Invariants: 1. No code of ours runs as a signal handler.
+#![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io::Write;
@@ -11,8 +14,8 @@ use odeon::sys::now;
 use odeon::{Error, ShutdownReport};
 
 use crate::child::{self, name, role};
-use crate::client::{connect, expect, request};
-use crate::session::{Habits, sessions};
+use crate::client::{connect, expect, finish, request, reset};
+use crate::session::{Do, Habits, Told, sessions};
 use crate::world::World;
 
 pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
@@ -49,28 +52,6 @@ pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
         drop(stream);
         world.settle();
     }
-    world.finish();
-}
-
-pub(crate) fn a_listener_that_ends_while_it_pauses_leaves_no_timer(on: BackendChoice) {
-    if role().is_none() {
-        let case = "process::a_listener_that_ends_while_it_pauses_leaves_no_timer";
-        return child::run(on, case, "starve", "ulimit -n 128", &[]);
-    }
-    let world = World::new(on, 1);
-    let (make, _events) = sessions(Habits::default());
-    let listening = world.system.listener("127.0.0.1:0").start(make).expect("a free port is found");
-    let mut hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    hoard.pop();
-    let stream = connect(listening.address());
-    if on == BackendChoice::Mio {
-        world.wait_for("the listener to pause", |cores| cores[0].timers > 0);
-    }
-    listening.stop();
-    drop(stream);
-    let cores = world.wait_for("its end", |cores| cores[0].socket_actors == 0);
-    assert_eq!(cores[0].timers, 0);
-    drop(hoard);
     world.finish();
 }
 
@@ -135,6 +116,33 @@ pub(crate) fn the_limit_on_descriptors_bounds_the_connections(on: BackendChoice)
         for stream in &mut streams {
             request(stream, "echo hello", "hello\n");
         }
+    }
+    world.finish();
+}
+
+pub(crate) fn a_write_to_a_client_that_is_gone_raises_no_signal(on: BackendChoice) {
+    const CASE: &str = "process::a_write_to_a_client_that_is_gone_raises_no_signal";
+    if role().is_none() {
+        return child::run(on, CASE, "write", "true", &[]);
+    }
+    // Programs in Rust ignore SIGPIPE from the start. A library in another language may not find it so.
+    // SAFETY: the default runs no code of ours (invariant 1).
+    let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    assert_eq!(before, libc::SIG_IGN);
+    let mut world = World::new(on, 1);
+    let (make, events) = sessions(Habits { stay_after_end: true, ..Habits::default() });
+    let address = world.serve(make);
+    for _ in 0..50 {
+        let stream = connect(address);
+        let session = events.next_started();
+        finish(&stream);
+        while events.next() != Told::EndOfStream {}
+        // The server has read all there is, so nothing tells it of the reset before it writes.
+        reset(stream);
+        for _ in 0..3 {
+            session.tell(Do::Write(vec![b'x'; 1000])).or_dead_letter();
+        }
+        assert!(matches!(events.stopped(), StopReason::Disconnected(_)));
     }
     world.finish();
 }

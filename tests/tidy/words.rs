@@ -129,6 +129,29 @@ pub(crate) fn getters(source: &Source) -> Vec<Violation> {
     found
 }
 
+/// What must not be asked of the kernel for an entry: a success that is not told hides short sends and keeps slots, links
+/// break where a receive is short, and whoever polls first does so each time that a multishot goes on.
+pub(crate) fn flags_of_entries(source: &Source) -> Vec<Violation> {
+    const NAMES: &[&str] = &[
+        "SKIP_SUCCESS",
+        "CQE_SKIP_SUCCESS",
+        "IO_LINK",
+        "IO_HARDLINK",
+        "IO_DRAIN",
+        "LinkTimeout",
+        "POLL_FIRST",
+        "RECVSEND_POLL_FIRST",
+        "ioprio",
+    ];
+    if !source.path.starts_with("src/") {
+        return Vec::new();
+    }
+    words(&source.code)
+        .filter(|(_, word)| NAMES.contains(word))
+        .map(|(place, word)| source.violation(place, format!("`{word}` loses answers, or delays them")))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,5 +218,13 @@ mod tests {
     fn getters_are_found() {
         check(getters, concat!("fn get", "_name() {}"), 1);
         check(getters, concat!("fn get() {} fn get_mut() {} fn a() { b.get", "_name() }"), 0);
+    }
+
+    #[test]
+    fn flags_that_lose_answers_are_found() {
+        check(flags_of_entries, "entry.flags(Flags::SKIP_SUCCESS | Flags::IO_LINK)", 2);
+        check(flags_of_entries, "RecvMulti::new(a, b).ioprio(IORING_RECVSEND_POLL_FIRST)", 1);
+        check(flags_of_entries, "RecvMulti::new(a, b).flags(POLL_FIRST)", 1);
+        check(flags_of_entries, "Recv::new(a, b).flags(MSG_WAITALL) // ioprio", 0);
     }
 }

@@ -24,9 +24,7 @@ pub(super) const BUFFER_GROUP: u16 = 0;
 /// Entries that the backlog has room for from the start.
 const BACKLOG_RESERVED: usize = 256;
 
-/// Without `MSG_WAITALL`: the kernel would continue short sends by itself, and a peer that reads slowly could not be told
-/// from one that does not read.
-const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
+const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
 
 /// An address of no family: to connect to it is to reset the connection, exactly as closing with linger zero does.
 static NOWHERE: libc::sockaddr =
