@@ -44,6 +44,14 @@ pub struct Config {
     pub send_slots: [u32; 5],
     /// Bytes written and not yet taken by the kernel, per connection. Default 1 MiB.
     pub outbox_bytes_max: usize,
+    /// Bytes of these in send slots, per connection; less while few slots are free, so that peers that do not read leave
+    /// some to the others. The rest waits in memory of the connection's own. Default 512 KiB.
+    pub connection_slot_bytes_max: usize,
+    /// Bytes that wait there, of all connections of a core together. Default 256 MiB.
+    pub spill_bytes_max: usize,
+    /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. A peer that
+    /// reads slowly is waited for. Default 30 s.
+    pub write_stall: Duration,
     /// Entries in the submission queue: a power of two from 2 to 32,768. Default 256.
     pub submission_entries: u32,
     /// Entries in the completion queue: a power of two, at least as many. Default 4,096.
@@ -84,6 +92,9 @@ impl Default for Config {
             receive_buffer_bytes: 64 << 10,
             send_slots: [8192, 4096, 1024, 256, 64],
             outbox_bytes_max: 1 << 20,
+            connection_slot_bytes_max: 512 << 10,
+            spill_bytes_max: 256 << 20,
+            write_stall: Duration::from_secs(30),
             submission_entries: 256,
             completion_entries: 4096,
             lane_capacity: 1024,
@@ -134,10 +145,21 @@ impl Config {
     /// # Errors
     /// Names the first limit that cannot be, with what it may be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let queue = |entries: u32| entries.is_power_of_two() && (2..=32_768).contains(&entries);
         let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
-        let rules: [Rule; 13] = [
+        let rules: [Rule; 8] = [
             ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
+            (
+                "connections_max",
+                self.connections_max.unwrap_or(usize::MAX) as u64,
+                self.connections_max != Some(0),
+                "at least 1, or None",
+            ),
+            (
+                "connection_slot_bytes_max",
+                self.connection_slot_bytes_max as u64,
+                self.connection_slot_bytes_max >= 256,
+                "at least 256",
+            ),
             (
                 "receive_buffers",
                 self.receive_buffers.into(),
@@ -162,6 +184,19 @@ impl Config {
                 (1..=1 << 30).contains(&self.outbox_bytes_max),
                 "from 1 to 1,073,741,824",
             ),
+            ("write_stall", self.write_stall.as_secs(), !self.write_stall.is_zero(), "longer than nothing"),
+        ];
+        let broken = rules
+            .into_iter()
+            .chain(self.rules_of_queues())
+            .chain(self.pool_rules())
+            .find(|(_, _, holds, _)| !holds);
+        broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
+    }
+
+    fn rules_of_queues(&self) -> [Rule; 8] {
+        let queue = |entries: u32| entries.is_power_of_two() && (2..=32_768).contains(&entries);
+        [
             (
                 "submission_entries",
                 self.submission_entries.into(),
@@ -196,9 +231,7 @@ impl Config {
                 self.mailbox_bytes_max >= 16_384,
                 "at least 16,384",
             ),
-        ];
-        let broken = rules.into_iter().chain(self.pool_rules()).find(|(_, _, holds, _)| !holds);
-        broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
+        ]
     }
 
     /// What the pools may hold in bytes.
@@ -242,6 +275,12 @@ mod tests {
         assert_eq!(config.check(), Ok(()), "just 16 GiB");
         let config = Config { send_slots: [0, 0, 0, 0, (1 << 18) + 1], ..Config::default() };
         assert_eq!(config.check().unwrap_err().limit, "send_slots");
+    }
+
+    #[test]
+    fn a_system_of_no_connections_is_refused() {
+        let error = Config { connections_max: Some(0), ..Config::default() }.check().unwrap_err();
+        assert_eq!(error.to_string(), "Config::connections_max is 0: it must be at least 1, or None");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) struct Head<A: Actor> {
 
 impl<A: Actor> Head<A> {
     pub(crate) fn new() -> Head<A> {
+        const { assert!(A::MAILBOX_CAPACITY > 0, "MAILBOX_CAPACITY is 0: nothing could ever be sent") };
         Head { mailbox: Fifo::new() }
     }
 

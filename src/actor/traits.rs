@@ -76,7 +76,7 @@ pub enum StopReason {
     Malformed,
     /// Nothing was received for as long as the idle timeout.
     Idle,
-    /// The peer did not read, and the outbox reached its bound.
+    /// The peer did not read: the outbox reached its bound, or a send was in flight for `Config::write_stall`.
     OutboxFull,
 }
 
@@ -125,7 +125,25 @@ pub trait Actor: Sized + 'static {
     type Message: 'static;
 
     /// How many messages wait at most. Sending to a full mailbox answers [`SendError::Full`](super::SendError::Full). A
-    /// connection whose mailbox is full does not read from its peer. Default 1,024.
+    /// connection whose mailbox is full does not read from its peer. Default 1,024; 0 does not compile:
+    ///
+    /// ```compile_fail
+    /// use odeon::prelude::*;
+    ///
+    /// struct Deaf;
+    ///
+    /// impl Actor for Deaf {
+    ///     type Message = Never;
+    ///     const MAILBOX_CAPACITY: u32 = 0;
+    ///     fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+    ///         match message {}
+    ///     }
+    /// }
+    ///
+    /// let system = System::builder().build()?;
+    /// system.spawn(Deaf)?;
+    /// # Ok::<(), odeon::Error>(())
+    /// ```
     const MAILBOX_CAPACITY: u32 = 1024;
 
     /// Runs once, before the first message and the first frame.

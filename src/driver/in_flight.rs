@@ -66,8 +66,8 @@ pub struct InFlight<S> {
 /// What to do after the kernel has answered a send.
 #[derive(Debug)]
 pub enum SendStep {
-    /// Not all of it was taken: the same operation goes on, before anything else of this socket.
-    Continue,
+    /// Not all of it was taken: the same operation goes on, before anything else of this socket. Told, if any was taken.
+    Continue(Option<Completion>),
     /// Nothing more will happen: this is the last completion.
     Done(Completion),
 }
@@ -209,11 +209,12 @@ impl<S> InFlight<S> {
                 *sent += bytes;
                 assert!(*sent <= chain.bytes(), "the kernel took more than it was given");
                 if *sent < chain.bytes() && bytes > 0 {
-                    return SendStep::Continue;
+                    let token = operation.token;
+                    return SendStep::Continue(Some(Completion { token, event: Event::Sending { bytes } }));
                 }
                 (*sent < chain.bytes()).then_some(Errno::EPIPE)
             }
-            Err(Errno::EINTR | Errno::EAGAIN) => return SendStep::Continue,
+            Err(Errno::EINTR | Errno::EAGAIN) => return SendStep::Continue(None),
             Err(error) => Some(error),
         };
         let bytes = *sent;
@@ -294,7 +295,8 @@ mod tests {
     fn a_send_of_which_the_kernel_takes_nothing_has_failed() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let (mut table, key) = begun(&pool, b"hello");
-        assert!(matches!(table.advance_send(key, Ok(2), &pool), SendStep::Continue));
+        let SendStep::Continue(Some(told)) = table.advance_send(key, Ok(2), &pool) else { panic!("it ends") };
+        assert!(matches!(told.event, Event::Sending { bytes: 2 }));
         let SendStep::Done(completion) = table.advance_send(key, Ok(0), &pool) else { panic!("it goes on") };
         assert!(matches!(completion.event, Event::Sent { bytes: 2, error: Some(Errno::EPIPE) }));
         assert_eq!((table.operations(), pool.taken()), (0, 0));
@@ -304,8 +306,8 @@ mod tests {
     fn a_send_that_fails_says_how_far_it_came() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let (mut table, key) = begun(&pool, b"hello");
-        assert!(matches!(table.advance_send(key, Ok(1), &pool), SendStep::Continue));
-        assert!(matches!(table.advance_send(key, Err(Errno::EAGAIN), &pool), SendStep::Continue));
+        assert!(matches!(table.advance_send(key, Ok(1), &pool), SendStep::Continue(Some(_))));
+        assert!(matches!(table.advance_send(key, Err(Errno::EAGAIN), &pool), SendStep::Continue(None)));
         let step = table.advance_send(key, Err(Errno::ECONNRESET), &pool);
         let SendStep::Done(completion) = step else { panic!("it goes on") };
         assert!(matches!(completion.event, Event::Sent { bytes: 1, error: Some(Errno::ECONNRESET) }));

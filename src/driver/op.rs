@@ -21,8 +21,8 @@ pub enum Op {
     /// Receive until the stream ends: any number of [`Event::Received`], then one [`Event::ReceiveEnded`].
     /// One at a time per socket. A shortage of buffers parks it and is not seen here.
     Receive { socket: SocketId },
-    /// Send every byte of the chain, in order; one at a time per socket. Last: [`Event::Sent`].
-    /// Short sends are continued beneath. The chain goes back to its pool before the completion is seen.
+    /// Send every byte of the chain, in order; one at a time per socket. Short sends are continued beneath: any number of
+    /// [`Event::Sending`], then one [`Event::Sent`]. The chain goes back to its pool before that one is seen.
     Send { socket: SocketId, chain: Chain },
     /// End the accept or receive that is under way on the socket, which answers with its own last completion. A send is
     /// not cancelled: shutting the socket down ends it. Last: [`Event::Cancelled`], before or after that one.
@@ -59,6 +59,8 @@ pub enum Event {
     Received { lease: Lease },
     /// Last of [`Op::Receive`].
     ReceiveEnded { why: ReceiveEnd },
+    /// The kernel took some of the chain, and the send goes on with the rest: the peer is slow, and not gone.
+    Sending { bytes: u32 },
     /// Last of [`Op::Send`]: how many bytes the kernel took, and the error that cut it short, if any did.
     Sent { bytes: u32, error: Option<Errno> },
     /// Last of [`Op::Cancel`].
@@ -84,7 +86,7 @@ impl Event {
     /// True if the op that this answers will complete again.
     #[must_use]
     pub fn more(&self) -> bool {
-        matches!(self, Event::Accepted { .. } | Event::Received { .. })
+        matches!(self, Event::Accepted { .. } | Event::Received { .. } | Event::Sending { .. })
     }
 }
 

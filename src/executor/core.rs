@@ -47,6 +47,8 @@ pub struct Core {
     timers: RefCell<Wheel>,
     requests: RefCell<Vec<Request>>,
     thirsty: RefCell<VecDeque<Key>>,
+    /// How many of these have ended meanwhile.
+    thirsty_ended: Cell<usize>,
     ending: Cell<Ending>,
     /// Called at the end of a stage: once per shutdown, so an indirect call is of no account (R6).
     quiet: Cell<Option<Box<dyn FnOnce()>>>,
@@ -81,7 +83,8 @@ impl Core {
             cells: Cells::new(config.actors_max),
             pools: Rc::new(Pools {
                 receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes),
-                send: SendPool::new(config.send_slots),
+                send: SendPool::new(config.send_slots)
+                    .bounded(config.connection_slot_bytes_max, config.spill_bytes_max),
             }),
             chunks: ChunkPool::new(config.mailbox_bytes_max),
             counters: Counters::default(),
@@ -92,6 +95,7 @@ impl Core {
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
             requests: RefCell::new(Vec::new()),
             thirsty: RefCell::new(VecDeque::new()),
+            thirsty_ended: Cell::new(0),
             ending: Cell::new(Ending::No),
             quiet: Cell::new(None),
             config,
@@ -312,7 +316,24 @@ impl Core {
             if self.notify(cell, Notice::Slots).is_ok() {
                 return true;
             }
+            self.thirsty_ended.set(self.thirsty_ended.get().saturating_sub(1));
         }
+    }
+
+    /// A cell that waits for send slots ends. Those that have are taken out of the line once they are half of it.
+    pub fn wait_no_more(&self, cell: Key) {
+        let mut thirsty = self.thirsty.borrow_mut();
+        self.thirsty_ended.set(self.thirsty_ended.get() + 1);
+        if self.thirsty_ended.get() * 2 >= thirsty.len() {
+            thirsty.retain(|other| *other != cell && self.cells.is_io(*other));
+            self.thirsty_ended.set(0);
+        }
+    }
+
+    /// Cells in the line for send slots.
+    #[must_use]
+    pub fn waiting_for_slots(&self) -> usize {
+        self.thirsty.borrow().len()
     }
 }
 
@@ -365,5 +386,46 @@ impl Activation<'_> {
     #[must_use]
     pub fn deadline(&self, after: Duration) -> Time {
         self.core.now().after(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::Links;
+
+    /// Waits for slots, and ends when it is asked to.
+    struct Waits;
+
+    impl Body<()> for Waits {
+        fn activate(&self, (): &(), activation: &Activation<'_>) -> Outcome {
+            let (core, cell) = (activation.core, activation.cell);
+            if core.cells.take_demand(cell).is_none() {
+                core.wait_for_slots(cell);
+                return Outcome::Rest;
+            }
+            core.wait_no_more(cell);
+            Outcome::Ended
+        }
+    }
+
+    #[test]
+    fn who_ends_leaves_the_line_for_send_slots() {
+        let first = CoreId(0);
+        let core = Core::new(first, Rc::new(Config::default()), Clock::Monotonic, Links::new(first, []));
+        let waits = || {
+            let cell = core.spawn_io((), Waits).ok().expect("there is room");
+            while core.run_next() {}
+            cell
+        };
+        waits();
+        for _ in 0..1000 {
+            let cell = waits();
+            core.demand(cell, Demand::Stop);
+            while core.run_next() {}
+        }
+        assert!(core.waiting_for_slots() <= 3, "{} are in the line", core.waiting_for_slots());
+        assert!(core.wake_for_slots(), "the one that stays is still in it");
+        assert!(!core.wake_for_slots());
     }
 }

@@ -1,9 +1,11 @@
-//! What a connection has written and the kernel has not taken.
+//! What a connection has written and the kernel has not taken, and how many answers it is still to write.
 //!
-//! Knows: the chain that is next to be sent, the spill behind it, the bound. Must not know sockets.
+//! Knows: the chain that is next to be sent, the spill behind it, the bound, a count. Must not know sockets.
 //!
-//! Bytes go into send slots. While the pool has none left they go into the spill, a buffer of the connection's own within
-//! the same bound, and from there into slots as those come back: a small pool makes output slower, never lost.
+//! Bytes go into send slots, as far as the connection's share of the pool reaches: peers that do not read must not keep
+//! the slots from those that do. What is beyond goes into the spill, a buffer of the connection's own within the same bound,
+//! and from there into slots as those come back: a small pool makes output slower, never lost. What is spilled on a core is
+//! bounded too.
 
 use std::collections::VecDeque;
 
@@ -18,6 +20,8 @@ pub struct Output {
     spill: Option<Box<VecDeque<u8>>>,
     queued: u32,
     max: u32,
+    /// Answers that the actor has yet to write.
+    owed: u32,
     overflowed: bool,
 }
 
@@ -26,7 +30,7 @@ impl Output {
     #[must_use]
     pub fn new(max: usize) -> Output {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
-        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, overflowed: false }
+        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, overflowed: false }
     }
 
     /// Bytes written and not yet taken by the kernel, those in flight included.
@@ -41,16 +45,33 @@ impl Output {
         (self.max - self.queued) as usize
     }
 
-    /// True if reading must pause: half of the bound is queued, or the pool was exhausted.
+    /// True if reading must pause: half of the bound is queued, or an eighth of it beyond the share of the pool.
     #[must_use]
     pub fn must_pause(&self) -> bool {
-        self.queued >= self.max.div_ceil(2) || self.spill.is_some()
+        let spilled = self.spill.as_ref().map_or(0, |spill| spill.len());
+        self.queued >= self.max.div_ceil(2) || (spilled > 0 && spilled >= self.max as usize / 8)
     }
 
     /// True if reading that was paused may go on: less than a quarter of the bound is queued.
     #[must_use]
     pub fn may_resume(&self) -> bool {
         self.queued < self.max.div_ceil(4) && self.spill.is_none()
+    }
+
+    /// Answers that are still to be written.
+    #[must_use]
+    pub fn owed(&self) -> u32 {
+        self.owed
+    }
+
+    /// One more answer is still to be written.
+    pub fn owe(&mut self) {
+        self.owed = self.owed.saturating_add(1);
+    }
+
+    /// One of these has been written.
+    pub fn settle_one(&mut self) {
+        self.owed = self.owed.saturating_sub(1);
     }
 
     /// True if a write was refused for the bound.
@@ -65,17 +86,33 @@ impl Output {
         !self.chain.is_empty() || self.spill.is_some()
     }
 
-    /// Appends bytes: all, or none if the bound would be passed. **Costs** one copy.
+    /// Appends bytes: all, or none if the bound would be passed, or that of the core. **Costs** one copy; two of what is
+    /// spilled.
     pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
         if bytes.len() > self.room() {
             return Err(Full);
         }
-        if self.spill.is_none() && pool.write(&mut self.chain, bytes).is_ok() {
+        let share = if self.spill.is_some() { 0 } else { pool.share(self.queued as usize) };
+        if bytes.len() <= share && pool.write(&mut self.chain, bytes).is_ok() {
             self.queued += bytes.len() as u32;
             return Ok(());
         }
-        self.spill(bytes);
-        Ok(())
+        self.write_beyond(pool, bytes, share)
+    }
+
+    /// As much as the share has room for goes into slots, the rest into the spill.
+    #[cold]
+    fn write_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
+        let (first, rest) = bytes.split_at(share.min(bytes.len()));
+        if !rest.is_empty() && pool.wait(rest.len()).is_ok() {
+            if pool.write(&mut self.chain, first).is_ok() {
+                self.queued += bytes.len() as u32;
+                self.spill.get_or_insert_default().extend(rest);
+                return Ok(());
+            }
+            pool.waited(rest.len());
+        }
+        self.spill(pool, bytes)
     }
 
     /// Remembers that a write was refused, for which its connection will be closed.
@@ -83,13 +120,14 @@ impl Output {
         self.overflowed = true;
     }
 
-    #[cold]
-    fn spill(&mut self, bytes: &[u8]) {
+    fn spill(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
         if bytes.is_empty() {
-            return;
+            return Ok(());
         }
+        pool.wait(bytes.len())?;
         self.queued += bytes.len() as u32;
         self.spill.get_or_insert_default().extend(bytes);
+        Ok(())
     }
 
     /// Takes what is next to be sent; empty if nothing is, or if the pool has no slot for any of the spill.
@@ -98,22 +136,31 @@ impl Output {
         self.chain.take()
     }
 
-    /// Moves what fits from the spill into slots.
+    /// Moves what the connection has a share for from the spill into slots.
     fn unspill(&mut self, pool: &SendPool) {
         /// Small enough for the smallest class of slots, so that any free slot is of use.
-        const PIECE: usize = 256;
+        const PIECE_MIN: usize = 256;
         let Some(spill) = &mut self.spill else { return };
+        let mut piece_max = usize::MAX;
         loop {
             let (front, _) = spill.as_slices();
             if front.is_empty() {
                 self.spill = None;
                 return;
             }
-            let piece = front.len().min(PIECE);
-            if pool.write(&mut self.chain, &front[..piece]).is_err() {
+            let held = self.queued as usize - spill.len();
+            let piece = front.len().min(pool.share(held)).min(piece_max);
+            if piece == 0 {
                 return;
             }
-            spill.drain(..piece);
+            if pool.write(&mut self.chain, &front[..piece]).is_ok() {
+                spill.drain(..piece);
+                pool.waited(piece);
+            } else if piece <= PIECE_MIN {
+                return;
+            } else {
+                piece_max = (piece / 2).max(PIECE_MIN);
+            }
         }
     }
 
@@ -124,7 +171,9 @@ impl Output {
 
     /// Drops everything that no send carries yet.
     pub fn discard(&mut self, pool: &SendPool) {
-        self.queued -= self.chain.bytes() + self.spill.take().map_or(0, |spill| spill.len() as u32);
+        let spilled = self.spill.take().map_or(0, |spill| spill.len());
+        pool.waited(spilled);
+        self.queued -= self.chain.bytes() + spilled as u32;
         pool.release(self.chain.take());
     }
 }
@@ -173,6 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_holds_its_share_of_the_pool_and_spills_the_rest() {
+        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 4950);
+        let mut output = Output::new(10_000);
+        let twin: Vec<u8> = (0..6000_u32).map(|byte| byte as u8).collect();
+        output.write(&pool, &twin[..900]).unwrap();
+        output.write(&pool, &twin[900..4000]).unwrap();
+        output.write(&pool, &twin[4000..5900]).unwrap();
+        assert_eq!(output.write(&pool, &twin[5900..]), Err(Full), "so much is spilled on this core");
+        let mut got = Vec::new();
+        while output.is_waiting() {
+            let chain = output.next(&pool);
+            assert!((1..=1000).contains(&chain.bytes()));
+            got.extend(content(&pool, &chain));
+            output.sent(chain.bytes());
+            pool.release(chain);
+        }
+        assert_eq!(got, twin[..5900]);
+        assert_eq!((output.queued(), pool.taken()), (0, 0));
+        assert_eq!(pool.wait(4950), Ok(()), "nothing is spilled any more");
+    }
+
+    #[test]
     fn discarding_gives_slots_back() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let mut output = Output::new(10_000);
@@ -180,5 +251,6 @@ mod tests {
         output.write(&pool, &[2; 200]).unwrap();
         output.discard(&pool);
         assert_eq!((output.queued(), pool.taken()), (0, 0));
+        assert_eq!(pool.share(0), 256);
     }
 }

@@ -80,7 +80,27 @@ pub struct SendPool {
     classes: [Option<Class>; SEND_CLASSES.len()],
     taken: Cell<usize>,
     id: PoolId,
+    /// Bytes of the slots that are free.
+    free_bytes: Cell<usize>,
+    /// So many of them are for owners that hold next to nothing.
+    reserve_bytes: usize,
+    share_bytes_max: usize,
+    /// Bytes that wait for slots elsewhere.
+    waiting_bytes: Cell<usize>,
+    waiting_bytes_max: usize,
 }
+
+/// So much of what is free, beyond the reserve, may one owner hold: the more owners hold what they may, the less is the next
+/// one's.
+const SHARE: usize = 4;
+/// So much of the pool is the reserve. Were there none, each owner that keeps its share would take a part of what is left,
+/// and a few hundred all of it.
+const RESERVE: usize = 8;
+/// So much may every owner hold, as long as there is a slot.
+const SHARE_MIN: usize = SEND_CLASSES[0] as usize;
+/// A chain of several slots grows by slots of at least such a part of it: it stays short, and small slots are left to small
+/// chains.
+const GROWTH: usize = 4;
 
 impl SendPool {
     /// A pool with so many slots of each of [`SEND_CLASSES`]; a class may have none.
@@ -91,7 +111,49 @@ impl SendPool {
     pub fn new(slots: [u32; SEND_CLASSES.len()]) -> SendPool {
         let classes =
             std::array::from_fn(|class| (slots[class] > 0).then(|| Class::new(class, slots[class])));
-        SendPool { classes, taken: Cell::new(0), id: PoolId::new() }
+        let bytes = |class: usize| SEND_CLASSES[class] as usize * slots[class] as usize;
+        let all_bytes = (0..SEND_CLASSES.len()).map(bytes).sum();
+        SendPool {
+            classes,
+            taken: Cell::new(0),
+            id: PoolId::new(),
+            free_bytes: Cell::new(all_bytes),
+            reserve_bytes: all_bytes / RESERVE,
+            share_bytes_max: usize::MAX,
+            waiting_bytes: Cell::new(0),
+            waiting_bytes_max: usize::MAX,
+        }
+    }
+
+    /// Bounds what one owner may hold, and what may wait for slots elsewhere, in bytes.
+    #[must_use]
+    pub fn bounded(mut self, share_bytes_max: usize, waiting_bytes_max: usize) -> SendPool {
+        self.share_bytes_max = share_bytes_max;
+        self.waiting_bytes_max = waiting_bytes_max;
+        self
+    }
+
+    /// How many bytes an owner that holds `held` may write now.
+    #[must_use]
+    pub fn share(&self, held: usize) -> usize {
+        let beyond = self.free_bytes.get().saturating_sub(self.reserve_bytes);
+        let share = (beyond / SHARE).min(self.share_bytes_max);
+        share.max(SHARE_MIN).saturating_sub(held)
+    }
+
+    /// Enters bytes that wait for slots elsewhere into the books, unless there are too many.
+    pub fn wait(&self, bytes: usize) -> Result<(), Full> {
+        let waiting = self.waiting_bytes.get() + bytes;
+        if waiting > self.waiting_bytes_max {
+            return Err(Full);
+        }
+        self.waiting_bytes.set(waiting);
+        Ok(())
+    }
+
+    /// So many of them wait no more.
+    pub fn waited(&self, bytes: usize) {
+        self.waiting_bytes.set(self.waiting_bytes.get() - bytes);
     }
 
     /// Appends bytes to a chain: all of them, or none if the pool cannot hold them.
@@ -127,7 +189,7 @@ impl SendPool {
         }
         let room = if chain.last == NONE { 0 } else { self.room(chain.last).min(bytes.len()) };
         // Everything is reserved before anything is committed.
-        let more = self.reserve(bytes.len() - room)?;
+        let more = self.reserve(bytes.len() - room, chain.bytes as usize / GROWTH)?;
         let (head, mut rest) = bytes.split_at(room);
         if !head.is_empty() {
             self.append(chain, head);
@@ -226,11 +288,13 @@ impl SendPool {
         assert!(pool == self.id.number() || pool == 0, "a chain is used in the pool that it came from");
     }
 
-    /// Slots for `len` bytes, linked, each as large as useful.
-    fn reserve(&self, len: usize) -> Result<Chain, Full> {
+    /// Slots for `len` bytes, linked, each as large as useful, and where possible as large as `useful`.
+    fn reserve(&self, len: usize, useful: usize) -> Result<Chain, Full> {
+        let useful = useful.min(SEND_CLASSES[SEND_CLASSES.len() - 1] as usize);
         let (mut reserved, mut left) = (Chain::EMPTY, len);
         while left > 0 {
-            let Some(slot) = self.take_exact(left).or_else(|| self.take_largest_below(left)) else {
+            let size = left.max(useful);
+            let Some(slot) = self.take_exact(size).or_else(|| self.take_largest_below(size)) else {
                 self.release(reserved);
                 return Err(Full);
             };
@@ -260,6 +324,7 @@ impl SendPool {
         self.slot(slot).len.set(0);
         self.slot(slot).next.set(NONE);
         self.taken.set(self.taken.get() + 1);
+        self.free_bytes.set(self.free_bytes.get() - capacity(slot));
         poison::allow(self.address(slot), capacity(slot));
         Some(slot)
     }
@@ -269,6 +334,7 @@ impl SendPool {
         poison::forbid(self.address(slot), capacity(slot));
         self.class(slot).free.borrow_mut().push(slot & INDEX_MASK);
         self.taken.set(self.taken.get() - 1);
+        self.free_bytes.set(self.free_bytes.get() + capacity(slot));
         next
     }
 
@@ -428,6 +494,37 @@ mod tests {
         refused(&|mut chain| other.join(&mut chain, Chain::EMPTY));
         other.release(Chain::EMPTY);
         assert_eq!((one.taken(), other.taken()), (0, 0));
+    }
+
+    #[test]
+    fn however_many_take_their_share_the_next_has_one() {
+        const SLOTS: [u32; SEND_CLASSES.len()] = [1024, 512, 128, 32, 8];
+        let pool = SendPool::new(SLOTS).bounded(100_000, 0);
+        let mut chains: Vec<Chain> = Vec::new();
+        for _ in 0..900 {
+            let mut chain = Chain::EMPTY;
+            while pool.share(chain.bytes() as usize) >= 100 {
+                if pool.write(&mut chain, &[7; 100]).is_err() {
+                    break;
+                }
+            }
+            assert!(chain.bytes() >= 200, "there is something for everybody");
+            assert!(chain.bytes() <= 100_000, "nobody has more than the bound");
+            chains.push(chain);
+        }
+        chains.into_iter().for_each(|chain| pool.release(chain));
+        let all: u32 = SLOTS.iter().zip(SEND_CLASSES).map(|(slots, bytes)| slots * bytes).sum();
+        assert_eq!(pool.free_bytes.get(), all as usize);
+    }
+
+    #[test]
+    fn what_waits_elsewhere_is_bounded() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]).bounded(100, 1000);
+        pool.wait(600).unwrap();
+        assert_eq!(pool.wait(401), Err(Full));
+        pool.wait(400).unwrap();
+        pool.waited(1000);
+        pool.wait(1000).unwrap();
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Knows: the order of hooks, frames, messages and sends, and how a connection ends. Must not know the backend.
 //!
 //! A connection goes through phases, each entered once:
-//! **Open** → **Flushing** (the actor has ended; what is queued is sent) → **Lingering** (our side is shut down; the
+//! **Open** (the last part of it as one that *leaves*: nothing is read any more, answers that are owed are awaited) →
+//! **Flushing** (the actor has ended; what is queued is sent) → **Lingering** (our side is shut down; the
 //! peer's bytes are discarded until it closes too) → **Closing** → gone. An abort, an error or the deadline leads from any
 //! of them to **Ending**, where whatever is in flight is ended, and from there to **Closing**. The socket is closed only when
 //! nothing of it is in flight.
@@ -23,9 +24,10 @@ use crate::mem::Lease;
 use crate::sys::Time;
 
 /// Timer kinds of a connection.
-const IDLE: u32 = 0;
+const LOOK: u32 = 0;
 const CLOSE: u32 = 1;
 const LAST_CALL: u32 = 2;
+const STOP: u32 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -67,8 +69,13 @@ struct Wire<C> {
     inward: Inward<C>,
     /// With the context while the actor runs.
     output: Option<Output>,
-    /// The idle timeout while open, the next look of the last call while stopping, the close deadline afterwards.
+    /// A look for silence and stalls while open, that of the last call or the deadline while stopping, the close deadline
+    /// afterwards. One for all: where timers are short, no connection takes the place of another by being busy.
     timer: Option<TimerKey>,
+    /// While open, when that look is due, if ever; while stopping, by when that must be over.
+    due: Time,
+    /// When the last send began, or the kernel took some of it.
+    taken_at: Time,
     /// When bytes last arrived.
     active: Time,
     stream: Stream,
@@ -89,6 +96,8 @@ struct Wire<C> {
     stopping: bool,
     /// Nothing more is received: the frames that have arrived are the last.
     deaf: bool,
+    /// Ends for this reason once every answer that is owed has been written.
+    leaves: Option<StopReason>,
     last_call: LastCall,
     /// The peer is to see a reset.
     reset: bool,
@@ -113,6 +122,8 @@ pub(super) fn spawn<A: Connection>(
         output: Some(Output::new(shared.outbox_bytes_max)),
         shared,
         timer: None,
+        due: Time::MAX,
+        taken_at: core.now(),
         active: core.now(),
         stream: Stream::Open,
         phase: Phase::New,
@@ -124,6 +135,7 @@ pub(super) fn spawn<A: Connection>(
         thirsty: false,
         stopping: false,
         deaf: false,
+        leaves: None,
         last_call: LastCall::default(),
         reset: false,
     };
@@ -146,6 +158,13 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         let mut batch = self.run(&mut wire, head, activation, &mut cx);
         if cx.output.as_ref().is_some_and(Output::overflowed) {
             batch = Batch::End(StopReason::OutboxFull);
+        }
+        if let Batch::End(reason) = batch
+            && owed(&cx) > 0
+            && wire.stays(activation, reason)
+        {
+            // Messages have waited behind whatever it was that ends it.
+            batch = Batch::Again;
         }
         if let Batch::End(reason) = batch {
             self.shell.end(head, activation, reason, &mut cx);
@@ -180,23 +199,27 @@ impl<A: Connection> ConnectionBody<A> {
             }
         }
         match activation.core.cells.take_demand(activation.cell) {
-            Some(Demand::Stop) => {
-                wire.stopping = true;
-                wire.disarm(activation.core);
-            }
-            Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
+            Some(Demand::Stop) => wire.begin_stop(activation),
             None => {}
+            Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
         }
         let frames = self.read(wire, activation, cx);
         if matches!(frames, Batch::End(_)) {
             return frames;
+        }
+        if let Some(reason) = wire.leaves {
+            return self.go_on_leaving(wire, head, activation, cx, reason);
         }
         if wire.stopping && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
             // Frames that wait for the output to drain were read, and so are answered.
             let all = frames == Batch::Empty && !wire.receiving && !wire.paused;
-            return if all { Batch::End(StopReason::Stopped) } else { frames };
+            return match all {
+                true => Batch::End(StopReason::Stopped),
+                false if wire.arm_stop(activation) => frames,
+                false => Batch::End(StopReason::Aborted),
+            };
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {
@@ -205,10 +228,30 @@ impl<A: Connection> ConnectionBody<A> {
         }
     }
 
+    /// Handles messages until every answer that is owed has been written.
+    fn go_on_leaving(
+        &self,
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+        reason: StopReason,
+    ) -> Batch {
+        let batch = self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx);
+        match batch {
+            Batch::End(StopReason::Panicked) => batch,
+            _ if owed(cx) == 0 => Batch::End(reason),
+            _ if !wire.arm_stop(activation) => Batch::End(StopReason::Aborted),
+            // It ends already.
+            Batch::End(_) => Batch::Again,
+            batch => batch,
+        }
+    }
+
     fn open(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         wire.phase = Phase::Open;
         wire.receive(activation);
-        let armed = wire.arm_idle(activation);
+        let armed = wire.arm_look(activation);
         // Also where no timer can be set: `stopped` never comes without `started` before it.
         match self.shell.start(cx, activation.core) {
             Batch::Empty if !armed => Batch::End(StopReason::Aborted),
@@ -288,7 +331,9 @@ impl<A: Connection> ConnectionBody<A> {
             Notice::Io(Event::Received { lease }) => {
                 wire.active = activation.core.now();
                 wire.last_call.heard();
-                if wire.paused {
+                if wire.leaves.is_some() {
+                    activation.core.pools.receive.release(lease);
+                } else if wire.paused {
                     wire.set_aside(activation, lease);
                 } else {
                     wire.inward.arrived(lease);
@@ -298,12 +343,24 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.timer = None;
                 wire.last_call.look();
             }
-            Notice::Timer(IDLE) if !wire.stopping => {
+            Notice::Timer(LOOK) if !wire.stopping => {
+                // Another may have been set since this one came due.
+                wire.disarm(activation.core);
+                return self.look(wire, activation, cx);
+            }
+            // What was read is answered in time or not at all: the peer does not read, or asks for ever.
+            Notice::Timer(STOP) => {
                 wire.timer = None;
-                return self.idle(wire, activation, cx);
+                if owed(cx) > 0 && activation.core.is_ending() {
+                    // What others are to answer has the time that the end of the system leaves them.
+                    wire.due = Time::MAX;
+                    return None;
+                }
+                let cut_off = wire.sending > 0 || owed(cx) > 0;
+                return Some(wire.end_late(activation.core, cut_off, StopReason::Aborted));
             }
             notice => {
-                let sent = wire.settle(notice);
+                let sent = wire.settle(activation.core, notice);
                 if let Some(output) = &mut cx.output {
                     output.sent(sent);
                 }
@@ -312,28 +369,31 @@ impl<A: Connection> ConnectionBody<A> {
         None
     }
 
-    fn idle(
+    /// The time of a look has come: ends a connection that is idle, or whose peer does not read.
+    fn look(
         &self,
         wire: &mut Wire<A::Codec>,
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Option<Batch> {
-        let timeout = wire.shared.idle_timeout?;
-        if activation.core.now() >= wire.active.after(timeout) {
+        if wire.is_stalled(activation.core) {
+            return Some(wire.end_late(activation.core, true, StopReason::OutboxFull));
+        }
+        if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             match self.shell.call(activation.core, |actor| actor.idle(cx)) {
                 Ok(Flow::Continue) => wire.active = activation.core.now(),
                 Ok(Flow::Stop | Flow::Close) => return Some(Batch::End(StopReason::Idle)),
                 Err(reason) => return Some(Batch::End(reason)),
             }
         }
-        (!wire.arm_idle(activation)).then_some(Batch::End(StopReason::Aborted))
+        (!wire.arm_look(activation)).then_some(Batch::End(StopReason::Aborted))
     }
 
     /// Everything that has arrived is handled, or set aside: tells the actor of the end of the stream.
     fn stream_state(&self, wire: &mut Wire<A::Codec>, core: &Core, cx: &mut Context<A>) -> Batch {
         match wire.stream {
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno)),
-            Stream::Ended if !wire.paused => {
+            Stream::Ended if !wire.paused && wire.leaves.is_none() => {
                 wire.stream = Stream::Told;
                 self.end_of_stream(wire, core, cx)
             }
@@ -361,6 +421,17 @@ impl<A: Connection> ConnectionBody<A> {
     }
 }
 
+/// Answers that the actor is still to write.
+fn owed<A: Connection>(cx: &Context<A>) -> u32 {
+    cx.output.as_ref().map_or(0, Output::owed)
+}
+
+/// True if what is queued is sent before the socket is closed.
+fn is_orderly(reason: StopReason) -> bool {
+    use StopReason::{EndOfStream, Idle, Malformed, Stopped};
+    matches!(reason, Stopped | EndOfStream | Idle | Malformed)
+}
+
 impl<C: Decode> Wire<C> {
     fn is_open(&self) -> bool {
         matches!(self.phase, Phase::New | Phase::Open)
@@ -384,11 +455,80 @@ impl<C: Decode> Wire<C> {
         self.timer.is_some()
     }
 
-    /// False if no timer can be set.
-    fn arm_idle(&mut self, activation: &Activation<'_>) -> bool {
-        let Some(timeout) = self.shared.idle_timeout else { return true };
-        self.timer = activation.core.arm(activation.cell, IDLE, self.active.after(timeout)).ok();
-        self.timer.is_some()
+    /// When nothing will have been received for too long, if that matters.
+    fn idle_at(&self) -> Option<Time> {
+        self.shared.idle_timeout.map(|timeout| self.active.after(timeout))
+    }
+
+    /// When the send in flight will have made no progress for too long.
+    fn stalled_at(&self, core: &Core) -> Time {
+        self.taken_at.after(core.config.write_stall)
+    }
+
+    /// True if the kernel has taken nothing of a send for too long. Its slots are for others.
+    fn is_stalled(&self, core: &Core) -> bool {
+        self.sending > 0 && core.now() >= self.stalled_at(core)
+    }
+
+    /// Sets the timer for the next look, if there is anything to look for. False if an idle timeout cannot be kept.
+    fn arm_look(&mut self, activation: &Activation<'_>) -> bool {
+        let idle_at = self.idle_at();
+        let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
+        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at);
+        if due < Time::MAX {
+            self.timer = activation.core.arm(activation.cell, LOOK, due).ok();
+        }
+        // Without a timer a send is not watched; the next one tries again.
+        self.due = if self.timer.is_some() { due } else { Time::MAX };
+        self.timer.is_some() || idle_at.is_none_or(|idle_at| idle_at == Time::MAX)
+    }
+
+    /// A send has begun: there is a look in time for it. One look serves all sends until then.
+    fn watch_send(&mut self, activation: &Activation<'_>) {
+        self.taken_at = activation.core.now();
+        if self.is_open() && !self.stopping && self.stalled_at(activation.core) < self.due {
+            self.disarm(activation.core);
+            self.arm_look(activation);
+        }
+    }
+
+    /// Stops once the last call is over, by a deadline.
+    fn begin_stop(&mut self, activation: &Activation<'_>) {
+        if !self.stopping {
+            self.stopping = true;
+            self.disarm(activation.core);
+            self.due = activation.deadline(self.shared.close_deadline);
+        }
+    }
+
+    /// Sets the timer by which a stop must be over. False if none can be set.
+    fn arm_stop(&mut self, activation: &Activation<'_>) -> bool {
+        if self.timer.is_none() && self.due < Time::MAX {
+            self.timer = activation.core.arm(activation.cell, STOP, self.due).ok();
+        }
+        self.timer.is_some() || self.due == Time::MAX
+    }
+
+    /// True if an actor that owes answers does not end yet for this reason.
+    fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
+        if !is_orderly(reason) {
+            return false;
+        }
+        if self.leaves.is_none() {
+            self.leaves = Some(reason);
+            self.deaf = true;
+            self.begin_stop(activation);
+            self.end_receive(activation);
+            self.inward.discard(&activation.core.pools.receive);
+        }
+        self.arm_stop(activation)
+    }
+
+    fn end_late(&self, core: &Core, cut_off: bool, reason: StopReason) -> Batch {
+        if cut_off {
+            Counters::add(&core.counters.connections_cut_off, 1);
+        }
+        Batch::End(reason)
     }
 
     /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
@@ -406,7 +546,7 @@ impl<C: Decode> Wire<C> {
     }
 
     /// Enters a last completion into the books; answers how many bytes have left the output by it.
-    fn settle(&mut self, notice: Notice) -> u32 {
+    fn settle(&mut self, core: &Core, notice: Notice) -> u32 {
         let event = match notice {
             Notice::Io(event) => event,
             Notice::Slots => {
@@ -424,6 +564,10 @@ impl<C: Decode> Wire<C> {
                     ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
                     ReceiveEnd::Cancelled => {}
                 }
+                0
+            }
+            Event::Sending { .. } => {
+                self.taken_at = core.now();
                 0
             }
             Event::Sent { error, .. } => {
@@ -463,6 +607,7 @@ impl<C: Decode> Wire<C> {
         }
         self.sending = chain.bytes();
         core.push(activation.cell, Op::Send { socket: self.socket, chain });
+        self.watch_send(activation);
     }
 
     /// Decides whether reading is paused; true if it has just been resumed and there is something to go on with.
@@ -500,11 +645,7 @@ impl<C: Decode> Wire<C> {
         self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
         // The last words may have been too many.
         let whole = !self.output.as_ref().is_some_and(Output::overflowed);
-        let orderly = whole
-            && matches!(
-                reason,
-                StopReason::Stopped | StopReason::EndOfStream | StopReason::Idle | StopReason::Malformed
-            );
+        let orderly = whole && is_orderly(reason);
         // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
         if !orderly || self.timer.is_none() {
             self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
@@ -552,7 +693,7 @@ impl<C: Decode> Wire<C> {
                     self.end_unless_ending(activation);
                 }
                 notice => {
-                    let sent = self.settle(notice);
+                    let sent = self.settle(core, notice);
                     if let Some(output) = &mut self.output {
                         output.sent(sent);
                     }
@@ -569,6 +710,9 @@ impl<C: Decode> Wire<C> {
             return Outcome::Rest;
         }
         self.disarm(core);
+        if self.thirsty {
+            core.wait_no_more(activation.cell);
+        }
         self.shared.give_credits(core);
         Outcome::Ended
     }

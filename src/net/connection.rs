@@ -61,14 +61,19 @@ pub trait Connection: Actor {
     /// is queued has been sent; `Flow::Continue` keeps it open for output. A peer that has gone altogether looks the same until
     /// something is written to it.
     ///
-    /// Where answers are still to come from other actors, closing loses them: continue, and close after the last.
+    /// Where answers are still to come from other actors, closing loses those that were not announced by
+    /// [`Context::expect_answer`].
     fn end_of_stream(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
         Flow::Close
     }
 
-    /// The peer sent what the codec refuses: nothing after it is decoded. The connection is closed after this, once what
-    /// is queued has been sent.
+    /// The peer sent what the codec refuses: nothing after it is read. The connection is closed after this, once what is
+    /// queued has been sent.
+    ///
+    /// What is written here comes before answers that are [expected](Context::expect_answer) and still to come; what
+    /// [`Actor::stopped`] writes, whose reason is [`StopReason::Malformed`](crate::StopReason::Malformed) then, comes after
+    /// them.
     fn malformed(&mut self, error: FrameError, cx: &mut Context<Self>) {
         let _ = (error, cx);
     }
@@ -156,6 +161,72 @@ impl<A: Connection> Context<A> {
             return Ok(());
         }
         codec.encode(item, &mut OutputSink(self))
+    }
+
+    /// Says that an answer to the peer is still to come, from another actor for example: the connection stays until
+    /// [`Context::answered`] has been called as often.
+    ///
+    /// Whatever would end the connection in order waits for it: the end of the peer's stream, [`Flow::Close`], what the codec
+    /// refuses, [`Addr::stop`](crate::Addr::stop), the end of the system. Nothing more is read from then on, messages are
+    /// handled, and [`Actor::stopped`] runs after the last answer. This lasts for at most `Config::close_deadline`, or until
+    /// `Config::drain_deadline` when the system ends; a connection that still owes an answer then is aborted and counted as
+    /// cut off.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// #[derive(Message)]
+    /// struct Look {
+    ///     word: String,
+    ///     answer: Recipient<Found>,
+    /// }
+    ///
+    /// #[derive(Message)]
+    /// struct Found(String);
+    ///
+    /// struct Session {
+    ///     dictionary: Recipient<Look>,
+    /// }
+    ///
+    /// impl Actor for Session {
+    ///     type Message = Found;
+    ///     fn handle(&mut self, Found(text): Found, cx: &mut Context<Self>) -> Flow {
+    ///         cx.write_line(text);
+    ///         cx.answered();
+    ///         Flow::Continue
+    ///     }
+    /// }
+    ///
+    /// impl Connection for Session {
+    ///     type Codec = Lines<1024>;
+    ///     fn frame(&mut self, word: &str, cx: &mut Context<Self>) -> Flow {
+    ///         match self.dictionary.tell(Look { word: word.to_owned(), answer: cx.recipient() }) {
+    ///             Ok(()) => cx.expect_answer(),
+    ///             Err(_) => cx.write_line("try again later"),
+    ///         }
+    ///         Flow::Continue
+    ///     }
+    /// }
+    /// # impl Accepts<Found> for Session { fn accept(found: Found) -> Found { found } }
+    /// ```
+    pub fn expect_answer(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.owe();
+        }
+    }
+
+    /// Says that an answer which was [expected](Context::expect_answer) has been written, or will not come. Does nothing if none
+    /// was.
+    pub fn answered(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.settle_one();
+        }
+    }
+
+    /// Answers that are [expected](Context::expect_answer) and have not come.
+    #[must_use]
+    pub fn answers_expected(&self) -> u32 {
+        self.output.as_ref().map_or(0, Output::owed)
     }
 
     /// Bytes written and not yet taken by the kernel.

@@ -14,7 +14,7 @@ use super::credits::Credits;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
 use crate::executor::{
-    Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, current, insist,
+    Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, TimerKey, current, insist,
 };
 use crate::sys::{Errno, warn};
 
@@ -96,6 +96,12 @@ fn retry(listener: RawAddress, (): ()) {
     current::with(|core| core.is_some_and(|core| core.notify(listener.cell, Notice::Timer(RETRY)).is_ok()));
 }
 
+fn disarm(core: &Core, timer: &mut Option<TimerKey>) {
+    if let Some(timer) = timer.take() {
+        core.disarm(timer);
+    }
+}
+
 /// Marks a cell as a listener: nobody sends messages to it.
 pub(crate) struct ListenerHead;
 
@@ -118,8 +124,10 @@ struct Accepting {
     cancelling: bool,
     /// Cancels and closes of refused connections in flight.
     others: usize,
-    /// The last accept failed, and a timer says when to try again.
-    backing_off: bool,
+    /// The last accept failed, and this timer says when to try again.
+    retry: Option<TimerKey>,
+    /// The next look of the last call.
+    look: Option<TimerKey>,
     last_call: LastCall,
     /// A failure has been logged.
     logged: bool,
@@ -151,7 +159,8 @@ where
         accepting: false,
         cancelling: false,
         others: 0,
-        backing_off: false,
+        retry: None,
+        look: None,
         last_call: LastCall::default(),
         logged: false,
         held: VecDeque::new(),
@@ -177,10 +186,12 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
             match notice {
                 Notice::Io(event) => self.event(&mut accepting, activation, event),
                 Notice::Timer(LAST_CALL) => {
+                    accepting.look = None;
                     accepting.last_call.look();
                     accepting.go_on_with_last_call(activation);
                 }
-                Notice::Timer(_) => accepting.backing_off = false,
+                // Also told by connections that give a credit back.
+                Notice::Timer(_) => disarm(core, &mut accepting.retry),
                 Notice::Slots => unreachable!("a listener sends nothing"),
             }
         }
@@ -273,10 +284,14 @@ impl Accepting {
 
     /// Stops if the last call is over; else a timer looks again.
     fn go_on_with_last_call(&mut self, activation: &Activation<'_>) {
-        let next = activation.deadline(BETWEEN_LOOKS);
-        if self.phase == Phase::LastCall
-            && (self.last_call.is_over() || activation.core.arm(activation.cell, LAST_CALL, next).is_err())
-        {
+        if self.phase != Phase::LastCall {
+            return;
+        }
+        if !self.last_call.is_over() {
+            let next = activation.deadline(BETWEEN_LOOKS);
+            self.look = activation.core.arm(activation.cell, LAST_CALL, next).ok();
+        }
+        if self.look.is_none() {
             self.phase = Phase::Stopping;
         }
     }
@@ -307,7 +322,8 @@ impl Accepting {
             warn(format_args!("a listener pauses, again and again, until it can accept: {error}"));
         }
         let retry = activation.deadline(BACK_OFF);
-        self.backing_off = activation.core.arm(activation.cell, RETRY, retry).is_ok();
+        disarm(activation.core, &mut self.retry);
+        self.retry = activation.core.arm(activation.cell, RETRY, retry).ok();
     }
 
     fn advance(&mut self, activation: &Activation<'_>) -> Outcome {
@@ -320,7 +336,7 @@ impl Accepting {
             self.others += 1;
             core.push(cell, Op::Cancel { socket: listener });
         }
-        if self.is_accepting() && !self.accepting && !full && !self.backing_off {
+        if self.is_accepting() && !self.accepting && !full && self.retry.is_none() {
             self.accepting = true;
             core.push(cell, Op::Accept { listener });
         }
@@ -329,6 +345,11 @@ impl Accepting {
             self.phase = Phase::Closing;
             core.push(cell, Op::Close { socket: listener, reset: false });
         }
-        if self.phase == Phase::Closed { Outcome::Ended } else { Outcome::Rest }
+        if self.phase != Phase::Closed {
+            return Outcome::Rest;
+        }
+        disarm(core, &mut self.retry);
+        disarm(core, &mut self.look);
+        Outcome::Ended
     }
 }

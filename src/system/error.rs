@@ -69,6 +69,8 @@ pub enum Error {
         /// Why: `AddrInUse` when somebody listens there already.
         source: io::Error,
     },
+    /// A listener with a limit of no connections.
+    NoConnections,
     /// The core holds as many actors as `Config::actors_max` allows.
     ActorsFull,
     /// The core has ended, or the system is shutting down.
@@ -104,6 +106,9 @@ impl fmt::Display for Error {
                 )
             }
             Error::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
+            Error::NoConnections => {
+                out.write_str("a listener of 0 connections serves nobody: max_connections must be at least 1")
+            }
             Error::ActorsFull => out.write_str("the core holds as many actors as Config::actors_max allows"),
             Error::CoreEnded => out.write_str("the core has ended: its system is shutting down"),
             Error::WithinHandler => {

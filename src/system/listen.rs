@@ -152,12 +152,16 @@ impl<'a> ListenerBuilder<'a> {
     ///
     /// # Errors
     /// [`Error::Listen`] when the address cannot be bound, for example because the port is in use. Nobody is accepted then.
+    /// [`Error::NoConnections`] for a listener that may have none.
     pub fn start<A, F>(self, make: F) -> Result<Listening>
     where
         A: Connection,
         F: FnMut(Peer) -> A + Clone + Send + 'static,
     {
         let address = self.address?;
+        if self.options.connections_max == Some(0) {
+            return Err(Error::NoConnections);
+        }
         match self.host {
             Host::System(system) => system.open(address, &self.options, &make),
             Host::Simulation(simulation) => simulation.open(address, &self.options, &make),

@@ -85,6 +85,30 @@ pub fn short_sends_continue_in_order<H: Harness>(round: u32) {
     world.finish();
 }
 
+pub fn a_send_tells_what_a_slow_peer_lets_it_get_rid_of<H: Harness>(round: u32) {
+    const TOTAL: usize = 8 << 20;
+    // What one system call carries: one that waited for all of it would tell of a slow peer too late.
+    const CALL: usize = 16 * PART;
+    let limits = Limits { send_slots: [0, 0, 0, 0, 128], ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let (socket, mut client) = world.connection_with(Some(4096));
+    let send = world.send(socket, &vec![7; TOTAL]);
+    world.until("what the connection holds to be taken", |world| world.sending(send) > 0);
+    let (mut read, mut told, mut steps) = (0, 0, 0);
+    world.until("the rest to be taken", |world| {
+        read += client.read(PART).len();
+        let sending = world.sending(send);
+        steps += u32::from(sending > told && sending % CALL != 0);
+        told = sending;
+        world.last(send).is_some()
+    });
+    assert!(steps > 1, "a peer that reads a little is told from one that does not read");
+    assert!(told < TOTAL, "the last part is not told twice");
+    assert_eq!(world.last(send), Some(Last::Sent { bytes: TOTAL as u32, error: None }));
+    assert_eq!(world.read_exactly(&mut client, TOTAL - read).len(), TOTAL - read);
+    world.finish();
+}
+
 pub fn sends_of_several_slots_arrive_whole<H: Harness>(round: u32) {
     let limits = Limits { send_slots: [40, 0, 0, 0, 0], ..Limits::default() };
     let mut world = World::<H>::start(round, &limits);

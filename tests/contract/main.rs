@@ -37,6 +37,7 @@ macro_rules! every_case_on {
                 many_connections_are_told_apart
                 large_transfers_run_both_ways_at_once
                 short_sends_continue_in_order
+                a_send_tells_what_a_slow_peer_lets_it_get_rid_of
                 an_empty_send_completes
                 a_second_send_on_one_socket_is_a_bug
                 a_second_receive_on_one_socket_is_a_bug

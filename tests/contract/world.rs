@@ -38,6 +38,8 @@ pub struct Progress {
     /// Leases that are held, see [`World::hold_leases`].
     pub held: Vec<Lease>,
     pub last: Option<Last>,
+    /// Bytes of a send that were told before its last completion.
+    pub sending: u32,
 }
 
 /// A backend with pools, and the books of what it was asked.
@@ -127,6 +129,11 @@ impl<H: Harness> World<H> {
 
     pub fn received(&self, op: u64) -> &[u8] {
         &self.ops[&op].received
+    }
+
+    /// Bytes of a send that the kernel has taken in steps so far.
+    pub fn sending(&self, op: u64) -> usize {
+        self.ops[&op].sending as usize
     }
 
     /// Drives the backend until the op has ended, and answers how.
@@ -220,6 +227,7 @@ impl<H: Harness> World<H> {
             }
             Event::AcceptEnded { error } => progress.last = Some(Last::AcceptEnded(error)),
             Event::ReceiveEnded { why } => progress.last = Some(Last::ReceiveEnded(why)),
+            Event::Sending { bytes } => progress.sending += bytes,
             Event::Sent { bytes, error } => progress.last = Some(Last::Sent { bytes, error }),
             Event::Cancelled => progress.last = Some(Last::Cancelled),
             Event::ShutDown { error } => progress.last = Some(Last::ShutDown(error)),

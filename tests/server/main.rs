@@ -6,6 +6,7 @@
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
+mod answers;
 mod child;
 mod client;
 mod echo;
@@ -82,11 +83,23 @@ macro_rules! every_case_on {
                 a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each
             }
+            answers {
+                an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream
+                an_answer_that_is_owed_comes_before_a_close
+                an_answer_that_is_owed_comes_before_a_refusal
+                an_answer_that_is_owed_comes_before_a_stop
+                a_shutdown_waits_for_answers_that_are_owed
+                a_shutdown_reports_answers_that_did_not_come
+                an_answer_that_never_comes_is_not_waited_for_for_ever
+            }
             pressure {
                 a_client_that_does_not_read_ends_alone
                 a_client_that_reads_slowly_makes_itself_wait
                 a_client_that_never_reads_is_not_read_from
                 requests_that_were_read_before_a_stop_are_answered
+                clients_that_do_not_read_leave_slots_to_the_others
+                a_client_that_takes_nothing_for_too_long_ends_alone
+                a_stop_does_not_wait_for_a_client_that_does_not_read
             }
             limits {
                 whoever_comes_beyond_the_limit_waits_and_is_served
@@ -114,6 +127,7 @@ macro_rules! every_case_on {
                 several_systems_live_side_by_side
                 a_prompt_restart_binds_the_same_port
                 a_port_in_use_is_a_typed_error
+                a_listener_of_no_connections_is_a_typed_error
                 a_listener_that_stops_leaves_its_connections
                 a_shutdown_under_load_answers_what_was_read
                 a_shutdown_serves_the_backlog
@@ -127,6 +141,7 @@ macro_rules! every_case_on {
             }
             process {
                 a_listener_survives_a_want_of_descriptors
+                a_listener_that_ends_while_it_pauses_leaves_no_timer
                 the_environment_chooses_the_backend
                 a_limit_that_the_machine_cannot_honour_is_an_error
                 the_limit_on_descriptors_bounds_the_connections

@@ -3,10 +3,12 @@
 //! Knows: outboxes, pauses. Must not know the pools.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use odeon::prelude::*;
+use socket2::SockRef;
 
 use crate::client::{connect, ends_by_reset, pattern, request};
 use crate::echo::Echo;
@@ -135,5 +137,63 @@ pub(crate) fn requests_that_were_read_before_a_stop_are_answered(on: BackendChoi
     assert!(got.chunks_exact(reply.len()).all(|part| part == reply), "every reply is whole");
     assert_eq!(got.len() / reply.len(), 40, "every request that was read is answered");
     drop(stream);
+    world.finish();
+}
+
+/// A client that has asked for more than the sockets take, and reads nothing.
+fn slow_reader(address: SocketAddr) -> TcpStream {
+    let mut stream = connect(address);
+    SockRef::from(&stream).set_recv_buffer_size(64 << 10).expect("the option exists");
+    stream.write_all("big 500000\n".repeat(24).as_bytes()).expect("the kernel takes it");
+    stream
+}
+
+pub(crate) fn clients_that_do_not_read_leave_slots_to_the_others(on: BackendChoice) {
+    const SLOW: usize = 120;
+    // No deadline helps: those that do not read stay. Slots for a few of them only.
+    let mut world = World::with(on, 1, |config| {
+        config.write_stall = Duration::from_secs(3600);
+        config.send_slots = [1024, 512, 128, 32, 8];
+    });
+    let (make, _events) = sessions(Habits::default());
+    let address = world.serve(make);
+    let mut other = connect(address);
+    let slow: Vec<TcpStream> = (0..SLOW).map(|_| slow_reader(address)).collect();
+    world.wait_for("all of them to be in the way", |cores| cores[0].send_slots >= SLOW);
+    for _ in 0..10 {
+        request(&mut other, "echo served", "served\n");
+        request(&mut connect(address), "echo served too", "served too\n");
+    }
+    assert_eq!(world.ledgers()[0].connections_cut_off, 0, "nobody had to go for that");
+    drop((slow, other));
+    world.finish();
+}
+
+pub(crate) fn a_client_that_takes_nothing_for_too_long_ends_alone(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.write_stall = Duration::from_millis(150));
+    let (make, events) = sessions(Habits::default());
+    let address = world.serve(make);
+    let mut other = connect(address);
+    request(&mut other, "echo served", "served\n");
+    events.started();
+    let mut slow = slow_reader(address);
+    assert_eq!(events.stopped(), StopReason::OutboxFull);
+    assert!(ends_by_reset(&mut slow), "a stream that was cut short does not look like one that ended");
+    request(&mut other, "echo still served", "still served\n");
+    assert_eq!(world.ledgers()[0].connections_cut_off, 1);
+    drop((slow, other));
+    world.finish();
+}
+
+pub(crate) fn a_stop_does_not_wait_for_a_client_that_does_not_read(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.close_deadline = Duration::from_millis(150));
+    let (make, events) = sessions(Habits::default());
+    let mut slow = slow_reader(world.serve(make));
+    let session = events.started();
+    world.wait_for_figure("the first request", 1, |ledger| ledger.handled);
+    session.stop();
+    assert_eq!(events.stopped(), StopReason::Aborted);
+    assert!(ends_by_reset(&mut slow), "a stream that was cut short does not look like one that ended");
+    drop(slow);
     world.finish();
 }

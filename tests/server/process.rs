@@ -55,6 +55,28 @@ pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
     world.finish();
 }
 
+pub(crate) fn a_listener_that_ends_while_it_pauses_leaves_no_timer(on: BackendChoice) {
+    if role().is_none() {
+        let case = "process::a_listener_that_ends_while_it_pauses_leaves_no_timer";
+        return child::run(on, case, "starve", "ulimit -n 128", &[]);
+    }
+    let world = World::new(on, 1);
+    let (make, _events) = sessions(Habits::default());
+    let listening = world.system.listener("127.0.0.1:0").start(make).expect("a free port is found");
+    let mut hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    hoard.pop();
+    let stream = connect(listening.address());
+    if on == BackendChoice::Mio {
+        world.wait_for("the listener to pause", |cores| cores[0].timers > 0);
+    }
+    listening.stop();
+    drop(stream);
+    let cores = world.wait_for("its end", |cores| cores[0].socket_actors == 0);
+    assert_eq!(cores[0].timers, 0);
+    drop(hoard);
+    world.finish();
+}
+
 pub(crate) fn the_environment_chooses_the_backend(on: BackendChoice) {
     const CASE: &str = "process::the_environment_chooses_the_backend";
     let build = || System::builder().cores(Cores::Count(1)).build();

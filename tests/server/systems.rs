@@ -82,6 +82,13 @@ pub(crate) fn a_prompt_restart_binds_the_same_port(on: BackendChoice) {
     }
 }
 
+pub(crate) fn a_listener_of_no_connections_is_a_typed_error(on: BackendChoice) {
+    let world = World::new(on, 1);
+    let listening = world.system.listener("127.0.0.1:0").max_connections(0).start(|_| Echo);
+    assert!(matches!(listening, Err(Error::NoConnections)), "{listening:?}");
+    world.finish();
+}
+
 pub(crate) fn a_port_in_use_is_a_typed_error(on: BackendChoice) {
     let mut world = World::new(on, 2);
     let address = world.serve(|_| Echo);

@@ -193,6 +193,7 @@ impl Sim {
             Event::Cancelled => (6, 0),
             Event::ShutDown { error } => (7, u64::from(error.is_some())),
             Event::Closed => (8, 0),
+            Event::Sending { bytes } => (9, u64::from(*bytes)),
         };
         self.network.note([token.0, kind, detail]);
     }

@@ -9,7 +9,14 @@ const HEADER_BYTES: usize = 4;
 
 /// Frames of a 32-bit big endian length and so many bytes, at most `MAX` (1 MiB unless said otherwise), header not counted.
 ///
-/// A length above the limit is refused as soon as the header is there.
+/// A length above the limit is refused as soon as the header is there. The limit itself is at most 2³² − 5, so that a frame
+/// and its header are counted in 32 bits:
+///
+/// ```compile_fail
+/// use odeon::net::codec::{Decode, LengthDelimited};
+///
+/// println!("{}", LengthDelimited::<{ u32::MAX as usize - 3 }>.frame_bytes_max());
+/// ```
 ///
 /// **Costs**: reading four bytes. State: none.
 ///
@@ -30,11 +37,8 @@ pub struct LengthDelimited<const MAX: usize = { 1 << 20 }>;
 
 impl<const MAX: usize> LengthDelimited<MAX> {
     const FRAME_BYTES_MAX: usize = {
-        assert!(MAX <= u32::MAX as usize, "the limit of a frame must fit the 32 bits of its header");
-        match MAX.checked_add(HEADER_BYTES) {
-            Some(bytes) => bytes,
-            None => panic!("a frame and its header must fit the address space"),
-        }
+        assert!(MAX <= u32::MAX as usize - HEADER_BYTES, "a frame and its header must fit 32 bits");
+        MAX + HEADER_BYTES
     };
 }
 
@@ -100,10 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_limit_is_that_of_the_header() {
-        let mut codec = LengthDelimited::<{ u32::MAX as usize }>;
-        assert_eq!(codec.decode(&[0xff; 9]), Ok(Decoded::Incomplete { needed: u32::MAX as usize + 4 }));
-        assert_eq!(codec.frame_bytes_max(), u32::MAX as usize + 4);
+    fn the_largest_limit_leaves_room_for_the_header() {
+        const MAX: usize = u32::MAX as usize - 4;
+        let mut codec = LengthDelimited::<MAX>;
+        let largest = [0xff, 0xff, 0xff, 0xfb, 0];
+        assert_eq!(codec.decode(&largest), Ok(Decoded::Incomplete { needed: u32::MAX as usize }));
+        assert_eq!(codec.frame_bytes_max(), u32::MAX as usize);
+        assert_eq!(codec.decode(&[0xff; 9]), Err(FrameError::too_large(MAX, u32::MAX as usize)));
     }
 
     #[test]

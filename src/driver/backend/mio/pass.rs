@@ -85,9 +85,9 @@ impl Mio {
             let result = source.send(&pools.send, chain, sent);
             // No call takes four gibibytes: a chain is shorter.
             let result = result.map(|bytes| bytes as u32).map_err(|error| Errno::of(&error));
-            if let SendStep::Done(completion) = self.table.advance_send(key, result, &pools.send) {
-                completions.push(completion);
-                return;
+            match self.table.advance_send(key, result, &pools.send) {
+                SendStep::Continue(told) => completions.extend(told),
+                SendStep::Done(completion) => return completions.push(completion),
             }
         }
     }

@@ -222,7 +222,10 @@ impl Sim {
             Outcome::Sent(result) => {
                 match self.table.advance_send(key, result, &pools.send) {
                     // What is left goes out before anything else.
-                    SendStep::Continue => self.queue.push_front(active),
+                    SendStep::Continue(told) => {
+                        self.done.extend(told.map(|told| (key, told)));
+                        self.queue.push_front(active);
+                    }
                     SendStep::Done(completion) => self.done.push((key, completion)),
                 }
                 return None;

@@ -131,7 +131,10 @@ impl Uring {
             result => result,
         };
         match self.in_flight.advance_send(key, result, &pools.send) {
-            SendStep::Continue => self.issue(pools, key),
+            SendStep::Continue(told) => {
+                completions.extend(told);
+                self.issue(pools, key);
+            }
             SendStep::Done(completion) => {
                 let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
                 self.gathers.extend(socket.handle.gather.take());

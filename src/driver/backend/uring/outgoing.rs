@@ -24,7 +24,9 @@ pub(super) const BUFFER_GROUP: u16 = 0;
 /// Entries that the backlog has room for from the start.
 const BACKLOG_RESERVED: usize = 256;
 
-const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+/// Without `MSG_WAITALL`: the kernel would continue short sends by itself, and a peer that reads slowly could not be told
+/// from one that does not read.
+const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
 
 /// An address of no family: to connect to it is to reset the connection, exactly as closing with linger zero does.
 static NOWHERE: libc::sockaddr =

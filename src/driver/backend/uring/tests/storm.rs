@@ -125,6 +125,7 @@ impl Storm {
                     story.ended = Some(why);
                 }
             }
+            Event::Sending { .. } => assert!(story.sending),
             Event::Sent { .. } => assert!(std::mem::take(&mut story.sending)),
             Event::Cancelled | Event::ShutDown { .. } => story.others -= 1,
             Event::Closed => story.closed = true,
