@@ -59,6 +59,9 @@ impl Rig {
     fn listen(&mut self) -> (SocketAddr, SocketId) {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let socket = self.mio.bind(any, 128, 1).unwrap().pop().unwrap();
+        let ListenSource::Os(listener) = &socket.source else { panic!("it is one of the system's") };
+        // Inherited by what is accepted: what the kernel would hold by itself depends on connections of the past.
+        listener.set_send_buffer_size(64 << 10).unwrap();
         (socket.address, self.mio.adopt(socket).unwrap())
     }
 

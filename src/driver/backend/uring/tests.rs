@@ -56,6 +56,9 @@ impl Rig {
         let mut sockets = uring.bind("127.0.0.1:0".parse().unwrap(), backlog, 1).unwrap();
         let socket = sockets.remove(0);
         let address = socket.address;
+        let ListenSource::Os(os) = &socket.source else { panic!("it is one of the system's") };
+        // Inherited by what is accepted: what the kernel would hold by itself depends on connections of the past.
+        os.set_send_buffer_size(64 << 10).unwrap();
         let listener = uring.adopt(socket).unwrap();
         let mut rig = Rig { uring, pools, address, listener, queue: std::collections::VecDeque::new() };
         rig.submit(ACCEPT, Op::Accept { listener });

@@ -164,9 +164,24 @@ fn a_send_that_the_kernel_leaves_alone_for_want_of_a_peer_gives_its_slots_back()
         let mut desk = Desk::new();
         let key = desk.send();
         desk.answer(key, 2, 0);
+        assert!(matches!(desk.told(), Event::Sending { bytes: 2 }));
         desk.assert_goes_on(key);
         desk.answer(key, -error, 0);
         let Event::Sent { bytes: 2, error: Some(told) } = desk.told() else { panic!("it is told") };
         assert_eq!((told, desk.rig.pools.send.taken()), (Errno(error), 0));
     }
+}
+
+#[test]
+fn a_listener_that_does_not_block_is_made_to() {
+    needs_io_uring!();
+    let mut rig = Rig::new();
+    let bound = rig.uring.bind("127.0.0.1:0".parse().unwrap(), 4, 1).unwrap().remove(0);
+    let ListenSource::Os(listener) = &bound.source else { panic!("it is one of the system's") };
+    listener.set_nonblocking(true).unwrap();
+    let id = rig.uring.adopt(bound).unwrap();
+    let File::Listener(listener, _) = &rig.uring.in_flight.socket(id).unwrap().handle.file else {
+        panic!("a listener has a descriptor")
+    };
+    assert!(!listener.nonblocking().unwrap(), "a kernel may answer EAGAIN instead of waiting");
 }
