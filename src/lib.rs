@@ -8,7 +8,9 @@
 //!
 //! # A first server
 //!
-//! It keeps a sum, which any line with a number adds to, whichever connection it comes from.
+//! It keeps a sum, which any line with a number adds to, whichever connection it comes from. A connection reads the next line
+//! once the last is answered, and there are at most a thousand connections: no more than a thousand questions or answers wait
+//! anywhere, for which every mailbox and every way between cores has room.
 //!
 //! ```
 //! use std::io::{BufRead, BufReader, Write};
@@ -56,6 +58,8 @@
 //!
 //!     fn handle(&mut self, Total(total): Total, cx: &mut Context<Self>) -> Flow {
 //!         writeln!(cx, "{total}");
+//!         cx.answered();
+//!         cx.resume_reading();
 //!         Flow::Continue
 //!     }
 //! }
@@ -75,7 +79,11 @@
 //!             return Flow::Continue;
 //!         };
 //!         match self.sum.tell(Add { more, answer: cx.me().recipient() }) {
-//!             Ok(()) => Flow::Continue,
+//!             Ok(()) => {
+//!                 cx.expect_answer();
+//!                 cx.pause_reading();
+//!                 Flow::Continue
+//!             }
 //!             Err(error) => {
 //!                 writeln!(cx, "{error}");
 //!                 Flow::Close
@@ -87,7 +95,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let system = System::builder().cores(Cores::Count(2)).build()?;
 //! let sum = system.spawn(Sum::default())?;
-//! let listening = system.listener("127.0.0.1:0").start(move |_peer| Session { sum })?;
+//! let listening = system.listener("127.0.0.1:0").max_connections(1000).start(move |_peer| Session { sum })?;
 //!
 //! // A server would now call `system.run_until_signal()`. This one is its own client.
 //! let mut client = TcpStream::connect(listening.address())?;
@@ -95,6 +103,12 @@
 //! let mut answers = BufReader::new(client).lines();
 //! assert_eq!(answers.next().transpose()?.as_deref(), Some("40"));
 //! assert_eq!(answers.next().transpose()?.as_deref(), Some("42"));
+//! # // Whatever does not wait for its answers gets all of them too.
+//! # let mut client = TcpStream::connect(listening.address())?;
+//! # client.write_all("1\n".repeat(5000).as_bytes())?;
+//! # client.shutdown(std::net::Shutdown::Write)?;
+//! # let sums: Vec<String> = BufReader::new(client).lines().collect::<Result<_, _>>()?;
+//! # assert!(sums.into_iter().eq((43..=5042).map(|sum| sum.to_string())));
 //!
 //! drop(answers);
 //! system.shutdown();

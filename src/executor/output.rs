@@ -1,4 +1,5 @@
-//! What a connection has written and the kernel has not taken, and how many answers it is still to write.
+//! What a connection has written and the kernel has not taken, how many answers it is still to write, and whether it wants
+//! to read meanwhile.
 //!
 //! Knows: the chain that is next to be sent, the spill behind it, the bound, a count. Must not know sockets.
 //!
@@ -23,6 +24,8 @@ pub struct Output {
     /// Answers that the actor has yet to write.
     owed: u32,
     overflowed: bool,
+    /// The actor does not want to read.
+    holds: bool,
 }
 
 impl Output {
@@ -30,7 +33,7 @@ impl Output {
     #[must_use]
     pub fn new(max: usize) -> Output {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
-        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, overflowed: false }
+        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, overflowed: false, holds: false }
     }
 
     /// Bytes written and not yet taken by the kernel, those in flight included.
@@ -45,17 +48,29 @@ impl Output {
         (self.max - self.queued) as usize
     }
 
-    /// True if reading must pause: half of the bound is queued, or an eighth of it beyond the share of the pool.
+    /// True if the actor does not want to read.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.holds
+    }
+
+    /// The actor does not want to read, or wants to again.
+    pub fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    /// True if reading must pause: the actor wants it so, half of the bound is queued, or an eighth of it beyond the share of
+    /// the pool.
     #[must_use]
     pub fn must_pause(&self) -> bool {
         let spilled = self.spill.as_ref().map_or(0, |spill| spill.len());
-        self.queued >= self.max.div_ceil(2) || (spilled > 0 && spilled >= self.max as usize / 8)
+        self.holds || self.queued >= self.max.div_ceil(2) || (spilled > 0 && spilled >= self.max as usize / 8)
     }
 
-    /// True if reading that was paused may go on: less than a quarter of the bound is queued.
+    /// True if reading that was paused may go on: the actor wants it so, and less than a quarter of the bound is queued.
     #[must_use]
     pub fn may_resume(&self) -> bool {
-        self.queued < self.max.div_ceil(4) && self.spill.is_none()
+        !self.holds && self.queued < self.max.div_ceil(4) && self.spill.is_none()
     }
 
     /// Answers that are still to be written.

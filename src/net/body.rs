@@ -213,13 +213,18 @@ impl<A: Connection> ConnectionBody<A> {
         if wire.stopping && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
-            // Frames that wait for the output to drain were read, and so are answered.
-            let all = frames == Batch::Empty && !wire.receiving && !wire.paused;
-            return match all {
-                true => Batch::End(StopReason::Stopped),
-                false if wire.arm_stop(activation) => frames,
-                false => Batch::End(StopReason::Aborted),
-            };
+            // Frames that wait for the output to drain, or for the actor, were read, and so are answered.
+            let holds = cx.output.as_ref().is_some_and(Output::holds);
+            let waiting = wire.paused && (!holds || wire.inward.has_rest());
+            if frames == Batch::Empty && !wire.receiving && !waiting {
+                return Batch::End(StopReason::Stopped);
+            }
+            if !wire.arm_stop(activation) {
+                return Batch::End(StopReason::Aborted);
+            }
+            if !holds {
+                return frames;
+            }
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {

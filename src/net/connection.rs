@@ -163,6 +163,61 @@ impl<A: Connection> Context<A> {
         codec.encode(item, &mut OutputSink(self))
     }
 
+    /// Hands no more frames to the actor after this handler, until [`Context::resume_reading`]. What has arrived meanwhile is
+    /// kept; then nothing more is received, so that the peer has to wait. Messages go on being handled.
+    ///
+    /// The end of the stream is a part of what is not read, and the idle timeout runs on. A connection that is stopped, or
+    /// whose system ends, still handles what it has kept, if reading is resumed in time.
+    ///
+    /// One question at a time: this keeps the answers in order, and pipelining clients from filling mailboxes.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// # #[derive(Message)]
+    /// # struct Look { word: String, answer: Recipient<Found> }
+    /// # #[derive(Message)]
+    /// # struct Found(String);
+    /// # struct Session { dictionary: Recipient<Look> }
+    /// # impl Accepts<Found> for Session { fn accept(found: Found) -> Found { found } }
+    /// # impl Actor for Session {
+    /// #     type Message = Found;
+    /// fn handle(&mut self, Found(text): Found, cx: &mut Context<Self>) -> Flow {
+    ///     cx.write_line(text);
+    ///     cx.answered();
+    ///     cx.resume_reading();
+    ///     Flow::Continue
+    /// }
+    /// # }
+    /// # impl Connection for Session {
+    /// #     type Codec = Lines<1024>;
+    ///
+    /// fn frame(&mut self, word: &str, cx: &mut Context<Self>) -> Flow {
+    ///     match self.dictionary.tell(Look { word: word.to_owned(), answer: cx.recipient() }) {
+    ///         Ok(()) => {
+    ///             cx.expect_answer();
+    ///             cx.pause_reading();
+    ///         }
+    ///         Err(_) => cx.write_line("try again later"),
+    ///     }
+    ///     Flow::Continue
+    /// }
+    /// # }
+    /// ```
+    pub fn pause_reading(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.hold(true);
+        }
+    }
+
+    /// Ends a [pause](Context::pause_reading) that the actor asked for: frames come again, as soon as nothing else is in the
+    /// way, such as output that the peer does not read.
+    pub fn resume_reading(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.hold(false);
+        }
+    }
+
     /// Says that an answer to the peer is still to come, from another actor for example: the connection stays until
     /// [`Context::answered`] has been called as often.
     ///

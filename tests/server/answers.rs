@@ -45,6 +45,8 @@ impl Accepts<Question> for Oracle {
 /// Passes lines on, and writes the answers.
 struct Asker {
     oracle: Addr<Oracle>,
+    /// One question at a time.
+    slowly: bool,
     told: Sender<Told>,
 }
 
@@ -79,6 +81,7 @@ impl Actor for Asker {
     fn handle(&mut self, Answer(text): Answer, cx: &mut Context<Self>) -> Flow {
         cx.write_line(text);
         cx.answered();
+        cx.resume_reading();
         Flow::Continue
     }
 
@@ -96,10 +99,14 @@ impl Connection for Asker {
 
     fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
         match line {
+            "slowly" => self.slowly = true,
             "quit" => return Flow::Close,
             "owe?" => writeln!(cx, "{}", cx.answers_expected()),
             question => {
                 cx.expect_answer();
+                if self.slowly {
+                    cx.pause_reading();
+                }
                 let question = Question { text: question.to_owned(), answer: cx.recipient() };
                 self.oracle.tell(question).expect("the oracle is there");
             }
@@ -128,7 +135,7 @@ impl Scene {
         let (tell, told) = channel();
         let oracle = world.system.spawn(Oracle(asked)).expect("there is room");
         world.remember();
-        let address = world.serve(move |_| Asker { oracle, told: tell.clone() });
+        let address = world.serve(move |_| Asker { oracle, slowly: false, told: tell.clone() });
         Scene { world, address, questions, told }
     }
 
@@ -137,7 +144,6 @@ impl Scene {
         let (mut stream, asker) = self.connect();
         stream.write_all(bytes.as_bytes()).expect("the server reads");
         let question = self.questions.recv_timeout(PATIENCE).expect("the question is passed on");
-        assert!(bytes.starts_with(&question.text));
         (stream, asker, question)
     }
 
@@ -225,6 +231,22 @@ pub(crate) fn a_shutdown_waits_for_answers_that_are_owed(on: BackendChoice) {
     }
     answer(question);
     assert_eq!(rest(&mut stream), b"one!\nbye\n");
+    assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
+}
+
+pub(crate) fn a_shutdown_waits_for_questions_that_wait_behind_others(on: BackendChoice) {
+    let scene = Scene::new(on, |config| config.close_deadline = Duration::from_millis(150));
+    let (mut stream, _, first) = scene.ask("slowly\none\ntwo\nthree\n");
+    let (mut other, _) = scene.connect();
+    let system = scene.world.system;
+    let end = thread::spawn(move || system.shutdown());
+    assert_eq!(rest(&mut other), b"bye\n");
+    assert!(scene.questions.try_recv().is_err(), "one at a time");
+    answer(first);
+    for _ in 0..2 {
+        answer(scene.questions.recv_timeout(PATIENCE).expect("the next question is passed on"));
+    }
+    assert_eq!(rest(&mut stream), b"one!\ntwo!\nthree!\nbye\n");
     assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
 }
 

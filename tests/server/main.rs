@@ -90,12 +90,15 @@ macro_rules! every_case_on {
                 an_answer_that_is_owed_comes_before_a_stop
                 a_shutdown_waits_for_answers_that_are_owed
                 a_shutdown_reports_answers_that_did_not_come
+                a_shutdown_waits_for_questions_that_wait_behind_others
                 an_answer_that_never_comes_is_not_waited_for_for_ever
             }
             pressure {
                 a_client_that_does_not_read_ends_alone
                 a_client_that_reads_slowly_makes_itself_wait
                 a_client_that_never_reads_is_not_read_from
+                a_pause_keeps_what_has_arrived
+                a_client_that_is_not_read_from_waits
                 requests_that_were_read_before_a_stop_are_answered
                 clients_that_do_not_read_leave_slots_to_the_others
                 a_client_that_takes_nothing_for_too_long_ends_alone

@@ -10,7 +10,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use socket2::SockRef;
 
-use crate::client::{connect, ends_by_reset, pattern, request};
+use crate::client::{connect, ends_by_reset, expect, finish, pattern, request, rest};
 use crate::echo::Echo;
 use crate::session::{Do, Habits, Told, sessions};
 use crate::world::World;
@@ -113,6 +113,59 @@ pub(crate) fn a_client_that_never_reads_is_not_read_from(on: BackendChoice) {
     let (mut reader, mut got) = (&stream, vec![0; written]);
     reader.read_exact(&mut got).expect("everything comes back");
     assert!(got == bytes[..written], "everything arrives byte for byte");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_pause_keeps_what_has_arrived(on: BackendChoice) {
+    let (make, events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let mut stream = connect(world.serve(make));
+    let session = events.started();
+    // In the same bytes as the pause, and after them.
+    request(&mut stream, "echo before\npause\necho one", "before\n");
+    stream.write_all(b"echo two\npause\necho three\n").expect("the kernel takes it");
+    for reply in ["one\ntwo\n", "three\n"] {
+        session.tell(Do::Write(b"still paused\n".into())).expect("messages are handled");
+        session.tell(Do::Resume).expect("messages are handled");
+        expect(&mut stream, b"still paused\n");
+        expect(&mut stream, reply.as_bytes());
+    }
+    stream.write_all(b"pause\necho four\n").expect("the kernel takes it");
+    finish(&stream);
+    session.tell(Do::Write(b"paused again\n".into())).expect("messages are handled");
+    expect(&mut stream, b"paused again\n");
+    session.tell(Do::Resume).expect("the end of the stream comes after what is kept");
+    assert_eq!(rest(&mut stream), b"four\n");
+    drop(stream);
+    world.finish();
+}
+
+pub(crate) fn a_client_that_is_not_read_from_waits(on: BackendChoice) {
+    const LINE: usize = 60_000;
+    let (make, events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let stream = connect(world.serve(make));
+    let session = events.started();
+    stream.set_nonblocking(true).expect("a socket can be made not to block");
+    let mut bytes = b"pause\n".to_vec();
+    bytes.resize(bytes.len() + 40_000_000, b'x');
+    bytes.iter_mut().skip(6 + LINE).step_by(LINE).for_each(|byte| *byte = b'\n');
+    let (mut written, mut quiet) = (0, 0);
+    while quiet < 200 {
+        let more = push(&stream, &bytes[written..]);
+        written += more;
+        quiet = if more == 0 { quiet + 1 } else { 0 };
+        assert!(written < 28 << 20, "the client's writes block");
+        world.ledgers();
+    }
+    session.tell(Do::Resume).expect("messages are handled");
+    stream.set_nonblocking(false).expect("a socket can be made to block");
+    finish(&stream);
+    let mut replies = Vec::new();
+    (&stream).read_to_end(&mut replies).expect("the stream ends in order");
+    let lines = bytes[6..written].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    assert_eq!(replies.len(), 2 * lines, "every line is answered");
     drop(stream);
     world.finish();
 }

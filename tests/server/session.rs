@@ -28,6 +28,7 @@ pub(crate) enum Do {
     Say(u64),
     Panic,
     Close,
+    Resume,
     /// Dropped wherever it ends.
     Keep(Box<dyn std::any::Any + Send>),
     /// Wait until the other end is dropped: the core stands still.
@@ -94,6 +95,7 @@ impl Actor for Session {
             Do::Say(number) => self.tell(Told::Handled(number)),
             Do::Panic => panic!("as planned, in a handler"),
             Do::Close => return Flow::Close,
+            Do::Resume => cx.resume_reading(),
             Do::Keep(what) => drop(what),
             Do::Block(until) => drop(until.recv()),
         }
@@ -115,6 +117,7 @@ impl Connection for Session {
         match command {
             "echo" => cx.write_line(rest),
             "big" => cx.write(pattern(1, rest.parse().expect("a number"))),
+            "pause" => cx.pause_reading(),
             "panic" => panic!("as planned, in a frame"),
             "close" => return Flow::Close,
             _ => cx.write_line("?"),
