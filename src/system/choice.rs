@@ -10,8 +10,8 @@ use super::{Error, Result};
 /// Which backend a system uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
-    /// io_uring where the kernel allows it, else mio. The environment variable `ODEON_BACKEND` overrides this: `uring` and
-    /// `mio` force one and fail where it cannot be used.
+    /// io_uring where the kernel allows it, else mio. The environment variable `ODEON_BACKEND`, if it is set and not empty,
+    /// overrides this choice and no other: `uring` and `mio` force one and fail where it cannot be used.
     #[default]
     Auto,
     /// io_uring, or an error.
@@ -34,10 +34,14 @@ impl FromStr for BackendChoice {
 }
 
 impl BackendChoice {
-    /// The environment's word where the program leaves it open.
+    /// The environment's word where the program leaves it open. An empty word is none.
     pub(super) fn resolve(self) -> Result<BackendChoice> {
-        match (self, env::var("ODEON_BACKEND")) {
-            (BackendChoice::Auto, Ok(name)) => name.parse(),
+        let word = env::var_os("ODEON_BACKEND").filter(|word| !word.is_empty());
+        match (self, word) {
+            (BackendChoice::Auto, Some(word)) => {
+                let word = word.to_string_lossy();
+                word.parse().map_err(|_| Error::BackendVariable(word.into_owned()))
+            }
             (choice, _) => Ok(choice),
         }
     }

@@ -42,8 +42,10 @@ pub enum Error {
         /// How to allow more.
         cure: &'static str,
     },
-    /// `ODEON_BACKEND` or a command line names a backend that there is not.
+    /// A command line, or whatever else was parsed, names a backend that there is not.
     UnknownBackend(String),
+    /// The environment variable `ODEON_BACKEND` has this value, which names no backend.
+    BackendVariable(String),
     /// The backend that was asked for cannot be used here.
     Backend {
         /// Its name.
@@ -69,8 +71,15 @@ pub enum Error {
         /// Why: `AddrInUse` when somebody listens there already.
         source: io::Error,
     },
-    /// A listener with a limit of no connections.
-    NoConnections,
+    /// A limit of a listener that cannot be.
+    ListenerLimit {
+        /// Its name in [`ListenerBuilder`](crate::ListenerBuilder).
+        limit: &'static str,
+        /// What it was set to.
+        got: u64,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// The core holds as many actors as `Config::actors_max` allows.
     ActorsFull,
     /// The core has ended, or the system is shutting down.
@@ -91,6 +100,9 @@ impl fmt::Display for Error {
             Error::UnknownBackend(name) => {
                 write!(out, "there is no backend `{name}`: it is one of `auto`, `uring` and `mio`")
             }
+            Error::BackendVariable(value) => {
+                write!(out, "ODEON_BACKEND is `{value}`: it must be `auto`, `uring` or `mio`, or not set")
+            }
             Error::Backend { backend, reason } => {
                 write!(out, "the backend `{backend}` cannot be used: {reason}")
             }
@@ -106,8 +118,8 @@ impl fmt::Display for Error {
                 )
             }
             Error::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
-            Error::NoConnections => {
-                out.write_str("a listener of 0 connections serves nobody: max_connections must be at least 1")
+            Error::ListenerLimit { limit, got, expected } => {
+                write!(out, "ListenerBuilder::{limit} is {got}: it must be {expected}")
             }
             Error::ActorsFull => out.write_str("the core holds as many actors as Config::actors_max allows"),
             Error::CoreEnded => out.write_str("the core has ended: its system is shutting down"),

@@ -70,6 +70,21 @@ impl Options {
         }
     }
 
+    /// Names the first limit that cannot be.
+    fn check(&self) -> Result<()> {
+        let idle_ns =
+            self.idle_timeout.map_or(u64::MAX, |timeout| timeout.as_nanos().try_into().unwrap_or(u64::MAX));
+        let outbox = self.outbox_bytes_max as u64;
+        let rules = [
+            ("max_connections", self.connections_max.unwrap_or(usize::MAX) as u64, u64::MAX, "at least 1"),
+            ("idle_timeout", idle_ns, u64::MAX, "longer than nothing, or left out"),
+            ("outbox_bytes", outbox, 1 << 30, "from 1 to 1,073,741,824"),
+            ("backlog", self.backlog.into(), u64::MAX, "at least 1"),
+        ];
+        let broken = rules.into_iter().find(|(_, got, most, _)| !(1..=*most).contains(got));
+        broken.map_or(Ok(()), |(limit, got, _, expected)| Err(Error::ListenerLimit { limit, got, expected }))
+    }
+
     pub(super) fn backlog(&self) -> u32 {
         self.backlog
     }
@@ -112,7 +127,7 @@ impl<'a> ListenerBuilder<'a> {
         ListenerBuilder { host: Host::Simulation(host), address: Ok(address), options }
     }
 
-    /// Connections of this listener at a time, on all cores together. Default: as many as the system allows.
+    /// Connections of this listener at a time, on all cores together. At least 1. Default: as many as the system allows.
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
         self.options.connections_max = Some(max);
@@ -126,21 +141,22 @@ impl<'a> ListenerBuilder<'a> {
         self
     }
 
-    /// After so long without a byte from the peer, [`Connection::idle`] is called. Default: never.
+    /// After so long without a byte from the peer, [`Connection::idle`] is called. Longer than nothing. Default: never.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
         self
     }
 
-    /// Bytes written and not yet taken by the kernel, per connection. Default: `Config::outbox_bytes_max`.
+    /// Bytes written and not yet taken by the kernel, per connection. From 1 to 1,073,741,824. Default: `Config::outbox_bytes_max`.
     #[must_use]
     pub fn outbox_bytes(mut self, max: usize) -> Self {
-        self.options.outbox_bytes_max = max.clamp(1, 1 << 30);
+        self.options.outbox_bytes_max = max;
         self
     }
 
-    /// Connections that the kernel keeps waiting per core until they are accepted. Default: 4,096; the kernel may lower it.
+    /// Connections that the kernel keeps waiting per core until they are accepted. At least 1. Default: 4,096; the
+    /// kernel may lower it.
     #[must_use]
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.options.backlog = backlog;
@@ -152,16 +168,14 @@ impl<'a> ListenerBuilder<'a> {
     ///
     /// # Errors
     /// [`Error::Listen`] when the address cannot be bound, for example because the port is in use. Nobody is accepted then.
-    /// [`Error::NoConnections`] for a listener that may have none.
+    /// [`Error::ListenerLimit`] for a limit that cannot be, such as no connections or an idle timeout of no time.
     pub fn start<A, F>(self, make: F) -> Result<Listening>
     where
         A: Connection,
         F: FnMut(Peer) -> A + Clone + Send + 'static,
     {
         let address = self.address?;
-        if self.options.connections_max == Some(0) {
-            return Err(Error::NoConnections);
-        }
+        self.options.check()?;
         match self.host {
             Host::System(system) => system.open(address, &self.options, &make),
             Host::Simulation(simulation) => simulation.open(address, &self.options, &make),

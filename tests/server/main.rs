@@ -130,7 +130,7 @@ macro_rules! every_case_on {
                 several_systems_live_side_by_side
                 a_prompt_restart_binds_the_same_port
                 a_port_in_use_is_a_typed_error
-                a_listener_of_no_connections_is_a_typed_error
+                a_limit_of_a_listener_that_cannot_be_is_a_typed_error
                 a_listener_that_stops_leaves_its_connections
                 a_shutdown_under_load_answers_what_was_read
                 a_shutdown_serves_the_backlog

@@ -84,6 +84,7 @@ pub(crate) fn the_environment_chooses_the_backend(on: BackendChoice) {
         None => {
             child::run(on, CASE, "choose", "true", &[("ODEON_BACKEND", name(on))]);
             child::run(on, CASE, "nonsense", "true", &[("ODEON_BACKEND", "kqueue")]);
+            child::run(on, CASE, "empty", "true", &[("ODEON_BACKEND", "")]);
             child::run(on, CASE, "overrule", "true", &[("ODEON_BACKEND", "kqueue")]);
         }
         Some("choose") => {
@@ -92,8 +93,10 @@ pub(crate) fn the_environment_chooses_the_backend(on: BackendChoice) {
         }
         Some("nonsense") => {
             let Err(error) = build() else { panic!("there is no such backend") };
-            assert!(matches!(&error, Error::UnknownBackend(name) if name == "kqueue"), "{error}");
+            assert!(matches!(&error, Error::BackendVariable(value) if value == "kqueue"), "{error}");
+            assert!(error.to_string().starts_with("ODEON_BACKEND is `kqueue`"), "{error}");
         }
+        Some("empty") => drop(build().expect("an empty word is none")),
         Some(_) => {
             let system = System::builder().cores(Cores::Count(1)).backend(on).build();
             let system = system.expect("what the program asks for comes before the environment");

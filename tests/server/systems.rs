@@ -82,10 +82,23 @@ pub(crate) fn a_prompt_restart_binds_the_same_port(on: BackendChoice) {
     }
 }
 
-pub(crate) fn a_listener_of_no_connections_is_a_typed_error(on: BackendChoice) {
+pub(crate) fn a_limit_of_a_listener_that_cannot_be_is_a_typed_error(on: BackendChoice) {
     let world = World::new(on, 1);
-    let listening = world.system.listener("127.0.0.1:0").max_connections(0).start(|_| Echo);
-    assert!(matches!(listening, Err(Error::NoConnections)), "{listening:?}");
+    let listener = || world.system.listener("127.0.0.1:0");
+    for (listener, expected) in [
+        (listener().max_connections(0), "max_connections is 0: it must be at least 1"),
+        (
+            listener().idle_timeout(Duration::ZERO),
+            "idle_timeout is 0: it must be longer than nothing, or left out",
+        ),
+        (listener().outbox_bytes(0), "outbox_bytes is 0: it must be from 1 to 1,073,741,824"),
+        (listener().outbox_bytes(1 << 31), "outbox_bytes is 2147483648: it must be from 1 to 1,073,741,824"),
+        (listener().backlog(0), "backlog is 0: it must be at least 1"),
+    ] {
+        let error = listener.start(|_| Echo).expect_err("it cannot be");
+        assert!(matches!(error, Error::ListenerLimit { .. }));
+        assert_eq!(error.to_string(), format!("ListenerBuilder::{expected}"));
+    }
     world.finish();
 }
 
