@@ -5,8 +5,8 @@
 //!
 //! A user writes `/join ROOM`, `/who`, `/quit`, or a line that goes to everyone else in the room.
 //!
-//! Shows: actors that spawn actors, answers by message, recipients, messages between cores, a limit for everything that
-//! strangers can make grow, and what to do when something is full.
+//! Shows: actors that spawn actors, answers by message that a connection waits for before it ends, recipients, messages
+//! between cores, a limit for everything that strangers can make grow, and what to do when something is full.
 //!
 //! The directory, on core 0, knows which rooms there are and who sits where. It alone opens and closes rooms, so joining a
 //! room never crosses its end. A room hands lines on. A session is a user's connection, on whichever core accepted it.
@@ -14,7 +14,6 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use odeon::prelude::*;
 
@@ -31,8 +30,6 @@ const WAITING_MAX: usize = 64;
 const LATE_MAX: usize = 256;
 /// Bytes for one user that its network has not taken.
 const OUTBOX_BYTES: usize = 256 << 10;
-/// A user who has sent everything is given so long, and once more, for answers that are under way.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// A line to show. Everyone is sent the same text, which is not copied.
 #[derive(Message, Clone)]
@@ -378,14 +375,12 @@ struct Session {
     place: Option<Place>,
     /// The directory has been asked for a room and has not answered.
     joining: bool,
-    /// The room has been asked who is there so many times and has not answered.
-    asked: u32,
     /// What the user wrote while joining.
     waiting: VecDeque<Box<str>>,
     /// Lines of the user that there was no space for.
     unsent: u64,
-    /// The user has sent everything, and may still read.
-    ended: bool,
+    /// It was the user who ended it.
+    left: bool,
 }
 
 impl Actor for Session {
@@ -404,20 +399,24 @@ impl Actor for Session {
             SessionMessage::Line(Line(text)) => cx.write_line(text),
             SessionMessage::Joined(Joined(joined)) => {
                 self.joining = false;
+                cx.answered();
                 match joined {
                     Ok(place) => self.enter(place, cx),
                     Err(why) => cx.write_line(why),
                 }
             }
             SessionMessage::Listed(Listed(text)) => {
-                self.asked = self.asked.saturating_sub(1);
+                cx.answered();
                 cx.write_line(text);
             }
         }
         self.go_on(cx)
     }
 
-    fn stopped(&mut self, _: StopReason, cx: &mut Context<Self>) {
+    fn stopped(&mut self, why: StopReason, cx: &mut Context<Self>) {
+        if why == StopReason::Stopped && !self.left {
+            cx.write_line("* goodbye: the server stops");
+        }
         let left = Left { session: self.id };
         if let Err(SendError::Full(_)) = self.directory.tell(left) {
             // A full core here would only mean that the room shows one guest too many.
@@ -441,17 +440,8 @@ impl Connection for Session {
         Flow::Continue
     }
 
-    fn end_of_stream(&mut self, cx: &mut Context<Self>) -> Flow {
-        self.ended = true;
-        self.go_on(cx)
-    }
-
     fn malformed(&mut self, error: FrameError, cx: &mut Context<Self>) {
         writeln!(cx, "* goodbye: {error}");
-    }
-
-    fn idle(&mut self, _: &mut Context<Self>) -> Flow {
-        if self.ended { Flow::Close } else { Flow::Continue }
     }
 }
 
@@ -462,14 +452,13 @@ impl Session {
             directory,
             place: None,
             joining: false,
-            asked: 0,
             waiting: VecDeque::new(),
             unsent: 0,
-            ended: false,
+            left: false,
         }
     }
 
-    /// What was written while joining comes up; a user who has sent everything goes once all of it is answered.
+    /// What was written while joining comes up.
     fn go_on(&mut self, cx: &mut Context<Self>) -> Flow {
         while !self.joining
             && let Some(line) = self.waiting.pop_front()
@@ -479,13 +468,16 @@ impl Session {
                 return flow;
             }
         }
-        if self.ended && !self.joining && self.asked == 0 { Flow::Close } else { Flow::Continue }
+        Flow::Continue
     }
 
     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "/quit" => return Flow::Close,
+            "/quit" => {
+                self.left = true;
+                return Flow::Close;
+            }
             "/who" => self.who(cx),
             "/join" => self.join(rest.trim(), cx),
             "" if rest.trim().is_empty() => {}
@@ -519,7 +511,10 @@ impl Session {
         let me = cx.me();
         let (lines, answer) = (me.recipient(), me.recipient());
         match self.directory.tell(Join { session: self.id, room: name.into(), lines, answer }) {
-            Ok(()) => self.joining = true,
+            Ok(()) => {
+                self.joining = true;
+                cx.expect_answer();
+            }
             Err(error) => writeln!(cx, "* not now: {error}"),
         }
     }
@@ -533,7 +528,7 @@ impl Session {
     fn who(&mut self, cx: &mut Context<Self>) {
         let Some(place) = &self.place else { return cx.write_line(NOWHERE) };
         match place.room.tell(Who { answer: cx.me().recipient() }) {
-            Ok(()) => self.asked += 1,
+            Ok(()) => cx.expect_answer(),
             Err(error) => writeln!(cx, "* not now: {error}"),
         }
     }
@@ -611,7 +606,6 @@ fn main() -> ExitCode {
             .listener(address)
             .max_connections(CONNECTIONS_MAX)
             .outbox_bytes(OUTBOX_BYTES)
-            .idle_timeout(LAST_ANSWERS)
             .start(move |peer| Session::new(peer.id(), directory))
     })
 }

@@ -198,12 +198,18 @@ pub fn the_end_of_the_chat_reaches_everyone(backend: &str) {
                 user.sees(&format!("* guest{number} has joined"));
             }
         }
+        users.iter_mut().for_each(|user| user.say("/who"));
         server.ask_to_end(signal);
         for mut user in users {
             let mut rest = String::new();
             user.lines.read_to_string(&mut rest).unwrap();
+            let lines: Vec<&str> = rest.lines().collect();
+            assert_eq!(lines.last(), Some(&"* goodbye: the server stops"));
+            let answers = lines.iter().filter(|line| line.starts_with("* in tea: ")).count();
+            assert_eq!(answers, 1, "what was asked in time is answered: {rest}");
             // Rooms may outlive some of their members by a moment.
-            assert!(rest.lines().all(|line| line.ends_with("has left")), "{rest}");
+            let left = lines.iter().filter(|line| line.ends_with("has left")).count();
+            assert_eq!(left + answers + 1, lines.len(), "{rest}");
         }
         server.ended();
     }
