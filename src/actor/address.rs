@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 use super::head::Head;
 use super::{Actor, Message, SendError, SendTo};
+use crate::executor::blame::user;
 use crate::executor::{Core, Demand, RawAddress, Refused, current, insist, post};
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
@@ -127,7 +128,7 @@ fn tell_there<A: Actor, M: SendTo<A>>(
 #[inline]
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
     match core.cells.reach::<Head<A>>(raw.cell) {
-        Some(head) => head.push(core, message, M::accepted),
+        Some(head) => head.push(core, message, |message| user(|| M::accepted(message))),
         None => Err(SendError::Stopped(message)),
     }
 }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use super::head::Head;
 use super::{Actor, Context, Flow, StopReason};
+use crate::executor::blame::{runtime, user};
 use crate::executor::{Activation, Budget, Core, Counters};
 
 /// How a batch of messages ended.
@@ -65,7 +66,7 @@ impl<A: Actor> Shell<A> {
         let before = budget.handled();
         let batch = self.call(core, |actor| {
             loop {
-                let flow = head.pop(&core.chunks, |message| actor.handle(message, cx));
+                let flow = runtime(|| head.pop(&core.chunks, |message| user(|| actor.handle(message, cx))));
                 let Some(flow) = flow else { return Batch::Empty };
                 let more = budget.spend(core);
                 if flow != Flow::Continue {

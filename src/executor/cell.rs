@@ -20,6 +20,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use super::blame;
 use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
 use crate::mem::Key;
@@ -404,6 +405,7 @@ impl Cells {
             let free = || unsafe { (vtable.free)(stored) };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
                 panics += 1;
+                blame::contained();
                 std::mem::forget(panic);
             }
         }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::address::{CoreId, RawAddress, token};
+use super::blame;
 use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
 use super::links::Links;
@@ -151,6 +152,7 @@ impl Core {
     #[cold]
     fn drop_panic(&self, panic: Box<dyn Any + Send>) {
         Counters::add(&self.counters.panics, 1);
+        blame::contained();
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(second);
         }

@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::ptr;
 
+use super::blame;
 use super::core::Core;
 
 thread_local! {
@@ -34,5 +35,7 @@ pub fn scope<R>(core: &Core, run: impl FnOnce() -> R) -> R {
 pub fn with<R>(look: impl FnOnce(Option<&Core>) -> R) -> R {
     let core = CURRENT.get();
     // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
-    look(unsafe { core.as_ref() })
+    let core = unsafe { core.as_ref() };
+    // This is how code of users comes into the runtime.
+    blame::runtime(|| look(core))
 }

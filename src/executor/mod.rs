@@ -3,6 +3,7 @@
 //! Knows: cells, the turn, budgets, timers, lanes between cores. Must not know what actors do.
 
 mod address;
+pub mod blame;
 mod cell;
 mod core;
 mod counters;

@@ -19,6 +19,7 @@ use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
 use crate::actor::{Addr, Batch, Context, Flow, Head, Shell, StopReason};
 use crate::driver::{Event, Op, ReceiveEnd, SocketId};
+use crate::executor::blame::{runtime, user};
 use crate::executor::{Activation, Body, Budget, Core, Counters, Demand, Notice, Outcome, Output, TimerKey};
 use crate::mem::Lease;
 use crate::sys::Time;
@@ -300,8 +301,8 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Result<Option<Enough>, StopReason> {
         let inward = &mut wire.inward;
         let fed = self.shell.call(core, |actor| {
-            inward.feed(&core.pools.receive, |frame| {
-                let flow = actor.frame(frame, cx);
+            let mut take = |frame: <A::Codec as Decode>::Frame<'_>| {
+                let flow = user(|| actor.frame(frame, cx));
                 let more = budget.spend(core);
                 if flow != Flow::Continue {
                     return Some(Enough::End);
@@ -310,7 +311,8 @@ impl<A: Connection> ConnectionBody<A> {
                     return Some(Enough::Output);
                 }
                 (!more).then_some(Enough::Budget)
-            })
+            };
+            runtime(|| inward.feed(&core.pools.receive, &mut take))
         })?;
         match fed {
             Fed::Hungry => Ok(None),

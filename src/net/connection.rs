@@ -144,7 +144,8 @@ impl<A: Connection> Context<A> {
     /// # Errors
     /// [`Full`] if the outbox would pass its bound.
     pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Full> {
-        self.with_output(|output, pool| output.write(pool, bytes.as_ref())).unwrap_or(Ok(()))
+        let bytes = bytes.as_ref();
+        self.with_output(|output, pool| output.write(pool, bytes)).unwrap_or(Ok(()))
     }
 
     /// Encodes a frame by the connection's codec and writes it, whole or not at all. Otherwise as [`Context::write`].

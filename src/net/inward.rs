@@ -6,6 +6,7 @@
 //! partial frame, and whatever waits while reading is paused. So no buffer is kept beyond the turn in which it is run.
 
 use super::codec::{Decode, Decoded, FrameError, next_frame};
+use crate::executor::blame::user;
 use crate::mem::{Lease, ReceivePool};
 
 /// What became of a look for frames.
@@ -190,7 +191,7 @@ fn decode<C: Decode, S>(
     take: &mut impl FnMut(C::Frame<'_>) -> Option<S>,
 ) -> Fed<S> {
     while *consumed < bytes.len() {
-        match next_frame(codec, &bytes[*consumed..]) {
+        match user(|| next_frame(codec, &bytes[*consumed..])) {
             Ok(Decoded::Frame { frame, consumed: more }) => {
                 *needed = 0;
                 *consumed += more;

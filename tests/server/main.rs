@@ -82,6 +82,7 @@ macro_rules! every_case_on {
                 a_panic_in_a_codec_ends_its_connection_only
                 a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each
+                a_broken_invariant_below_a_handler_ends_the_process
             }
             answers {
                 an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream

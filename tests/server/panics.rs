@@ -2,12 +2,15 @@
 //!
 //! Knows: where code of users runs. Must not know what else ends connections.
 
+use std::os::unix::process::ExitStatusExt;
 use std::panic;
 use std::sync::Once;
 
+use odeon::executor::{Core, CoreId, current};
 use odeon::net::codec::{Decoded, FrameError};
 use odeon::prelude::*;
 
+use crate::child::{self, role};
 use crate::client::{connect, ends_by_reset, request};
 use crate::runner::{Runner, on_core};
 use crate::session::{Do, Habits, Told, sessions};
@@ -242,4 +245,70 @@ pub(crate) fn panics_in_handlers_and_messages_end_one_actor_each(on: BackendChoi
     assert_eq!(world.sum(|ledger| ledger.panics), MANY / 4 * 6);
     assert_eq!(world.sum(|ledger| ledger.drop_panics), MANY / 4 * 3);
     world.finish();
+}
+
+/// Bytes that cannot be had.
+struct Unspeakable;
+
+impl AsRef<[u8]> for Unspeakable {
+    fn as_ref(&self) -> &[u8] {
+        panic!("as planned, in a conversion to bytes")
+    }
+}
+
+/// A connection that breaks what its first frame names.
+struct Breaker;
+
+impl Actor for Breaker {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl Connection for Breaker {
+    type Codec = Lines<99>;
+
+    fn frame(&mut self, what: &str, cx: &mut Context<Self>) -> Flow {
+        match what {
+            // What was written lies in the pool of this core, and not in that of another.
+            "writing" => {
+                cx.write("something");
+                let links = odeon::executor::Links::new(CoreId(7), []);
+                let clock = odeon::sys::Clock::Monotonic;
+                let other = Core::new(CoreId(7), std::rc::Rc::default(), clock, links);
+                current::scope(&other, || cx.write("something else"));
+            }
+            // As sending and spawning reach the core, and where nothing may be freed.
+            "sending" => drop(current::with(|core| core.map(|core| core.cells.bury()))),
+            // Outside of any handler.
+            "turning" => current::with(|core| {
+                let broken = odeon::executor::Request::Inspect(Box::new(|_, _| panic!("a planted bug")));
+                core.expect("a handler runs on a core").request(broken);
+            }),
+            _ => cx.write(Unspeakable),
+        }
+        Flow::Continue
+    }
+}
+
+pub(crate) fn a_broken_invariant_below_a_handler_ends_the_process(on: BackendChoice) {
+    const CASE: &str = "panics::a_broken_invariant_below_a_handler_ends_the_process";
+    if let Some(what) = role() {
+        let mut world = World::new(on, 1);
+        let mut stream = connect(world.serve(|_| Breaker));
+        std::io::Write::write_all(&mut stream, format!("{what}\n").as_bytes()).expect("the server reads");
+        ends_by_reset(&mut stream);
+        drop(stream);
+        return world.finish();
+    }
+    for what in ["writing", "sending", "turning"] {
+        let ended = child::start(on, CASE, what, "ulimit -c 0", &[]).wait_with_output();
+        let ended = ended.expect("it was started");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{what}: {said}");
+        assert!(said.contains("a broken invariant of the runtime"), "{what}: {said}");
+    }
+    child::run(on, CASE, "converting", "true", &[]);
 }
