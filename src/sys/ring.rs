@@ -400,6 +400,12 @@ impl Ring {
         self.ring.submitter().register_files_sparse(count).map_err(|error| Errno::of(&error))
     }
 
+    /// Puts a descriptor into a place of the table. It may be closed afterwards.
+    pub fn set_file(&mut self, place: u32, descriptor: RawFd) -> Result<(), Errno> {
+        let set = self.ring.submitter().register_files_update(place, &[descriptor]);
+        set.map(drop).map_err(|error| Errno::of(&error))
+    }
+
     /// Closes the direct descriptor in a place of the table, at once.
     pub fn clear_file(&mut self, place: u32) -> Result<(), Errno> {
         let cleared = self.ring.submitter().register_files_update(place, &[-1]);

@@ -89,7 +89,7 @@ impl SystemBuilder {
         match self.backend.resolve()? {
             BackendChoice::Uring => start_all(count, Start::Uring, &config, credits),
             BackendChoice::Mio => start_all(count, Start::Mio, &config, credits),
-            BackendChoice::Auto => match start_all(count, Start::Uring, &config, credits.clone()) {
+            BackendChoice::Auto => match start_all(count, Start::UringPreferred, &config, credits.clone()) {
                 Err(Failed::Unavailable(reason)) => {
                     warn(format_args!("io_uring cannot be used ({reason}): using mio"));
                     start_all(count, Start::Mio, &config, credits)

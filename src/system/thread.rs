@@ -22,6 +22,9 @@ use crate::sys::{Clock, abort, allowed_processors, descriptor_limit, pin_thread,
 /// Which backend the threads are started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
+    /// io_uring, if nothing speaks against it.
+    UringPreferred,
+    /// io_uring, if it can be used at all.
     Uring,
     Mio,
 }
@@ -29,7 +32,7 @@ pub(super) enum Start {
 impl Start {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Start::Uring => "uring",
+            Start::UringPreferred | Start::Uring => "uring",
             Start::Mio => "mio",
         }
     }
@@ -68,7 +71,8 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), 
     let thread = thread::Builder::new()
         .name(name)
         .spawn(move || match backend {
-            Start::Uring => run_uring(plan, &ready),
+            Start::UringPreferred => run_uring(plan, &ready, true),
+            Start::Uring => run_uring(plan, &ready, false),
             Start::Mio => run_mio(plan, &ready),
         })
         .map_err(StartError::Thread)?;
@@ -83,14 +87,16 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), 
     }
 }
 
+/// `prompt_close`: see [`UringConfig`].
 #[cfg(target_os = "linux")]
-fn run_uring(plan: Plan, ready: &Sender<Ready>) {
+fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) {
     let config = &plan.config;
     let sizes = UringConfig {
         submission_entries: config.submission_entries,
         completion_entries: config.completion_entries,
         sockets_max: sockets_max(config),
         head_room: HEAD_ROOM,
+        prompt_close,
         ..UringConfig::default()
     };
     run(plan, ready, |core| {
@@ -106,7 +112,7 @@ fn run_uring(plan: Plan, ready: &Sender<Ready>) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn run_uring(_: Plan, ready: &Sender<Ready>) {
+fn run_uring(_: Plan, ready: &Sender<Ready>, _: bool) {
     // Whoever waits for the answer is there until it has come.
     drop(ready.send(Err(StartError::Unavailable("this is not Linux".to_owned()))));
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::buffers::Buffers;
 use super::outgoing::{BUFFER_GROUP, Outgoing};
-use super::preflight::receives_again;
+use super::preflight::{closes_at_once, receives_again};
 use super::{BATCH, Counts, Uring};
 use crate::driver::{InFlight, Pools};
 use crate::sys::{Answer, BufferRing, Errno, EventFd, Ring, descriptor_limit};
@@ -27,6 +27,9 @@ pub struct UringConfig {
     pub head_room: u32,
     /// Fill receive buffers bit by bit where the kernel proves that it can.
     pub incremental: bool,
+    /// Refuse a kernel that keeps closed sockets while an operation on an older one goes on: its memory grows with the number
+    /// of connections for as long as one of them waits.
+    pub prompt_close: bool,
 }
 
 impl Default for UringConfig {
@@ -37,6 +40,7 @@ impl Default for UringConfig {
             sockets_max: 8192,
             head_room: 64,
             incremental: true,
+            prompt_close: false,
         }
     }
 }
@@ -52,6 +56,8 @@ pub enum Stage {
     Descriptors,
     /// Registering the receive buffers.
     Buffers,
+    /// Closing a socket while an operation on an older one goes on.
+    Closing,
     /// Opening the event descriptor that ends sleeps.
     Event,
 }
@@ -73,6 +79,7 @@ impl OpenError {
         match self.stage {
             // Locked memory may be too short for any ring at all, where that still counts against it.
             Stage::Ring | Stage::Receive | Stage::Buffers if self.errno == Errno::ENOMEM => true,
+            Stage::Closing if self.errno == Errno::EBUSY => true,
             _ => matches!(self.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL),
         }
     }
@@ -80,11 +87,17 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if (self.stage, self.errno) == (Stage::Closing, Errno::EBUSY) {
+            return out.write_str(
+                "io_uring: this kernel keeps closed sockets for as long as an older connection waits, as Linux 6.1 does",
+            );
+        }
         let doing = match self.stage {
             Stage::Ring => "setting up the ring",
             Stage::Receive => "receiving into provided buffers (Linux 6.0 or later)",
             Stage::Descriptors => "making the table of direct descriptors (bounded by RLIMIT_NOFILE)",
             Stage::Buffers => "registering receive buffers (bounded by RLIMIT_MEMLOCK)",
+            Stage::Closing => "closing a socket while another is in use",
             Stage::Event => "opening an event descriptor",
         };
         write!(out, "io_uring: {doing}: {}", self.errno)?;
@@ -131,6 +144,10 @@ impl Uring {
         if !incremental {
             receives_again(false).map_err(at(Stage::Receive))?;
         }
+        let prompt_close = closes_at_once().map_err(at(Stage::Closing))?;
+        if config.prompt_close && !prompt_close {
+            return Err(OpenError { stage: Stage::Closing, errno: Errno::EBUSY });
+        }
         let places = places(config, descriptor_limit().now);
         ring.register_files(places).map_err(at(Stage::Descriptors))?;
         let buffers = BufferRing::new(pools.receive.count()).map_err(at(Stage::Buffers))?;
@@ -138,10 +155,11 @@ impl Uring {
             Buffers::register(&mut ring, buffers, BUFFER_GROUP, incremental).map_err(at(Stage::Buffers))?;
         let event = EventFd::new().map_err(|error| at(Stage::Event)(Errno::of(&error)))?;
         let features = format!(
-            "io_uring: {}{}{}{}",
+            "io_uring: {}{}{}{}{}",
             ring.report(),
             if incremental { ", incremental buffers" } else { ", whole buffers" },
             if bounded { "" } else { ", unbounded workers" },
+            if prompt_close { "" } else { ", closed sockets kept while older ones wait" },
             if lacking.is_empty() { String::new() } else { format!(", without {}", lacking.join(", ")) },
         );
         // A place is free again before the answer to its close is seen: for that moment it has two sockets.
@@ -191,5 +209,12 @@ mod tests {
         let descriptors = OpenError { stage: Stage::Receive, errno: Errno::EMFILE };
         assert!(descriptors.to_string().contains("RLIMIT_NOFILE"));
         assert!(!descriptors.fallback_allowed());
+    }
+
+    #[test]
+    fn a_kernel_that_keeps_closed_sockets_gives_way_to_another_backend() {
+        let kept = OpenError { stage: Stage::Closing, errno: Errno::EBUSY };
+        assert!(kept.fallback_allowed());
+        assert!(kept.to_string().contains("keeps closed sockets"));
     }
 }

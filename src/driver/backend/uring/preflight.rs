@@ -1,13 +1,15 @@
-//! A proof, by doing, that the kernel receives again and again into provided buffers.
+//! Proofs, by doing: that the kernel receives again and again into provided buffers, and that it lets closed sockets go.
 //!
-//! Knows: a ring of its own, one pair of sockets, a few buffers. Must not know the backend.
+//! Knows: rings of its own, pairs of sockets, a few buffers. Must not know the backend.
 //!
 //! A kernel that does something else than it should leaves answers behind: hence the ring of its own.
 //!
-//! Invariants: 1. The buffer and its ring live until the group is unregistered, or are leaked.
+//! Invariants:
+//! 1. The buffer and its ring live until the group is unregistered, or are leaked.
+//! 2. No entry names memory, other than that of the group.
 #![allow(unsafe_code)]
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -54,9 +56,7 @@ fn receive_twice(ring: &mut Ring, memory: &Mapping, incremental: bool) -> Result
     let (mut near, far) =
         Socket::pair(Domain::UNIX, Type::STREAM, None).map_err(|error| Errno::of(&error))?;
     let receive: Entry = opcode::RecvMulti::new(types::Fd(far.as_raw_fd()), GROUP).build();
-    // SAFETY: names no memory but the group's (invariant 1).
-    let pushed = unsafe { ring.push(&receive) };
-    assert!(pushed, "a new ring has room");
+    push(ring, &receive);
     let mut sent_before = 0;
     for text in [b"first", b"again"] {
         near.write_all(text).map_err(|error| Errno::of(&error))?;
@@ -77,6 +77,50 @@ fn receive_twice(ring: &mut Ring, memory: &Mapping, incremental: bool) -> Result
     drop(near);
     let last = wait(ring)?;
     if last.more() || last.outcome()? != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+fn push(ring: &mut Ring, entry: &Entry) {
+    // SAFETY: names no memory but the group's (invariants 1 and 2).
+    let pushed = unsafe { ring.push(entry) };
+    assert!(pushed, "a new ring has room");
+}
+
+/// A kernel that lets a socket go does so before it answers; this is for one that is slow about it.
+const RELEASE_PATIENCE: Duration = Duration::from_millis(100);
+
+/// True if a socket of the table is gone when it has been closed, though an operation on an older one goes on. Linux 6.1 lets
+/// them go in the order in which they came: one connection that waits keeps all that were closed after it began to.
+///
+/// # Errors
+/// What the kernel said; `EINVAL` when it did something else than it should.
+pub(super) fn closes_at_once() -> Result<bool, Errno> {
+    let socket_pair = || Socket::pair(Domain::UNIX, Type::STREAM, None);
+    let (_older_peer, older) = socket_pair().map_err(|error| Errno::of(&error))?;
+    let (peer, closed) = socket_pair().map_err(|error| Errno::of(&error))?;
+    is_released(&older, closed, peer)
+}
+
+fn is_released(older: &Socket, closed: Socket, mut peer: Socket) -> Result<bool, Errno> {
+    let mut ring = Ring::open(2, 4)?;
+    ring.register_files(2)?;
+    ring.set_file(0, older.as_raw_fd())?;
+    ring.set_file(1, closed.as_raw_fd())?;
+    // Now it is the table that keeps it open.
+    drop(closed);
+    push(&mut ring, &opcode::PollAdd::new(types::Fixed(0), libc::POLLIN as u32).build());
+    ring.try_enter(Pause::No)?;
+    push(&mut ring, &opcode::Close::new(types::Fixed(1)).build());
+    wait(&mut ring)?.outcome()?;
+    peer.set_read_timeout(Some(RELEASE_PATIENCE)).map_err(|error| Errno::of(&error))?;
+    loop {
+        match peer.read(&mut [0]) {
+            Ok(0) => return Ok(true),
+            Ok(_) => return Err(Errno::EINVAL),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(Errno::of(&error)),
+        }
+    }
 }
 
 fn wait(ring: &mut Ring) -> Result<Answer, Errno> {
@@ -111,5 +155,27 @@ mod tests {
         receives_again(false).unwrap();
         // No promise of every kernel: but it must answer.
         let _ = receives_again(true);
+    }
+
+    #[test]
+    fn what_the_kernel_does_differently_is_noticed() {
+        needs_io_uring!();
+        let mut ring = Ring::open(2, 4).unwrap();
+        let memory = Mapping::new(usize::from(BUFFERS) * BUFFER_LEN).unwrap();
+        // No buffers are registered, so none is used.
+        assert!(receive_twice(&mut ring, &memory, false).is_err());
+        std::mem::forget(memory);
+    }
+
+    #[test]
+    fn a_closed_socket_that_is_kept_open_is_noticed() {
+        needs_io_uring!();
+        let (_older_peer, older) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        let (peer, closed) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        let kept = closed.try_clone().unwrap();
+        assert_eq!(is_released(&older, closed, peer), Ok(false));
+        drop(kept);
+        // No promise of every kernel: but it must answer.
+        closes_at_once().unwrap();
     }
 }

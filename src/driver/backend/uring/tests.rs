@@ -39,6 +39,7 @@ const SCARCE: UringConfig = UringConfig {
     sockets_max: 256,
     head_room: 8,
     incremental: true,
+    prompt_close: false,
 };
 
 impl Rig {
