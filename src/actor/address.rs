@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use super::head::Head;
 use super::{Actor, Message, SendError, SendTo};
 use crate::executor::blame::user;
+use crate::executor::current::Look;
 use crate::executor::{Core, Demand, RawAddress, Refused, current, insist, post};
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
@@ -62,6 +63,7 @@ impl<A: Actor> Addr<A> {
     /// # Errors
     /// Hands the message back: [`SendError::Full`] when the mailbox, or the lane to its core, has no room,
     /// [`SendError::Stopped`] when the actor has ended.
+    #[inline]
     pub fn tell<M: SendTo<A>>(self, message: M) -> Result<(), SendError<M>> {
         tell::<A, M>(self.raw, message)
     }
@@ -105,11 +107,23 @@ impl<M: Message> Recipient<M> {
     }
 }
 
+#[inline]
 fn tell<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) -> Result<(), SendError<M>> {
-    current::with(|core| match core {
-        Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw, message),
-        from => tell_there::<A, M>(from, raw, message),
-    })
+    current::with_value::<Tell<A>, _>((raw, message))
+}
+
+struct Tell<A>(PhantomData<A>);
+
+impl<A: Actor, M: SendTo<A>> Look<(RawAddress, M)> for Tell<A> {
+    type Result = Result<(), SendError<M>>;
+
+    #[inline(always)]
+    fn look(from: Option<&Core>, (raw, message): (RawAddress, M)) -> Self::Result {
+        match from {
+            Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw, message),
+            from => tell_there::<A, M>(from, raw, message),
+        }
+    }
 }
 
 /// Kept out of line, so that what tells on its own core stays short.
@@ -125,7 +139,7 @@ fn tell_there<A: Actor, M: SendTo<A>>(
     })
 }
 
-#[inline]
+#[inline(always)]
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
     match core.cells.reach::<Head<A>>(raw.cell) {
         Some(head) => head.push(core, message, |message| user(|| M::accepted(message))),

@@ -18,6 +18,7 @@ impl<A: Actor> Head<A> {
     }
 
     /// Puts a message in. `wrap`, which is user code, runs only if there is room.
+    #[inline(always)]
     pub(crate) fn push<M>(
         &self,
         core: &Core,
@@ -41,6 +42,7 @@ impl<A: Actor> Head<A> {
         self.mailbox.pop_with(chunks, handle)
     }
 
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.mailbox.len() >= A::MAILBOX_CAPACITY as usize
     }

@@ -28,9 +28,9 @@ pub fn user<R>(call: impl FnOnce() -> R) -> R {
 /// Runs code of the runtime that code of a user has called. A panic ends the process, unless it comes out of [`user`].
 #[inline]
 pub fn runtime<R>(run: impl FnOnce() -> R) -> R {
-    let judge = Judge;
+    let judge = Judge::new();
     let result = run();
-    forget(judge);
+    judge.dismiss();
     result
 }
 
@@ -48,7 +48,24 @@ impl Drop for Blame {
     }
 }
 
-struct Judge;
+/// Code of the runtime that code of a user has called, from here until it is dismissed: what [`runtime`] runs, where that
+/// would be a closure too many.
+pub struct Judge(());
+
+impl Judge {
+    /// The runtime begins.
+    #[inline(always)]
+    #[must_use]
+    pub fn new() -> Judge {
+        Judge(())
+    }
+
+    /// There was no panic.
+    #[inline(always)]
+    pub fn dismiss(self) {
+        forget(self);
+    }
+}
 
 impl Drop for Judge {
     #[cold]

@@ -239,12 +239,14 @@ impl Cells {
         Some(slots.len() as u32 - 1)
     }
 
+    #[inline]
     fn slot(&self, index: u32) -> Option<&Slot> {
         // SAFETY: only `vacant` grows the vector, and no reference obtained here is alive then (invariant 3).
         let slots = unsafe { &*self.slots.get() };
         slots.get(index as usize)
     }
 
+    #[inline]
     fn occupied(&self, cell: Key) -> Option<&Slot> {
         self.slot(cell.index)
             .filter(|slot| slot.generation.get() == cell.generation && !slot.stored.get().is_null())
@@ -308,6 +310,7 @@ impl Cells {
         }
     }
 
+    #[inline]
     fn enqueue(&self, index: u32, slot: &Slot) {
         let flags = slot.flags.get();
         if flags & QUEUED != 0 {

@@ -161,17 +161,23 @@ impl<B: Backend> Executor<B> {
     /// envelopes for other cores visible.
     pub fn activate(&mut self) {
         /// Activations between two looks at the clock, which costs as much as a small activation.
-        const CHECK_EVERY: u32 = 16;
+        const CHECK_EVERY: u32 = 32;
         let core = self.core.clone();
         let deadline = core.now().after(core.config.turn_time);
+        let mut room = self.driver.room() / 2;
         for activation in 1..=core.config.turn_activations {
             if !core.run_next() {
                 break;
             }
-            if core.outbox_len() >= self.driver.room() / 2 {
+            if core.outbox_len() >= room {
                 self.submit_early(&core);
+                room = self.driver.room() / 2;
             }
-            if activation.is_multiple_of(CHECK_EVERY) && core.read_clock() >= deadline {
+            if activation.is_multiple_of(CHECK_EVERY) {
+                core.read_clock();
+            }
+            // Cells that run for long read the clock themselves.
+            if core.now() >= deadline {
                 break;
             }
         }

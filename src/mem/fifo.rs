@@ -59,6 +59,7 @@ impl ChunkPool {
         !self.free[class].get().is_null() || self.bytes.get() + CLASSES[class] <= self.bytes_max
     }
 
+    #[inline]
     fn take(&self, class: usize) -> Option<NonNull<Header>> {
         let chunk = match NonNull::new(self.free[class].get()) {
             Some(chunk) => {
@@ -90,6 +91,7 @@ impl ChunkPool {
     }
 
     /// Takes back a chunk that no queue holds any more.
+    #[inline]
     fn give(&self, chunk: NonNull<Header>) {
         // SAFETY: a chunk has a header, only ever shared (invariant 4).
         let header = unsafe { chunk.as_ref() };
@@ -178,11 +180,13 @@ impl<T> Fifo<T> {
 
     /// True if [`Fifo::push`] would succeed now.
     #[must_use]
+    #[inline]
     pub fn has_room(&self, pool: &ChunkPool) -> bool {
         self.tail_has_room() || pool.has_room(self.class_of_next())
     }
 
     /// Appends an entry; hands it back when the pool is exhausted.
+    #[inline]
     pub fn push(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
         if !self.tail_has_room() && !self.extend(pool) {
             return Err(value);
@@ -197,6 +201,7 @@ impl<T> Fifo<T> {
     }
 
     /// Takes the oldest entry.
+    #[inline]
     pub fn pop(&self, pool: &ChunkPool) -> Option<T> {
         self.pop_with(pool, |entry| entry)
     }
@@ -219,15 +224,18 @@ impl<T> Fifo<T> {
         Some(take(entry))
     }
 
+    #[inline]
     fn tail_has_room(&self) -> bool {
         // SAFETY: null, or a chunk of this queue (invariant 3), whose header is only ever shared (invariant 4).
         unsafe { self.tail.get().as_ref() }.is_some_and(|tail| self.written.get() < tail.entries.get())
     }
 
+    #[inline]
     fn class_of_next(&self) -> usize {
         if self.tail.get().is_null() { Self::FIRST } else { Self::NEXT }
     }
 
+    #[inline]
     fn extend(&self, pool: &ChunkPool) -> bool {
         let class = self.class_of_next();
         let Some(chunk) = pool.take(class) else { return false };
@@ -246,6 +254,7 @@ impl<T> Fifo<T> {
         true
     }
 
+    #[inline]
     fn drop_head(&self, pool: &ChunkPool, empty: bool) {
         let head = NonNull::new(self.head.get()).expect("a queue with entries has a head");
         // SAFETY: a chunk has a header, only ever shared (invariant 4).
@@ -259,6 +268,7 @@ impl<T> Fifo<T> {
         pool.give(head);
     }
 
+    #[inline]
     fn entry(chunk: *mut Header, index: u16) -> *mut T {
         let start = chunk.wrapping_add(1).cast::<T>();
         start.wrapping_add(index as usize)
