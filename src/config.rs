@@ -56,7 +56,9 @@ pub struct Config {
     pub submission_entries: u32,
     /// Entries in the completion queue: a power of two, at least as many. Default 4,096.
     pub completion_entries: u32,
-    /// Envelopes under way from one core to another. Default 1,024.
+    /// Places for messages under way from one core to another, of 32 bytes each: a message of up to 16 bytes takes up one,
+    /// one of up to 48 bytes two, and so on up to four; larger ones are boxed and take up one. A power of two, from 8 on.
+    /// Default 2,048.
     pub lane_capacity: u32,
     /// Envelopes under way to a core from threads outside of the system. Default 4,096.
     pub inbox_capacity: usize,
@@ -97,7 +99,7 @@ impl Default for Config {
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
             completion_entries: 4096,
-            lane_capacity: 1024,
+            lane_capacity: 2048,
             inbox_capacity: 4096,
             timers_max: 1 << 22,
             activation_messages: 64,
@@ -213,8 +215,8 @@ impl Config {
             (
                 "lane_capacity",
                 self.lane_capacity.into(),
-                self.lane_capacity.is_power_of_two() && (2..=1 << 20).contains(&self.lane_capacity),
-                "a power of two from 2 to 1,048,576",
+                self.lane_capacity.is_power_of_two() && (8..=1 << 20).contains(&self.lane_capacity),
+                "a power of two from 8 to 1,048,576",
             ),
             ("inbox_capacity", self.inbox_capacity as u64, self.inbox_capacity > 0, "at least 1"),
             ("timers_max", self.timers_max.into(), self.timers_max > 0, "at least 1"),

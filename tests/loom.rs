@@ -7,8 +7,8 @@ use std::sync::Mutex as Plain;
 
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
+use odeon::executor::SleepFlag;
 use odeon::executor::lane::{Receiver, Sender, lane};
-use odeon::executor::{CoreId, RawAddress, SleepFlag};
 use odeon::mem::Key;
 
 /// What was delivered or dropped. No part of the protocol, so loom does not look at it.
@@ -23,12 +23,10 @@ impl Drop for Noisy {
     }
 }
 
-fn target() -> RawAddress {
-    RawAddress::new(CoreId(0), Key { index: 0, generation: 0 })
-}
+const CELL: Key = Key { index: 0, generation: 0 };
 
 fn push(sender: &mut Sender, number: u32, log: &Log) -> bool {
-    let refused = sender.push(target(), |_, message: Noisy| drop(message), Noisy(number, Log::clone(log)));
+    let refused = sender.push(CELL, |_, message: Noisy| drop(message), Noisy(number, Log::clone(log)));
     // What is refused comes back and is no part of the log.
     refused.map_err(|mut message| message.1 = Log::default()).is_ok()
 }

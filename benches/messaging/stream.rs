@@ -30,7 +30,7 @@ impl Actor for Source {
 
     fn handle(&mut self, Grant(count): Grant, _: &mut Context<Self>) -> Flow {
         for item in 0..count {
-            self.sink.tell(Streamed::Item(item)).or_dead_letter();
+            self.sink.tell(Item(item)).or_dead_letter();
         }
         Flow::Continue
     }
@@ -47,16 +47,36 @@ struct Sink {
 }
 
 #[derive(Message)]
+struct From(Addr<Source>);
+
+/// Receive so many.
+#[derive(Message)]
+struct Start(u64);
+
+#[derive(Message)]
+struct Item(u64);
+
 enum Streamed {
-    From(Addr<Source>),
-    /// Receive so many.
-    Start(u64),
-    Item(u64),
+    From(From),
+    Start(Start),
+    Item(Item),
 }
 
-impl Accepts<Streamed> for Sink {
-    fn accept(message: Streamed) -> Streamed {
-        message
+impl Accepts<From> for Sink {
+    fn accept(message: From) -> Streamed {
+        Streamed::From(message)
+    }
+}
+
+impl Accepts<Start> for Sink {
+    fn accept(message: Start) -> Streamed {
+        Streamed::Start(message)
+    }
+}
+
+impl Accepts<Item> for Sink {
+    fn accept(message: Item) -> Streamed {
+        Streamed::Item(message)
     }
 }
 
@@ -65,13 +85,13 @@ impl Actor for Sink {
 
     fn handle(&mut self, message: Streamed, _: &mut Context<Self>) -> Flow {
         match message {
-            Streamed::From(source) => self.source = Some(source),
-            Streamed::Start(wanted) => {
+            Streamed::From(From(source)) => self.source = Some(source),
+            Streamed::Start(Start(wanted)) => {
                 (self.granted, self.wanted, self.received) = (0, wanted, 0);
                 self.started = now();
                 self.grant(WINDOW);
             }
-            Streamed::Item(item) => {
+            Streamed::Item(Item(item)) => {
                 self.sum = self.sum.wrapping_add(item);
                 self.received += 1;
                 if self.received == self.wanted {
@@ -103,9 +123,9 @@ pub(crate) fn stream_cross_core() -> f64 {
     let sink = Sink { source: None, granted: 0, wanted: 0, received: 0, sum: 0, started: Time::ZERO, report };
     let sink = system.spawn_on(0, sink).expect("there is room for a sink");
     let source = system.spawn_on(1, Source { sink }).expect("there is room for a source");
-    sink.tell(Streamed::From(source)).or_dead_letter();
+    sink.tell(From(source)).or_dead_letter();
     median(41, || {
-        sink.tell(Streamed::Start(MESSAGES)).or_dead_letter();
+        sink.tell(Start(MESSAGES)).or_dead_letter();
         ends.recv().expect("every message arrives") / MESSAGES as f64
     })
 }

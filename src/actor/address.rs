@@ -11,6 +11,7 @@ use super::{Actor, Message, SendError, SendTo};
 use crate::executor::blame::user;
 use crate::executor::current::Look;
 use crate::executor::{Core, Demand, RawAddress, Refused, current, insist, post};
+use crate::mem::Key;
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
 /// nothing alive, and never reaches another actor than the one it was made for. It may be kept for ever: once the actor has
@@ -58,7 +59,7 @@ impl<A: Actor> Addr<A> {
     /// Messages from one actor to another arrive in the order in which they were sent.
     ///
     /// **Costs** no allocation, and no system call but one to wake a core that sleeps. To another core, a message of more
-    /// than 96 bytes is boxed.
+    /// than 112 bytes is boxed.
     ///
     /// # Errors
     /// Hands the message back: [`SendError::Full`] when the mailbox, or the lane to its core, has no room,
@@ -120,14 +121,13 @@ impl<A: Actor, M: SendTo<A>> Look<(RawAddress, M)> for Tell<A> {
     #[inline(always)]
     fn look(from: Option<&Core>, (raw, message): (RawAddress, M)) -> Self::Result {
         match from {
-            Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw, message),
+            Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw.cell, message),
             from => tell_there::<A, M>(from, raw, message),
         }
     }
 }
 
-/// Kept out of line, so that what tells on its own core stays short.
-#[inline(never)]
+#[inline(always)]
 fn tell_there<A: Actor, M: SendTo<A>>(
     from: Option<&Core>,
     raw: RawAddress,
@@ -140,18 +140,18 @@ fn tell_there<A: Actor, M: SendTo<A>>(
 }
 
 #[inline(always)]
-fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, raw: RawAddress, message: M) -> Result<(), SendError<M>> {
-    match core.cells.reach::<Head<A>>(raw.cell) {
+fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, cell: Key, message: M) -> Result<(), SendError<M>> {
+    match core.cells.reach::<Head<A>>(cell) {
         Some(head) => head.push(core, message, |message| user(|| M::accepted(message))),
         None => Err(SendError::Stopped(message)),
     }
 }
 
 /// A message arrives from another core or thread. What the mailbox refuses is a dead letter.
-fn arrive<A: Actor, M: SendTo<A>>(raw: RawAddress, message: M) {
+fn arrive<A: Actor, M: SendTo<A>>(cell: Key, message: M) {
     current::with(|core| {
         let Some(core) = core else { return };
-        if let Err(error) = tell_here::<A, M>(core, raw, message) {
+        if let Err(error) = tell_here::<A, M>(core, cell, message) {
             core.counters.dead_letter(error.reason());
             core.drop_contained(error);
         }
@@ -168,12 +168,12 @@ fn demand(raw: RawAddress, demand: Demand) {
     });
 }
 
-fn arrive_stop(raw: RawAddress, (): ()) {
-    current::with(|core| core.is_some_and(|core| core.demand(raw.cell, Demand::Stop)));
+fn arrive_stop(cell: Key, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.demand(cell, Demand::Stop)));
 }
 
-fn arrive_abort(raw: RawAddress, (): ()) {
-    current::with(|core| core.is_some_and(|core| core.demand(raw.cell, Demand::Abort)));
+fn arrive_abort(cell: Key, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.demand(cell, Demand::Abort)));
 }
 
 impl<A> Clone for Addr<A> {

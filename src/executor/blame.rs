@@ -28,7 +28,7 @@ pub fn user<R>(call: impl FnOnce() -> R) -> R {
 /// Runs code of the runtime that code of a user has called. A panic ends the process, unless it comes out of [`user`].
 #[inline]
 pub fn runtime<R>(run: impl FnOnce() -> R) -> R {
-    let judge = Judge::new();
+    let judge = Judge::begin();
     let result = run();
     judge.dismiss();
     result
@@ -56,7 +56,7 @@ impl Judge {
     /// The runtime begins.
     #[inline(always)]
     #[must_use]
-    pub fn new() -> Judge {
+    pub fn begin() -> Judge {
         Judge(())
     }
 

@@ -56,7 +56,7 @@ pub fn with_value<L: Look<T>, T>(value: T) -> L::Result {
     let core = CURRENT.get();
     // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
     let core = unsafe { core.as_ref() };
-    let judge = blame::Judge::new();
+    let judge = blame::Judge::begin();
     let result = L::look(core, value);
     judge.dismiss();
     result

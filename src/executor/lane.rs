@@ -2,29 +2,36 @@
 //!
 //! Knows: slots, what has been published, what has been taken. Must not know what a message is for, nor who sleeps.
 //!
-//! `head ≤ published tail ≤ tail ≤ head + capacity`, all counted since the start, and wrapping. Each side keeps its own
-//! count, and what it saw last of the other's: a push normally touches no line that the other core writes to.
+//! A message takes up as many places in a row as it needs; where too few are left before the end of the ring, they are
+//! filled with nothing. `head ≤ published tail ≤ tail ≤ head + capacity`, all counted in places since the start, and
+//! wrapping. Each side keeps its own count, and what it saw last of the other's: a push normally touches no line that the other core writes to.
 //!
 //! Invariants:
-//! 1. The slots from `head` to `tail` are full, the others are not. Only the sender moves `tail`, only the consumer moves
-//!    `head`.
-//! 2. The sender writes to the slot at `tail` only, and only when it has seen a `head` that makes it free. It has seen
-//!    that through an acquiring load of what the consumer released after its last read of the slot.
-//! 3. The consumer reads slots below the published `tail` only, which it has loaded, acquiring, after the sender had
-//!    released it with the slots filled.
+//! 1. From `head` to `tail` lie records, one behind the other, each full or filling places, none across the end of the ring.
+//!    Only the sender moves `tail`, only the consumer moves `head`.
+//! 2. The sender writes to places from `tail` on only, and only when it has seen a `head` that makes them free. It has seen
+//!    that through an acquiring load of what the consumer released after its last read of the places.
+//! 3. The consumer reads places below the published `tail` only, which it has loaded, acquiring, after the sender had
+//!    released it with the records filled.
 //! 4. The consumer is the [`Receiver`], and once both ends are gone the ring itself, when it is dropped.
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::RawAddress;
-use super::envelope::{End, Slot};
+use super::envelope::{self, Arrive, End, Header, PLACE_BYTES, PLACES_MAX, places};
+use crate::mem::Key;
 use crate::sys::sync::{Arc, AtomicBool, AtomicUsize, Ordering, Padded, UnsafeCell};
 
-/// One slot, on a pair of cache lines of its own.
-#[repr(align(128))]
-struct Place(UnsafeCell<Slot>);
+/// Places that are made visible, and given back, while more follow: so that two cores that are both busy work at the same
+/// time.
+const GROUP: usize = if cfg!(loom) { 2 } else { 32 };
+
+/// Memory for a part of a record, or all of it. Numbers of 16 bytes, for the alignment.
+type Bytes = MaybeUninit<[u128; PLACE_BYTES / 16]>;
+
+struct Place(UnsafeCell<Bytes>);
 
 struct Ring {
     /// A power of two of them.
@@ -37,16 +44,43 @@ struct Ring {
     tail: Padded<AtomicUsize>,
 }
 
-// SAFETY: a slot is reached from one thread at a time, with a release and an acquire in between (invariants 1 to 4), and
+// SAFETY: a place is reached from one thread at a time, with a release and an acquire in between (invariants 1 to 4), and
 // what it holds is `Send`. Everything else in a ring is atomic or never changes.
 unsafe impl Sync for Ring {}
-// SAFETY: what the slots hold is `Send`; everything else is plain data.
+// SAFETY: what the places hold is `Send`; everything else is plain data.
 unsafe impl Send for Ring {}
 
 impl Ring {
+    /// Places from here to the end of the ring.
     #[inline]
-    fn slot(&self, at: usize) -> &UnsafeCell<Slot> {
-        &self.places[at & (self.places.len() - 1)].0
+    fn to_end(&self, at: usize) -> usize {
+        self.places.len() - self.index(at)
+    }
+
+    #[inline]
+    fn index(&self, at: usize) -> usize {
+        at & (self.places.len() - 1)
+    }
+
+    /// Lends the record that begins here for writing.
+    #[inline]
+    fn write<R>(&self, at: usize, access: impl FnOnce(*mut Header) -> R) -> R {
+        let index = self.index(at);
+        self.places[index].0.with_mut(|place| access(self.record(index, place).cast_mut()))
+    }
+
+    /// Lends the record that begins here for reading.
+    #[inline]
+    fn read<R>(&self, at: usize, access: impl FnOnce(*const Header) -> R) -> R {
+        let index = self.index(at);
+        self.places[index].0.with(|place| access(self.record(index, place)))
+    }
+
+    /// A pointer to a place that is good for the places behind it as well. In a model of threads there are none of those,
+    /// and places do not lie next to each other.
+    #[inline]
+    fn record(&self, index: usize, place: *const Bytes) -> *const Header {
+        if cfg!(loom) { place.cast() } else { self.places.as_ptr().wrapping_add(index).cast() }
     }
 
     /// Drops what lies between `head` and `tail`, and moves `head`. A message that panics when it is dropped is done
@@ -57,12 +91,10 @@ impl Ring {
     unsafe fn drop_unread(&self, head: usize, tail: usize) {
         let mut at = head;
         while at != tail {
-            let slot = self.slot(at);
-            at = at.wrapping_add(1);
             let take = || {
-                slot.with(|slot| {
-                    // SAFETY: the slot is full (invariant 1), and left behind: `at` has moved on.
-                    unsafe { Slot::take(slot, End::Drop) }
+                self.read(at, |record| {
+                    // SAFETY: a record of the ring (invariant 1), left behind as `at` moves on.
+                    unsafe { envelope::take(record, End::Drop, &mut at) }
                 });
             };
             if let Err(thrown) = catch_unwind(AssertUnwindSafe(take)) {
@@ -71,7 +103,7 @@ impl Ring {
                 std::mem::forget(again);
             }
         }
-        // Releases the slots to the sender: they have been read.
+        // Releases the places to the sender: they have been read.
         self.head.0.store(tail, Ordering::Release);
     }
 }
@@ -86,73 +118,97 @@ impl Drop for Ring {
     }
 }
 
-/// A lane that holds at least `capacity` messages.
+/// A lane of at least `capacity` places: a message takes up one for every 32 bytes of itself and 16 more.
 ///
-/// **Costs** 128 bytes per message of the capacity, rounded up to a power of two; the memory is first touched when it is
-/// first used.
+/// **Costs** 32 bytes per place, of which there is a power of two, and never too few for the largest message; the memory is
+/// first touched when it is first used.
 #[must_use]
 pub fn lane(capacity: usize) -> (Sender, Receiver) {
-    let places = (0..capacity.next_power_of_two()).map(|_| Place(UnsafeCell::new(Slot::empty()))).collect();
+    let capacity = capacity.max(2 * PLACES_MAX).next_power_of_two();
+    let places = (0..capacity).map(|_| Place(UnsafeCell::new(MaybeUninit::uninit()))).collect();
     let head = Padded(AtomicUsize::new(0));
     let tail = Padded(AtomicUsize::new(0));
     let ring = Arc::new(Ring { places, closed: AtomicBool::new(false), head, tail });
-    let sender = Sender { ring: Arc::clone(&ring), tail: 0, published: 0, head_seen: 0, closed: false };
-    (sender, Receiver { ring, head: 0, tail_seen: 0 })
+    let sender =
+        Sender { ring: Arc::clone(&ring), tail: 0, published: 0, announced: 0, head_seen: 0, closed: false };
+    (sender, Receiver { ring, head: 0 })
 }
 
 /// The end of a lane that fills it.
 ///
 /// Dropping it publishes what was pushed. If the other end is gone, it drops what that has left: then, code of the
 /// messages' types runs.
+#[repr(align(128))]
 pub struct Sender {
     ring: Arc<Ring>,
     tail: usize,
+    /// The tail, as the other side sees it.
     published: usize,
+    /// The tail when [`Sender::publish`] was last called.
+    announced: usize,
     /// The head, when it was last looked at.
     head_seen: usize,
     closed: bool,
 }
 
 impl Sender {
-    /// Puts a message into the lane, for `deliver` to be called with on the other side. It is not seen there before
-    /// [`Sender::publish`].
+    /// Puts a message into the lane, for `arrive` to be called with on the other side. It may be seen there at once, and
+    /// is certain to be after [`Sender::publish`].
     ///
-    /// **Costs** a write of 32 bytes and the message, in place; touches nothing that the other core writes, unless the
+    /// **Costs** a write of 16 bytes and the message, in place; touches nothing that the other core writes, unless the
     /// lane seems full. An allocation if the message is not inline, see [`is_inline`](super::is_inline).
     ///
     /// # Errors
     /// The message, when the lane is full or its other end is gone.
-    #[inline]
+    #[inline(always)]
     pub fn push<M: Send + 'static>(
         &mut self,
-        target: RawAddress,
-        deliver: fn(RawAddress, M),
+        cell: Key,
+        arrive: impl Arrive<M>,
         message: M,
     ) -> Result<(), M> {
-        if !self.has_room() {
+        let wanted = places::<M>();
+        let to_end = self.ring.to_end(self.tail);
+        let unused = if wanted > to_end { to_end } else { 0 };
+        if !self.has_room(unused + wanted) {
             return Err(message);
         }
-        self.ring.slot(self.tail).with_mut(|slot| {
-            // SAFETY: the slot at the tail is free, and nobody else looks at it (invariants 1 and 2).
-            let slot = unsafe { &mut *slot };
-            slot.fill(target, deliver, message);
+        if unused > 0 {
+            self.ring.write(self.tail, |record| {
+                // SAFETY: the place at the tail is free, and nobody else looks at it (invariants 1 and 2).
+                unsafe { envelope::fill_places(record, unused) }
+            });
+            self.tail = self.tail.wrapping_add(unused);
+        }
+        self.ring.write(self.tail, |record| {
+            // SAFETY: as many places as such a message needs are free behind the tail, in a row, and nobody else looks at
+            // them (invariants 1 and 2).
+            unsafe { envelope::fill(record, cell, arrive, message) }
         });
-        self.tail = self.tail.wrapping_add(1);
+        self.tail = self.tail.wrapping_add(wanted);
+        if self.tail.wrapping_sub(self.published) >= GROUP {
+            self.show();
+        }
         Ok(())
     }
 
-    /// Makes everything pushed visible to the other side. True if there was anything, and anybody: then its core may have
-    /// to be woken. Every turn, for every lane that was pushed to.
+    fn show(&mut self) {
+        self.published = self.tail;
+        // Release: who sees this tail sees the records below it.
+        self.ring.tail.0.store(self.tail, Ordering::Release);
+    }
+
+    /// Makes everything pushed visible to the other side. True if anything was pushed since the last time, and there is
+    /// anybody: then its core may have to be woken. Every turn, for every lane that was pushed to.
     ///
     /// **Costs** one store, and a look at a line that is hardly ever written.
     #[inline]
     pub fn publish(&mut self) -> bool {
-        if self.tail == self.published {
+        if self.tail == self.announced {
             return false;
         }
-        self.published = self.tail;
-        // Release: who sees this tail sees the slots below it filled.
-        self.ring.tail.0.store(self.tail, Ordering::Release);
+        self.announced = self.tail;
+        self.show();
         self.look_for_end();
         !self.closed
     }
@@ -165,14 +221,14 @@ impl Sender {
     }
 
     #[inline]
-    fn has_room(&mut self) -> bool {
-        let capacity = self.ring.places.len();
-        if self.tail.wrapping_sub(self.head_seen) == capacity {
-            // Acquire: the consumer has read the slots below this head.
+    fn has_room(&mut self, places: usize) -> bool {
+        let used_max = self.ring.places.len() - places;
+        if self.tail.wrapping_sub(self.head_seen) > used_max {
+            // Acquire: the consumer has read what lay below this head.
             self.head_seen = self.ring.head.0.load(Ordering::Acquire);
             self.look_for_end();
         }
-        !self.closed && self.tail.wrapping_sub(self.head_seen) < capacity
+        !self.closed && self.tail.wrapping_sub(self.head_seen) <= used_max
     }
 
     #[inline]
@@ -198,42 +254,32 @@ impl fmt::Debug for Sender {
 /// The end of a lane that empties it.
 ///
 /// Dropping it drops the messages that have been published, and tells the sender.
+#[repr(align(128))]
 pub struct Receiver {
     ring: Arc<Ring>,
     head: usize,
-    /// The tail, when it was last looked at.
-    tail_seen: usize,
 }
 
 impl Receiver {
     /// Takes messages out in the order in which they were pushed, at most `limit` of them, and hands each to the function
     /// that came with it. Answers how many. What is published meanwhile waits for the next call.
     ///
-    /// Their slots go back to the sender together, at the end.
+    /// Their places go back to the sender in groups.
     ///
     /// # Panics
     /// When such a function does. Its message has left the lane, those behind it are still there.
     #[inline]
     pub fn deliver(&mut self, limit: usize) -> usize {
-        if self.tail_seen.wrapping_sub(self.head) < limit {
-            // Acquire: the slots below this tail are full.
-            self.tail_seen = self.ring.tail.0.load(Ordering::Acquire);
-        }
-        let count = self.tail_seen.wrapping_sub(self.head).min(limit);
-        if count == 0 {
+        // Acquire: below this tail lie records.
+        let tail = self.ring.tail.0.load(Ordering::Acquire);
+        if tail == self.head {
             return 0;
         }
-        let batch = Batch(self);
-        for _ in 0..count {
-            let slot = batch.0.ring.slot(batch.0.head);
-            batch.0.head = batch.0.head.wrapping_add(1);
-            slot.with(|slot| {
-                // SAFETY: the slot is below the published tail, so it is full and not written to (invariant 3); the head
-                // has moved on, so it is not taken again, and is released only when the batch ends.
-                unsafe { Slot::take(slot, End::Deliver) }
-            });
+        let mut batch = Batch { released: self.head, receiver: self };
+        let mut count = 0;
+        while batch.receiver.head != tail && count < limit {
+            count += usize::from(batch.take());
         }
-        drop(batch);
         count
     }
 
@@ -247,7 +293,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // Acquire: the slots below this tail are full.
+        // Acquire: below this tail lie records.
         let tail = self.ring.tail.0.load(Ordering::Acquire);
         // SAFETY: the receiver is the consumer, and has just acquired this tail.
         unsafe { self.ring.drop_unread(self.head, tail) };
@@ -258,18 +304,43 @@ impl Drop for Receiver {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Receiver { head, tail_seen, .. } = self;
-        write!(out, "Receiver {{ head: {head}, tail_seen: {tail_seen} }}")
+        write!(out, "Receiver {{ head: {} }}", self.head)
     }
 }
 
-/// Gives the slots of a batch back when it ends, also when it ends in a panic.
-struct Batch<'a>(&'a mut Receiver);
+/// Gives the places of a batch back when it ends, also when it ends in a panic.
+struct Batch<'a> {
+    receiver: &'a mut Receiver,
+    /// The head, as the other side sees it.
+    released: usize,
+}
+
+impl Batch<'_> {
+    /// Takes the next record; false if there was no message in it.
+    #[inline]
+    fn take(&mut self) -> bool {
+        let Receiver { ring, head } = &mut *self.receiver;
+        let message = ring.read(*head, |record| {
+            // SAFETY: a record below the published tail, so it is not written to (invariant 3); the head moves on before
+            // anything else runs, so it is not taken again.
+            unsafe { envelope::take(record, End::Deliver, head) }
+        });
+        if self.receiver.head.wrapping_sub(self.released) >= GROUP {
+            self.release();
+        }
+        message
+    }
+
+    fn release(&mut self) {
+        self.released = self.receiver.head;
+        // Release: the sender may write to the places below this head, which have been read.
+        self.receiver.ring.head.0.store(self.released, Ordering::Release);
+    }
+}
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        // Release: the sender may write to the slots below this head, which have been read.
-        self.0.ring.head.0.store(self.0.head, Ordering::Release);
+        self.release();
     }
 }
 
@@ -279,13 +350,11 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::executor::CoreId;
-    use crate::mem::Key;
 
     type Log = std::sync::Arc<Mutex<Vec<u64>>>;
 
-    fn target(slot: u32) -> RawAddress {
-        RawAddress::new(CoreId(0), Key { index: slot, generation: 0 })
+    fn cell(index: u32) -> Key {
+        Key { index, generation: 0 }
     }
 
     /// Notes its number when it is dropped.
@@ -297,12 +366,12 @@ mod tests {
         }
     }
 
-    fn note(target: RawAddress, message: Noisy) {
-        assert_eq!(u64::from(target.cell.index), message.0);
+    fn note(cell: Key, message: Noisy) {
+        assert_eq!(u64::from(cell.index), message.0);
     }
 
     fn push(sender: &mut Sender, number: u64, log: &Log) -> bool {
-        let refused = sender.push(target(number as u32), note, Noisy(number, Log::clone(log)));
+        let refused = sender.push(cell(number as u32), note, Noisy(number, Log::clone(log)));
         // What is refused comes back and is no part of the log.
         refused.map_err(|mut message| message.1 = Log::default()).is_ok()
     }
@@ -310,61 +379,82 @@ mod tests {
     #[test]
     fn a_push_is_seen_when_it_is_published_and_in_order() {
         let log = Log::default();
-        let (mut sender, mut receiver) = lane(4);
+        let (mut sender, mut receiver) = lane(8);
         assert!(!sender.publish());
-        assert!((0..4).all(|number| push(&mut sender, number, &log)));
+        assert!((0..8).all(|number| push(&mut sender, number, &log)));
         assert!(receiver.is_empty());
         assert_eq!(receiver.deliver(9), 0);
         assert!(sender.publish());
         assert!(!sender.publish());
         assert!(!receiver.is_empty());
-        assert!(!push(&mut sender, 4, &log));
-        assert_eq!(receiver.deliver(3), 3);
-        assert!(push(&mut sender, 4, &log));
+        assert!(!push(&mut sender, 8, &log));
+        assert_eq!(receiver.deliver(7), 7);
+        assert!(push(&mut sender, 8, &log));
         sender.publish();
         assert_eq!(receiver.deliver(9), 2);
         assert!(receiver.is_empty());
-        assert_eq!(*log.lock().unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(*log.lock().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_long_row_is_seen_and_given_back_in_groups() {
+        let log = Log::default();
+        let (mut sender, mut receiver) = lane(4 * GROUP);
+        let group = GROUP as u64;
+        assert!((0..2 * group + 1).all(|number| push(&mut sender, number, &log)));
+        assert_eq!(receiver.deliver(usize::MAX), 2 * GROUP, "the last one is not published");
+        assert!(sender.publish(), "whoever sleeps must be woken, though nearly all has been seen");
+        assert_eq!(receiver.deliver(usize::MAX), 1);
+        for _ in 0..2 * group {
+            let looks = |_, (ring, log): (Arc<Ring>, Log)| {
+                log.lock().unwrap().push(ring.head.0.load(Ordering::Relaxed) as u64);
+            };
+            assert!(sender.push(cell(0), looks, (Arc::clone(&receiver.ring), Log::clone(&log))).is_ok());
+        }
+        log.lock().unwrap().clear();
+        receiver.deliver(usize::MAX);
+        let start = 2 * group + 1;
+        let seen = [[start; GROUP], [start + group; GROUP]].concat();
+        assert_eq!(*log.lock().unwrap(), seen);
     }
 
     #[test]
     fn counts_wrap() {
         let log = Log::default();
-        let (mut sender, mut receiver) = lane(2);
-        let near = usize::MAX - 2;
+        let (mut sender, mut receiver) = lane(8);
+        let near = usize::MAX - 10;
         sender.ring.head.0.store(near, Ordering::Relaxed);
         sender.ring.tail.0.store(near, Ordering::Relaxed);
-        (sender.tail, sender.published, sender.head_seen) = (near, near, near);
-        (receiver.head, receiver.tail_seen) = (near, near);
-        for number in 0..6 {
+        (sender.tail, sender.published, sender.announced, sender.head_seen) = (near, near, near, near);
+        receiver.head = near;
+        for number in 0..24 {
             assert!(push(&mut sender, number, &log));
-            if number % 2 == 1 {
-                assert!(!push(&mut sender, 9, &log));
+            if number % 8 == 7 {
+                assert!(!push(&mut sender, 99, &log));
                 assert!(sender.publish());
-                assert_eq!(receiver.deliver(usize::MAX), 2);
+                assert_eq!(receiver.deliver(usize::MAX), 8);
             }
         }
-        assert_eq!(*log.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+        assert!((0..24).eq(log.lock().unwrap().iter().copied()));
     }
 
     #[test]
     fn a_panic_on_delivery_costs_its_own_message_only() {
         let log = Log::default();
-        let (mut sender, mut receiver) = lane(4);
+        let (mut sender, mut receiver) = lane(8);
         push(&mut sender, 0, &log);
         let planned = |_, _: Noisy| panic!("as planned");
-        assert!(sender.push(target(1), planned, Noisy(1, Log::clone(&log))).is_ok());
-        push(&mut sender, 2, &log);
-        push(&mut sender, 3, &log);
+        assert!(sender.push(cell(1), planned, Noisy(1, Log::clone(&log))).is_ok());
+        assert!((2..8).all(|number| push(&mut sender, number, &log)));
         sender.publish();
         assert!(catch_unwind(AssertUnwindSafe(|| receiver.deliver(9))).is_err());
         assert_eq!(*log.lock().unwrap(), [0, 1]);
-        assert!(push(&mut sender, 4, &log), "the slot of the one that panicked is free");
-        assert!(push(&mut sender, 5, &log));
-        assert!(!push(&mut sender, 6, &log));
+        assert!(push(&mut sender, 8, &log), "the place of the one that panicked is free");
+        assert!(push(&mut sender, 9, &log));
+        assert!(!push(&mut sender, 10, &log));
         sender.publish();
-        assert_eq!(receiver.deliver(9), 4);
-        assert_eq!(*log.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(receiver.deliver(9), 8);
+        assert!((0..10).eq(log.lock().unwrap().iter().copied()));
     }
 
     #[test]
@@ -400,12 +490,12 @@ mod tests {
     #[test]
     fn a_full_lane_whose_receiver_goes_is_noticed() {
         let log = Log::default();
-        let (mut sender, receiver) = lane(1);
-        push(&mut sender, 0, &log);
+        let (mut sender, receiver) = lane(8);
+        assert!((0..8).all(|number| push(&mut sender, number, &log)));
         sender.publish();
-        assert!(!push(&mut sender, 1, &log));
+        assert!(!push(&mut sender, 8, &log));
         drop(receiver);
-        assert!(!push(&mut sender, 1, &log));
+        assert!(!push(&mut sender, 8, &log));
         assert!(sender.is_closed());
     }
 
@@ -420,7 +510,7 @@ mod tests {
         let log = Log::default();
         let (mut sender, receiver) = lane(4);
         for number in 0..3 {
-            let pushed = sender.push(target(0), |_, _: Bad| {}, Bad(Noisy(number, Log::clone(&log))));
+            let pushed = sender.push(cell(0), |_, _: Bad| {}, Bad(Noisy(number, Log::clone(&log))));
             assert!(pushed.is_ok());
         }
         sender.publish();
@@ -428,14 +518,54 @@ mod tests {
         assert_eq!(*log.lock().unwrap(), [0, 1, 2]);
     }
 
+    /// Pushes and takes messages of this size alone, so many times that they come to lie at every place of the ring.
+    fn check_size<const SIZE: usize>(expected_places: usize) {
+        assert_eq!(places::<[u8; SIZE]>(), expected_places);
+        let whole = |cell: Key, bytes: [u8; SIZE]| assert_eq!(bytes, [cell.index as u8; SIZE]);
+        let (mut sender, mut receiver) = lane(1);
+        for number in 0..40 {
+            assert!(sender.push(cell(number), |_, ()| {}, ()).is_ok());
+            assert!(sender.push(cell(number), whole, [number as u8; SIZE]).is_ok(), "round {number}");
+            sender.publish();
+            assert_eq!(receiver.deliver(if number % 2 == 0 { 2 } else { usize::MAX }), 2);
+        }
+    }
+
     #[test]
-    fn large_messages_arrive_whole() {
-        let (mut sender, mut receiver) = lane(4);
-        assert!(sender.push(target(0), |_, small: [u8; 96]| assert_eq!(small[95], 1), [1; 96]).is_ok());
-        assert!(sender.push(target(0), |_, large: [u8; 200]| assert_eq!(large[199], 2), [2; 200]).is_ok());
-        assert!(sender.push(target(0), |_, _: [u8; 200]| {}, [2; 200]).is_ok());
-        sender.publish();
-        assert_eq!(receiver.deliver(2), 2);
+    fn messages_of_any_size_fit_into_the_smallest_lane_and_arrive_whole() {
+        check_size::<0>(1);
+        check_size::<16>(1);
+        check_size::<17>(2);
+        check_size::<48>(2);
+        check_size::<80>(3);
+        check_size::<81>(4);
+        check_size::<112>(4);
+        check_size::<113>(1);
+        check_size::<4096>(1);
+    }
+
+    #[test]
+    fn messages_of_all_sizes_that_are_not_taken_are_dropped_with_the_lane() {
+        let counted = Arc::new(());
+        for rest in 0..8 {
+            let (mut sender, mut receiver) = lane(16);
+            let one = || Arc::clone(&counted);
+            for number in 0..rest + 6 {
+                let pushed = match number % 3 {
+                    0 => sender.push(cell(0), |_, _| {}, one()).is_ok(),
+                    1 => sender.push(cell(0), |_, _| {}, (one(), [0_u64; 4])).is_ok(),
+                    _ => sender.push(cell(0), |_, _| {}, (one(), [0_u64; 60])).is_ok(),
+                };
+                assert!(pushed);
+                sender.publish();
+                if number < rest {
+                    receiver.deliver(1);
+                }
+            }
+            assert_eq!(Arc::strong_count(&counted), 1 + 6);
+            drop((receiver, sender));
+            assert_eq!(Arc::strong_count(&counted), 1);
+        }
     }
 
     #[test]

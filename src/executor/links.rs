@@ -2,6 +2,7 @@
 //!
 //! Knows: lanes, inboxes, who sleeps. Must not know what an envelope is for.
 
+use std::any::TypeId;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::address::{CoreId, RawAddress};
 use super::core::Core;
 use super::counters::DeadReason;
 use super::directory::{self, Port};
-use super::envelope::Envelope;
+use super::envelope::{Arrive, Envelope};
 use super::lane;
 
 /// Why a message did not leave; it is handed back.
@@ -42,7 +43,7 @@ pub struct Links {
     /// What found no room and must not be lost, with the core that it is for. Few: stops, and words to listeners.
     /// By whom it is for and what delivers it: the same word to the same cell waits once, so there are never more than a
     /// few for each cell.
-    overdue: RefCell<BTreeMap<(RawAddress, usize), Envelope>>,
+    overdue: RefCell<BTreeMap<(RawAddress, TypeId), Envelope>>,
 }
 
 impl Links {
@@ -105,17 +106,17 @@ impl Links {
 
 /// Sends what must not be lost to any core that has not ended. A core that finds no room tries again every turn; a thread
 /// that runs none waits for room.
-pub fn insist<M: Send + 'static>(
+pub fn insist<M: Send + 'static, F: Arrive<M>>(
     from: Option<&Core>,
     target: RawAddress,
-    deliver: fn(RawAddress, M),
+    arrive: F,
     message: M,
 ) {
     let mut message = message;
-    while let Err(Refused::Full(back)) = post(from, target, deliver, message) {
+    while let Err(Refused::Full(back)) = post(from, target, arrive, message) {
         if let Some(core) = from {
-            let envelope = Envelope::new(target, deliver, back);
-            core.links.overdue.borrow_mut().insert((target, deliver as usize), envelope);
+            let envelope = Envelope::new(target.cell, arrive, back);
+            core.links.overdue.borrow_mut().insert((target, TypeId::of::<F>()), envelope);
             return;
         }
         message = back;
@@ -127,17 +128,21 @@ pub fn insist<M: Send + 'static>(
 ///
 /// # Errors
 /// Hands the message back when there is no room on the way, or the core has ended.
+///
+/// Inlined as a whole, but for the inbox: a message that went through memory on its way into a lane would be read back
+/// with loads wider than the stores before them, and such a load waits for all stores to lines that the other core has.
+#[inline(always)]
 pub fn post<M: Send + 'static>(
     from: Option<&Core>,
     target: RawAddress,
-    deliver: fn(RawAddress, M),
+    arrive: impl Arrive<M>,
     message: M,
 ) -> Result<(), Refused<M>> {
     if let Some(links) = from.map(|core| &core.links)
         && let Some(way) = links.way(target.core)
     {
         let mut lane = way.lane.borrow_mut();
-        return match lane.push(target, deliver, message) {
+        return match lane.push(target.cell, arrive, message) {
             Ok(()) => {
                 way.pushed.set(true);
                 links.pushed.set(true);
@@ -147,8 +152,17 @@ pub fn post<M: Send + 'static>(
             Err(message) => Err(Refused::Full(message)),
         };
     }
+    post_to_inbox(target, arrive, message)
+}
+
+#[inline(never)]
+fn post_to_inbox<M: Send + 'static>(
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+) -> Result<(), Refused<M>> {
     let Some(port) = directory::port(target.core) else { return Err(Refused::Gone(message)) };
-    Envelope::send(&port.inbox, target, deliver, message).map_err(|refused| match refused {
+    Envelope::send(&port.inbox, target.cell, arrive, message).map_err(|refused| match refused {
         TrySendError::Full(message) => Refused::Full(message),
         TrySendError::Disconnected(message) => Refused::Gone(message),
     })?;

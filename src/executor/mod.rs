@@ -23,7 +23,7 @@ pub use address::{CoreId, RawAddress, token};
 pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Reached};
 pub use core::{Budget, Core, Ending};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};
-pub use envelope::{Envelope, INLINE_BYTES, is_inline};
+pub use envelope::{Arrive, Envelope, INLINE_BYTES, is_inline};
 pub use links::{Arrivals, Links, Refused, insist, post};
 pub use notice::Notice;
 pub use output::Output;

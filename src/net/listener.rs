@@ -16,6 +16,7 @@ use crate::driver::{Event, Op, SocketId};
 use crate::executor::{
     Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, TimerKey, current, insist,
 };
+use crate::mem::Key;
 use crate::sys::{Errno, warn};
 
 /// Timer kind: accept again.
@@ -86,14 +87,14 @@ impl Shared {
 fn tell_waiters(waiters: Vec<RawAddress>) {
     for listener in waiters {
         current::with(|core| match core {
-            Some(core) if core.id == listener.core => retry(listener, ()),
+            Some(core) if core.id == listener.core => retry(listener.cell, ()),
             from => insist(from, listener, retry, ()),
         });
     }
 }
 
-fn retry(listener: RawAddress, (): ()) {
-    current::with(|core| core.is_some_and(|core| core.notify(listener.cell, Notice::Timer(RETRY)).is_ok()));
+fn retry(listener: Key, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.notify(listener, Notice::Timer(RETRY)).is_ok()));
 }
 
 fn disarm(core: &Core, timer: &mut Option<TimerKey>) {

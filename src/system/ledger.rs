@@ -6,7 +6,8 @@ use crossbeam_channel::Sender;
 
 use super::{Result, System, on_core};
 use crate::driver::DriverLedger;
-use crate::executor::{Core, RawAddress, Request, current};
+use crate::executor::{Core, Request, current};
+use crate::mem::Key;
 
 /// What one core holds, by kind: back at its baseline when nothing is going on. And what has happened on it since it
 /// started.
@@ -95,7 +96,7 @@ impl System {
     }
 }
 
-fn inspect(_: RawAddress, ((), answer): ((), Sender<Ledger>)) {
+fn inspect(_: Key, ((), answer): ((), Sender<Ledger>)) {
     current::with(|core| {
         let Some(core) = core else { return };
         core.request(Request::Inspect(Box::new(move |core, driver| {

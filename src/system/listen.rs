@@ -12,6 +12,7 @@ use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
 use crate::executor::{Core, Demand, RawAddress, Request, current, insist};
+use crate::mem::Key;
 use crate::net::{AtLimit, Connection, Credits, Peer, Shared, spawn_listener};
 
 /// Describes a listener. See [`System::listener`].
@@ -216,7 +217,7 @@ struct Open<F> {
 
 type Opened = std::io::Result<RawAddress>;
 
-fn open_here<A, F>(_: RawAddress, (open, answer): (Open<F>, Sender<Opened>))
+fn open_here<A, F>(_: Key, (open, answer): (Open<F>, Sender<Opened>))
 where
     A: Connection,
     F: FnMut(Peer) -> A + Send + 'static,
@@ -279,6 +280,6 @@ impl Listening {
     }
 }
 
-fn stop_here(cell: RawAddress, (): ()) {
-    current::with(|core| core.is_some_and(|core| core.demand(cell.cell, Demand::Stop)));
+fn stop_here(cell: Key, (): ()) {
+    current::with(|core| core.is_some_and(|core| core.demand(cell, Demand::Stop)));
 }

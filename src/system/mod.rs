@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::Config;
-use crate::executor::{CoreId, RawAddress, Refused, current, post};
+use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post};
 use crate::mem::Key;
 use crate::net::Credits;
 
@@ -111,7 +111,7 @@ fn any_cell(core: CoreId) -> RawAddress {
 /// Runs `ask` on a core with a message and a way to answer, and waits for the answer.
 fn on_core<M: Send + 'static, R>(
     core: CoreId,
-    deliver: fn(RawAddress, (M, crossbeam_channel::Sender<R>)),
+    arrive: impl Arrive<(M, crossbeam_channel::Sender<R>)>,
     message: M,
 ) -> Result<R>
 where
@@ -122,7 +122,7 @@ where
     }
     let (answer, answers) = crossbeam_channel::bounded(1);
     let mut message = (message, answer);
-    while let Err(refused) = post(None, any_cell(core), deliver, message) {
+    while let Err(refused) = post(None, any_cell(core), arrive, message) {
         let Refused::Full(back) = refused else { return Err(Error::CoreEnded) };
         // The inbox is bounded, and its core empties it every turn.
         message = back;

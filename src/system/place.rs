@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use super::{Error, Result, System, on_core};
 use crate::actor::{self, Actor, Addr};
 use crate::executor::{RawAddress, current};
+use crate::mem::Key;
 
 impl System {
     /// Spawns an actor on the next core in turn, and waits until it is there. It stays on that core. From within a handler,
@@ -67,7 +68,7 @@ impl System {
     }
 }
 
-fn spawn_here<A, F>(_: RawAddress, (make, answer): (F, Sender<Option<RawAddress>>))
+fn spawn_here<A, F>(_: Key, (make, answer): (F, Sender<Option<RawAddress>>))
 where
     A: Actor,
     F: FnOnce() -> A + Send + 'static,

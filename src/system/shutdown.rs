@@ -13,7 +13,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Error, Ledger, Result, System, any_cell};
-use crate::executor::{Ending, RawAddress, Request, current, insist};
+use crate::executor::{Ending, Request, current, insist};
+use crate::mem::Key;
 use crate::sys::{Signals, Time, now, warn};
 
 /// What a shutdown had to cut off.
@@ -121,7 +122,7 @@ fn count_until(answers: &Receiver<()>, deadline: Time) -> usize {
     }
 }
 
-fn end_here(_: RawAddress, (ending, quiet): (Ending, Sender<()>)) {
+fn end_here(_: Key, (ending, quiet): (Ending, Sender<()>)) {
     current::with(|core| {
         if let Some(core) = core {
             // The channel holds an answer from every core.
@@ -130,7 +131,7 @@ fn end_here(_: RawAddress, (ending, quiet): (Ending, Sender<()>)) {
     });
 }
 
-fn finish(_: RawAddress, (): ()) {
+fn finish(_: Key, (): ()) {
     current::with(|core| {
         if let Some(core) = core {
             core.request(Request::Finish);

@@ -111,15 +111,15 @@ fn a_mailbox_of_one_that_is_told_from_afar_counts_what_it_refuses() {
 }
 
 #[test]
-fn a_lane_of_two_refuses_the_third() {
-    let (system, runners) = start(2, |config| config.lane_capacity = 2);
+fn a_lane_of_eight_places_refuses_the_ninth_message() {
+    let (system, runners) = start(2, |config| config.lane_capacity = 8);
     let (numbers, heard) = sync_channel(100);
     let wide = system.spawn_on(1, Wide(Narrow(numbers))).expect("there is room");
     for _ in 0..3 {
         let held = Held::new(runners[1]);
-        assert_eq!(on_core(runners[0], move |_| tell_until_full(wide)), 2);
+        assert_eq!(on_core(runners[0], move |_| tell_until_full(wide)), 8);
         held.release();
-        expect(&heard, 0..2);
+        expect(&heard, 0..8);
         on_core(runners[1], |_| ());
     }
     assert_eq!(dead_letters(&system), 0);

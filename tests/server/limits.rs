@@ -108,7 +108,7 @@ pub(crate) fn the_limit_of_the_system_may_be_one(on: BackendChoice) {
 
 pub(crate) fn a_newcomer_is_served_though_the_ways_between_cores_are_full(on: BackendChoice) {
     let mut world = World::with(on, 2, |config| {
-        config.lane_capacity = 2;
+        config.lane_capacity = 8;
         config.inbox_capacity = 8;
     });
     let runners = [world.runner(0), world.runner(1)];

@@ -242,7 +242,7 @@ pub(crate) fn an_abort_drops_what_is_queued_and_resets(on: BackendChoice) {
 
 pub(crate) fn no_stop_is_lost_on_a_full_way(on: BackendChoice) {
     let mut world = World::with(on, 2, |config| {
-        config.lane_capacity = 2;
+        config.lane_capacity = 8;
         config.inbox_capacity = 2;
     });
     let runners = [world.runner(0), world.runner(1)];

@@ -151,7 +151,7 @@ fn limits(plan: &mut SimulationConfig, random: &mut Random, gentle: bool) {
         ],
     );
     config.submission_entries = pick(random, [2, 4, 16, 256]);
-    config.lane_capacity = pick(random, [2, 4, 16, 1024]);
+    config.lane_capacity = pick(random, [8, 16, 64, 1024]);
     config.inbox_capacity = pick(random, [1, 4, 64]);
     config.activation_messages = pick(random, [1, 2, 5, 64]);
     config.turn_activations = pick(random, [1, 3, 1024]);

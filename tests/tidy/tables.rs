@@ -60,9 +60,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         "the functions of a cell's type: one call per activation, one per cell freed",
     ),
     ("src/executor/core.rs", 3, "what a panic carries, and what follows a stage of the end: once each"),
-    ("src/executor/envelope.rs", 6, "a message from another core: one call that unpacks and delivers it"),
-    ("src/executor/lane.rs", 1, "passes the function of an envelope on"),
-    ("src/executor/links.rs", 2, "passes the function of an envelope on"),
+    ("src/executor/envelope.rs", 2, "a message from another core: one call that unpacks and delivers it"),
     (
         "src/executor/request.rs",
         2,
@@ -70,7 +68,6 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     ),
     ("src/sys/signals.rs", 1, "a signal handler is a function to the kernel"),
     ("src/system/error.rs", 1, "the source of an error, as the standard library wants it"),
-    ("src/system/mod.rs", 1, "what is asked of a core from outside: one call per question"),
 ];
 
 /// Where cores share memory (R9): file, reason.
@@ -113,9 +110,9 @@ pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
     ("src/driver/backend/uring/outgoing.rs", 5),
     ("src/driver/backend/uring/preflight.rs", 4),
     ("src/executor/cell.rs", 15),
-    ("src/executor/current.rs", 1),
-    ("src/executor/envelope.rs", 15),
-    ("src/executor/lane.rs", 8),
+    ("src/executor/current.rs", 2),
+    ("src/executor/envelope.rs", 21),
+    ("src/executor/lane.rs", 9),
     ("src/mem/poison.rs", 5),
     ("src/mem/fifo.rs", 13),
     ("src/mem/receive.rs", 2),
