@@ -33,6 +33,11 @@ pub trait Backend: Sized {
         Self::NAME
     }
 
+    /// What there is less of than was asked for, because the machine allows no more; with the limit and the cure.
+    fn shortage(&self) -> Option<&str> {
+        None
+    }
+
     /// Takes over an op. Neither blocks nor fails: what cannot go out now waits, in order.
     fn submit(&mut self, pools: &Pools, token: Token, op: Op);
 

@@ -22,7 +22,8 @@ pub fn descriptor_limit() -> Limit {
     read(Resource::Descriptors)
 }
 
-/// How many bytes the process may lock in memory: buffers registered with a ring count.
+/// How many bytes the user of this process may lock in memory, unless privileged. Which parts of a ring count against it
+/// differs from kernel to kernel.
 #[must_use]
 pub fn locked_memory_limit() -> Limit {
     read(Resource::LockedMemory)
@@ -33,14 +34,30 @@ pub fn locked_memory_limit() -> Limit {
 /// # Errors
 /// What the kernel said; the limit is as it was.
 pub fn raise_descriptor_limit(wanted: u64) -> Result<u64, Errno> {
-    let limit = descriptor_limit();
+    raise(Resource::Descriptors, wanted)
+}
+
+/// The same for locked memory.
+///
+/// # Errors
+/// What the kernel said; the limit is as it was.
+pub fn raise_locked_memory_limit(wanted: u64) -> Result<u64, Errno> {
+    raise(Resource::LockedMemory, wanted)
+}
+
+fn raise(resource: Resource, wanted: u64) -> Result<u64, Errno> {
+    let limit = read(resource);
     let target = wanted.min(limit.most);
     if target <= limit.now {
         return Ok(limit.now);
     }
     let raised = libc::rlimit { rlim_cur: target as libc::rlim_t, rlim_max: limit.most as libc::rlim_t };
+    let number = match resource {
+        Resource::Descriptors => libc::RLIMIT_NOFILE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+    };
     // SAFETY: the pointer is to a live limit (invariant 1).
-    let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
+    let result = unsafe { libc::setrlimit(number, &raw const raised) };
     if result < 0 { Err(Errno::last()) } else { Ok(target) }
 }
 
@@ -53,13 +70,13 @@ enum Resource {
 // The type of a limit differs from platform to platform.
 #[allow(clippy::unnecessary_cast)]
 fn read(resource: Resource) -> Limit {
-    let resource = match resource {
+    let number = match resource {
         Resource::Descriptors => libc::RLIMIT_NOFILE,
         Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
     };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live limit (invariant 1).
-    let result = unsafe { libc::getrlimit(resource, &raw mut limit) };
+    let result = unsafe { libc::getrlimit(number, &raw mut limit) };
     assert_eq!(result, 0, "every kernel knows these limits");
     Limit { now: limit.rlim_cur as u64, most: limit.rlim_max as u64 }
 }
@@ -74,6 +91,8 @@ mod tests {
         assert_eq!(raise_descriptor_limit(1).unwrap(), before.now);
         assert_eq!(raise_descriptor_limit(u64::MAX).unwrap(), before.most);
         assert_eq!(descriptor_limit(), Limit { now: before.most, most: before.most });
-        assert!(locked_memory_limit().most >= locked_memory_limit().now);
+        let most = locked_memory_limit().most;
+        assert_eq!(raise_locked_memory_limit(u64::MAX).unwrap(), most);
+        assert_eq!(locked_memory_limit(), Limit { now: most, most });
     }
 }

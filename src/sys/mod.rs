@@ -32,7 +32,9 @@ pub use clock::{Clock, Time, nanoseconds, now};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
-pub use limits::{Limit, descriptor_limit, locked_memory_limit, raise_descriptor_limit};
+pub use limits::{
+    Limit, descriptor_limit, locked_memory_limit, raise_descriptor_limit, raise_locked_memory_limit,
+};
 pub use listen::listen_together;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;

@@ -165,6 +165,8 @@ pub struct Ring {
     absolute_time: bool,
     queued: u32,
     capacity: u32,
+    /// The queues had to be halved.
+    smaller: bool,
     thread: PhantomData<*const ()>,
 }
 
@@ -197,13 +199,19 @@ impl Ring {
     /// `ENOSYS` or `EPERM` where io_uring is absent or forbidden; `ENOMEM` when not even two entries fit.
     pub fn open(submissions: u32, completions: u32) -> Result<Ring, Errno> {
         let (mut submissions, mut completions) = (submissions.max(1), completions.max(2));
+        let mut smaller = false;
         loop {
             match climb_down(submissions, completions) {
                 Err(Errno::ENOMEM) if submissions > 2 => {
                     submissions /= 2;
                     completions /= 2;
+                    smaller = true;
                 }
-                other => return other.map(|(ring, rung)| Ring::new(ring, rung)),
+                other => {
+                    let mut ring = other.map(|(ring, rung)| Ring::new(ring, rung))?;
+                    ring.smaller = smaller;
+                    return Ok(ring);
+                }
             }
         }
     }
@@ -230,6 +238,7 @@ impl Ring {
             absolute_time,
             queued: 0,
             capacity,
+            smaller: false,
             thread: PhantomData,
         }
     }
@@ -264,6 +273,12 @@ impl Ring {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.capacity
+    }
+
+    /// True if the queues are smaller than asked for, because memory is short.
+    #[must_use]
+    pub fn is_smaller(&self) -> bool {
+        self.smaller
     }
 
     /// Entries in the submission queue that the kernel has not taken yet.

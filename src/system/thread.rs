@@ -169,6 +169,12 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     directory::open(id, port.clone());
     let arrivals = Arrivals::new(port, envelopes, plan.receivers);
     let features = backend.features().to_owned();
+    // Said once: whoever starts last finds least.
+    if plan.index + 1 == plan.count
+        && let Some(shortage) = backend.shortage()
+    {
+        warn(format_args!("{shortage}"));
+    }
     let mut executor = Executor::new(core, backend, arrivals);
     drop(ready.send(Ok(features)));
     let abort = AbortOnUnwind(plan.index);

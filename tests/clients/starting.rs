@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::process::{Ended, Process, Server, example};
+use crate::process::{Ended, Process, Server, example, installed, usable};
 
 /// Runs the echo server with arguments with which it cannot start.
 fn fails(arguments: &[&str]) -> Ended {
@@ -159,4 +159,31 @@ pub fn few_descriptors_mean_few_connections(backend: &str) {
     let errors = server.stop("TERM").errors;
     assert!(errors.contains("connections_max is 1") && errors.contains("only 40 files"), "{errors}");
     assert!(errors.contains("ulimit"), "{errors}");
+}
+
+/// What an ordinary user may lock in memory counts for rings on some kernels, and not on others.
+#[test]
+fn little_locked_memory_is_made_do_with_and_announced() {
+    if !usable("uring") || !installed("setpriv") {
+        return;
+    }
+    for (limit, backends) in [("0", "mio uring"), ("80", "uring")] {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock", "sh", "-c"]);
+        command.arg(format!("ulimit -l {limit} && exec \"$0\" \"$@\"")).arg(example("echo"));
+        command.args(["--listen", "127.0.0.1:0", "--cores", "1", "--features"]);
+        let server = Server::start_command(&mut command);
+        let features = server.process.output.next().expect("a second line");
+        assert!(backends.split(' ').any(|backend| server.banner.contains(backend)), "{}", server.banner);
+        let mut client = server.connect();
+        client.write_all(b"?").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        drop(client);
+        let errors = server.stop("TERM").errors;
+        let ample = features.contains("256 + 4096 entries");
+        let named =
+            errors.contains(&format!("RLIMIT_MEMLOCK is {limit} KiB")) && errors.contains("ulimit -l");
+        assert!(if ample { errors.is_empty() } else { named }, "{features}: {errors}");
+        assert!(errors.lines().count() <= 1, "said once: {errors}");
+    }
 }

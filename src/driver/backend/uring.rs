@@ -131,6 +131,7 @@ pub struct Uring {
     drained: bool,
     counts: Counts,
     features: String,
+    shortage: Option<String>,
 }
 
 impl Backend for Uring {
@@ -138,6 +139,10 @@ impl Backend for Uring {
 
     fn features(&self) -> &str {
         &self.features
+    }
+
+    fn shortage(&self) -> Option<&str> {
+        self.shortage.as_deref()
     }
 
     fn submit(&mut self, pools: &Pools, token: Token, op: Op) {

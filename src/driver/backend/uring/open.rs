@@ -11,7 +11,10 @@ use super::outgoing::{BUFFER_GROUP, Outgoing};
 use super::preflight::{closes_at_once, receives_again};
 use super::{BATCH, Counts, Uring};
 use crate::driver::{InFlight, Pools};
-use crate::sys::{Answer, BufferRing, Errno, EventFd, Ring, descriptor_limit};
+use crate::sys::{
+    Answer, BufferRing, Errno, EventFd, Ring, descriptor_limit, locked_memory_limit,
+    raise_locked_memory_limit,
+};
 
 /// Sizes of one core's ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,9 @@ impl OpenError {
     pub fn fallback_allowed(&self) -> bool {
         match self.stage {
             // Locked memory may be too short for any ring at all, where that still counts against it.
-            Stage::Ring | Stage::Receive | Stage::Buffers if self.errno == Errno::ENOMEM => true,
+            Stage::Ring | Stage::Receive | Stage::Closing | Stage::Buffers if self.errno == Errno::ENOMEM => {
+                true
+            }
             Stage::Closing if self.errno == Errno::EBUSY => true,
             _ => matches!(self.errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL),
         }
@@ -96,13 +101,13 @@ impl fmt::Display for OpenError {
             Stage::Ring => "setting up the ring",
             Stage::Receive => "receiving into provided buffers (Linux 6.0 or later)",
             Stage::Descriptors => "making the table of direct descriptors (bounded by RLIMIT_NOFILE)",
-            Stage::Buffers => "registering receive buffers (bounded by RLIMIT_MEMLOCK)",
+            Stage::Buffers => "registering receive buffers",
             Stage::Closing => "closing a socket while another is in use",
             Stage::Event => "opening an event descriptor",
         };
         write!(out, "io_uring: {doing}: {}", self.errno)?;
         match (self.stage, self.errno) {
-            (Stage::Ring | Stage::Receive, Errno::ENOMEM) => out.write_str("; RLIMIT_MEMLOCK may be too low"),
+            (_, Errno::ENOMEM) => write!(out, "; {}", LockedMemory(&UringConfig::default())),
             (Stage::Ring | Stage::Receive, Errno::EMFILE) => out.write_str("; RLIMIT_NOFILE is too low"),
             _ => Ok(()),
         }
@@ -110,6 +115,35 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// How much a ring of this size wants of what the process may lock in memory, for people.
+struct LockedMemory<'a>(&'a UringConfig);
+
+impl fmt::Display for LockedMemory<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = locked_bytes(self.0).div_ceil(1024);
+        let allowed = locked_memory_limit().now / 1024;
+        write!(
+            out,
+            "RLIMIT_MEMLOCK is {allowed} KiB for all processes of this user, and a core wants {wanted} KiB of it: raise it \
+             (ulimit -l, LimitMEMLOCK= in systemd), or lower Config::completion_entries"
+        )
+    }
+}
+
+/// What a ring counts for where the kernel counts all of it: both queues, the ring of receive buffers, and the rings of the
+/// trials before, which the kernel takes a moment to give back.
+fn locked_bytes(config: &UringConfig) -> u64 {
+    const PAGE: u64 = 4096;
+    const SUBMISSION: u64 = 64;
+    const COMPLETION: u64 = 16;
+    const TRIALS: u64 = 8 * PAGE;
+    let queue = |entries: u32, each: u64| u64::from(entries) * each;
+    let [submissions, completions] =
+        [queue(config.submission_entries, SUBMISSION), queue(config.completion_entries, COMPLETION)];
+    // The indices take part of a page, and so does the ring of buffers.
+    submissions.next_multiple_of(PAGE) + completions.next_multiple_of(PAGE) + 2 * PAGE + TRIALS
+}
 
 /// Names the stage of an error.
 fn at(stage: Stage) -> impl Fn(Errno) -> OpenError {
@@ -136,10 +170,10 @@ impl Uring {
     /// # Errors
     /// Says at which stage, and whether another backend may take its place.
     pub fn open(config: &UringConfig, pools: &Rc<Pools>) -> Result<Uring, OpenError> {
-        let mut ring =
-            Ring::open(config.submission_entries, config.completion_entries).map_err(at(Stage::Ring))?;
-        let lacking = ring.lacking();
-        let bounded = ring.bound_workers(0, SOCKET_WORKERS_MAX).is_ok();
+        // Where that is refused, the limit stays as it is, and may suffice.
+        let _ = raise_locked_memory_limit(u64::MAX);
+        drop(Ring::open(2, 4).map_err(at(Stage::Ring))?);
+        // Before the ring that stays: where locked memory is short, that one takes what is left.
         let incremental = config.incremental && receives_again(true).is_ok();
         if !incremental {
             receives_again(false).map_err(at(Stage::Receive))?;
@@ -148,6 +182,13 @@ impl Uring {
         if config.prompt_close && !prompt_close {
             return Err(OpenError { stage: Stage::Closing, errno: Errno::EBUSY });
         }
+        let mut ring =
+            Ring::open(config.submission_entries, config.completion_entries).map_err(at(Stage::Ring))?;
+        let lacking = ring.lacking();
+        let bounded = ring.bound_workers(0, SOCKET_WORKERS_MAX).is_ok();
+        let shortage = ring
+            .is_smaller()
+            .then(|| format!("io_uring has smaller queues than it should: {}", LockedMemory(config)));
         let places = places(config, descriptor_limit().now);
         ring.register_files(places).map_err(at(Stage::Descriptors))?;
         let buffers = BufferRing::new(pools.receive.count()).map_err(at(Stage::Buffers))?;
@@ -183,6 +224,7 @@ impl Uring {
             drained: false,
             counts: Counts::default(),
             features,
+            shortage,
         };
         uring.issue(pools, wake);
         Ok(uring)

@@ -126,11 +126,13 @@ fn is_released(older: &Socket, closed: Socket, mut peer: Socket) -> Result<bool,
 fn wait(ring: &mut Ring) -> Result<Answer, Errno> {
     let until = crate::sys::now().after(PATIENCE);
     let mut answer = [Answer::default()];
+    let mut pause = Pause::No;
     while ring.take(&mut answer) == 0 {
         if crate::sys::now() >= until {
             return Err(Errno::EINVAL);
         }
-        ring.try_enter(Pause::Until(until))?;
+        ring.try_enter(pause)?;
+        pause = Pause::Until(until);
     }
     Ok(answer[0])
 }
