@@ -567,6 +567,8 @@ impl<C: Decode> Wire<C> {
                 self.receiving = false;
                 self.cancelling = false;
                 match why {
+                    // The kernel tells of a failure once: after a send has heard of it, a receive sees an end.
+                    ReceiveEnd::EndOfStream if matches!(self.stream, Stream::Failed(_)) => {}
                     ReceiveEnd::EndOfStream => self.stream = Stream::Ended,
                     ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
                     ReceiveEnd::Cancelled => {}

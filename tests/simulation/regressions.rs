@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::system::simulation::{Simulation, SimulationConfig};
+use odeon::system::simulation::{Faults, Simulation, SimulationConfig};
 
 use super::journal::{Journal, Life};
 use super::world::World;
@@ -54,4 +54,47 @@ fn a_connection_for_which_there_is_no_timer_starts_before_it_stops() {
     drop(simulation.shutdown());
     assert_eq!(journal.lives(), (2, 2));
     assert_eq!(journal.sums().problems, [""; 0]);
+}
+
+/// Answers every line, and wants whole ones.
+struct Whole(Journal);
+
+impl Actor for Whole {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl Connection for Whole {
+    type Codec = Lines<80>;
+
+    fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+        self.0.expect(line == "whole", || format!("`{line}` was handled"));
+        cx.write_line(line);
+        Flow::Continue
+    }
+}
+
+/// A send that was told of the reset had left the receive nothing but the end of the stream, and that ended the line.
+#[test]
+fn a_line_that_a_reset_cut_short_is_not_handled() {
+    for seed in 0..64 {
+        let mut plan = SimulationConfig::new(seed);
+        plan.faults = Faults { reset: 0.2, reorder: 0.5, delay: 0.5, ..Faults::default() };
+        let mut simulation = Simulation::new(plan).expect("the limits are possible");
+        let journal = Journal::default();
+        let lines = journal.clone();
+        let listener = simulation.listener(World::address());
+        listener.start(move |_| Whole(lines.clone())).expect("nobody listens there yet");
+        let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+        peer.write(b"who");
+        for _ in 0..10 {
+            peer.write(b"le\nwhole\nwho");
+            simulation.run_for(Duration::from_millis(1));
+        }
+        drop((peer, simulation.shutdown()));
+        assert_eq!(journal.sums().problems, [""; 0], "seed {seed}");
+    }
 }
