@@ -23,9 +23,9 @@ pub struct Output {
     max: u32,
     /// Answers that the actor has yet to write.
     owed: u32,
+    /// Reading pauses when so much is queued: half of the bound, or nothing if the actor does not want to read.
+    pause_at: u32,
     overflowed: bool,
-    /// The actor does not want to read.
-    holds: bool,
 }
 
 impl Output {
@@ -33,7 +33,8 @@ impl Output {
     #[must_use]
     pub fn new(max: usize) -> Output {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
-        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, overflowed: false, holds: false }
+        let pause_at = max.div_ceil(2).max(1);
+        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, pause_at, overflowed: false }
     }
 
     /// Bytes written and not yet taken by the kernel, those in flight included.
@@ -51,26 +52,27 @@ impl Output {
     /// True if the actor does not want to read.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.holds
+        self.pause_at == 0
     }
 
     /// The actor does not want to read, or wants to again.
     pub fn hold(&mut self, holds: bool) {
-        self.holds = holds;
+        self.pause_at = if holds { 0 } else { self.max.div_ceil(2).max(1) };
     }
 
     /// True if reading must pause: the actor wants it so, half of the bound is queued, or an eighth of it beyond the share of
     /// the pool.
+    #[inline]
     #[must_use]
     pub fn must_pause(&self) -> bool {
-        let spilled = self.spill.as_ref().map_or(0, |spill| spill.len());
-        self.holds || self.queued >= self.max.div_ceil(2) || (spilled > 0 && spilled >= self.max as usize / 8)
+        self.queued >= self.pause_at
+            || self.spill.as_ref().is_some_and(|spill| spill.len() >= self.max as usize / 8)
     }
 
     /// True if reading that was paused may go on: the actor wants it so, and less than a quarter of the bound is queued.
     #[must_use]
     pub fn may_resume(&self) -> bool {
-        !self.holds && self.queued < self.max.div_ceil(4) && self.spill.is_none()
+        !self.holds() && self.queued < self.max.div_ceil(4) && self.spill.is_none()
     }
 
     /// Answers that are still to be written.

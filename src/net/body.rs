@@ -160,15 +160,13 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         if cx.output.as_ref().is_some_and(Output::overflowed) {
             batch = Batch::End(StopReason::OutboxFull);
         }
-        if let Batch::End(reason) = batch
-            && owed(&cx) > 0
-            && wire.stays(activation, reason)
-        {
-            // Messages have waited behind whatever it was that ends it.
-            batch = Batch::Again;
-        }
         if let Batch::End(reason) = batch {
-            self.shell.end(head, activation, reason, &mut cx);
+            if owed(&cx) > 0 && wire.stays(activation, reason) {
+                // Messages have waited behind whatever it was that ends it.
+                batch = Batch::Again;
+            } else {
+                self.shell.end(head, activation, reason, &mut cx);
+            }
         }
         wire.output = cx.output.take();
         match batch {
@@ -208,10 +206,7 @@ impl<A: Connection> ConnectionBody<A> {
         if matches!(frames, Batch::End(_)) {
             return frames;
         }
-        if let Some(reason) = wire.leaves {
-            return self.go_on_leaving(wire, head, activation, cx, reason);
-        }
-        if wire.stopping && !wire.is_last_call(activation) {
+        if wire.stopping && wire.leaves.is_none() && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
             // Frames that wait for the output to drain, or for the actor, were read, and so are answered.
@@ -229,27 +224,8 @@ impl<A: Connection> ConnectionBody<A> {
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {
+            batch if wire.stopping => wire.leave_when_even(activation, owed(cx), batch, frames),
             Batch::Empty => frames,
-            batch => batch,
-        }
-    }
-
-    /// Handles messages until every answer that is owed has been written.
-    fn go_on_leaving(
-        &self,
-        wire: &mut Wire<A::Codec>,
-        head: &Head<A>,
-        activation: &Activation<'_>,
-        cx: &mut Context<A>,
-        reason: StopReason,
-    ) -> Batch {
-        let batch = self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx);
-        match batch {
-            Batch::End(StopReason::Panicked) => batch,
-            _ if owed(cx) == 0 => Batch::End(reason),
-            _ if !wire.arm_stop(activation) => Batch::End(StopReason::Aborted),
-            // It ends already.
-            Batch::End(_) => Batch::Again,
             batch => batch,
         }
     }
@@ -377,6 +353,7 @@ impl<A: Connection> ConnectionBody<A> {
     }
 
     /// The time of a look has come: ends a connection that is idle, or whose peer does not read.
+    #[cold]
     fn look(
         &self,
         wire: &mut Wire<A::Codec>,
@@ -494,12 +471,18 @@ impl<C: Decode> Wire<C> {
     fn watch_send(&mut self, activation: &Activation<'_>) {
         self.taken_at = activation.core.now();
         if self.is_open() && !self.stopping && self.stalled_at(activation.core) < self.due {
-            self.disarm(activation.core);
-            self.arm_look(activation);
+            self.look_earlier(activation);
         }
     }
 
+    #[cold]
+    fn look_earlier(&mut self, activation: &Activation<'_>) {
+        self.disarm(activation.core);
+        self.arm_look(activation);
+    }
+
     /// Stops once the last call is over, by a deadline.
+    #[cold]
     fn begin_stop(&mut self, activation: &Activation<'_>) {
         if !self.stopping {
             self.stopping = true;
@@ -516,7 +499,29 @@ impl<C: Decode> Wire<C> {
         self.timer.is_some() || self.due == Time::MAX
     }
 
+    /// What follows a batch of messages of one that stops, and perhaps leaves: it ends once every answer that is owed has been
+    /// written.
+    #[cold]
+    fn leave_when_even(
+        &mut self,
+        activation: &Activation<'_>,
+        owed: u32,
+        batch: Batch,
+        frames: Batch,
+    ) -> Batch {
+        match (self.leaves, batch) {
+            (None, Batch::Empty) => frames,
+            (None, batch) | (_, batch @ Batch::End(StopReason::Panicked)) => batch,
+            (Some(reason), _) if owed == 0 => Batch::End(reason),
+            _ if !self.arm_stop(activation) => Batch::End(StopReason::Aborted),
+            // It ends already.
+            (_, Batch::End(_)) => Batch::Again,
+            (_, batch) => batch,
+        }
+    }
+
     /// True if an actor that owes answers does not end yet for this reason.
+    #[cold]
     fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
         if !is_orderly(reason) {
             return false;
@@ -531,6 +536,7 @@ impl<C: Decode> Wire<C> {
         self.arm_stop(activation)
     }
 
+    #[cold]
     fn end_late(&self, core: &Core, cut_off: bool, reason: StopReason) -> Batch {
         if cut_off {
             Counters::add(&core.counters.connections_cut_off, 1);

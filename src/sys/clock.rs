@@ -66,7 +66,7 @@ pub fn now() -> Time {
 /// A duration in nanoseconds; saturates after 584 years.
 #[must_use]
 pub fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
 #[cfg(test)]
