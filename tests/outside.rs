@@ -12,6 +12,13 @@ use odeon::net::codec::Decoded;
 use odeon::prelude::*;
 use odeon::system::simulation::{Simulation, SimulationConfig};
 
+/// The end of a case: shut down, every core holds nothing.
+fn end(simulation: Simulation) {
+    let remains = simulation.shutdown();
+    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 7]), "{remains:?}");
+    assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
+}
+
 /// Refuses to be converted, if so told.
 #[derive(Message)]
 struct Number(Option<u32>);
@@ -67,6 +74,7 @@ fn a_conversion_that_panics_on_arrival_costs_its_message_alone() {
     let ledgers = simulation.ledgers();
     assert_eq!(ledgers[1].dead_letters, 4, "{ledgers:?}");
     assert_eq!((ledgers[0].actors, ledgers[1].actors), (1, 1), "both actors live");
+    end(simulation);
 }
 
 /// Panics when it is dropped.
@@ -144,7 +152,7 @@ fn a_system_may_be_shut_down_within_a_handler() {
     let owner = outer.spawn(Owner(Some(inner), sender)).unwrap();
     owner.tell(Release).unwrap();
     receiver.recv().unwrap();
-    outer.shutdown();
+    assert_eq!(outer.shutdown(), odeon::ShutdownReport::default());
 }
 
 /// A codec that panics when it is made, or dropped.
@@ -220,9 +228,7 @@ fn fragile<C: for<'a> Decode<Frame<'a> = &'a [u8]>>() {
     simulation.run_for(Duration::from_secs(1));
     assert_eq!(second.read(99), b"hello", "the other connections of the core go on");
     drop(second);
-    let remains = simulation.shutdown();
-    assert!(remains.ledgers[0].held().iter().all(|held| *held == 0), "{remains:?}");
-    assert_eq!(remains.leaked, 0);
+    end(simulation);
 }
 
 #[test]
@@ -260,6 +266,7 @@ fn what_makes_connections_may_panic_when_it_is_dropped() {
     simulation.run_for(Duration::from_secs(20));
     let ledger = simulation.ledgers()[0];
     assert_eq!((ledger.actors, ledger.drop_panics), (0, 1), "the listener has ended");
+    end(simulation);
 }
 
 /// Says its name to a list for each message.
@@ -292,4 +299,5 @@ fn a_budget_of_one_message_lets_actors_take_turns() {
     }
     simulation.run_for(Duration::from_millis(1));
     assert_eq!(*said.lock().unwrap(), "ababab");
+    end(simulation);
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::{Error, Listening, Signals};
+use odeon::{Error, Listening, ShutdownReport, Signals};
 
 struct Arguments {
     listen: String,
@@ -58,7 +58,10 @@ fn run(
     if arguments.features {
         println!("{}", system.features());
     }
-    system.run_until(signals);
+    let report = system.run_until(signals);
+    if report != ShutdownReport::default() {
+        eprintln!("cut off at the end: {report:?}");
+    }
     Ok(())
 }
 

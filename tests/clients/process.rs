@@ -246,6 +246,8 @@ impl Server {
     pub fn ended(self) -> Ended {
         let ended = self.process.ended();
         assert!(ended.status.success(), "a server that is asked to end ends well: {ended:?}");
+        // What no client shows: it says of itself when connections or actors had to be cut off, or memory was leaked.
+        assert!(!ended.errors.contains("cut off") && !ended.errors.contains("leaks"), "{ended:?}");
         ended
     }
 

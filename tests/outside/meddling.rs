@@ -293,8 +293,7 @@ fn code_of_users_may_use_the_runtime_wherever_it_runs() {
     simulation.run_for(Duration::from_secs(20));
     let panics: Vec<_> = simulation.ledgers().iter().map(|core| (core.panics, core.drop_panics)).collect();
     assert_eq!(panics, [(0, 0); 2]);
-    let remains = simulation.shutdown();
-    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 7]), "{remains:?}");
+    super::end(simulation);
     assert!(TOLD.get() > 0 && HEARD.get() >= TOLD.get(), "{} heard of {}", HEARD.get(), TOLD.get());
     TARGETS.set(None);
     let places: Vec<_> = PLACES.take().into_iter().filter(|place| *place != "the limit of frames").collect();

@@ -283,10 +283,14 @@ impl Connection for Breaker {
             // As sending and spawning reach the core, and where nothing may be freed.
             "sending" => drop(current::with(|core| core.map(|core| core.cells.bury()))),
             // Outside of any handler.
-            "turning" => current::with(|core| {
-                let broken = odeon::executor::Request::Inspect(Box::new(|_, _| panic!("a planted bug")));
-                core.expect("a handler runs on a core").request(broken);
-            }),
+            "turning" => {
+                current::with(|core| {
+                    let broken = odeon::executor::Request::Inspect(Box::new(|_, _| panic!("a planted bug")));
+                    core.expect("a handler runs on a core").request(broken);
+                });
+                // There is another turn for this.
+                return Flow::Close;
+            }
             _ => cx.write(Unspeakable),
         }
         Flow::Continue
@@ -304,7 +308,8 @@ pub(crate) fn a_broken_invariant_below_a_handler_ends_the_process(on: BackendCho
         return world.finish();
     }
     for what in ["writing", "sending", "turning"] {
-        let ended = child::start(on, CASE, what, "ulimit -c 0", &[]).wait_with_output();
+        let ended =
+            child::start(on, CASE, what, "ulimit -c 0", &[("RUST_BACKTRACE", "0")]).wait_with_output();
         let ended = ended.expect("it was started");
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{what}: {said}");

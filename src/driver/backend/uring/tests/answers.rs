@@ -185,3 +185,17 @@ fn a_listener_that_does_not_block_is_made_to() {
     };
     assert!(!listener.nonblocking().unwrap(), "a kernel may answer EAGAIN instead of waiting");
 }
+
+#[test]
+fn what_does_not_end_is_counted_and_its_memory_left_alone() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    // The kernel has never heard of it, so it never answers.
+    desk.send();
+    let Desk { mut rig, .. } = desk;
+    assert_eq!(rig.uring.drain(&rig.pools, Duration::from_millis(20)), 1);
+    assert_eq!(rig.pools.send.taken(), 1, "its slot is not used again");
+    let Rig { uring, pools, .. } = rig;
+    drop(uring);
+    assert!(Rc::strong_count(&pools) > 1, "the backend has leaked them");
+}
