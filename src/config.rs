@@ -36,7 +36,7 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// Bytes in all mailboxes of a core together. Default 256 MiB.
     pub mailbox_bytes_max: usize,
-    /// Receive buffers. A power of two, at most 32,768. Default 32.
+    /// Receive buffers: resident from the start. A power of two, at most 32,768. Default 32.
     pub receive_buffers: u16,
     /// Bytes in each receive buffer; in all of them together at most 16 GiB. Default 64 KiB.
     pub receive_buffer_bytes: u32,

@@ -6,7 +6,10 @@ use crate::mem::{Chain, Key, Lease};
 use crate::sys::Errno;
 
 /// Who asked. The executor chooses it, the backend hands it back untouched.
+///
+/// Aligned like two words of half its size, of which it is mostly made: what holds it needs no filling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C, packed(4))]
 pub struct Token(pub u64);
 
 /// A socket of this core's driver: a stream or a listener. Stale after its [`Event::Closed`].

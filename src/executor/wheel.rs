@@ -18,6 +18,8 @@
 //! The lists run through the table of timers, whose first entries are the lists themselves: linking and unlinking have no
 //! special cases. A timer and its links are half a cache line, because far away from the cache is where a million are.
 
+use std::num::NonZeroU32;
+
 use crate::mem::Full;
 use crate::sys::Time;
 
@@ -45,7 +47,8 @@ pub struct TimerPayload {
 /// Names an armed timer. Stale once the timer has come due or was cancelled; a stale key names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimerKey {
-    index: u32,
+    /// Never zero: the first places are those of lists.
+    index: NonZeroU32,
     generation: u32,
 }
 
@@ -125,7 +128,8 @@ impl Wheel {
         timer.deadline = deadline;
         timer.token = payload.token;
         timer.kind = payload.kind;
-        let key = TimerKey { index, generation: timer.generation };
+        let index_named = NonZeroU32::new(index).expect("timers come after the lists");
+        let key = TimerKey { index: index_named, generation: timer.generation };
         self.armed += 1;
         self.hang(index, deadline);
         Ok(key)
@@ -133,11 +137,11 @@ impl Wheel {
 
     /// Takes a timer back; false when the key is stale.
     pub fn cancel(&mut self, key: TimerKey) -> bool {
-        if self.timers.get(key.index as usize).is_none_or(|timer| timer.generation != key.generation) {
+        if self.timers.get(key.index.get() as usize).is_none_or(|timer| timer.generation != key.generation) {
             return false;
         }
-        self.unlink(key.index);
-        self.free_slot(key.index);
+        self.unlink(key.index.get());
+        self.free_slot(key.index.get());
         true
     }
 
@@ -145,15 +149,15 @@ impl Wheel {
     ///
     /// **Costs** a store when the deadline is postponed.
     pub fn rearm(&mut self, key: TimerKey, deadline: Time) -> bool {
-        let Some(timer) = self.timers.get_mut(key.index as usize) else { return false };
+        let Some(timer) = self.timers.get_mut(key.index.get() as usize) else { return false };
         if timer.generation != key.generation {
             return false;
         }
         let earlier = deadline < timer.deadline;
         timer.deadline = deadline;
         if earlier {
-            self.unlink(key.index);
-            self.hang(key.index, deadline);
+            self.unlink(key.index.get());
+            self.hang(key.index.get(), deadline);
         }
         true
     }
@@ -404,7 +408,7 @@ mod tests {
         let last = TimerKey { generation: u32::MAX - 1, ..old };
         assert!(wheel.cancel(last));
         let next = wheel.arm(Time(TICK), payload(2)).unwrap();
-        assert_eq!(next, TimerKey { index: LISTS + 1, generation: 0 });
+        assert_eq!((next.index.get(), next.generation), (LISTS + 1, 0));
         assert_eq!(wheel.arm(Time(TICK), payload(3)), Err(Full));
         assert!(!wheel.cancel(last));
     }

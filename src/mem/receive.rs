@@ -104,7 +104,7 @@ impl ReceivePool {
     pub fn new(count: u16, size: u32) -> ReceivePool {
         assert!(count > 0 && size > 0, "a receive pool has at least one buffer of at least one byte");
         ReceivePool {
-            region: Region::new(count as usize * size as usize),
+            region: Region::resident(count as usize * size as usize),
             size,
             books: (0..count).map(|_| Book::default()).collect(),
             free: RefCell::new((0..count).rev().collect()),

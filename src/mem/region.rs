@@ -14,7 +14,7 @@ use super::poison;
 
 const PAGE: usize = 4096;
 
-/// Zeroed memory, aligned to a page, off limits until the pool hands it out. It becomes resident page by page, as it is first written.
+/// Zeroed memory, aligned to a page, off limits until the pool hands it out.
 #[derive(Debug)]
 pub(super) struct Region {
     allocation: NonNull<u8>,
@@ -24,7 +24,24 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// So many bytes, at least one.
+    /// So many bytes, at least one, all resident from the start: for a pool that comes to use every byte soon, however little
+    /// it holds at a time.
+    ///
+    /// # Panics
+    /// As [`Region::new`].
+    pub(super) fn resident(len: usize) -> Region {
+        let region = Region::new(len);
+        poison::allow(region.start, len);
+        for page in (0..len).step_by(PAGE) {
+            // SAFETY: lies within the allocation (invariant 1), which nobody else knows yet. Volatile, because memory that is
+            // known to be zero would not be written to otherwise.
+            unsafe { region.address(page).write_volatile(0) };
+        }
+        poison::forbid(region.start, len);
+        region
+    }
+
+    /// So many bytes, at least one. They become resident page by page, as they are first written.
     ///
     /// # Panics
     /// When that exceeds the address space: `Config` bounds the pools.

@@ -64,6 +64,15 @@ enum Enough {
     End,
 }
 
+/// Reasons to end that let answers which are owed out first, in one byte.
+#[derive(Debug, Clone, Copy)]
+enum Orderly {
+    Stopped,
+    EndOfStream,
+    Malformed,
+    Idle,
+}
+
 struct Wire<C> {
     socket: SocketId,
     shared: Rc<Shared>,
@@ -98,7 +107,7 @@ struct Wire<C> {
     /// Nothing more is received: the frames that have arrived are the last.
     deaf: bool,
     /// Ends for this reason once every answer that is owed has been written.
-    leaves: Option<StopReason>,
+    leaves: Option<Orderly>,
     last_call: LastCall,
     /// The peer is to see a reset.
     reset: bool,
@@ -410,10 +419,26 @@ fn owed<A: Connection>(cx: &Context<A>) -> u32 {
     cx.output.as_ref().map_or(0, Output::owed)
 }
 
-/// True if what is queued is sent before the socket is closed.
-fn is_orderly(reason: StopReason) -> bool {
-    use StopReason::{EndOfStream, Idle, Malformed, Stopped};
-    matches!(reason, Stopped | EndOfStream | Idle | Malformed)
+impl Orderly {
+    /// None for an end that waits for nothing.
+    fn of(reason: StopReason) -> Option<Orderly> {
+        match reason {
+            StopReason::Stopped => Some(Orderly::Stopped),
+            StopReason::EndOfStream => Some(Orderly::EndOfStream),
+            StopReason::Malformed => Some(Orderly::Malformed),
+            StopReason::Idle => Some(Orderly::Idle),
+            _ => None,
+        }
+    }
+
+    fn reason(self) -> StopReason {
+        match self {
+            Orderly::Stopped => StopReason::Stopped,
+            Orderly::EndOfStream => StopReason::EndOfStream,
+            Orderly::Malformed => StopReason::Malformed,
+            Orderly::Idle => StopReason::Idle,
+        }
+    }
 }
 
 impl<C: Decode> Wire<C> {
@@ -512,7 +537,7 @@ impl<C: Decode> Wire<C> {
         match (self.leaves, batch) {
             (None, Batch::Empty) => frames,
             (None, batch) | (_, batch @ Batch::End(StopReason::Panicked)) => batch,
-            (Some(reason), _) if owed == 0 => Batch::End(reason),
+            (Some(leaves), _) if owed == 0 => Batch::End(leaves.reason()),
             _ if !self.arm_stop(activation) => Batch::End(StopReason::Aborted),
             // It ends already.
             (_, Batch::End(_)) => Batch::Again,
@@ -523,11 +548,9 @@ impl<C: Decode> Wire<C> {
     /// True if an actor that owes answers does not end yet for this reason.
     #[cold]
     fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
-        if !is_orderly(reason) {
-            return false;
-        }
+        let Some(orderly) = Orderly::of(reason) else { return false };
         if self.leaves.is_none() {
-            self.leaves = Some(reason);
+            self.leaves = Some(orderly);
             self.deaf = true;
             self.begin_stop(activation);
             self.end_receive(activation);
@@ -660,7 +683,7 @@ impl<C: Decode> Wire<C> {
         self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
         // The last words may have been too many.
         let whole = !self.output.as_ref().is_some_and(Output::overflowed);
-        let orderly = whole && is_orderly(reason);
+        let orderly = whole && Orderly::of(reason).is_some();
         // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
         if !orderly || self.timer.is_none() {
             self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));

@@ -24,15 +24,28 @@ pub(super) enum Fed<S> {
 #[derive(Debug)]
 pub(super) struct Inward<C> {
     codec: C,
-    assembly: Vec<u8>,
-    /// Bytes at the start of the assembly that have been consumed.
-    start: u32,
+    /// Boxed, because an idle connection has none: four words less for each.
+    assembly: Option<Box<Assembly>>,
     /// Bytes in all that the codec waits for.
     needed: u32,
     /// A lease whose bytes from the offset on have not been looked at.
     current: Option<(Lease, u32)>,
-    /// Bytes before that offset that are also at the end of the assembly.
+}
+
+/// Bytes that were copied because they could not be handed on where they arrived. Never without any for longer than a step.
+#[derive(Debug, Default)]
+struct Assembly {
+    bytes: Vec<u8>,
+    /// Bytes at the start that have been consumed.
+    start: u32,
+    /// Bytes at the end that also lie before the offset into the current lease.
     copied: u32,
+}
+
+impl Assembly {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start as usize..]
+    }
 }
 
 /// A straddling frame is completed by copying what its codec asked for, and at least so much: codecs that cannot know ask
@@ -41,17 +54,17 @@ const PIECE: usize = 256;
 
 impl<C: Decode> Inward<C> {
     pub(super) fn new() -> Inward<C> {
-        Inward { codec: C::default(), assembly: Vec::new(), start: 0, needed: 0, current: None, copied: 0 }
+        Inward { codec: C::default(), assembly: None, needed: 0, current: None }
     }
 
     /// True if bytes wait, looked at or not.
     pub(super) fn has_rest(&self) -> bool {
-        self.current.is_some() || !self.assembly.is_empty()
+        self.current.is_some() || self.assembly.is_some()
     }
 
     /// True if everything that has arrived has been looked at: only more bytes lead to another frame.
     pub(super) fn is_hungry(&self) -> bool {
-        let waiting = self.assembly.len() - self.start as usize;
+        let waiting = self.assembly.as_ref().map_or(0, |assembly| assembly.rest().len());
         self.current.is_none() && (waiting == 0 || waiting < self.needed as usize)
     }
 
@@ -64,16 +77,28 @@ impl<C: Decode> Inward<C> {
     /// Copies what has arrived to the end of the assembly: reading is paused.
     pub(super) fn set_aside(&mut self, pool: &ReceivePool, lease: Lease) {
         self.set_current_aside(pool);
-        self.assembly.extend_from_slice(pool.bytes(&lease));
+        self.copy(pool.bytes(&lease));
         pool.release(lease);
     }
 
     /// Copies what is left of the current lease to the end of the assembly.
     pub(super) fn set_current_aside(&mut self, pool: &ReceivePool) {
         if let Some((lease, offset)) = self.current.take() {
-            self.assembly.extend_from_slice(&pool.bytes(&lease)[offset as usize..]);
-            self.copied = 0;
+            self.copy(&pool.bytes(&lease)[offset as usize..]);
+            self.forget_copied();
             pool.release(lease);
+        }
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.assembly.get_or_insert_default().bytes.extend_from_slice(bytes);
+        }
+    }
+
+    fn forget_copied(&mut self) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.copied = 0;
         }
     }
 
@@ -84,9 +109,9 @@ impl<C: Decode> Inward<C> {
         mut take: impl FnMut(C::Frame<'_>) -> Option<S>,
     ) -> Fed<S> {
         loop {
-            if !self.assembly.is_empty() {
+            if self.assembly.is_some() {
                 match self.feed_assembly(&mut take) {
-                    Fed::Hungry if self.assembly.is_empty() || self.rewind() => {}
+                    Fed::Hungry if self.assembly.is_none() || self.rewind() => {}
                     Fed::Hungry if self.extend_assembly(pool) => continue,
                     fed => return fed,
                 }
@@ -101,8 +126,8 @@ impl<C: Decode> Inward<C> {
                 *offset += consumed as u32;
                 return fed;
             }
-            if matches!(fed, Fed::Hungry) {
-                self.assembly.extend_from_slice(rest);
+            if matches!(fed, Fed::Hungry) && !rest.is_empty() {
+                self.assembly.get_or_insert_default().bytes.extend_from_slice(rest);
             }
             self.release_current(pool);
             return fed;
@@ -110,7 +135,7 @@ impl<C: Decode> Inward<C> {
     }
 
     fn release_current(&mut self, pool: &ReceivePool) {
-        self.copied = 0;
+        self.forget_copied();
         if let Some((lease, _)) = self.current.take() {
             pool.release(lease);
         }
@@ -119,30 +144,28 @@ impl<C: Decode> Inward<C> {
     /// The frame that straddled is complete. What was copied beyond it is looked at where it arrived: true if that was
     /// possible, and the assembly is empty.
     fn rewind(&mut self) -> bool {
-        let rest = self.assembly.len() as u32 - self.start;
         let Some((_, offset)) = &mut self.current else { return false };
-        if rest > self.copied {
+        let Some(assembly) =
+            self.assembly.take_if(|assembly| assembly.rest().len() <= assembly.copied as usize)
+        else {
             return false;
-        }
-        *offset -= rest;
-        self.copied = 0;
-        self.assembly.clear();
-        self.start = 0;
+        };
+        *offset -= assembly.rest().len() as u32;
         true
     }
 
     fn feed_assembly<S>(&mut self, take: &mut impl FnMut(C::Frame<'_>) -> Option<S>) -> Fed<S> {
-        let bytes = &self.assembly[self.start as usize..];
+        let Some(assembly) = &mut self.assembly else { return Fed::Hungry };
+        let bytes = assembly.rest();
         if bytes.len() < self.needed as usize {
             return Fed::Hungry;
         }
         let mut consumed = 0;
         let fed = decode(&mut self.codec, bytes, &mut consumed, &mut self.needed, take);
-        self.start += consumed as u32;
-        if self.start as usize == self.assembly.len() {
+        assembly.start += consumed as u32;
+        if assembly.rest().is_empty() {
             // An idle connection keeps no buffer.
-            self.assembly = Vec::new();
-            self.start = 0;
+            self.assembly = None;
         }
         fed
     }
@@ -155,21 +178,20 @@ impl<C: Decode> Inward<C> {
             self.release_current(pool);
             return false;
         }
-        self.assembly.drain(..self.start as usize);
-        self.start = 0;
-        let missing = (self.needed as usize).saturating_sub(self.assembly.len());
+        let Assembly { bytes: assembled, start, copied } = &mut **self.assembly.get_or_insert_default();
+        assembled.drain(..std::mem::take(start) as usize);
+        let missing = (self.needed as usize).saturating_sub(assembled.len());
         let piece = missing.max(PIECE).min(bytes.len());
-        self.assembly.extend_from_slice(&bytes[..piece]);
+        assembled.extend_from_slice(&bytes[..piece]);
         *offset += piece as u32;
-        self.copied += piece as u32;
+        *copied += piece as u32;
         true
     }
 
     /// The stream has ended: hands a last frame to `take`, if what is left is one.
     pub(super) fn finish(&mut self, take: impl FnOnce(C::Frame<'_>)) -> Result<(), FrameError> {
-        let rest = std::mem::take(&mut self.assembly);
-        let start = std::mem::take(&mut self.start) as usize;
-        if let Some(frame) = self.codec.finish(&rest[start..])? {
+        let rest = self.assembly.take().unwrap_or_default();
+        if let Some(frame) = self.codec.finish(rest.rest())? {
             take(frame);
         }
         Ok(())
@@ -178,8 +200,7 @@ impl<C: Decode> Inward<C> {
     /// Drops everything that has arrived.
     pub(super) fn discard(&mut self, pool: &ReceivePool) {
         self.release_current(pool);
-        self.assembly = Vec::new();
-        self.start = 0;
+        self.assembly = None;
     }
 }
 

@@ -211,7 +211,7 @@ impl<H: Harness> World<H> {
 
     fn route(&mut self, completion: Completion) {
         let Completion { token, event } = completion;
-        let progress = self.ops.get_mut(&token.0).expect("a completion carries a token that was given");
+        let progress = self.ops.get_mut(&{ token.0 }).expect("a completion carries a token that was given");
         assert_eq!(progress.last, None, "nothing comes after the last completion, but {event:?} did");
         let more = event.more();
         match event {

@@ -93,7 +93,7 @@ impl World {
         if let Event::AcceptEnded { .. } = event {
             return self.sim.submit(&self.pools, Token(LISTEN), Op::Accept { listener: self.listener });
         }
-        let connection = self.connections.get_mut(&token.0).expect("a completion for a connection");
+        let connection = self.connections.get_mut(&{ token.0 }).expect("a completion for a connection");
         match event {
             Event::Received { lease } => {
                 connection.pending.extend_from_slice(self.pools.receive.bytes(&lease));
