@@ -168,6 +168,14 @@ mod tests {
     }
 
     #[test]
+    fn a_slab_takes_memory_as_it_is_needed() {
+        let mut slab = Slab::new(1 << 20);
+        assert_eq!(slab.slots.capacity(), 0);
+        slab.insert([0_u64; 16]).unwrap();
+        assert!(slab.slots.capacity() < 100);
+    }
+
+    #[test]
     fn a_full_slab_hands_the_entry_back() {
         let mut slab = Slab::new(2);
         slab.insert(1).unwrap();
