@@ -55,11 +55,15 @@ impl Links {
         Links { first, ways, pushed: Cell::new(false), overdue: RefCell::new(BTreeMap::new()) }
     }
 
-    fn way(&self, core: CoreId) -> Option<&Way> {
-        self.ways.get(core.0.wrapping_sub(self.first.0) as usize)?.as_ref()
+    fn index(&self, core: CoreId) -> usize {
+        core.0.wrapping_sub(self.first.0) as usize
     }
 
-    /// Makes everything that was sent visible, and wakes the cores that sleep: once per turn.
+    fn way(&self, core: CoreId) -> Option<&Way> {
+        self.ways.get(self.index(core))?.as_ref()
+    }
+
+    /// Makes everything that was sent visible, and wakes the cores that sleep: at least once per turn.
     pub fn publish(&self) {
         if self.has_overdue() {
             self.send_overdue();
@@ -68,17 +72,33 @@ impl Links {
             return;
         }
         for (index, way) in self.ways.iter().enumerate() {
-            let Some(way) = way else { continue };
-            if !way.pushed.replace(false) || !way.lane.borrow_mut().publish() {
-                continue;
+            if let Some(way) = way
+                && way.pushed.replace(false)
+            {
+                self.publish_way(index, way);
             }
-            if way.port.get().is_none() {
-                let core = CoreId(self.first.0 + index as u32);
-                directory::port(core).map(|port| way.port.set(port).ok());
-            }
-            if let Some(port) = way.port.get() {
-                port.wake_if_asleep();
-            }
+        }
+    }
+
+    fn publish_way(&self, index: usize, way: &Way) {
+        if !way.lane.borrow_mut().publish() {
+            return;
+        }
+        if way.port.get().is_none() {
+            let core = CoreId(self.first.0 + index as u32);
+            directory::port(core).map(|port| way.port.set(port).ok());
+        }
+        if let Some(port) = way.port.get() {
+            port.wake_if_asleep();
+        }
+    }
+
+    /// Does not wait for the end of the turn: the other core begins while this one goes on.
+    #[cold]
+    #[inline(never)]
+    fn publish_early(&self, core: CoreId) {
+        if let Some(way) = self.way(core) {
+            self.publish_way(self.index(core), way);
         }
     }
 }
@@ -146,6 +166,10 @@ pub fn post<M: Send + 'static>(
             Ok(()) => {
                 way.pushed.set(true);
                 links.pushed.set(true);
+                if lane.is_long() {
+                    drop(lane);
+                    links.publish_early(target.core);
+                }
                 Ok(())
             }
             Err(message) if lane.is_closed() => Err(Refused::Gone(message)),

@@ -162,6 +162,8 @@ impl<B: Backend> Executor<B> {
     pub fn activate(&mut self) {
         /// Activations between two looks at the clock, which costs as much as a small activation.
         const CHECK_EVERY: u32 = 32;
+        /// And between two looks whether something is to be published: others begin while this core goes on.
+        const PUBLISH_EVERY: u32 = 8;
         let core = self.core.clone();
         let deadline = core.now().after(core.config.turn_time);
         let mut room = self.driver.room() / 2;
@@ -172,6 +174,9 @@ impl<B: Backend> Executor<B> {
             if core.outbox_len() >= room {
                 self.submit_early(&core);
                 room = self.driver.room() / 2;
+            }
+            if activation.is_multiple_of(PUBLISH_EVERY) {
+                core.links.publish();
             }
             if activation.is_multiple_of(CHECK_EVERY) {
                 core.read_clock();

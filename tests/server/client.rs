@@ -21,6 +21,17 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Connects, and says whether that ended by a reset: perhaps before the call that connects came back.
+pub(crate) fn is_reset(address: SocketAddr) -> bool {
+    match TcpStream::connect(address) {
+        Ok(mut stream) => {
+            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+            ends_by_reset(&mut stream)
+        }
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
 /// Writes one line, and reads bytes until as many as `reply` have come, which they must equal.
 pub(crate) fn request(stream: &mut TcpStream, line: &str, reply: &str) {
     stream.write_all(format!("{line}\n").as_bytes()).expect("the server reads");

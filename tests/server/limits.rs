@@ -10,7 +10,9 @@ use odeon::prelude::*;
 use odeon::sys::Random;
 use odeon::{AtLimit, Config};
 
-use crate::client::{connect, ends_by_reset, exchange, expect, finish, pattern, request, rest, size};
+use crate::client::{
+    connect, ends_by_reset, exchange, expect, finish, is_reset, pattern, request, rest, size,
+};
 use crate::echo::{Echo, Frames};
 use crate::runner::on_core;
 use crate::session::{Habits, sessions};
@@ -83,7 +85,7 @@ pub(crate) fn whoever_comes_beyond_the_limit_is_refused(on: BackendChoice) {
             request(stream, "echo served", "served\n");
         }
         for _ in 0..5 {
-            assert!(ends_by_reset(&mut connect(address)), "one too many");
+            assert!(is_reset(address), "one too many");
         }
         drop(kept);
         world.settle();
