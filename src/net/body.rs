@@ -258,10 +258,7 @@ impl<A: Connection> ConnectionBody<A> {
                 match self.feed(wire, activation.core, cx, &mut budget) {
                     Ok(None) => {}
                     Ok(Some(Enough::Budget)) => break Batch::Again,
-                    Ok(Some(Enough::Output)) => {
-                        wire.paused = true;
-                        wire.inward.set_current_aside(&activation.core.pools.receive);
-                    }
+                    Ok(Some(Enough::Output)) => wire.paused = true,
                     Ok(Some(Enough::End)) => break Batch::End(StopReason::Stopped),
                     Err(reason) => break Batch::End(reason),
                 }
@@ -660,6 +657,7 @@ impl<C: Decode> Wire<C> {
             mailbox_full || output.is_some_and(Output::must_pause)
         };
         if self.paused {
+            // For as long as the pause takes: buffers are few.
             self.inward.set_current_aside(&activation.core.pools.receive);
             return false;
         }

@@ -100,6 +100,8 @@ macro_rules! every_case_on {
                 a_client_that_never_reads_is_not_read_from
                 a_pause_keeps_what_has_arrived
                 a_client_that_is_not_read_from_waits
+                what_waits_for_its_reader_holds_no_receive_buffer
+                what_waits_behind_a_full_mailbox_holds_no_receive_buffer
                 requests_that_were_read_before_a_stop_are_answered
                 clients_that_do_not_read_leave_slots_to_the_others
                 a_client_that_takes_nothing_for_too_long_ends_alone

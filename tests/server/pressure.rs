@@ -4,6 +4,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -137,6 +139,80 @@ pub(crate) fn a_pause_keeps_what_has_arrived(on: BackendChoice) {
     expect(&mut stream, b"paused again\n");
     session.tell(Do::Resume).expect("the end of the stream comes after what is kept");
     assert_eq!(rest(&mut stream), b"four\n");
+    drop(stream);
+    world.finish();
+}
+
+/// What a core has lent of its receive buffers to anybody.
+fn leases(world: &World) -> usize {
+    world.ledgers()[0].receive_leases
+}
+
+pub(crate) fn what_waits_for_its_reader_holds_no_receive_buffer(on: BackendChoice) {
+    let (make, events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let address = world.serve(make);
+    // Because the actor does not want to read. Whoever has the reply knows that the turn is over.
+    let mut stream = connect(address);
+    let session = events.started();
+    request(&mut stream, "echo before\npause\necho behind", "before\n");
+    assert_eq!(leases(&world), 0, "what is behind the pause lies in a buffer of its own");
+    session.tell(Do::Resume).expect("messages are handled");
+    expect(&mut stream, b"behind\n");
+    // Because the client does not: far more replies than all sockets take.
+    let mut slow = slow_reader(address);
+    expect(&mut slow, &pattern(1, 500_000)[..1]);
+    world.wait_for("the output to be at its bound", |cores| cores[0].send_slots > 0);
+    assert_eq!(leases(&world), 0, "requests that wait for room lie in a buffer of their own");
+    drop((stream, slow));
+    world.finish();
+}
+
+/// From its first frame on it has a message for itself, for which alone there is a place, until the other end is dropped.
+struct Busy(Arc<Mutex<Receiver<()>>>);
+
+#[derive(Message)]
+struct Again;
+
+impl Accepts<Again> for Busy {
+    fn accept(message: Again) -> Again {
+        message
+    }
+}
+
+impl Actor for Busy {
+    type Message = Again;
+    const MAILBOX_CAPACITY: u32 = 1;
+
+    fn handle(&mut self, again: Again, cx: &mut Context<Self>) -> Flow {
+        let until = self.0.lock().expect("nobody panics");
+        if until.try_recv() == Err(TryRecvError::Empty) {
+            cx.me().tell(again).or_dead_letter();
+        }
+        Flow::Continue
+    }
+}
+
+impl Connection for Busy {
+    type Codec = Lines<100>;
+
+    fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+        cx.write_line(line);
+        cx.me().tell(Again).or_dead_letter();
+        Flow::Continue
+    }
+}
+
+pub(crate) fn what_waits_behind_a_full_mailbox_holds_no_receive_buffer(on: BackendChoice) {
+    // One line and one message in each activation: the second line waits, and the mailbox is full.
+    let mut world = World::with(on, 1, |config| config.activation_messages = 1);
+    let (go, until) = channel();
+    let until = Arc::new(Mutex::new(until));
+    let mut stream = connect(world.serve(move |_| Busy(until.clone())));
+    request(&mut stream, "first\nsecond", "first\n");
+    assert_eq!(leases(&world), 0, "what is not handled yet lies in a buffer of its own");
+    drop(go);
+    expect(&mut stream, b"second\n");
     drop(stream);
     world.finish();
 }
