@@ -39,7 +39,10 @@ struct Served {
 
 impl Served {
     fn new(backend: BackendChoice, clients: usize) -> Option<Served> {
-        let system = system(backend, 1, |_| {})?;
+        let system = system(backend, 1, |config| {
+            // Whatever is there is done in one turn, and no timer comes due, however slow the machine is.
+            (config.turn_time, config.write_stall) = (PATIENCE * 100, PATIENCE * 100);
+        })?;
         let runner = system.spawn(Runner).expect("there is room for a runner");
         let listening = system.listener("127.0.0.1:0").start(|_| Echo).expect("a free port is found");
         let clients = (0..clients).map(|_| connect(listening.address())).collect();
@@ -77,12 +80,16 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Queues grow with the most that has ever been done in one turn. So that the first round shows it, the core is held until
+/// every request of a round is there, and the next round begins when everything of the last one is done.
 fn requests_take_no_memory(backend: BackendChoice) {
     const ROUNDS: usize = 100;
     let Some(mut served) = Served::new(backend, 32) else { return };
     let rounds = |served: &mut Served| {
         for _ in 0..ROUNDS {
+            let held = Held::new(served.runner);
             served.ask();
+            held.release();
             served.hear();
         }
         // The core has dealt with everything that it has answered once it answers this.

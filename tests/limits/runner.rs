@@ -3,7 +3,8 @@
 //! Knows: closures. Must not know the cases.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use odeon::Error;
@@ -71,24 +72,30 @@ pub(crate) fn allocations(runner: Addr<Runner>) -> u64 {
     on_core(runner, |_| heap::allocations())
 }
 
-/// A core that does nothing until it is let go.
-pub(crate) struct Held(SyncSender<()>);
+/// A core that does nothing until it is let go. It takes no memory for that.
+pub(crate) struct Held(Arc<(Mutex<bool>, Condvar)>);
 
 impl Held {
     /// When this returns, the core is held.
     pub(crate) fn new(runner: Addr<Runner>) -> Held {
-        let (release, released): (_, Receiver<()>) = sync_channel(1);
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
         let (hold, held) = sync_channel(1);
+        let closed = gate.clone();
         let wait = move |_: &mut Context<Runner>| {
+            let (open, changed) = &*closed;
             hold.send(()).expect("the test waits for it");
-            released.recv_timeout(PATIENCE).expect("the test lets go");
+            let open = open.lock().expect("nobody panics");
+            let waited = changed.wait_timeout_while(open, PATIENCE, |open| !*open).expect("nobody panics");
+            assert!(!waited.1.timed_out(), "the test lets go");
         };
         assert!(runner.tell(Run(Box::new(wait))).is_ok(), "the runner takes it");
         held.recv_timeout(PATIENCE).expect("the runner runs");
-        Held(release)
+        Held(gate)
     }
 
     pub(crate) fn release(self) {
-        self.0.send(()).expect("the core waits for it");
+        let (open, changed) = &*self.0;
+        *open.lock().expect("nobody panics") = true;
+        changed.notify_one();
     }
 }
