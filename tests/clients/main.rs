@@ -48,6 +48,7 @@ macro_rules! every_case_on {
                 an_interrupt_ends_an_idle_server
                 a_request_to_terminate_ends_a_server_with_clients
                 a_server_that_was_stopped_for_a_while_goes_on
+                a_second_signal_ends_a_server_at_once
                 requests_that_were_sent_in_time_are_answered
             }
         }

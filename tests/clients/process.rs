@@ -185,6 +185,9 @@ impl Drop for Process {
     }
 }
 
+/// SIGINT and SIGTERM, as bits of a mask.
+const INTERRUPT_AND_TERMINATE: u64 = (1 << (2 - 1)) | (1 << (15 - 1));
+
 /// An example that listens.
 pub struct Server {
     pub process: Process,
@@ -253,12 +256,20 @@ impl Server {
 
     /// A signal that comes earlier ends the process as it would end any other.
     fn until_signals_are_caught(&self) {
+        self.until_caught_are(INTERRUPT_AND_TERMINATE);
+    }
+
+    /// After the first of these signals the others do what they do by themselves.
+    pub fn until_signals_are_not_caught(&self) {
+        self.until_caught_are(0);
+    }
+
+    fn until_caught_are(&self, which: u64) {
         let status = format!("/proc/{}/status", self.process.child.id());
-        let both = (1_u64 << (2 - 1)) | (1 << (15 - 1));
         while let Ok(status) = fs::read_to_string(&status) {
             let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
             let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-            if caught.is_none_or(|caught| caught & both == both) {
+            if caught.is_none_or(|caught| caught & INTERRUPT_AND_TERMINATE == which) {
                 return;
             }
             thread::yield_now();

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use crate::process::{Ended, Process, Server, example, installed, usable};
@@ -91,6 +92,36 @@ pub fn a_server_that_was_stopped_for_a_while_goes_on(backend: &str) {
     }
     drop(clients);
     assert_eq!(server.stop("TERM").errors, "");
+}
+
+/// Writes until the server, on its one core, takes no more: it has an answer left to send, and cannot.
+fn clog(server: &Server) -> TcpStream {
+    let mut client = server.connect();
+    client.set_nonblocking(true).unwrap();
+    let mut other = server.connect();
+    let mut quiet = 0;
+    while quiet < 50 {
+        quiet = if client.write(&[b'x'; 1 << 16]).is_ok() { 0 } else { quiet + 1 };
+        // A turn of the core.
+        other.write_all(b"?").unwrap();
+        other.read_exact(&mut [0]).unwrap();
+    }
+    client
+}
+
+pub fn a_second_signal_ends_a_server_at_once(backend: &str) {
+    for (first, second, number) in [("TERM", "TERM", 15), ("TERM", "INT", 2), ("INT", "INT", 2)] {
+        let mut command = Command::new(example("echo"));
+        command.args(["--listen", "127.0.0.1:0", "--cores", "1", "--backend", backend]);
+        let server = Server::start_command(&mut command);
+        let client = clog(&server);
+        server.ask_to_end(first);
+        server.until_signals_are_not_caught();
+        server.process.signal(second);
+        let ended = server.process.ended();
+        assert_eq!(ended.status.signal(), Some(number), "by the signal, and not at a deadline: {ended:?}");
+        drop(client);
+    }
 }
 
 pub fn requests_that_were_sent_in_time_are_answered(backend: &str) {
