@@ -6,6 +6,7 @@ mod chat;
 mod echo;
 mod fallback;
 mod process;
+mod processors;
 mod starting;
 
 /// Makes one test of every case for one backend. A backend that the machine refuses is skipped, and says so.
