@@ -128,14 +128,15 @@ pub fn requests_that_were_sent_in_time_are_answered(backend: &str) {
     let server = Server::start("echo", backend);
     // Some of these wait in the backlog when the signal comes, some have been accepted, none has been answered for sure.
     let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        client.write_all(b"before the end").unwrap();
+    let request = |at: usize| b"before the end".repeat(1 + at % 10 * 300);
+    for (at, client) in clients.iter_mut().enumerate() {
+        client.write_all(&request(at)).unwrap();
     }
     server.ask_to_end("TERM");
-    for mut client in clients {
+    for (at, mut client) in clients.into_iter().enumerate() {
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).unwrap();
-        assert_eq!(answer, b"before the end");
+        assert!(answer == request(at), "{} bytes of {}", answer.len(), request(at).len());
     }
     server.ended();
 }

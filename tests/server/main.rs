@@ -12,6 +12,7 @@ mod client;
 mod echo;
 mod endings;
 mod limits;
+mod load;
 mod messages;
 mod panics;
 mod pressure;
@@ -152,6 +153,7 @@ macro_rules! every_case_on {
                 a_limit_that_the_machine_cannot_honour_is_an_error
                 the_limit_on_descriptors_bounds_the_connections
                 a_write_to_a_client_that_is_gone_raises_no_signal
+                a_signal_under_load_loses_no_answer
             }
             soak {
                 connections_that_come_and_go_leave_everything_as_it_was

@@ -5,8 +5,10 @@
 //! Invariants: 1. No code of ours runs as a signal handler.
 #![allow(unsafe_code)]
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -15,6 +17,7 @@ use odeon::{Error, ShutdownReport};
 
 use crate::child::{self, name, role};
 use crate::client::{connect, expect, finish, request, reset};
+use crate::load::{self, Load, counted};
 use crate::session::{Do, Habits, Told, sessions};
 use crate::world::World;
 
@@ -170,4 +173,50 @@ pub(crate) fn a_write_to_a_client_that_is_gone_raises_no_signal(on: BackendChoic
         assert!(matches!(events.stopped(), StopReason::Disconnected(_)));
     }
     world.finish();
+}
+
+/// SIGINT and SIGTERM, as bits of a mask.
+const CAUGHT: u64 = (1 << (libc::SIGINT - 1)) | (1 << (libc::SIGTERM - 1));
+
+fn until_signals_are_caught(process: u32) {
+    let caught = || {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("it says so").trim();
+        u64::from_str_radix(mask, 16).expect("a mask") & CAUGHT
+    };
+    while caught() != CAUGHT {
+        std::thread::yield_now();
+    }
+}
+
+pub(crate) fn a_signal_under_load_loses_no_answer(on: BackendChoice) {
+    const CASE: &str = "process::a_signal_under_load_loses_no_answer";
+    if role().is_some() {
+        let mut world = World::with(on, 2, load::patient);
+        let (make, handled) = counted();
+        println!("serving {}", world.serve(make));
+        let report = world.system.run_until_signal().expect("signals can be caught");
+        assert_eq!(report, ShutdownReport::default());
+        println!("answered {}", handled.load(Ordering::Relaxed));
+        return;
+    }
+    for signal in ["TERM", "INT"] {
+        let mut server = child::start(on, CASE, "serve", "true", &[]);
+        let mut said = BufReader::new(server.stdout.take().expect("it is piped")).lines();
+        let mut word = |before: &str| {
+            let line =
+                said.find_map(|line| line.expect("it writes text").split(before).nth(1).map(str::to_owned));
+            line.expect("the server says so")
+        };
+        let clients = Load::new(word("serving ").parse().expect("an address"), 10);
+        until_signals_are_caught(server.id());
+        while clients.answered.load(Ordering::Relaxed) < 20_000 {
+            std::thread::yield_now();
+        }
+        let sent = Command::new("kill").args(["-s", signal, &server.id().to_string()]).status();
+        assert!(sent.expect("there is a kill").success());
+        assert_eq!(word("answered "), clients.ended().to_string(), "every answer arrives");
+        let status = server.wait().expect("it was started");
+        assert!(status.success(), "the server ends well: {status}");
+    }
 }

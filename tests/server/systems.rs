@@ -2,8 +2,9 @@
 //!
 //! Knows: starting, stopping, shutting down, dropping. Must not know how connections are served.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use odeon::{Config, Error, ShutdownReport};
 
 use crate::client::{connect, ends_by_reset, exchange, expect, pattern, request, rest};
 use crate::echo::{Echo, Frames};
+use crate::load::{self, Load, counted};
 use crate::session::{Do, Habits, sessions};
 use crate::world::World;
 
@@ -136,46 +138,14 @@ pub(crate) fn a_listener_that_stops_leaves_its_connections(on: BackendChoice) {
     world.finish();
 }
 
-/// Clients that ask without a pause until the server ends; answers how many requests went unanswered though the server
-/// closed in order.
-fn load(address: SocketAddr, clients: usize) -> Vec<thread::JoinHandle<u64>> {
-    let client = move || {
-        let (mut answered, mut round) = (0, 0_u64);
-        while let Ok(mut stream) = TcpStream::connect(address) {
-            stream.set_read_timeout(Some(crate::world::PATIENCE)).expect("a timeout can be set");
-            // One connection in so many is for one request only.
-            for _ in 0..1 + round % 30 {
-                let line = format!("echo {round}\n");
-                if stream.write_all(line.as_bytes()).is_err() {
-                    break;
-                }
-                let mut reply = vec![0; line.len() - 5];
-                match stream.read_exact(&mut reply) {
-                    Ok(()) => assert_eq!(reply, &line.as_bytes()[5..], "replies are whole and in order"),
-                    // The server closed before it read this one.
-                    Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
-                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-                    Err(error) => panic!("neither an answer nor an end: {error}"),
-                }
-                answered += 1;
-                round += 1;
-            }
-        }
-        answered
-    };
-    (0..clients).map(|_| thread::spawn(client)).collect()
-}
-
 pub(crate) fn a_shutdown_under_load_answers_what_was_read(on: BackendChoice) {
     for _ in 0..5 {
-        let mut world = World::new(on, 2);
-        let (make, _events) = sessions(Habits::default());
-        let address = world.serve(make);
-        let clients = load(address, 10);
-        world.wait_for_figure("some load", 2000, |ledger| ledger.handled);
+        let mut world = World::with(on, 2, load::patient);
+        let (make, handled) = counted();
+        let clients = Load::new(world.serve(make), 10);
+        world.wait_for_figure("some load", 20_000, |ledger| ledger.handled);
         assert_eq!(world.system.shutdown(), ShutdownReport::default());
-        let answered: u64 = clients.into_iter().map(|client| client.join().expect("no client failed")).sum();
-        assert!(answered >= 1900, "{answered} answers");
+        assert_eq!(clients.ended(), handled.load(Ordering::Relaxed), "every answer arrives");
     }
 }
 
