@@ -200,13 +200,15 @@ pub struct Arrivals {
     port: Arc<Port>,
     inbox: Receiver<Envelope>,
     lanes: Vec<lane::Receiver>,
+    /// The lane that is emptied first.
+    first: usize,
 }
 
 impl Arrivals {
     /// The receiving ends of a core.
     #[must_use]
     pub fn new(port: Arc<Port>, inbox: Receiver<Envelope>, lanes: Vec<lane::Receiver>) -> Arrivals {
-        Arrivals { port, inbox, lanes }
+        Arrivals { port, inbox, lanes, first: 0 }
     }
 
     /// True if an envelope waits: a look at memory.
@@ -215,10 +217,16 @@ impl Arrivals {
         self.lanes.iter().any(|lane| !lane.is_empty()) || !self.inbox.is_empty()
     }
 
-    /// Delivers what was there when it was called: what arrives meanwhile waits for the next turn. A panic in a user's
+    /// Delivers what was there when it was called: what arrives meanwhile waits for the next turn. The lane that came first
+    /// comes last next time, because the first fills the mailboxes that have little room. A panic in a user's
     /// `Accepts::accept` ends that message, which is then a dead letter.
     pub fn deliver(&mut self, core: &Core) {
-        for lane in &mut self.lanes {
+        let (count, first) = (self.lanes.len(), self.first);
+        for at in (first..count).chain(0..first) {
+            let lane = &mut self.lanes[at];
+            if self.first == first && !lane.is_empty() {
+                self.first = if at + 1 < count { at + 1 } else { 0 };
+            }
             while core.contain(|| lane.deliver(usize::MAX)).is_none() {
                 core.counters.dead_letter(DeadReason::Failed);
             }

@@ -111,6 +111,28 @@ fn a_mailbox_of_one_that_is_told_from_afar_counts_what_it_refuses() {
 }
 
 #[test]
+fn a_mailbox_of_one_that_every_core_wants_is_had_by_each_in_turn() {
+    let (system, runners) = start(4, |_| {});
+    let (numbers, heard) = sync_channel(100);
+    let narrow = system.spawn_on(3, Narrow(numbers)).expect("there is room");
+    let mut times = [0; 3];
+    for _ in 0..12 {
+        let held = Held::new(runners[3]);
+        for (runner, core) in runners[..3].iter().zip(0..) {
+            on_core(*runner, move |_| narrow.tell(Number(core)).or_dead_letter());
+            // In the lane: the next turn has begun.
+            on_core(*runner, |_| ());
+        }
+        held.release();
+        times[heard.recv_timeout(PATIENCE).expect("one of them arrives") as usize] += 1;
+        on_core(runners[3], |_| ());
+    }
+    assert_eq!(times, [4; 3]);
+    assert_eq!(dead_letters(&system), 24);
+    system.shutdown();
+}
+
+#[test]
 fn a_lane_of_eight_places_refuses_the_ninth_message() {
     let (system, runners) = start(2, |config| config.lane_capacity = 8);
     let (numbers, heard) = sync_channel(100);
