@@ -3,7 +3,7 @@
 //! Knows: slots, generations, the type of what is stored, notices waiting for a cell, the order in which cells run. Must not
 //! know what actors do.
 //!
-//! A cell is a *head*, which addresses look for by its type, and a *body*, which is run. Both are one allocation. The run
+//! A cell is a *head*, which addresses look for by its type, and a *body*, which is run. Both lie in one block. The run
 //! queue is a list through the slots, so queueing never allocates.
 //!
 //! Invariants:
@@ -18,12 +18,12 @@ use std::any::TypeId;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::blame;
 use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
-use crate::mem::Key;
+use crate::mem::{Blocks, Key};
 
 /// The part of a cell that is run.
 pub trait Body<H>: 'static {
@@ -86,7 +86,7 @@ type AnyStored = *mut &'static Vtable;
 struct Vtable {
     head: TypeId,
     activate: unsafe fn(AnyStored, &Activation<'_>) -> Outcome,
-    free: unsafe fn(AnyStored),
+    free: unsafe fn(NonNull<&'static Vtable>, &Blocks),
 }
 
 struct Vtables<H, B>(H, B);
@@ -104,10 +104,10 @@ unsafe fn activate<H, B: Body<H>>(stored: AnyStored, activation: &Activation<'_>
 }
 
 /// # Safety
-/// `stored` came from `Box::into_raw` of a `Stored<H, B>`, is not referred to, and is not used again.
-unsafe fn free<H, B>(stored: AnyStored) {
+/// `stored` is a `Stored<H, B>` in these blocks, is not referred to, and is not used again.
+unsafe fn free<H, B>(stored: NonNull<&'static Vtable>, blocks: &Blocks) {
     // SAFETY: as the caller promises.
-    drop(unsafe { Box::from_raw(stored.cast::<Stored<H, B>>()) });
+    unsafe { blocks.remove(stored.cast::<Stored<H, B>>()) };
 }
 
 struct Slot {
@@ -150,6 +150,7 @@ pub struct Cells {
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
     dead: RefCell<Vec<AnyStored>>,
+    blocks: Blocks,
     notices: Notices,
 }
 
@@ -204,16 +205,17 @@ impl Cells {
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
             dead: RefCell::new(Vec::new()),
+            blocks: Blocks::default(),
             notices: Notices::new(),
         }
     }
 
-    /// Stores a cell; hands its parts back when there is no room. **Costs** one allocation.
+    /// Stores a cell; hands its parts back when there is no room.
     pub fn insert<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
         let Some(index) = self.vacant() else { return Err((head, body)) };
         let stored = Stored { vtable: &Vtables::<H, B>::VTABLE, head, body };
         let slot = self.slot(index).expect("a vacant slot exists");
-        slot.stored.set(Box::into_raw(Box::new(stored)).cast());
+        slot.stored.set(self.blocks.insert(stored).cast().as_ptr());
         // Nothing of the occupant before reaches the new one, but that its slot may still stand in the run queue.
         slot.flags.set(slot.flags.get() & QUEUED);
         self.live.set(self.live.get() + 1);
@@ -400,12 +402,12 @@ impl Cells {
         let mut panics = 0;
         assert_eq!(self.borrows.get(), 0, "cells are buried between activations");
         loop {
-            let Some(stored) = self.dead.borrow_mut().pop() else { break };
+            let Some(stored) = self.dead.borrow_mut().pop().and_then(NonNull::new) else { break };
             // SAFETY: a `Stored` that is live until it is freed below; its first field is its vtable (invariant 1).
-            let vtable = unsafe { *stored };
+            let vtable = unsafe { stored.read() };
             // SAFETY: taken out of its slot by `remove`, so nobody finds it any more; nobody refers to it, as no borrow is
             // alive (invariant 2); popped, so freed once.
-            let free = || unsafe { (vtable.free)(stored) };
+            let free = || unsafe { (vtable.free)(stored, &self.blocks) };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
                 panics += 1;
                 blame::contained();

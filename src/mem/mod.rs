@@ -2,6 +2,7 @@
 //!
 //! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
 
+mod blocks;
 mod fifo;
 mod poison;
 mod pool_id;
@@ -10,6 +11,7 @@ mod region;
 mod send;
 mod slab;
 
+pub use blocks::Blocks;
 pub use fifo::{ChunkPool, Fifo};
 pub use receive::{Lease, ReceivePool};
 pub use send::{Chain, SEND_CLASSES, SendPool};
