@@ -47,10 +47,12 @@ pub struct Config {
     /// Bytes of these in send slots, per connection; less while few slots are free, so that peers that do not read leave
     /// some to the others. The rest waits in memory of the connection's own. Default 512 KiB.
     pub connection_slot_bytes_max: usize,
-    /// Bytes that wait there, of all connections of a core together. Default 256 MiB.
+    /// Bytes that wait there, of all connections of a core together; one may have an eighth of what is left, and is closed if
+    /// it writes more. Default 256 MiB.
     pub spill_bytes_max: usize,
-    /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. A peer that
-    /// reads slowly is waited for. Default 30 s.
+    /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
+    /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than
+    /// on Linux, in steps of a good part of the socket's send buffer.) Default 30 s.
     pub write_stall: Duration,
     /// Entries in the submission queue: a power of two from 2 to 32,768. Default 256.
     pub submission_entries: u32,
@@ -148,7 +150,7 @@ impl Config {
     /// Names the first limit that cannot be, with what it may be.
     pub fn check(&self) -> Result<(), ConfigError> {
         let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
-        let rules: [Rule; 8] = [
+        let rules: [Rule; 9] = [
             ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
             (
                 "connections_max",
@@ -185,6 +187,12 @@ impl Config {
                 self.outbox_bytes_max as u64,
                 (1..=1 << 30).contains(&self.outbox_bytes_max),
                 "from 1 to 1,073,741,824",
+            ),
+            (
+                "spill_bytes_max",
+                self.spill_bytes_max as u64,
+                self.spill_bytes_max >= 64 << 10,
+                "at least 65,536",
             ),
             ("write_stall", self.write_stall.as_secs(), !self.write_stall.is_zero(), "longer than nothing"),
         ];

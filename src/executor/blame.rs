@@ -70,8 +70,28 @@ impl Judge {
 impl Drop for Judge {
     #[cold]
     fn drop(&mut self) {
-        if !OF_USER.get() {
+        // Forgotten here: code of a user further out notes it again, or has caught the panic.
+        if !OF_USER.replace(false) {
             abort(format_args!("a panic within the runtime, below a handler"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_that_code_of_a_user_catches_is_no_excuse_for_the_next() {
+        let within_the_runtime = || runtime(|| user(|| panic!("as planned")));
+        user(|| {
+            assert!(catch_unwind(AssertUnwindSafe(within_the_runtime)).is_err());
+            assert!(!OF_USER.get(), "the next panic of the runtime ends the process");
+        });
+        assert!(catch_unwind(AssertUnwindSafe(|| user(within_the_runtime))).is_err());
+        assert!(OF_USER.get(), "on its way out");
+        contained();
     }
 }

@@ -10,8 +10,8 @@
 //!    `take` is `take_as::<M, F>`, and behind it lies an `M`, or, where an `M` does not fit, a `Box<M>`.
 //! 2. Whoever holds a full record owns the message in it. Taking moves it out, once; the bytes left behind are not looked
 //!    at again.
-//! 3. `M` is `Send`: a full record may be taken on any thread. `F` has no size and is `Copy`: nothing of it is stored, and
-//!    where there was one value there may be another.
+//! 3. `M` is `Send`: a full record may be taken on any thread. `F` has no size, is `Copy` and `Send`: nothing of it is
+//!    stored, and where there was one value there may be another, on any thread.
 #![allow(unsafe_code)]
 
 use std::fmt;
@@ -34,9 +34,9 @@ pub const fn is_inline<M>() -> bool {
 }
 
 /// Takes a message where it arrives, on the core of the cell that it is for: a function, or a closure that holds nothing.
-pub trait Arrive<M>: Fn(Key, M) + Copy + 'static {}
+pub trait Arrive<M>: Fn(Key, M) + Copy + Send + 'static {}
 
-impl<M, F: Fn(Key, M) + Copy + 'static> Arrive<M> for F {}
+impl<M, F: Fn(Key, M) + Copy + Send + 'static> Arrive<M> for F {}
 
 /// What happens to a message that is taken out.
 #[derive(Debug, Clone, Copy)]

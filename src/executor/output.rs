@@ -97,13 +97,17 @@ impl Output {
         self.overflowed
     }
 
+    fn spilled(&self) -> usize {
+        self.spill.as_ref().map_or(0, |spill| spill.len())
+    }
+
     /// True if there are bytes that no send carries yet.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         !self.chain.is_empty() || self.spill.is_some()
     }
 
-    /// Appends bytes: all, or none if the bound would be passed, or that of the core. **Costs** one copy; two of what is
+    /// Appends bytes: all, or none if the bound would be passed, or the share of what may be spilled on the core. **Costs** one copy; two of what is
     /// spilled.
     pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
         if bytes.len() > self.room() {
@@ -121,7 +125,7 @@ impl Output {
     #[cold]
     fn write_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
         let (first, rest) = bytes.split_at(share.min(bytes.len()));
-        if !rest.is_empty() && pool.wait(rest.len()).is_ok() {
+        if !rest.is_empty() && pool.wait(self.spilled(), rest.len()).is_ok() {
             if pool.write(&mut self.chain, first).is_ok() {
                 self.queued += bytes.len() as u32;
                 self.spill.get_or_insert_default().extend(rest);
@@ -141,7 +145,7 @@ impl Output {
         if bytes.is_empty() {
             return Ok(());
         }
-        pool.wait(bytes.len())?;
+        pool.wait(self.spilled(), bytes.len())?;
         self.queued += bytes.len() as u32;
         self.spill.get_or_insert_default().extend(bytes);
         Ok(())
@@ -188,7 +192,8 @@ impl Output {
 
     /// Drops everything that no send carries yet.
     pub fn discard(&mut self, pool: &SendPool) {
-        let spilled = self.spill.take().map_or(0, |spill| spill.len());
+        let spilled = self.spilled();
+        self.spill = None;
         pool.waited(spilled);
         self.queued -= self.chain.bytes() + spilled as u32;
         pool.release(self.chain.take());
@@ -240,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_connection_holds_its_share_of_the_pool_and_spills_the_rest() {
-        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 4950);
+        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 42_300);
         let mut output = Output::new(10_000);
         let twin: Vec<u8> = (0..6000_u32).map(|byte| byte as u8).collect();
         output.write(&pool, &twin[..900]).unwrap();
@@ -257,7 +262,7 @@ mod tests {
         }
         assert_eq!(got, twin[..5900]);
         assert_eq!((output.queued(), pool.taken()), (0, 0));
-        assert_eq!(pool.wait(4950), Ok(()), "nothing is spilled any more");
+        assert_eq!(pool.wait(0, 4950), Ok(()), "nothing is spilled any more");
     }
 
     #[test]

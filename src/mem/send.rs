@@ -96,6 +96,8 @@ const SHARE: usize = 4;
 /// So much of the pool is the reserve. Were there none, each owner that keeps its share would take a part of what is left,
 /// and a few hundred all of it.
 const RESERVE: usize = 8;
+/// So much of what may still wait elsewhere may be one owner's.
+const WAITING_SHARE: usize = 8;
 /// So much may every owner hold, as long as there is a slot.
 const SHARE_MIN: usize = SEND_CLASSES[0] as usize;
 /// A chain of several slots grows by slots of at least such a part of it: it stays short, and small slots are left to small
@@ -141,13 +143,15 @@ impl SendPool {
         share.max(SHARE_MIN).saturating_sub(held)
     }
 
-    /// Enters bytes that wait for slots elsewhere into the books, unless there are too many.
-    pub fn wait(&self, bytes: usize) -> Result<(), Full> {
-        let waiting = self.waiting_bytes.get() + bytes;
-        if waiting > self.waiting_bytes_max {
+    /// Enters bytes that wait for slots elsewhere into the books, for an owner of whose `held` wait already, unless they are
+    /// more than its share of what may still wait: where memory is short, it is those that hold most of it who are refused
+    /// next.
+    pub fn wait(&self, held: usize, bytes: usize) -> Result<(), Full> {
+        let waiting = self.waiting_bytes.get();
+        if held + bytes > (self.waiting_bytes_max - waiting) / WAITING_SHARE {
             return Err(Full);
         }
-        self.waiting_bytes.set(waiting);
+        self.waiting_bytes.set(waiting + bytes);
         Ok(())
     }
 
@@ -518,13 +522,22 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_elsewhere_is_bounded() {
-        let pool = SendPool::new([1, 0, 0, 0, 0]).bounded(100, 1000);
-        pool.wait(600).unwrap();
-        assert_eq!(pool.wait(401), Err(Full));
-        pool.wait(400).unwrap();
-        pool.waited(1000);
-        pool.wait(1000).unwrap();
+    fn what_waits_elsewhere_is_bounded_and_whoever_holds_most_of_it_is_refused_first() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]).bounded(100, 8000);
+        assert_eq!(pool.wait(0, 1001), Err(Full));
+        pool.wait(0, 1000).unwrap();
+        assert_eq!(pool.wait(1000, 1), Err(Full));
+        let mut owners = 1;
+        while pool.wait(0, 500).is_ok() {
+            owners += 1;
+        }
+        assert_eq!(owners, 1 + 7, "half of it is left");
+        for _ in 0..100 {
+            pool.wait(0, 10).unwrap();
+        }
+        assert_eq!(pool.wait(500, 1), Err(Full), "an owner whose share was larger before");
+        pool.waited(pool.waiting_bytes.get());
+        pool.wait(0, 1000).unwrap();
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl<A: Connection> ConnectionBody<A> {
             wire.end_receive(activation);
             // Frames that wait for the output to drain, or for the actor, were read, and so are answered.
             let holds = cx.output.as_ref().is_some_and(Output::holds);
-            let waiting = wire.paused && (!holds || wire.inward.has_rest());
+            let waiting = wire.paused && wire.inward.has_rest();
             if frames == Batch::Empty && !wire.receiving && !waiting {
                 return Batch::End(StopReason::Stopped);
             }

@@ -99,7 +99,8 @@ impl<A: Connection> Context<A> {
     /// [`StopReason::OutboxFull`](crate::actor::StopReason::OutboxFull) after this handler: what a peer does not read must
     /// not grow. [`Context::try_write`] tells instead.
     ///
-    /// **Costs** one copy; no system call, no allocation while the send pool has slots.
+    /// **Costs** one copy; no system call, no allocation while what is queued is within the connection's share of
+    /// the send pool.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         if self.try_write(bytes).is_err() {
             self.overflow();
@@ -228,6 +229,10 @@ impl<A: Connection> Context<A> {
     /// `Config::drain_deadline` when the system ends; a connection that still owes an answer then is aborted and counted as
     /// cut off.
     ///
+    /// Announce no more than can be answered: a question to another core may be lost on arrival when the mailbox there is
+    /// full, and its answer never comes. So count the questions and [pause reading](Context::pause_reading) while there are
+    /// as many as both mailboxes have room for, or, as here, while there is one.
+    ///
     /// ```
     /// use odeon::prelude::*;
     ///
@@ -249,6 +254,7 @@ impl<A: Connection> Context<A> {
     ///     fn handle(&mut self, Found(text): Found, cx: &mut Context<Self>) -> Flow {
     ///         cx.write_line(text);
     ///         cx.answered();
+    ///         cx.resume_reading();
     ///         Flow::Continue
     ///     }
     /// }
@@ -257,7 +263,10 @@ impl<A: Connection> Context<A> {
     ///     type Codec = Lines<1024>;
     ///     fn frame(&mut self, word: &str, cx: &mut Context<Self>) -> Flow {
     ///         match self.dictionary.tell(Look { word: word.to_owned(), answer: cx.recipient() }) {
-    ///             Ok(()) => cx.expect_answer(),
+    ///             Ok(()) => {
+    ///                 cx.expect_answer();
+    ///                 cx.pause_reading();
+    ///             }
     ///             Err(_) => cx.write_line("try again later"),
     ///         }
     ///         Flow::Continue

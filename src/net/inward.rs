@@ -91,9 +91,16 @@ impl<C: Decode> Inward<C> {
     }
 
     fn copy(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.assembly.get_or_insert_default().bytes.extend_from_slice(bytes);
+        if bytes.is_empty() {
+            return;
         }
+        let Assembly { bytes: assembled, start, .. } = &mut **self.assembly.get_or_insert_default();
+        // What has been consumed goes once it is half of all: a peer whose bytes always come while reading is paused would
+        // make this grow for ever otherwise.
+        if *start as usize >= assembled.len() / 2 {
+            assembled.drain(..std::mem::take(start) as usize);
+        }
+        assembled.extend_from_slice(bytes);
     }
 
     fn forget_copied(&mut self) {
@@ -296,6 +303,27 @@ mod tests {
             assert!(!inward.has_rest(), "an idle connection keeps no buffer");
             assert_eq!(pool.lent(), 0);
         }
+    }
+
+    #[test]
+    fn what_has_been_consumed_goes_though_a_part_of_a_frame_always_waits() {
+        let pool = ReceivePool::new(1, 4096);
+        let mut inward = Inward::<LengthDelimited>::new();
+        let mut frames = 0;
+        // The first byte of a length, and later the rest of a frame of ten bytes and the next first byte, while paused.
+        inward.set_aside(&pool, lease(&pool, &[0]));
+        for _ in 0..1000 {
+            inward.set_aside(&pool, lease(&pool, &[0, 0, 10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0]));
+            let fed = inward.feed(&pool, |frame| {
+                assert_eq!(frame, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+                frames += 1;
+                None::<()>
+            });
+            assert_eq!(fed, Fed::Hungry);
+            let held = inward.assembly.as_ref().map_or(0, |assembly| assembly.bytes.len());
+            assert!(held < 64, "{held} bytes are held for a part of one");
+        }
+        assert_eq!(frames, 1000);
     }
 
     #[test]

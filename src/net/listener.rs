@@ -171,7 +171,8 @@ where
         shared: Rc::new(shared),
         accepting: RefCell::new(accepting),
     };
-    core.spawn_io(ListenerHead, body).ok().map(|cell| core.address(cell))
+    let spawned = core.spawn_io(ListenerHead, body).map_err(|(_, body)| core.drop_contained(body));
+    spawned.ok().map(|cell| core.address(cell))
 }
 
 impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for ListenerBody<F> {

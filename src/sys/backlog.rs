@@ -1,10 +1,11 @@
-//! How many connections may wait at a listener.
+//! What only Linux tells of a listener, and is told.
 //!
-//! Knows: what the kernel tells about a socket. Must not know who accepts.
+//! Knows: options of sockets. Must not know who accepts.
 //!
-//! Invariants: 1. The kernel writes only into what is on this stack frame, as much as it is told.
+//! Invariants: 1. The kernel reads and writes only what is on this stack frame, as much as it is told.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::os::fd::AsRawFd;
 
 /// What to expect of a listener that does not tell: the kernel's own bound, unless somebody has raised it.
@@ -23,6 +24,22 @@ pub fn listen_backlog(listener: &socket2::Socket) -> u32 {
         unsafe { libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut len) };
     // Of a listener, these two count the connections that wait, and how many may.
     if result == 0 { info.tcpi_sacked + 1 } else { UNTOLD }
+}
+
+/// Bounds the bytes that connections of a listener have in the kernel and that are not on their way yet. The kernel asks for
+/// more at half of it, and not only when a third of a send buffer of megabytes is free: so a peer that reads slowly is told
+/// from one that does not read, and less memory of the kernel's waits for either.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn bound_unsent(listener: &socket2::Socket, bytes: u32) -> io::Result<()> {
+    let len = size_of::<u32>() as libc::socklen_t;
+    let descriptor = listener.as_raw_fd();
+    let place = (&raw const bytes).cast();
+    // SAFETY: `place` covers `len` bytes (invariant 1).
+    let result =
+        unsafe { libc::setsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, place, len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ impl Errno {
     }
 }
 
+impl std::error::Error for Errno {}
+
 impl From<Errno> for io::Error {
     fn from(errno: Errno) -> io::Error {
         io::Error::from_raw_os_error(errno.0)

@@ -7,7 +7,10 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::share_port;
+use super::{bound_unsent, share_port};
+
+/// Twice the steps in which the kernel takes what is sent to a peer that reads slowly.
+const UNSENT_MAX: u32 = 256 << 10;
 
 /// Opens `count` sockets that listen on one address: the kernel spreads connections over them. Port zero chooses a
 /// free one, the same for all. Answers with the address as bound.
@@ -26,6 +29,8 @@ pub fn listen_together(
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A prompt restart must not wait for connections of the last run in TIME_WAIT.
         socket.set_reuse_address(true)?;
+        // Accepted sockets inherit it.
+        bound_unsent(&socket, UNSENT_MAX)?;
         let first = sockets.is_empty();
         if !first {
             share_port(&socket)?;

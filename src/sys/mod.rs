@@ -25,6 +25,8 @@ mod topology;
 
 pub use abort::{abort, warn};
 #[cfg(target_os = "linux")]
+use backlog::bound_unsent;
+#[cfg(target_os = "linux")]
 pub use backlog::listen_backlog;
 #[cfg(target_os = "linux")]
 pub use buffers::BufferRing;
@@ -51,6 +53,12 @@ pub use topology::{allowed_processors, available_processors, pin_thread};
 use libc::__errno_location as error_number;
 #[cfg(not(target_os = "linux"))]
 use libc::__error as error_number;
+
+/// Elsewhere the kernel decides.
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_: &socket2::Socket, _: u32) -> std::io::Result<()> {
+    Ok(())
+}
 
 /// Lets a socket share its port with others of this user that say so too. FreeBSD spreads connections only over sockets
 /// that ask for it by another name.

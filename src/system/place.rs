@@ -75,7 +75,9 @@ where
 {
     current::with(|core| {
         let Some(core) = core else { return };
-        let spawned = core.contain(make).and_then(|actor| actor::spawn(core, actor).ok());
+        let spawned = core.contain(make).map(|actor| actor::spawn(core, actor));
+        let spawned =
+            spawned.and_then(|spawned| spawned.map_err(|refused| core.drop_contained(refused)).ok());
         // Whoever asked may have given up; the actor is there all the same.
         let _ = answer.send(spawned.map(Addr::raw));
     });

@@ -84,6 +84,7 @@ macro_rules! every_case_on {
                 a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each
                 a_broken_invariant_below_a_handler_ends_the_process
+                an_actor_that_finds_no_room_may_panic_when_dropped
             }
             answers {
                 an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream
@@ -106,6 +107,7 @@ macro_rules! every_case_on {
                 requests_that_were_read_before_a_stop_are_answered
                 clients_that_do_not_read_leave_slots_to_the_others
                 a_client_that_takes_nothing_for_too_long_ends_alone
+                a_client_that_reads_a_little_at_a_time_is_waited_for
                 a_stop_does_not_wait_for_a_client_that_does_not_read
             }
             limits {

@@ -317,3 +317,24 @@ pub(crate) fn a_broken_invariant_below_a_handler_ends_the_process(on: BackendCho
     }
     child::run(on, CASE, "converting", "true", &[]);
 }
+
+pub(crate) fn an_actor_that_finds_no_room_may_panic_when_dropped(on: BackendChoice) {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("as planned");
+        }
+    }
+    impl Actor for Bad {
+        type Message = Never;
+        fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+            match message {}
+        }
+    }
+    quietly();
+    let mut world = World::with(on, 1, |config| config.actors_max = 1);
+    world.runner(0);
+    assert!(matches!(world.system.spawn_with(0, || Bad), Err(odeon::Error::ActorsFull)));
+    assert_eq!(world.ledgers()[0].drop_panics, 1);
+    world.finish();
+}

@@ -3,7 +3,7 @@
 //! Knows: outboxes, pauses. Must not know the pools.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -311,6 +311,25 @@ pub(crate) fn a_client_that_takes_nothing_for_too_long_ends_alone(on: BackendCho
     request(&mut other, "echo still served", "still served\n");
     assert_eq!(world.ledgers()[0].connections_cut_off, 1);
     drop((slow, other));
+    world.finish();
+}
+
+pub(crate) fn a_client_that_reads_a_little_at_a_time_is_waited_for(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.write_stall = Duration::from_millis(800));
+    let stream = connect(world.serve(|_| Echo));
+    stream.set_nonblocking(true).expect("a socket can be made not to block");
+    let bytes = pattern(7, 64 << 20);
+    let (mut written, mut read) = (push(&stream, &bytes), 0);
+    // Nothing comes to this one: it is the clock by which the client reads, for three times as long.
+    let clock = UdpSocket::bind("127.0.0.1:0").expect("a free port is found");
+    clock.set_read_timeout(Some(Duration::from_millis(10))).expect("a timeout can be set");
+    for _ in 0..240 {
+        assert!(clock.recv(&mut [0]).is_err(), "nobody sends anything here");
+        read += pull(&stream, &bytes[read..], 16 << 10);
+        written += push(&stream, &bytes[written..]);
+    }
+    assert!(written - read > 4 << 20, "more is on its way than the sockets hold");
+    drop(stream);
     world.finish();
 }
 

@@ -125,7 +125,8 @@ impl Uring {
         answer: Answer,
         completions: &mut Vec<Completion>,
     ) {
-        // While everything ends, a send is not begun again for its rest.
+        // While everything ends, a send that failed for now is not begun again. One that was short goes on, and is cancelled
+        // in the next round.
         let result = match answer.outcome() {
             Err(_) if self.draining => Err(Errno::ECANCELED),
             result => result,
