@@ -218,6 +218,28 @@ pub(crate) fn a_submission_queue_of_two_serves_a_thousand_requests(on: BackendCh
     mixed_requests(on, few_entries);
 }
 
+pub(crate) fn queues_of_a_few_entries_serve_a_thousand_clients_at_once(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| {
+        config.submission_entries = 4;
+        config.completion_entries = 8;
+    });
+    let (make, _events) = sessions(Habits::default());
+    let address = world.serve(make);
+    let mut streams: Vec<_> = (0..1000).map(|_| connect(address)).collect();
+    // Ten requests of each, and so ten thousand completions, before anybody takes a reply.
+    for number in 0..10 {
+        for (at, stream) in streams.iter_mut().enumerate() {
+            stream.write_all(format!("echo {at}.{number}\n").as_bytes()).expect("the kernel takes it");
+        }
+    }
+    for (at, stream) in streams.iter_mut().enumerate() {
+        let replies: String = (0..10).map(|number| format!("{at}.{number}\n")).collect();
+        expect(stream, replies.as_bytes());
+    }
+    drop(streams);
+    world.finish();
+}
+
 pub(crate) fn everything_scarce_at_once_serves_a_thousand_requests(on: BackendChoice) {
     mixed_requests(on, |config| {
         few_receive_buffers(config);

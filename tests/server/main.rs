@@ -9,6 +9,7 @@
 mod answers;
 mod child;
 mod client;
+mod crossfire;
 mod echo;
 mod endings;
 mod limits;
@@ -73,6 +74,9 @@ macro_rules! every_case_on {
                 writes_of_two_activations_do_not_wait_for_the_client
                 a_message_to_a_core_that_is_about_to_sleep_wakes_it
             }
+            crossfire {
+                every_core_hears_every_core_though_every_mailbox_is_full
+            }
             panics {
                 a_panic_in_a_frame_ends_its_connection_only
                 a_panic_in_started_ends_its_connection_only
@@ -120,6 +124,7 @@ macro_rules! every_case_on {
                 two_receive_buffers_serve_a_thousand_requests
                 two_send_slots_serve_a_thousand_requests
                 a_submission_queue_of_two_serves_a_thousand_requests
+                queues_of_a_few_entries_serve_a_thousand_clients_at_once
                 everything_scarce_at_once_serves_a_thousand_requests
                 who_closes_while_waiting_for_send_slots_sends_everything
                 who_waits_for_send_slots_and_goes_does_not_keep_the_others_waiting
@@ -130,6 +135,8 @@ macro_rules! every_case_on {
                 a_peer_that_never_closes_is_not_waited_for_beyond_the_deadline
                 a_half_closed_peer_is_subject_to_the_idle_timeout
                 a_stop_does_not_wait_for_a_silent_peer
+                times_without_end_never_come
+                times_of_nothing_let_everything_go_on
             }
             systems {
                 several_listeners_have_codecs_of_their_own
@@ -160,6 +167,7 @@ macro_rules! every_case_on {
             soak {
                 connections_that_come_and_go_leave_everything_as_it_was
                 many_connections_are_open_at_once
+                ten_thousand_connections_reset_at_once_leave_nothing
             }
         }
     };

@@ -6,7 +6,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::{env, fs, io};
+use std::process::Child;
+use std::{env, fs, io, thread};
 
 use odeon::prelude::*;
 use odeon::sys::now;
@@ -94,11 +95,7 @@ pub(crate) fn many_connections_are_open_at_once(on: BackendChoice) {
         return serve_until_told(on);
     }
     let count = if is_soak() { 19_000 } else { 2_000 };
-    let mut server = child::start(on, CASE, "serve", "true", &[]);
-    let mut said = BufReader::new(server.stdout.take().expect("it is piped")).lines();
-    let address: SocketAddr = said
-        .find_map(|line| line.expect("it writes text").split("serving ").nth(1)?.parse().ok())
-        .expect("the server says where it is");
+    let (server, address) = served_elsewhere(on, CASE);
     let process = server.id().to_string();
     let mut streams: Vec<TcpStream> = Vec::with_capacity(count);
     let mut fill = |to: usize| {
@@ -122,7 +119,47 @@ pub(crate) fn many_connections_are_open_at_once(on: BackendChoice) {
         expect(stream, b"still");
     }
     drop(streams);
-    // The end of its input tells the server to assert that nothing is left, and to end.
+    ends_well(server);
+}
+
+/// They are open in one moment and reset in the next; all the while others come, and are served.
+pub(crate) fn ten_thousand_connections_reset_at_once_leave_nothing(on: BackendChoice) {
+    const CASE: &str = "soak::ten_thousand_connections_reset_at_once_leave_nothing";
+    if role().is_some() {
+        return serve_until_told(on);
+    }
+    let rounds = if is_soak() { 10 } else { 1 };
+    let (server, address) = served_elsewhere(on, CASE);
+    for _ in 0..rounds {
+        let streams: Vec<TcpStream> = (0..10_000).map(|_| connect(address)).collect();
+        let resets = thread::spawn(move || {
+            for (at, mut stream) in streams.into_iter().enumerate() {
+                // Every other one in the middle of a request.
+                assert!(at % 2 == 0 || stream.write_all(b"half").is_ok(), "the server reads");
+                reset(stream);
+            }
+        });
+        while !resets.is_finished() {
+            let mut stream = connect(address);
+            stream.write_all(b"new").expect("the server reads");
+            expect(&mut stream, b"new");
+        }
+        resets.join().expect("nothing failed");
+    }
+    ends_well(server);
+}
+
+/// A server in a process of its own, and its address.
+fn served_elsewhere(on: BackendChoice, case: &str) -> (Child, SocketAddr) {
+    let mut server = child::start(on, case, "serve", "true", &[]);
+    let output = server.stdout.as_mut().expect("it is piped");
+    let mut said = BufReader::new(output).lines();
+    let address = said.find_map(|line| line.expect("it writes text").split("serving ").nth(1)?.parse().ok());
+    (server, address.expect("the server says where it is"))
+}
+
+/// The end of its input tells the server to assert that nothing is left, and to end.
+fn ends_well(mut server: Child) {
     drop(server.stdin.take());
     let status = server.wait().expect("it was started");
     assert!(status.success(), "the server ends well: {status}");

@@ -119,3 +119,54 @@ pub(crate) fn a_stop_does_not_wait_for_a_silent_peer(on: BackendChoice) {
     world.finish();
     drop(stream);
 }
+
+pub(crate) fn times_without_end_never_come(on: BackendChoice) {
+    const EVER: Duration = Duration::MAX;
+    let mut world = World::with(on, 1, |config| {
+        (config.write_stall, config.linger_after) = (EVER, EVER);
+        (config.close_deadline, config.drain_deadline) = (EVER, EVER);
+        (config.activation_time, config.turn_time) = (EVER, EVER);
+    });
+    let (make, events) = sessions(Habits::default());
+    let listener = world.system.listener("127.0.0.1:0").idle_timeout(EVER).start(make);
+    world.listens();
+    let address = listener.expect("a free port is found").address();
+    let mut stream = connect(address);
+    events.started();
+    request(&mut stream, "echo served", "served\n");
+    // Closed, and not closed by its client: it is waited for.
+    let mut closed = connect(address);
+    closed.write_all(b"close\n").expect("the server reads");
+    assert_eq!(rest(&mut closed), b"");
+    // Time passes on this thread only.
+    let (before, end) = (world.ledgers()[0], now().after(QUIET));
+    while now() < end {
+        std::thread::yield_now();
+    }
+    let after = world.ledgers()[0];
+    assert!(after.driver.enters - before.driver.enters < 10, "it does not go round: {before:?}, {after:?}");
+    assert_eq!(after.socket_actors, before.socket_actors, "nobody is sent away");
+    request(&mut stream, "echo still served", "still served\n");
+    drop((stream, closed));
+    world.finish();
+}
+
+pub(crate) fn times_of_nothing_let_everything_go_on(on: BackendChoice) {
+    let mut world = World::with(on, 2, |config| {
+        (config.activation_time, config.turn_time) = (Duration::ZERO, Duration::ZERO);
+        (config.spin, config.linger_after) = (Duration::ZERO, Duration::ZERO);
+        config.write_stall = Duration::from_secs(3600);
+    });
+    let (make, _events) = sessions(Habits::default());
+    let address = world.serve(make);
+    let mut streams: Vec<_> = (0..20).map(|_| connect(address)).collect();
+    for stream in &mut streams {
+        stream.write_all("echo line\n".repeat(1000).as_bytes()).expect("the server reads");
+    }
+    for stream in &mut streams {
+        finish(stream);
+        assert_eq!(rest(stream), "line\n".repeat(1000).as_bytes());
+    }
+    drop(streams);
+    world.finish();
+}
