@@ -116,6 +116,17 @@
 //! # }
 //! ```
 //!
+//! # Sizing
+//!
+//! What may wait at one time decides how much room there must be. A service that connections ask needs a mailbox
+//! ([`Actor::MAILBOX_CAPACITY`]) for as many questions as all of them may have open: one for each, where they pause reading
+//! as above, and no more connections than that ([`max_connections`](system::ListenerBuilder::max_connections)).
+//! [`Config::mailbox_bytes_max`] bounds the mailboxes of a core together: one refuses, as if it were full, when that is used
+//! up. What a core sends to another within a few microseconds must find room in [`Config::lane_capacity`].
+//!
+//! A message that is refused comes back at once, and asking again at once finds the same. Tell the peer that the server is
+//! busy, or stop reading until an answer that is on its way has come.
+//!
 //! # Where things are
 //!
 //! | | |

@@ -156,7 +156,8 @@ pub trait Actor: Sized + 'static {
     fn handle(&mut self, message: Self::Message, cx: &mut Context<Self>) -> Flow;
 
     /// Runs once, after the last message. The mailbox is closed already; what it still held is counted as dead letters. What a
-    /// connection writes here is sent, unless it ends in disorder.
+    /// connection writes here is sent, unless it ends by a panic, an abort, an error of the socket or an outbox at its bound: its
+    /// peer sees a reset then.
     fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
         let _ = (reason, cx);
     }
