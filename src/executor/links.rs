@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, TrySendError};
 
 use super::address::{CoreId, RawAddress};
+use super::blame::runtime;
 use super::core::Core;
 use super::counters::DeadReason;
 use super::directory::{self, Port};
@@ -227,13 +228,13 @@ impl Arrivals {
             if self.first == first && !lane.is_empty() {
                 self.first = if at + 1 < count { at + 1 } else { 0 };
             }
-            while core.contain(|| lane.deliver(usize::MAX)).is_none() {
+            while core.contain(|| runtime(|| lane.deliver(usize::MAX))).is_none() {
                 core.counters.dead_letter(DeadReason::Failed);
             }
         }
         for _ in 0..self.inbox.len() {
             let Ok(envelope) = self.inbox.try_recv() else { break };
-            if core.contain(|| envelope.deliver()).is_none() {
+            if core.contain(|| runtime(|| envelope.deliver())).is_none() {
                 core.counters.dead_letter(DeadReason::Failed);
             }
         }

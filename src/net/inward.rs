@@ -54,7 +54,7 @@ const PIECE: usize = 256;
 
 impl<C: Decode> Inward<C> {
     pub(super) fn new() -> Inward<C> {
-        Inward { codec: C::default(), assembly: None, needed: 0, current: None }
+        Inward { codec: user(C::default), assembly: None, needed: 0, current: None }
     }
 
     /// True if bytes wait, looked at or not.

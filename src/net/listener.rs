@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::credits::Credits;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
+use crate::executor::blame::{runtime, user};
 use crate::executor::{
     Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, TimerKey, current, insist,
 };
@@ -260,8 +261,10 @@ impl<F> ListenerBody<F> {
         core.counters.connections_opened.set(opened);
         // The user's code makes the actor, and the codec of its connection.
         let spawned = core.contain(|| {
-            let actor = (self.make.borrow_mut())(peer);
-            body::spawn(core, actor, socket, self.shared.clone())
+            runtime(|| {
+                let actor = user(|| (self.make.borrow_mut())(peer));
+                body::spawn(core, actor, socket, self.shared.clone())
+            })
         });
         let refused = match spawned {
             Some(Ok(_)) => return,

@@ -111,7 +111,9 @@ fn clog(server: &Server) -> TcpStream {
 
 pub fn a_second_signal_ends_a_server_at_once(backend: &str) {
     for (first, second, number) in [("TERM", "TERM", 15), ("TERM", "INT", 2), ("INT", "INT", 2)] {
-        let mut command = Command::new(example("echo"));
+        // Who starts tests in the background may have them ignore SIGINT, and what is ignored stays so.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,TERM", &example("echo").to_string_lossy()]);
         command.args(["--listen", "127.0.0.1:0", "--cores", "1", "--backend", backend]);
         let server = Server::start_command(&mut command);
         let client = clog(&server);

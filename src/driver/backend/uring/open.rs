@@ -107,7 +107,9 @@ impl fmt::Display for OpenError {
         };
         write!(out, "io_uring: {doing}: {}", self.errno)?;
         match (self.stage, self.errno) {
-            (_, Errno::ENOMEM) => write!(out, "; {}", LockedMemory(&UringConfig::default())),
+            (Stage::Ring | Stage::Receive | Stage::Buffers | Stage::Closing, Errno::ENOMEM) => {
+                write!(out, "; {}", LockedMemory(&UringConfig::default()))
+            }
             (Stage::Ring | Stage::Receive, Errno::EMFILE) => out.write_str("; RLIMIT_NOFILE is too low"),
             _ => Ok(()),
         }
