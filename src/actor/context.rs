@@ -95,7 +95,8 @@ impl<A: Actor> Context<A> {
     /// Spawns an actor on this core. [`Actor::started`] runs after this handler has returned. The new actor does not depend on
     /// this one: it lives until it is stopped, or the system is.
     ///
-    /// **Costs** one allocation, of the actor's state and some 100 bytes.
+    /// **Costs** the actor's state and some 100 bytes, from pages that the core keeps; an allocation of its own if the state
+    /// is more than a kilobyte.
     ///
     /// # Errors
     /// Hands the actor back when the core holds as many as `Config::actors_max` allows.
