@@ -1,10 +1,11 @@
 //! Messages from one core to another: a ring with one producer and one consumer.
 //!
-//! Knows: slots, what has been published, what has been taken. Must not know what a message is for, nor who sleeps.
+//! Knows: places, what has been published, what has been taken. Must not know what a message is for, nor who sleeps.
 //!
 //! A message takes up as many places in a row as it needs; where too few are left before the end of the ring, they are
 //! filled with nothing. `head ≤ published tail ≤ tail ≤ head + capacity`, all counted in places since the start, and
-//! wrapping. Each side keeps its own count, and what it saw last of the other's: a push normally touches no line that the other core writes to.
+//! wrapping. Each side keeps its own count, and the sender what it saw last of the other's: a push normally touches no line
+//! that the other core writes to.
 //!
 //! Invariants:
 //! 1. From `head` to `tail` lie records, one behind the other, each full or filling places, none across the end of the ring.
@@ -30,16 +31,21 @@ const GROUP: usize = if cfg!(loom) { 2 } else { 32 };
 /// Memory for a part of a record, or all of it. Numbers of 16 bytes, for the alignment.
 type Bytes = MaybeUninit<[u128; PLACE_BYTES / 16]>;
 
+/// Aligned, so that no place lies on two cache lines.
+#[repr(align(32))]
 struct Place(UnsafeCell<Bytes>);
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Place>() == PLACE_BYTES);
 
 struct Ring {
     /// A power of two of them.
     places: Box<[Place]>,
-    /// The receiver is gone. A hint, which no access to a slot relies on.
+    /// The receiver is gone. A hint, which no access to a place relies on.
     closed: AtomicBool,
-    /// Written by the consumer, once per batch.
+    /// Written by the consumer, once per group.
     head: Padded<AtomicUsize>,
-    /// Written by the sender, once per turn.
+    /// Written by the sender, when it publishes.
     tail: Padded<AtomicUsize>,
 }
 
