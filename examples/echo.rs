@@ -13,20 +13,11 @@ mod support;
 
 struct Echo;
 
-impl Actor for Echo {
-    type Message = Never;
-
-    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
-        match message {}
-    }
-}
-
-impl Connection for Echo {
-    type Codec = Raw;
-
-    fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
+#[actor(codec = Raw)]
+impl Echo {
+    #[frame]
+    fn bytes(&mut self, bytes: &[u8], cx: &mut Context<Self>) {
         cx.write(bytes);
-        Flow::Continue
     }
 }
 

@@ -47,9 +47,16 @@ pub struct Config {
     /// Bytes of these in send slots, per connection; less while few slots are free, so that peers that do not read leave
     /// some to the others. The rest waits in memory of the connection's own. Default 512 KiB.
     pub connection_slot_bytes_max: usize,
-    /// Bytes that wait there, of all connections of a core together; one may have an eighth of what is left, and is closed if
-    /// it writes more. Default 256 MiB.
+    /// Bytes that wait there, or behind answers that were deferred, of all connections of a core together; one may have an
+    /// eighth of what is left, and is closed if it writes more. Default 256 MiB.
     pub spill_bytes_max: usize,
+    /// Answers deferred and not yet written, per connection, of 72 bytes each besides what is written. A connection with half
+    /// as many stops reading, so that requests that come faster than their answers make the peer wait. At most 65,536.
+    /// Default 1,024.
+    pub deferred_max: u32,
+    /// Bytes that a [`Stream`](crate::Stream) receives ahead of its reader, whole receive buffers counted as they come, before its
+    /// peer has to wait. The reader may have taken over as many, or as many as one read needs. Default 64 KiB.
+    pub read_ahead_bytes_max: usize,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
     /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than
     /// on Linux, in steps of a good part of the socket's send buffer.) Default 30 s.
@@ -64,8 +71,16 @@ pub struct Config {
     pub lane_capacity: u32,
     /// Envelopes under way to a core from threads outside of the system. Default 4,096.
     pub inbox_capacity: usize,
-    /// Timers set at one time. Default 4,194,304.
+    /// Timers set at one time. Where a connection or an interval finds none, its actor ends; what futures and answers find none for stands
+    /// in an ordered list instead, which is slower. Default 4,194,304.
     pub timers_max: u32,
+    /// Tasks that have begun and not finished: answers that are awaited, and futures. Beside them, up to 1,024 continuations may wait
+    /// to be told that there was no room for their questions. Default 1,048,576.
+    pub tasks_max: u32,
+    /// How long an answer is awaited, where the question does not say. Default 5 s.
+    pub ask_timeout: Duration,
+    /// How long an asynchronous handler may take, where it does not say. Default 30 s.
+    pub handler_timeout: Duration,
     /// Messages that one actor handles before others have their turn. Default 64.
     pub activation_messages: u32,
     /// Time that one actor runs before others have their turn, looked at between messages. Default 200 µs.
@@ -98,12 +113,17 @@ impl Default for Config {
             outbox_bytes_max: 1 << 20,
             connection_slot_bytes_max: 512 << 10,
             spill_bytes_max: 256 << 20,
+            deferred_max: 1024,
+            read_ahead_bytes_max: 64 << 10,
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
             completion_entries: 4096,
             lane_capacity: 2048,
             inbox_capacity: 4096,
             timers_max: 1 << 22,
+            tasks_max: 1 << 20,
+            ask_timeout: Duration::from_secs(5),
+            handler_timeout: Duration::from_secs(30),
             activation_messages: 64,
             activation_time: Duration::from_micros(200),
             turn_activations: 1024,
@@ -150,19 +170,13 @@ impl Config {
     /// Names the first limit that cannot be, with what it may be.
     pub fn check(&self) -> Result<(), ConfigError> {
         let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
-        let rules: [Rule; 9] = [
+        let rules: [Rule; 6] = [
             ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
             (
                 "connections_max",
                 self.connections_max.unwrap_or(usize::MAX) as u64,
                 self.connections_max != Some(0),
                 "at least 1, or None",
-            ),
-            (
-                "connection_slot_bytes_max",
-                self.connection_slot_bytes_max as u64,
-                self.connection_slot_bytes_max >= 256,
-                "at least 256",
             ),
             (
                 "receive_buffers",
@@ -182,6 +196,19 @@ impl Config {
                 slots > 0 && slots < 1 << 24,
                 "from 1 to 16,777,215 in all classes together",
             ),
+            ("write_stall", self.write_stall.as_secs(), !self.write_stall.is_zero(), "longer than nothing"),
+        ];
+        let broken = rules
+            .into_iter()
+            .chain(self.rules_of_output())
+            .chain(self.rules_of_queues())
+            .chain(self.pool_rules())
+            .find(|(_, _, holds, _)| !holds);
+        broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
+    }
+
+    fn rules_of_output(&self) -> [Rule; 5] {
+        [
             (
                 "outbox_bytes_max",
                 self.outbox_bytes_max as u64,
@@ -189,22 +216,33 @@ impl Config {
                 "from 1 to 1,073,741,824",
             ),
             (
+                "connection_slot_bytes_max",
+                self.connection_slot_bytes_max as u64,
+                self.connection_slot_bytes_max >= 256,
+                "at least 256",
+            ),
+            (
                 "spill_bytes_max",
                 self.spill_bytes_max as u64,
                 self.spill_bytes_max >= 64 << 10,
                 "at least 65,536",
             ),
-            ("write_stall", self.write_stall.as_secs(), !self.write_stall.is_zero(), "longer than nothing"),
-        ];
-        let broken = rules
-            .into_iter()
-            .chain(self.rules_of_queues())
-            .chain(self.pool_rules())
-            .find(|(_, _, holds, _)| !holds);
-        broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
+            (
+                "deferred_max",
+                self.deferred_max.into(),
+                (1..=1 << 16).contains(&self.deferred_max),
+                "from 1 to 65,536",
+            ),
+            (
+                "read_ahead_bytes_max",
+                self.read_ahead_bytes_max as u64,
+                (1..=1 << 30).contains(&self.read_ahead_bytes_max),
+                "from 1 to 1,073,741,824",
+            ),
+        ]
     }
 
-    fn rules_of_queues(&self) -> [Rule; 8] {
+    fn rules_of_queues(&self) -> [Rule; 9] {
         let queue = |entries: u32| entries.is_power_of_two() && (2..=32_768).contains(&entries);
         [
             (
@@ -228,6 +266,7 @@ impl Config {
             ),
             ("inbox_capacity", self.inbox_capacity as u64, self.inbox_capacity > 0, "at least 1"),
             ("timers_max", self.timers_max.into(), self.timers_max > 0, "at least 1"),
+            ("tasks_max", self.tasks_max.into(), self.tasks_max > 0, "at least 1"),
             (
                 "activation_messages",
                 self.activation_messages.into(),
@@ -291,6 +330,16 @@ mod tests {
     fn a_system_of_no_connections_is_refused() {
         let error = Config { connections_max: Some(0), ..Config::default() }.check().unwrap_err();
         assert_eq!(error.to_string(), "Config::connections_max is 0: it must be at least 1, or None");
+    }
+
+    #[test]
+    fn as_many_answers_may_be_deferred_as_can_be_kept() {
+        let check = |deferred_max| Config { deferred_max, ..Config::default() }.check();
+        assert_eq!((check(1), check(65_536)), (Ok(()), Ok(())));
+        for deferred_max in [0, 65_537] {
+            let error = check(deferred_max).unwrap_err();
+            assert_eq!((error.limit, error.expected), ("deferred_max", "from 1 to 65,536"));
+        }
     }
 
     #[test]

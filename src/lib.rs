@@ -9,8 +9,8 @@
 //! # A first server
 //!
 //! It keeps a sum, which any line with a number adds to, whichever connection it comes from. A connection reads the next line
-//! once the last is answered, and there are at most a thousand connections: no more than a thousand questions or answers wait
-//! anywhere, for which every mailbox and every way between cores has room.
+//! once the last is answered, and there are at most a thousand connections: no more than a thousand questions wait anywhere, for
+//! which every mailbox and every way between cores has room.
 //!
 //! ```
 //! use std::io::{BufRead, BufReader, Write};
@@ -18,33 +18,16 @@
 //!
 //! use odeon::prelude::*;
 //!
-//! /// A message: so much more, and who wants to know the sum.
-//! #[derive(Message)]
-//! struct Add {
-//!     more: i64,
-//!     answer: Recipient<Total>,
-//! }
-//!
-//! #[derive(Message)]
-//! struct Total(i64);
-//!
 //! /// An actor. There is one, on one core.
 //! #[derive(Default)]
 //! struct Sum(i64);
 //!
-//! impl Actor for Sum {
-//!     type Message = Add;
-//!
-//!     fn handle(&mut self, Add { more, answer }: Add, _: &mut Context<Self>) -> Flow {
+//! #[actor]
+//! impl Sum {
+//!     #[call]
+//!     fn add(&mut self, more: i64) -> i64 {
 //!         self.0 += more;
-//!         answer.tell(Total(self.0)).or_dead_letter();
-//!         Flow::Continue
-//!     }
-//! }
-//!
-//! impl Accepts<Add> for Sum {
-//!     fn accept(message: Add) -> Add {
-//!         message
+//!         self.0
 //!     }
 //! }
 //!
@@ -53,42 +36,21 @@
 //!     sum: Addr<Sum>,
 //! }
 //!
-//! impl Actor for Session {
-//!     type Message = Total;
-//!
-//!     fn handle(&mut self, Total(total): Total, cx: &mut Context<Self>) -> Flow {
-//!         writeln!(cx, "{total}");
-//!         cx.answered();
-//!         cx.resume_reading();
-//!         Flow::Continue
-//!     }
-//! }
-//!
-//! impl Accepts<Total> for Session {
-//!     fn accept(message: Total) -> Total {
-//!         message
-//!     }
-//! }
-//!
-//! impl Connection for Session {
-//!     type Codec = Lines<32>;
-//!
-//!     fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
-//!         let Ok(more) = line.parse() else {
-//!             cx.write_line("a number, please");
-//!             return Flow::Continue;
-//!         };
-//!         match self.sum.tell(Add { more, answer: cx.me().recipient() }) {
-//!             Ok(()) => {
-//!                 cx.expect_answer();
-//!                 cx.pause_reading();
-//!                 Flow::Continue
+//! #[actor(codec = Lines<32>)]
+//! impl Session {
+//!     #[frame]
+//!     fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+//!         let Ok(more) = line.parse() else { return cx.write_line("a number, please") };
+//!         // A place in the output is an answer that is owed: without it, the connection does not end.
+//!         let place = cx.defer();
+//!         cx.pause_reading();
+//!         self.sum.add(more).then(cx, move |_, sum, cx| {
+//!             cx.resume_reading();
+//!             match sum {
+//!                 Ok(sum) => cx.fill_line(place, sum.to_string()),
+//!                 Err(error) => cx.fill_line(place, error.to_string()),
 //!             }
-//!             Err(error) => {
-//!                 writeln!(cx, "{error}");
-//!                 Flow::Close
-//!             }
-//!         }
+//!         });
 //!     }
 //! }
 //!
@@ -103,6 +65,8 @@
 //! let mut answers = BufReader::new(client).lines();
 //! assert_eq!(answers.next().transpose()?.as_deref(), Some("40"));
 //! assert_eq!(answers.next().transpose()?.as_deref(), Some("42"));
+//! // A thread of the program's own can ask as well.
+//! assert_eq!(sum.add(0).wait()?, 42);
 //! # // Whatever does not wait for its answers gets all of them too.
 //! # let mut client = TcpStream::connect(listening.address())?;
 //! # client.write_all("1\n".repeat(5000).as_bytes())?;
@@ -120,11 +84,12 @@
 //!
 //! What may wait at one time decides how much room there must be. A service that connections ask needs a mailbox
 //! ([`Actor::MAILBOX_CAPACITY`]) for as many questions as all of them may have open: one for each, where they pause reading
-//! as above, and no more connections than that ([`max_connections`](system::ListenerBuilder::max_connections)).
-//! [`Config::mailbox_bytes_max`] bounds the mailboxes of a core together: one refuses, as if it were full, when that is used
-//! up. What a core sends to another within a few microseconds must find room in [`Config::lane_capacity`].
+//! as above, or else half of [`Config::deferred_max`]; and no more connections than that
+//! ([`max_connections`](system::ListenerBuilder::max_connections)). [`Config::mailbox_bytes_max`] bounds the mailboxes of a core
+//! together: one refuses, as if it were full, when that is used up. What a core sends to another within a few microseconds must
+//! find room in [`Config::lane_capacity`].
 //!
-//! A message that is refused comes back at once, and asking again at once finds the same. Tell the peer that the server is
+//! What is refused comes back at once, and trying again at once finds the same. Tell the peer that the server is
 //! busy, or stop reading until an answer that is on its way has come.
 //!
 //! # Where things are
@@ -132,11 +97,21 @@
 //! | | |
 //! |---|---|
 //! | [`prelude`] | what most programs need, in one import |
-//! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`StopReason`] | what an actor is, and what it can be sent |
+//! | [`manual`] | page by page: actors, questions, futures, output |
+//! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
+//! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
 //! | [`Addr`], [`Recipient`], [`SendError`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
+//! | [`LocalAddr`], [`AcceptsLocal`] | the same between actors of one core, for what is not [`Send`] |
+//! | [`Ask`], [`Call`], [`AskError`], [`Reply`] | questions, who waits for their answers, and who gives them |
 //! | [`Context`] | what a handler can do |
+//! | [`Handle`], [`HandleError`], [`Timeout`] | asynchronous handlers |
+//! | [`task`], [`time`] | futures that run by themselves, and waiting for a time |
 //! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
+//! | [`Place`] | answers that are ready later, in the order of requests |
+//! | [`Bytes`] | counted bytes, for messages that carry the same text to many actors |
+//! | [`Stream`], [`ListenerBuilder::serve`] | a connection as one asynchronous function |
 //! | [`System`], [`system`], [`Config`] | starting, spawning from outside, listening, limits, ending |
+//! | [`testing`] | unit tests of handlers, without a system |
 //!
 //! # What is promised
 //!
@@ -144,7 +119,7 @@
 //!   order in which they arrived. Nothing is promised between messages of different senders.
 //! - **One at a time.** Handlers of one actor never overlap, and nothing of an actor runs on two cores.
 //! - **Delivery** is at most once. What is not delivered is handed back to the sender or counted as a dead letter.
-//! - **Sending never waits**, so actors cannot wait for each other in a circle.
+//! - **Sending never waits.** Whoever asks is told something within a time: the answer, or why there is none.
 //! - **Bounds.** Mailboxes, outboxes, lanes, pools and connections are bounded by [`Config`]. Whoever meets a bound is told.
 //! - **Failure.** A panic in a handler ends that actor. Those who send to it are told that it has stopped.
 //!   (With `panic = "abort"` the process ends.)
@@ -159,6 +134,7 @@ pub mod config;
 pub mod driver;
 #[doc(hidden)]
 pub mod executor;
+pub mod manual;
 #[doc(hidden)]
 pub mod mem;
 pub mod net;
@@ -166,16 +142,22 @@ pub mod prelude;
 #[doc(hidden)]
 pub mod sys;
 pub mod system;
+pub mod task;
+pub mod testing;
+pub mod time;
 
 pub use actor::{
-    Accepts, Actor, Addr, Context, Flow, Message, OrDeadLetter, Recipient, SendError, SendTo, SpawnError,
-    StopReason,
+    Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, Failure, Flow,
+    Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Question, Receiver, Recipient,
+    Reply, Respond, SendError, SendTo, Sendable, SpawnError, StopReason, Timeout, failed,
 };
 pub use config::{Config, ConfigError};
 pub use executor::dead_letters_outside;
-pub use mem::Full;
-pub use net::{AtLimit, Connection, Never, Peer};
-pub use odeon_macros::Message;
+pub use mem::{Bytes, Full};
+pub use net::{AtLimit, Connection, Never, Peer, Place, Stream};
+pub use odeon_macros::{
+    Message, actor, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
+};
 pub use sys::Signals;
 pub use sys::Time;
 pub use system::{

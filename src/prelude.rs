@@ -11,10 +11,14 @@
 //! ```
 
 pub use crate::actor::{
-    Accepts, Actor, Addr, Context, Flow, Message, OrDeadLetter, Recipient, SendError, SendTo, StopReason,
+    Accepts, Actor, Addr, Ask, AskError, Context, Flow, Handle, HandleError, LocalAddr, Message,
+    OrDeadLetter, Recipient, Reply, SendError, SendTo, StopReason,
 };
 pub use crate::config::Config;
+pub use crate::mem::Bytes;
 pub use crate::net::codec::{Decode, Delimited, Encode, Fixed, FrameError, LengthDelimited, Lines, Raw};
-pub use crate::net::{AtLimit, Connection, Never, Peer};
+pub use crate::net::{AtLimit, Connection, Never, Peer, Place, Stream};
 pub use crate::system::{BackendChoice, Cores, System};
-pub use odeon_macros::Message;
+pub use odeon_macros::{
+    Message, actor, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
+};

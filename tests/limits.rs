@@ -4,6 +4,8 @@
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
+#[path = "limits/asks.rs"]
+mod asks;
 #[path = "../benches/messaging/heap.rs"]
 mod heap;
 #[path = "limits/messages.rs"]

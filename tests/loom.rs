@@ -4,11 +4,15 @@
 #![cfg(loom)]
 
 use std::sync::Mutex as Plain;
+use std::task::{Context, Poll, Wake, Waker as TaskWaker};
 
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use odeon::executor::SleepFlag;
+use odeon::driver::Waker;
+use odeon::executor::directory::Port;
 use odeon::executor::lane::{Receiver, Sender, lane};
+use odeon::executor::{CoreId, Oneshot, SleepFlag, WakeHandle};
 use odeon::mem::Key;
 
 /// What was delivered or dropped. No part of the protocol, so loom does not look at it.
@@ -216,5 +220,215 @@ fn two_pushers_wake_a_sleeping_core_once() {
         let wakes: u32 = pushers.into_iter().map(|pusher| pusher.join().unwrap()).sum();
         assert!(wakes <= announced, "one wake per announcement");
         assert_eq!(sorted(&log), [0, 1]);
+    });
+}
+
+/// A core that has nothing but tasks. Its threads hold it by a reference that loom does not look at, as real wakers do.
+struct Tasks {
+    port: std::sync::Arc<Port>,
+    event: Event,
+}
+
+impl Tasks {
+    fn new() -> Arc<Tasks> {
+        let (inbox, _) = crossbeam_channel::bounded(1);
+        Arc::new(Tasks {
+            port: std::sync::Arc::new(Port::new(inbox, Waker::None, std::time::Duration::ZERO)),
+            event: Event::default(),
+        })
+    }
+
+    fn handle(&self, index: u32) -> std::sync::Arc<WakeHandle> {
+        WakeHandle::new(CoreId(0), std::sync::Arc::clone(&self.port), Key { index, generation: 0 })
+    }
+
+    /// What a wake from another thread does.
+    fn wake(&self, handle: &std::sync::Arc<WakeHandle>) {
+        if self.port.wakes.push(handle) && self.port.sleep.should_wake() {
+            self.event.wake();
+        }
+    }
+
+    /// The turns of the core until `poll` answers true: that is called once, and then for each wake.
+    fn run(&self, mut poll: impl FnMut() -> bool) {
+        let mut done = poll();
+        while !done {
+            for _ in self.port.wakes.take() {
+                done = done || poll();
+            }
+            self.port.sleep.announce();
+            if !done && !self.port.wakes.pending() {
+                self.event.sleep();
+            }
+            self.port.sleep.awake();
+        }
+    }
+}
+
+/// Relaxed throughout: what is written before a wake is seen by way of the wake alone.
+fn read(value: &AtomicU32) -> u32 {
+    value.load(Ordering::Relaxed)
+}
+
+fn write(value: &AtomicU32, new: u32) {
+    value.store(new, Ordering::Relaxed);
+}
+
+#[test]
+fn the_last_wake_of_many_is_followed_by_a_poll_that_sees_what_was_written_before_it() {
+    check(4, || {
+        let (tasks, value) = (Tasks::new(), Arc::new(AtomicU32::new(0)));
+        let handle = tasks.handle(0);
+        let (their_tasks, their_value) = (Arc::clone(&tasks), Arc::clone(&value));
+        let waker = thread::spawn(move || {
+            for number in 1..=3 {
+                write(&their_value, number);
+                their_tasks.wake(&handle);
+            }
+        });
+        tasks.run(|| read(&value) == 3);
+        waker.join().unwrap();
+    });
+}
+
+#[test]
+fn two_threads_that_wake_one_task_are_both_heard() {
+    check(3, || {
+        let tasks = Tasks::new();
+        let values = [0; 2].map(|value| Arc::new(AtomicU32::new(value)));
+        let handle = tasks.handle(0);
+        let wakers = values.clone().map(|value| {
+            let (tasks, handle) = (Arc::clone(&tasks), std::sync::Arc::clone(&handle));
+            thread::spawn(move || {
+                write(&value, 1);
+                tasks.wake(&handle);
+            })
+        });
+        tasks.run(|| values.iter().all(|value| read(value) == 1));
+        wakers.into_iter().for_each(|waker| waker.join().unwrap());
+    });
+}
+
+#[test]
+fn a_list_loses_nothing_doubles_nothing_and_keeps_the_order_of_each_thread() {
+    check(3, || {
+        let tasks = Tasks::new();
+        let handles = [0, 1, 2].map(|index| tasks.handle(index));
+        let wakers = [[0, 1], [2, 2]].map(|order| {
+            let (tasks, handles) = (Arc::clone(&tasks), handles.clone());
+            thread::spawn(move || order.into_iter().for_each(|index| tasks.wake(&handles[index])))
+        });
+        let early: Vec<u32> = tasks.port.wakes.take().map(|task| task.index).collect();
+        wakers.into_iter().for_each(|waker| waker.join().unwrap());
+        let late: Vec<u32> = tasks.port.wakes.take().map(|task| task.index).collect();
+        assert!(!tasks.port.wakes.pending());
+        let woken = || early.iter().chain(&late).copied();
+        assert!(woken().filter(|index| *index < 2).eq([0, 1]), "{early:?} {late:?}");
+        let twice = [&early, &late].map(|taken| taken.iter().filter(|index| **index == 2).count());
+        assert!(matches!(twice, [0, 1] | [1, 0] | [1, 1]), "{early:?} {late:?}");
+    });
+}
+
+#[test]
+fn a_list_that_is_closed_keeps_nothing() {
+    check(4, || {
+        let tasks = Tasks::new();
+        let handles = [0, 1].map(|index| tasks.handle(index));
+        let theirs = handles.clone();
+        let their_tasks = Arc::clone(&tasks);
+        let waker = thread::spawn(move || {
+            their_tasks.wake(&theirs[0]);
+            their_tasks.wake(&theirs[1]);
+            their_tasks.wake(&theirs[0]);
+        });
+        drop(tasks.port.wakes.take());
+        tasks.port.wakes.close();
+        assert!(!tasks.port.wakes.pending());
+        waker.join().unwrap();
+        assert!(!tasks.port.wakes.pending());
+        assert_eq!(handles.map(|handle| std::sync::Arc::strong_count(&handle)), [1, 1]);
+        assert_eq!(std::sync::Arc::strong_count(&tasks.port), 1, "nothing is left that leads to itself");
+    });
+}
+
+/// Wakes whoever sleeps on the event.
+struct Raises(Arc<Event>);
+
+impl Wake for Raises {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.wake();
+    }
+}
+
+fn poll<T>(oneshot: &Oneshot<T>, waker: &TaskWaker) -> Poll<T> {
+    oneshot.poll(&mut Context::from_waker(waker))
+}
+
+#[test]
+fn a_value_that_is_set_while_somebody_polls_is_found_or_wakes_them() {
+    check(4, || {
+        let (oneshot, log) = (Arc::new(Oneshot::new()), Log::default());
+        let (theirs, value) = (Arc::clone(&oneshot), Noisy(7, Log::clone(&log)));
+        let setter = thread::spawn(move || assert!(theirs.set(value).is_ok()));
+        let event = Arc::new(Event::default());
+        let wakers = [0, 1].map(|_| TaskWaker::from(std::sync::Arc::new(Raises(Arc::clone(&event)))));
+        // The second takes the place of the first, before or while the value comes.
+        let poll_twice = || wakers.iter().map(|waker| poll(&oneshot, waker)).find(Poll::is_ready);
+        let value = loop {
+            match poll_twice() {
+                Some(Poll::Ready(value)) => break value,
+                _ => event.sleep(),
+            }
+        };
+        assert_eq!((value.0, sorted(&log)), (7, Vec::new()));
+        setter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_value_that_is_set_while_it_is_closed_comes_back_or_is_dropped() {
+    check(4, || {
+        let (oneshot, log) = (Arc::new(Oneshot::new()), Log::default());
+        let (theirs, value) = (Arc::clone(&oneshot), Noisy(7, Log::clone(&log)));
+        let setter = thread::spawn(move || {
+            let closed = theirs.is_closed();
+            let refused = theirs.set(value).err();
+            assert!(refused.is_some() || !closed, "who has seen that it is closed is refused");
+            refused
+        });
+        let taken = oneshot.try_take();
+        oneshot.close();
+        let refused = setter.join().unwrap();
+        let held = [&taken, &refused].into_iter().flatten().count();
+        assert_eq!(held + sorted(&log).len(), 1);
+        assert!(oneshot.is_closed() && oneshot.try_take().is_none());
+    });
+}
+
+#[test]
+fn of_two_values_one_comes_back() {
+    check(3, || {
+        let oneshot = Arc::new(Oneshot::new());
+        let setters = [1, 2].map(|value| {
+            let oneshot = Arc::clone(&oneshot);
+            thread::spawn(move || oneshot.set(value).err())
+        });
+        let found = oneshot.wait(None).unwrap();
+        let refused: Vec<i32> = setters.into_iter().filter_map(|setter| setter.join().unwrap()).collect();
+        assert_eq!(refused, [3 - found]);
+    });
+}
+
+#[test]
+fn a_thread_that_waits_is_woken_by_the_value_also_if_it_was_unparked_before() {
+    check(4, || {
+        let oneshot = Arc::new(Oneshot::new());
+        let (theirs, waiter) = (Arc::clone(&oneshot), thread::current());
+        let setter = thread::spawn(move || {
+            waiter.unpark();
+            theirs.set(7).unwrap();
+        });
+        assert_eq!(oneshot.wait(None), Some(7));
+        setter.join().unwrap();
     });
 }

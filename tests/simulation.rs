@@ -7,6 +7,8 @@
 //!
 //! `ODEON_SEEDS=20000 cargo test --release --test simulation` tries many; `ODEON_SEED=7` repeats one.
 
+#[path = "simulation/asks.rs"]
+mod asks;
 #[path = "simulation/canary.rs"]
 mod canary;
 #[path = "simulation/chat.rs"]
@@ -15,16 +17,22 @@ mod chat;
 mod crowd;
 #[path = "simulation/echo.rs"]
 mod echo;
+#[path = "simulation/intervals.rs"]
+mod intervals;
 #[path = "simulation/journal.rs"]
 mod journal;
 #[path = "simulation/lives.rs"]
 mod lives;
 #[path = "simulation/messages.rs"]
 mod messages;
+#[path = "simulation/questions.rs"]
+mod questions;
 #[path = "simulation/regressions.rs"]
 mod regressions;
 #[path = "simulation/seeds.rs"]
 mod seeds;
+#[path = "simulation/streams.rs"]
+mod streams;
 #[path = "simulation/world.rs"]
 mod world;
 
@@ -57,10 +65,20 @@ fn a_crowd_is_served_within_its_limits() {
 }
 
 #[test]
+fn every_question_has_one_outcome() {
+    seeds::each("every_question_has_one_outcome", asks::run);
+}
+
+#[test]
+fn streams_lose_and_reorder_nothing() {
+    seeds::each("streams_lose_and_reorder_nothing", streams::run);
+}
+
+#[test]
 fn a_seed_is_one_run() {
     // Under Miri each takes long, and the scenarios themselves are run.
     let seeds = if cfg!(miri) { 0 } else { 10 };
-    for run in [echo::run, messages::run, lives::run, chat::run, crowd::run] {
+    for run in [echo::run, messages::run, lives::run, chat::run, crowd::run, asks::run, streams::run] {
         for seed in 0..seeds {
             assert_eq!(run(seed), run(seed), "two runs of seed {seed} differ");
         }

@@ -11,6 +11,8 @@ mod boundaries;
 mod generics;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/names.rs"]
+mod names;
 #[path = "tidy/shape.rs"]
 mod shape;
 #[path = "tidy/source.rs"]
@@ -109,5 +111,6 @@ all_files! {
     indirect_calls_are_listed: boundaries::indirect_calls;
     atomics_and_locks_are_listed: boundaries::shared_state;
     unsafe_is_counted: boundaries::unsafe_counts;
+    no_handler_is_hidden_by_a_method_of_addresses: names::of_addresses;
     most_functions_are_very_short: shape::function_length_usual;
 }

@@ -6,8 +6,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+use super::ask::{Anyone, Ask};
 use super::head::Head;
-use super::{Actor, Message, SendError, SendTo};
+use super::{AcceptsLocal, Actor, Message, Reply, SendError, SendTo};
 use crate::executor::blame::user;
 use crate::executor::current::Look;
 use crate::executor::{Core, Demand, RawAddress, Refused, current, insist, post};
@@ -72,7 +73,8 @@ impl<A: Actor> Addr<A> {
     /// A reference that hides the type of the actor.
     #[must_use]
     pub fn recipient<M: SendTo<A>>(self) -> Recipient<M> {
-        Recipient { raw: self.raw, tell: tell::<A, M> }
+        const { assert!(size_of::<Recipient<M>>() == 24) };
+        Recipient { raw: self.raw, verbs: &OfActor::<A, M>::VERBS }
     }
 
     /// Stops the actor after the message that it handles now, ahead of those in its mailbox. A connection stops once the
@@ -92,10 +94,21 @@ impl<A: Actor> Addr<A> {
 
 /// Can be sent an `M`, whoever it is. `Copy`, `Send`, 24 bytes. Made by [`Addr::recipient`] or
 /// [`Context::recipient`](super::Context::recipient).
-pub struct Recipient<M> {
+pub struct Recipient<M: Message> {
     raw: RawAddress,
-    /// An indirect call per message is the price of hiding the type (R6).
+    verbs: &'static Verbs<M>,
+}
+
+/// What can be done with a receiver whose type is hidden: an indirect call per message is the price of that (R6).
+pub struct Verbs<M: Message> {
     tell: fn(RawAddress, M) -> Result<(), SendError<M>>,
+    pub(super) ask_here: fn(&Core, Key, M, Reply<M::Reply>),
+}
+
+struct OfActor<A, M>(PhantomData<(A, M)>);
+
+impl<A: Actor, M: SendTo<A>> OfActor<A, M> {
+    const VERBS: Verbs<M> = Verbs { tell: tell::<A, M>, ask_here: M::ask_here };
 }
 
 impl<M: Message> Recipient<M> {
@@ -104,7 +117,38 @@ impl<M: Message> Recipient<M> {
     /// # Errors
     /// As [`Addr::tell`].
     pub fn tell(self, message: M) -> Result<(), SendError<M>> {
-        (self.tell)(self.raw, message)
+        (self.verbs.tell)(self.raw, message)
+    }
+
+    /// Describes a question, like [`Addr::ask`].
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// #[derive(Message)]
+    /// #[message(reply = usize)]
+    /// struct Measure(String);
+    ///
+    /// struct Ruler;
+    ///
+    /// #[actor]
+    /// impl Ruler {
+    ///     #[message]
+    ///     fn measure(&mut self, Measure(word): Measure) -> usize {
+    ///         word.len()
+    ///     }
+    /// }
+    ///
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let anyone: Recipient<Measure> = system.spawn(Ruler)?.recipient();
+    /// assert_eq!(anyone.ask(Measure("odeon".to_owned())).wait(), Ok(5));
+    /// # Ok::<(), odeon::Error>(())
+    /// ```
+    pub fn ask(self, message: M) -> Ask<Anyone, M>
+    where
+        M: Send,
+    {
+        Ask::new(self.raw, self.verbs, message)
     }
 }
 
@@ -141,10 +185,30 @@ fn tell_there<A: Actor, M: SendTo<A>>(
 
 #[inline(always)]
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, cell: Key, message: M) -> Result<(), SendError<M>> {
-    match core.cells.reach::<Head<A>>(cell) {
-        Some(head) => head.push(core, message, |message| user(|| M::accepted(message))),
+    put_here::<A, M>(core, cell, message, M::accepted)
+}
+
+/// Puts something into the mailbox of an actor of this core. `wrap`, which is code of a user, runs only if there is room.
+#[inline(always)]
+pub(super) fn put_here<A: Actor, V>(
+    core: &Core,
+    cell: Key,
+    value: V,
+    wrap: impl FnOnce(V) -> A::Message,
+) -> Result<(), SendError<V>> {
+    let push = |head: &Head<A>, value| head.push(core, value, |value| user(|| wrap(value)));
+    core.cells.reach(cell, value, push).unwrap_or_else(|value| Err(SendError::Stopped(value)))
+}
+
+/// Sends to an actor of the calling core, whatever is sent.
+pub(super) fn tell_local<A: AcceptsLocal<M>, M: Message>(
+    raw: RawAddress,
+    message: M,
+) -> Result<(), SendError<M>> {
+    current::at(raw.core, |core| match core {
+        Some(core) => put_here::<A, M>(core, raw.cell, message, A::accept),
         None => Err(SendError::Stopped(message)),
-    }
+    })
 }
 
 /// A message arrives from another core or thread. What the mailbox refuses is a dead letter.
@@ -205,15 +269,15 @@ impl<A> fmt::Debug for Addr<A> {
     }
 }
 
-impl<M> Clone for Recipient<M> {
+impl<M: Message> Clone for Recipient<M> {
     fn clone(&self) -> Recipient<M> {
         *self
     }
 }
 
-impl<M> Copy for Recipient<M> {}
+impl<M: Message> Copy for Recipient<M> {}
 
-impl<M> fmt::Debug for Recipient<M> {
+impl<M: Message> fmt::Debug for Recipient<M> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RawAddress { core, cell, .. } = self.raw;
         write!(out, "Recipient({}:{}:{})", core.0, cell.index, cell.generation)
@@ -221,4 +285,3 @@ impl<M> fmt::Debug for Recipient<M> {
 }
 
 const _: () = assert!(size_of::<Addr<()>>() == 16);
-const _: () = assert!(size_of::<Recipient<()>>() == 24);

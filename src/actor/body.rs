@@ -3,53 +3,90 @@
 //! Knows: the order of hooks and messages. Must not know how it was scheduled.
 
 use super::head::Head;
-use super::shell::{Batch, Shell};
+use super::shell::{Batch, Before, reason_of};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
-use crate::executor::{Activation, Body, Budget, Core, Demand, Outcome};
+use crate::executor::{Activation, Body, Core, INTERVAL, Notice, Outcome};
+use crate::mem::Key;
 
-struct Plain<A> {
-    shell: Shell<A>,
-}
+/// The body of a cell that is an actor and nothing more: all that there is lies in its head.
+struct Plain;
 
-impl<A: Actor> Body<Head<A>> for Plain<A> {
+impl<A: Actor> Body<Head<A>> for Plain {
     fn activate(&self, head: &Head<A>, activation: &Activation<'_>) -> Outcome {
-        let mut cx = Context::new(activation);
-        match self.run(head, activation, &mut cx) {
+        let mut cx = Context::at(activation.core.address(activation.cell));
+        match run(head, activation, &mut cx) {
             Batch::Empty => Outcome::Rest,
             Batch::Again => Outcome::Again,
-            Batch::End(reason) => {
-                self.shell.end(head, activation, reason, &mut cx);
-                while activation.core.cells.next_notice(activation.cell).is_some() {}
-                Outcome::Ended
-            }
+            Batch::End(reason) => end(head, activation, reason, &mut cx),
         }
     }
 }
 
-impl<A: Actor> Plain<A> {
-    fn run(&self, head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        if activation.first {
-            let batch = self.shell.start(cx, activation.core);
-            if batch != Batch::Empty {
-                return batch;
-            }
+/// Activates an actor.
+#[inline(always)]
+pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+    let before = if activation.is_plain() && A::INTERVALS.is_empty() {
+        Before::Messages(Batch::Empty)
+    } else {
+        before_messages(head, activation, cx)
+    };
+    match before {
+        Before::Messages(left) => head.handle_messages(activation, cx).or(left),
+        Before::Done(batch) => batch,
+    }
+}
+
+/// Runs what comes before messages.
+#[inline(never)]
+fn before_messages<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Before {
+    let Activation { core, cell, .. } = *activation;
+    if activation.first() {
+        let batch = head.start(activation, cx);
+        if batch != Batch::Empty {
+            return Before::Done(batch);
         }
-        if activation.demanded || activation.first {
-            match activation.core.cells.take_demand(activation.cell) {
-                Some(Demand::Stop) => return Batch::End(StopReason::Stopped),
-                Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
-                None => {}
-            }
+    }
+    if (activation.demanded() || activation.first())
+        && let Some(demand) = core.cells.take_demand(cell)
+    {
+        return Before::Done(Batch::End(reason_of(demand)));
+    }
+    if !A::INTERVALS.is_empty() {
+        take_ticks(activation);
+    }
+    let errands = activation.errands() || !A::INTERVALS.is_empty();
+    head.run_errands(activation, errands, cx)
+}
+
+#[inline(never)]
+fn end<A: Actor>(
+    head: &Head<A>,
+    activation: &Activation<'_>,
+    reason: StopReason,
+    cx: &mut Context<A>,
+) -> Outcome {
+    head.end(activation, reason, cx);
+    while activation.core.cells.next_notice(activation.cell).is_some() {}
+    Outcome::Ended
+}
+
+fn take_ticks(activation: &Activation<'_>) {
+    while let Some(notice) = activation.core.cells.next_notice(activation.cell) {
+        if let Notice::Timer(kind) = notice {
+            activation.core.tick(activation.cell, kind - INTERVAL);
         }
-        self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx)
     }
 }
 
 /// Spawns an actor without a connection on `core`.
 pub fn spawn<A: Actor>(core: &Core, actor: A) -> Result<Addr<A>, SpawnError<A>> {
-    let body = Plain { shell: Shell::new(actor) };
-    match core.spawn(Head::<A>::new(), body) {
+    match core.spawn(Head::new(actor), Plain) {
         Ok(cell) => Ok(Addr::from_raw(core.address(cell))),
-        Err((_, body)) => Err(SpawnError(body.shell.into_state())),
+        Err((head, _)) => Err(SpawnError(head.into_state())),
     }
+}
+
+/// Makes a cell for an actor whose state is with a test. It is not run; none if there is no room.
+pub(super) fn reserve<A: Actor>(core: &Core) -> Option<Key> {
+    core.cells.insert(Head::<A>::vacant(), Plain).ok()
 }

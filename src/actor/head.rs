@@ -1,20 +1,53 @@
-//! The part of an actor that addresses look for: its mailbox.
+//! The part of an actor that addresses look for: its mailbox and its state.
 //!
-//! Knows: messages waiting, and the bound. Must not know who runs them.
+//! Knows: messages waiting, the bound, who borrows the state. Must not know who runs them.
+
+use std::cell::{RefCell, RefMut};
 
 use super::{Actor, SendError};
-use crate::executor::{Core, DeadReason};
+use crate::executor::{AskError, Core, DeadReason, INTERVALS_MAX};
 use crate::mem::{ChunkPool, Fifo};
 
-/// A mailbox, found by the type of its actor.
+/// A mailbox and a state, found by the type of the actor.
 pub(crate) struct Head<A: Actor> {
     mailbox: Fifo<A::Message>,
+    /// None once the actor has ended. Borrowed while its code runs, and by a future that borrows it until that has finished.
+    state: RefCell<Option<A>>,
 }
 
 impl<A: Actor> Head<A> {
-    pub(crate) fn new() -> Head<A> {
+    pub(crate) fn new(state: A) -> Head<A> {
         const { assert!(A::MAILBOX_CAPACITY > 0, "MAILBOX_CAPACITY is 0: nothing could ever be sent") };
-        Head { mailbox: Fifo::new() }
+        const { assert!(A::INTERVALS.len() <= INTERVALS_MAX, "an actor has at most 32 intervals") };
+        Head { mailbox: Fifo::new(), state: RefCell::new(Some(state)) }
+    }
+
+    /// A mailbox without a state: that is with a test.
+    pub(crate) fn vacant() -> Head<A> {
+        Head { mailbox: Fifo::new(), state: RefCell::new(None) }
+    }
+
+    /// The state of an actor that has not started.
+    ///
+    /// # Panics
+    /// When the actor has ended.
+    pub(crate) fn into_state(self) -> A {
+        self.state.into_inner().expect("an actor that has not started has its state")
+    }
+
+    /// Where the state is.
+    pub(crate) fn state(&self) -> &RefCell<Option<A>> {
+        &self.state
+    }
+
+    /// Borrows the state; none if it is borrowed already, or gone.
+    pub(crate) fn borrow(&self) -> Option<RefMut<'_, A>> {
+        RefMut::filter_map(self.state.try_borrow_mut().ok()?, Option::as_mut).ok()
+    }
+
+    /// Takes the state out; none if it is borrowed, or gone.
+    pub(crate) fn take_state(&self) -> Option<A> {
+        self.state.try_borrow_mut().ok()?.take()
     }
 
     /// Puts a message in. `wrap`, which is user code, runs only if there is room.
@@ -25,15 +58,22 @@ impl<A: Actor> Head<A> {
         message: M,
         wrap: impl FnOnce(M) -> A::Message,
     ) -> Result<(), SendError<M>> {
-        if self.is_full() || !self.mailbox.has_room(&core.chunks) {
+        if !self.has_room(core) {
             return Err(SendError::Full(message));
         }
         if let Err(wrapped) = self.mailbox.push(&core.chunks, wrap(message)) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
             core.counters.dead_letter(DeadReason::Full);
-            core.drop_contained(wrapped);
+            core.unanswered_because(AskError::Full, || core.drop_contained(wrapped));
         }
         Ok(())
+    }
+
+    /// True if a message would be taken now.
+    #[inline(always)]
+    fn has_room(&self, core: &Core) -> bool {
+        // An empty mailbox is not full.
+        (self.mailbox.is_empty() || !self.is_full()) && self.mailbox.has_room(&core.chunks)
     }
 
     /// Takes the oldest message out and passes it to `handle`.

@@ -3,18 +3,34 @@
 //! Knows: messages and who handles them. Must not know ops, tokens or buffers.
 
 mod address;
+mod answer;
+mod ask;
+mod attach;
 mod body;
 mod context;
 mod error;
+mod handle;
 mod head;
+mod local;
+mod reply;
+mod respond;
 mod shell;
+mod testing;
 mod traits;
 
+pub use crate::executor::{AskError, Flow};
 pub use address::{Addr, Recipient};
-pub use context::Context;
+pub use answer::AnswerFuture;
+pub use ask::{Anyone, Ask, Call, LocalAsk, Question, Receiver};
+pub use context::{Context, Timeout};
 pub use error::{OrDeadLetter, SendError, SpawnError};
-pub use traits::{Accepts, Actor, Flow, Message, SendTo, StopReason};
+pub use handle::{Handle, HandleError};
+pub use local::{AcceptsLocal, LocalAddr};
+pub use reply::Reply;
+pub use respond::{Failure, IntoFlow, Respond, failed};
+pub use testing::{Asker, Probe, TestContext, nobody, probe};
+pub use traits::{Accepts, Actor, Message, SendTo, Sendable, StopReason};
 
 pub use body::spawn;
 pub(crate) use head::Head;
-pub(crate) use shell::{Batch, Shell};
+pub(crate) use shell::{Batch, reason_of};

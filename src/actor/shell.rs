@@ -1,18 +1,17 @@
-//! The state of an actor, and the calls into user code that it takes: with every panic contained.
+//! The calls into the code of an actor that its life takes: with every panic contained.
 //!
-//! Knows: hooks, handlers, budgets. Must not know whether there is a connection.
-
-use std::cell::RefCell;
+//! Knows: hooks, handlers, tasks, budgets. Must not know whether there is a connection.
 
 use super::head::Head;
-use super::{Actor, Context, Flow, StopReason};
+use super::{Actor, Context, Flow, StopReason, reply};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Budget, Core, Counters};
+use crate::executor::{Activation, Budget, Core, Counters, Demand, Errand, Kind, Ran, Taken};
+use crate::mem::Full;
 
 /// How a batch of messages ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Batch {
-    /// The mailbox is empty.
+    /// There is nothing more to do.
     Empty,
     /// The budget is used up, or something more urgent has come.
     Again,
@@ -20,81 +19,218 @@ pub(crate) enum Batch {
     End(StopReason),
 }
 
-/// The state of an actor, until it ends.
-pub(crate) struct Shell<A> {
-    state: RefCell<Option<A>>,
+/// What came of all that comes before messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Messages wait.
+    Done(Batch),
+    /// Messages follow; this is left if there are none.
+    Messages(Batch),
 }
 
-impl<A: Actor> Shell<A> {
-    pub(crate) fn new(state: A) -> Shell<A> {
-        Shell { state: RefCell::new(Some(state)) }
+/// The same of a batch that did not panic, in one byte.
+#[derive(Clone, Copy)]
+enum Handled {
+    All,
+    Enough,
+    Stop,
+    Fail,
+}
+
+impl Batch {
+    /// What comes of it if this is left besides.
+    #[inline]
+    pub(crate) fn or(self, left: Batch) -> Batch {
+        if self == Batch::Empty { left } else { self }
     }
 
-    /// The state of an actor that has not started.
-    ///
-    /// # Panics
-    /// When the actor has ended.
-    pub(crate) fn into_state(self) -> A {
-        self.state.into_inner().expect("an actor that has not started has its state")
-    }
-
-    /// Calls into the actor. `Err` if that panicked: its state is not to be used again, but for `stopped`.
-    pub(crate) fn call<R>(&self, core: &Core, call: impl FnOnce(&mut A) -> R) -> Result<R, StopReason> {
-        let mut state = self.state.borrow_mut();
-        let Some(state) = state.as_mut() else { return Err(StopReason::Stopped) };
-        core.contain(|| call(state)).ok_or(StopReason::Panicked)
-    }
-
-    /// Calls `started`.
-    pub(crate) fn start(&self, cx: &mut Context<A>, core: &Core) -> Batch {
-        match self.call(core, |actor| actor.started(cx)) {
+    fn after(flow: Result<Flow, StopReason>) -> Batch {
+        match flow {
             Ok(Flow::Continue) => Batch::Empty,
             Ok(Flow::Stop | Flow::Close) => Batch::End(StopReason::Stopped),
+            Ok(Flow::Fail) => Batch::End(StopReason::Failed),
             Err(reason) => Batch::End(reason),
+        }
+    }
+}
+
+impl From<Flow> for Batch {
+    fn from(flow: Flow) -> Batch {
+        Batch::after(Ok(flow))
+    }
+}
+
+/// Why an actor ends that is asked to.
+pub(crate) fn reason_of(demand: Demand) -> StopReason {
+    match demand {
+        Demand::Stop => StopReason::Stopped,
+        Demand::Abort => StopReason::Aborted,
+        Demand::Broken => StopReason::Panicked,
+    }
+}
+
+impl<A: Actor> Head<A> {
+    /// Calls into the actor. `Err` if that panicked: its state is not to be used again, but for `stopped`.
+    pub(crate) fn call<R>(&self, core: &Core, call: impl FnOnce(&mut A) -> R) -> Result<R, StopReason> {
+        let Some(mut state) = self.borrow() else { return Err(StopReason::Stopped) };
+        core.contain(|| call(&mut state)).ok_or(StopReason::Panicked)
+    }
+
+    /// Sets the actor's intervals and calls `started`.
+    pub(crate) fn start(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+        let Activation { core, cell, .. } = *activation;
+        let mut set = Ok(());
+        if !A::INTERVALS.is_empty() {
+            set = core.begin_intervals(cell, A::INTERVALS);
+        }
+        // Also where no timer can be set: `stopped` never comes without `started` before it.
+        match Batch::after(self.call(core, |actor| actor.started(cx))) {
+            Batch::Empty if set.is_err() => no_timer::<A>(core),
+            batch => batch,
+        }
+    }
+
+    /// Goes on with what the actor has begun, if it has `errands`, and with its messages, unless a future borrows its state. Each
+    /// has a budget of its own: futures that always go on do not keep messages waiting, nor the other way round.
+    #[inline]
+    pub(crate) fn go_on(&self, activation: &Activation<'_>, errands: bool, cx: &mut Context<A>) -> Batch {
+        match self.run_errands(activation, errands, cx) {
+            Before::Done(batch) => batch,
+            Before::Messages(left) => self.handle_messages(activation, cx).or(left),
+        }
+    }
+
+    /// Goes on with what the actor has begun, if it has `errands`, and says whether messages follow.
+    #[inline]
+    pub(crate) fn run_errands(
+        &self,
+        activation: &Activation<'_>,
+        errands: bool,
+        cx: &mut Context<A>,
+    ) -> Before {
+        let core = activation.core;
+        let mut left = Batch::Empty;
+        if errands {
+            let demands = core.cells.demands();
+            left = self.run_tasks(activation, cx);
+            // Something asked of another cell does not keep messages waiting.
+            let asked = demands != core.cells.demands() && core.cells.is_asked(activation.cell);
+            if matches!(left, Batch::End(_)) || asked {
+                return Before::Done(left);
+            }
+        }
+        let may_be_suspended = errands || activation.suspended() || activation.first();
+        if may_be_suspended && core.cells.is_suspended(activation.cell) {
+            return Before::Done(left);
+        }
+        Before::Messages(left)
+    }
+
+    /// Goes on with what the actor has begun: intervals that are over, answers that have come, futures that were woken. While
+    /// a future borrows the state of the actor, with that alone.
+    fn run_tasks(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+        let Activation { core, cell, .. } = *activation;
+        let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
+        while core.cells.has_errands(cell) {
+            let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
+            let batch = match errand {
+                Errand::Answer(task) => match core.contain(|| runtime(|| task.go_on(core, cell))) {
+                    Some(flow) => Batch::from(flow),
+                    None => Batch::End(StopReason::Panicked),
+                },
+                Errand::Future(taken) => run_task(activation, taken),
+                Errand::Tick(index, set) => self.tick(core, index, set, cx),
+            };
+            if batch != Batch::Empty {
+                return batch;
+            }
+            if !budget.spend(core) || demands != core.cells.demands() {
+                return Batch::Again;
+            }
+        }
+        Batch::Empty
+    }
+
+    #[cold]
+    fn tick(&self, core: &Core, index: usize, set: Result<(), Full>, cx: &mut Context<A>) -> Batch {
+        match Batch::after(self.call(core, |actor| actor.interval(index, cx))) {
+            Batch::Empty if set.is_err() => no_timer::<A>(core),
+            batch => batch,
         }
     }
 
     /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
-    pub(crate) fn handle_messages(
-        &self,
-        head: &Head<A>,
-        activation: &Activation<'_>,
-        budget: &mut Budget,
-        cx: &mut Context<A>,
-    ) -> Batch {
+    #[inline]
+    pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         let core = activation.core;
-        let before = budget.handled();
-        let batch = self.call(core, |actor| {
+        let budget = &mut Budget::new(core);
+        let demands = core.cells.demands();
+        let handled = self.call(core, |actor| {
             loop {
-                let flow = runtime(|| head.pop(&core.chunks, |message| user(|| actor.handle(message, cx))));
-                let Some(flow) = flow else { return Batch::Empty };
+                let flow = runtime(|| self.pop(&core.chunks, |message| user(|| actor.handle(message, cx))));
+                let Some(flow) = flow else { return Handled::All };
                 let more = budget.spend(core);
                 if flow != Flow::Continue {
-                    return Batch::End(StopReason::Stopped);
+                    return if flow == Flow::Fail { Handled::Fail } else { Handled::Stop };
                 }
-                if !more || cx.must_pause(core) {
-                    return Batch::Again;
+                if !more || demands != core.cells.demands() {
+                    return Handled::Enough;
                 }
             }
         });
-        Counters::add(&core.counters.handled, u64::from(budget.handled() - before));
-        batch.unwrap_or_else(Batch::End)
+        Counters::add(&core.counters.handled, u64::from(budget.handled()));
+        match handled {
+            Ok(Handled::All) => Batch::Empty,
+            Ok(Handled::Enough) => Batch::Again,
+            Ok(Handled::Stop) => Batch::End(StopReason::Stopped),
+            Ok(Handled::Fail) => Batch::End(StopReason::Failed),
+            Err(reason) => Batch::End(reason),
+        }
     }
 
-    /// Ends the actor: closes its mailbox, calls `stopped`, discards what it did not handle, drops its state.
-    pub(crate) fn end(
-        &self,
-        head: &Head<A>,
-        activation: &Activation<'_>,
-        reason: StopReason,
-        cx: &mut Context<A>,
-    ) {
-        let core = activation.core;
-        core.cells.close(activation.cell);
-        // A panic in `stopped` has been counted; the actor ends all the same.
-        let _ = self.call(core, |actor| actor.stopped(reason, cx));
-        head.discard(core);
-        let state = self.state.borrow_mut().take();
-        core.drop_contained(state);
+    /// Ends the actor: closes its mailbox, ends what it has begun, calls `stopped`, discards what it did not handle, drops its
+    /// state. Whoever waits for an answer of it is told.
+    pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
+        let Activation { core, cell, .. } = *activation;
+        core.cells.close(cell);
+        reply::while_stopping(core, || {
+            core.end_tasks(cell);
+            // A panic in `stopped` has been counted; the actor ends all the same.
+            let _ = self.call(core, |actor| actor.stopped(reason, cx));
+            core.end_tasks(cell);
+            self.discard(core);
+            core.drop_contained(self.take_state());
+        });
     }
+}
+
+/// Runs one task once.
+fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
+    let Activation { core, cell, .. } = *activation;
+    if taken.expired {
+        let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
+        if exclusive {
+            core.report_failure(format_args!(
+                "{name} has not finished in its time: its actor ends, and its state is gone"
+            ));
+        } else {
+            core.report_failure(format_args!("{name} has not finished in its time, and is dropped"));
+        }
+        reply::while_expiring(core, || core.finish_task(cell, taken));
+        return if exclusive { Batch::End(StopReason::Failed) } else { Batch::Empty };
+    }
+    match core.run_task(cell, taken) {
+        Ran::Pending => Batch::Empty,
+        Ran::Done(flow) => Batch::from(flow),
+        Ran::Panicked => Batch::End(StopReason::Panicked),
+    }
+}
+
+#[cold]
+fn no_timer<A>(core: &Core) -> Batch {
+    let name = std::any::type_name::<A>();
+    core.report_failure(format_args!(
+        "{name} ends: there is no timer for an interval of it, see Config::timers_max"
+    ));
+    Batch::End(StopReason::Failed)
 }

@@ -2,7 +2,12 @@
 //!
 //! Knows: what users implement. Must not know how it is scheduled.
 
-use super::Context;
+use std::time::Duration;
+
+use super::ask::ask_here;
+use super::{Context, Flow, Reply};
+use crate::executor::Core;
+use crate::mem::Key;
 
 /// Something that actors can be sent. Derive it: `#[derive(Message)]`, with `#[message(reply = Type)]` for what is answered.
 ///
@@ -35,29 +40,6 @@ pub trait Message: 'static {
     type Reply: 'static;
 }
 
-/// What happens after a handler has returned.
-///
-/// ```
-/// use odeon::Flow;
-///
-/// fn line(line: &str) -> Flow {
-///     if line == "/quit" { Flow::Close } else { Flow::Continue }
-/// }
-/// assert_eq!(line("/quit"), Flow::Close);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "the flow says whether the actor goes on"]
-pub enum Flow {
-    /// The actor goes on.
-    #[default]
-    Continue,
-    /// The actor stops: its mailbox closes, [`Actor::stopped`] runs, and its connection, if it has one, sends what is
-    /// queued and is closed.
-    Stop,
-    /// The same, said of a connection.
-    Close,
-}
-
 /// Why an actor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,6 +50,8 @@ pub enum StopReason {
     Aborted,
     /// A handler panicked.
     Panicked,
+    /// A hook answered [`Flow::Fail`], or an error; or an asynchronous handler has not finished in its time.
+    Failed,
     /// The peer has sent everything that it will send.
     EndOfStream,
     /// The connection failed, with the kernel's error number: `ECONNRESET` where the peer reset it.
@@ -117,7 +101,7 @@ pub enum StopReason {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an actor",
     label = "this cannot be spawned, sent messages, or given a context",
-    note = "implement `Actor` for `{Self}`: the type of its messages, and what it does with one"
+    note = "write `#[actor]` above an `impl {Self}` block with its handlers, or implement `Actor` by hand"
 )]
 pub trait Actor: Sized + 'static {
     /// Everything that it can be sent: one type, stored inline in the mailbox. An actor with several messages makes it an
@@ -146,6 +130,12 @@ pub trait Actor: Sized + 'static {
     /// ```
     const MAILBOX_CAPACITY: u32 = 1024;
 
+    /// How often [`Actor::interval`] is called, for each of up to 32 intervals. They begin with the actor and end with it. The
+    /// schedule does not drift: what comes late does not make the next late, and what has been missed is left out.
+    ///
+    /// **Costs** a timer each.
+    const INTERVALS: &'static [Duration] = &[];
+
     /// Runs once, before the first message and the first frame.
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
@@ -154,6 +144,12 @@ pub trait Actor: Sized + 'static {
 
     /// Handles one message.
     fn handle(&mut self, message: Self::Message, cx: &mut Context<Self>) -> Flow;
+
+    /// An interval is over: that of [`Actor::INTERVALS`] with this index.
+    fn interval(&mut self, index: usize, cx: &mut Context<Self>) -> Flow {
+        let _ = (index, cx);
+        Flow::Continue
+    }
 
     /// Runs once, after the last message. The mailbox is closed already; what it still held is counted as dead letters. What a
     /// connection writes here is sent, unless it ends by a panic, an abort, an error of the socket or an outbox at its bound: its
@@ -212,12 +208,32 @@ pub trait Actor: Sized + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for `{M}`",
     label = "this message cannot be sent to `{Self}`",
-    note = "implement `Accepts<{M}>` for `{Self}`, and handle it in `Actor::handle`"
+    note = "write a `#[message]` handler that takes a `{M}` in the `#[actor]` block of `{Self}`"
 )]
 pub trait Accepts<M: Message>: Actor {
     /// Puts the message into what the mailbox holds.
     fn accept(message: M) -> Self::Message;
+
+    /// The same for a message that is to be answered. By default the reply is dropped, so that the asker is told at once that there
+    /// is no answer ([`AskError::Unanswered`](crate::AskError::Unanswered)).
+    fn accept_ask(message: M, reply: Reply<M::Reply>) -> Self::Message {
+        drop(reply);
+        Self::accept(message)
+    }
 }
+
+/// Whatever may go to another core. Follows from [`Send`]; never implemented by hand. It is there for the words of the compiler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to another core",
+    label = "this is not `Send`",
+    note = "help: carry what is `Send`, such as an `Arc` instead of an `Rc`; or mark the handler `local`, \
+            as in `#[message(local)]` or `#[call(local)]`: then only actors of the same core reach it, by `LocalAddr`"
+)]
+pub trait Sendable {}
+
+// The compiler speaks of what is sent, not of the part of it that is the reason: it names that elsewhere.
+#[diagnostic::do_not_recommend]
+impl<T: Send + ?Sized> Sendable for T {}
 
 /// A message that can be sent to an `A`, from any core. Follows from `A: Accepts<Self>`; never implemented by hand.
 #[diagnostic::on_unimplemented(
@@ -228,10 +244,17 @@ pub trait Accepts<M: Message>: Actor {
 pub trait SendTo<A: Actor>: Message + Send {
     #[doc(hidden)]
     fn accepted(self) -> A::Message;
+
+    #[doc(hidden)]
+    fn ask_here(core: &Core, to: Key, message: Self, reply: Reply<Self::Reply>);
 }
 
 impl<A: Accepts<M>, M: Message + Send> SendTo<A> for M {
     fn accepted(self) -> A::Message {
         A::accept(self)
+    }
+
+    fn ask_here(core: &Core, to: Key, message: M, reply: Reply<M::Reply>) {
+        ask_here::<A, M>(core, to, message, reply);
     }
 }

@@ -9,16 +9,18 @@
 //! Invariants:
 //! 1. `stored` of an occupied slot points to a live `Stored<H, B>` of the types that its vtable was made for, and is null in
 //!    any other; the vtable comes first in it, the head second. Only shared references to it are ever made.
-//! 2. A `Stored` is freed only while `borrows` is zero: no reference into any of them is alive then.
+//! 2. A `Stored` is freed only while `lent` is false: no reference into any of them is alive then. What lends sets it for as
+//!    long as a call lasts, and sets it back to what it was: the first to lend is the last to end. A state that a task borrows
+//!    for longer is no part of that: the tasks of a cell are ended before it is removed, because its desk is closed first.
 //! 3. References to slots never leave the functions of this file, and none is alive while `slots` grows or while code
 //!    from outside runs.
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 use super::blame;
 use super::core::Core;
@@ -38,10 +40,54 @@ pub struct Activation<'a> {
     pub core: &'a Core,
     /// The cell's own name.
     pub cell: Key,
+    /// The flags of its slot when it was its turn.
+    flags: u16,
+}
+
+impl<'a> Activation<'a> {
+    /// Of a cell that has run before, by whoever steps it.
+    #[must_use]
+    pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
+        let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
+        Activation { core, cell, flags }
+    }
+}
+
+impl Activation<'_> {
+    /// True if there is nothing to look at but what waits in the cell's mailbox: what most activations are.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.flags & (DEMANDS | RAN | ERRANDS | SUSPENDED) == RAN
+    }
+
     /// Something was asked of the cell before it ran: see [`Cells::take_demand`].
-    pub demanded: bool,
+    #[inline(always)]
+    #[must_use]
+    pub fn demanded(&self) -> bool {
+        self.flags & DEMANDS != 0
+    }
+
     /// It has not run before.
-    pub first: bool,
+    #[inline(always)]
+    #[must_use]
+    pub fn first(&self) -> bool {
+        self.flags & RAN == 0
+    }
+
+    /// A reply, a wake or an interval waits for it.
+    #[inline(always)]
+    #[must_use]
+    pub fn errands(&self) -> bool {
+        self.flags & ERRANDS != 0
+    }
+
+    /// It handles nothing else until a future that borrows its state has finished.
+    #[inline(always)]
+    #[must_use]
+    pub fn suspended(&self) -> bool {
+        self.flags & SUSPENDED != 0
+    }
 }
 
 /// How an activation ended.
@@ -114,19 +160,24 @@ struct Slot {
     stored: Cell<AnyStored>,
     generation: Cell<u32>,
     notices: NoticeList,
-    /// The slot behind this one in the run queue.
+    /// The slot behind this one in the run queue, unless it is the last.
     next_ready: Cell<u32>,
-    flags: Cell<u8>,
+    /// Its desk, if it has one.
+    desk: Cell<u32>,
+    flags: Cell<u16>,
 }
 
 const NONE: u32 = u32::MAX;
 
-const QUEUED: u8 = 1;
-const CLOSED: u8 = 2;
-const STOP: u8 = 4;
-const ABORT: u8 = 8;
-const IO: u8 = 16;
-const RAN: u8 = 32;
+const QUEUED: u16 = 1;
+const CLOSED: u16 = 2;
+const STOP: u16 = 4;
+const ABORT: u16 = 8;
+const IO: u16 = 16;
+const RAN: u16 = 32;
+const BROKEN: u16 = 64;
+const ERRANDS: u16 = 128;
+const SUSPENDED: u16 = 256;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +186,22 @@ pub enum Demand {
     Stop,
     /// End now.
     Abort,
+    /// End now, because code that was lent its state has panicked.
+    Broken,
 }
+
+impl Demand {
+    const fn flag(self) -> u16 {
+        match self {
+            Demand::Stop => STOP,
+            Demand::Abort => ABORT,
+            Demand::Broken => BROKEN,
+        }
+    }
+}
+
+/// Everything that a cell can be asked.
+const DEMANDS: u16 = STOP | ABORT | BROKEN;
 
 /// The cells of one core.
 pub struct Cells {
@@ -144,13 +210,14 @@ pub struct Cells {
     live: Cell<usize>,
     live_io: Cell<usize>,
     capacity: u32,
-    borrows: Cell<u32>,
+    /// References into what is stored may be alive.
+    lent: Cell<bool>,
     demands: Cell<u32>,
     /// The ends of the run queue: slots whose flag says that they are queued, each once.
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
     dead: RefCell<Vec<AnyStored>>,
-    blocks: Blocks,
+    blocks: Rc<Blocks>,
     notices: Notices,
 }
 
@@ -160,33 +227,24 @@ impl std::fmt::Debug for Cells {
     }
 }
 
-/// Counts a reference into stored cells, also when it ends by unwinding.
-struct Borrow<'a>(&'a Cell<u32>);
+/// Notes that references into stored cells are alive, also when that ends by unwinding. Lives in one call, and so ends before any
+/// that began before it.
+struct Loan<'a> {
+    lent: &'a Cell<bool>,
+    before: bool,
+}
 
-impl<'a> Borrow<'a> {
-    fn new(count: &'a Cell<u32>) -> Borrow<'a> {
-        count.set(count.get() + 1);
-        Borrow(count)
+impl<'a> Loan<'a> {
+    #[inline(always)]
+    fn new(lent: &'a Cell<bool>) -> Loan<'a> {
+        Loan { lent, before: lent.replace(true) }
     }
 }
 
-impl Drop for Borrow<'_> {
+impl Drop for Loan<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
-/// The head of a cell, which stays where it is meanwhile, even if the cell ends.
-pub struct Reached<'a, H> {
-    head: &'a H,
-    _borrow: Borrow<'a>,
-}
-
-impl<H> Deref for Reached<'_, H> {
-    type Target = H;
-
-    fn deref(&self) -> &H {
-        self.head
+        self.lent.set(self.before);
     }
 }
 
@@ -200,12 +258,12 @@ impl Cells {
             live: Cell::new(0),
             live_io: Cell::new(0),
             capacity: capacity.min(NONE - 1),
-            borrows: Cell::new(0),
+            lent: Cell::new(false),
             demands: Cell::new(0),
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
             dead: RefCell::new(Vec::new()),
-            blocks: Blocks::default(),
+            blocks: Rc::new(Blocks::default()),
             notices: Notices::new(),
         }
     }
@@ -236,51 +294,76 @@ impl Cells {
             generation: Cell::new(0),
             notices: NoticeList::new(),
             next_ready: Cell::new(NONE),
+            desk: Cell::new(NONE),
             flags: Cell::new(0),
         });
         Some(slots.len() as u32 - 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self, index: u32) -> Option<&Slot> {
         // SAFETY: only `vacant` grows the vector, and no reference obtained here is alive then (invariant 3).
         let slots = unsafe { &*self.slots.get() };
         slots.get(index as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     fn occupied(&self, cell: Key) -> Option<&Slot> {
         self.slot(cell.index)
             .filter(|slot| slot.generation.get() == cell.generation && !slot.stored.get().is_null())
     }
 
-    /// The head of a cell, if the cell exists, is open, and has a head of this type; and queues the cell to be run, for who
-    /// looks for a head has something to put into it.
+    /// Calls `act` with the head of a cell and a value, if the cell exists, is open, and has a head of this type; and queues the
+    /// cell to be run, for who looks for a head has something to put into it. The head stays where it is meanwhile, even if the cell
+    /// ends.
+    ///
+    /// # Errors
+    /// The value, if there is no such head.
+    #[inline(always)]
+    pub fn reach<H: 'static, V, R>(&self, cell: Key, value: V, act: impl FnOnce(&H, V) -> R) -> Result<R, V> {
+        let slot = self.occupied(cell).filter(|slot| slot.flags.get() & CLOSED == 0);
+        let Some((slot, head)) = slot.and_then(|slot| Some((slot, self.head(slot)?))) else {
+            return Err(value);
+        };
+        self.enqueue(cell.index, slot);
+        let _loan = Loan::new(&self.lent);
+        // SAFETY: a live head (see `head`), which is not freed while it is lent (invariant 2).
+        Ok(act(unsafe { head.as_ref() }, value))
+    }
+
+    /// Calls `act` with the head of a cell, open or not, if the cell exists and has a head of this type.
     #[inline]
-    pub fn reach<H: 'static>(&self, cell: Key) -> Option<Reached<'_, H>> {
-        let slot = self.occupied(cell)?;
-        let stored = slot.stored.get();
+    pub fn find<H: 'static, R>(&self, cell: Key, act: impl FnOnce(&H) -> R) -> Option<R> {
+        let head = self.head(self.occupied(cell)?)?;
+        let _loan = Loan::new(&self.lent);
+        // SAFETY: a live head (see `head`), which is not freed while it is lent (invariant 2).
+        Some(act(unsafe { head.as_ref() }))
+    }
+
+    /// The head of what is stored, if it is of this type. It lives until what is stored is freed.
+    #[inline(always)]
+    fn head<H: 'static>(&self, slot: &Slot) -> Option<NonNull<H>> {
+        let stored = NonNull::new(slot.stored.get())?;
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
-        let vtable = unsafe { *stored };
-        if slot.flags.get() & CLOSED != 0 || vtable.head != TypeId::of::<H>() {
+        let vtable = unsafe { stored.read() };
+        if vtable.head != TypeId::of::<H>() {
             return None;
         }
-        self.enqueue(cell.index, slot);
-        let borrow = Borrow::new(&self.borrows);
-        // SAFETY: a `Stored` whose head is an `H` (invariant 1, the type was compared) begins like a `Headed<H>`, and is not
-        // freed while the borrow is counted (invariant 2), which is as long as what is answered here lives.
-        let stored = unsafe { &*stored.cast::<Headed<H>>() };
-        Some(Reached { head: &stored.head, _borrow: borrow })
+        // SAFETY: a `Stored` whose head is an `H` (invariant 1, the type was compared) begins like a `Headed<H>`.
+        let stored = unsafe { stored.cast::<Headed<H>>().as_ref() };
+        Some(NonNull::from(&stored.head))
     }
 
     /// Runs the cell that has waited longest.
+    #[inline(always)]
     pub fn activate_next(&self, core: &Core) -> Activated {
         let index = self.first_ready.get();
         let Some(slot) = self.slot(index) else { return Activated::None };
-        let next = slot.next_ready.get();
-        self.first_ready.set(next);
-        if next == NONE {
+        if index == self.last_ready.get() {
+            self.first_ready.set(NONE);
             self.last_ready.set(NONE);
+        } else {
+            self.first_ready.set(slot.next_ready.get());
         }
         let flags = slot.flags.get();
         slot.flags.set(flags & !QUEUED | RAN);
@@ -289,9 +372,8 @@ impl Cells {
             return Activated::Gone;
         }
         let cell = Key { index, generation: slot.generation.get() };
-        let activation =
-            Activation { core, cell, demanded: flags & (STOP | ABORT) != 0, first: flags & RAN == 0 };
-        let _borrow = Borrow::new(&self.borrows);
+        let activation = Activation { core, cell, flags };
+        let _loan = Loan::new(&self.lent);
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
         let vtable = unsafe { *stored };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
@@ -312,14 +394,13 @@ impl Cells {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn enqueue(&self, index: u32, slot: &Slot) {
         let flags = slot.flags.get();
         if flags & QUEUED != 0 {
             return;
         }
         slot.flags.set(flags | QUEUED);
-        slot.next_ready.set(NONE);
         match self.slot(self.last_ready.replace(index)) {
             Some(last) => last.next_ready.set(index),
             None => self.first_ready.set(index),
@@ -336,9 +417,14 @@ impl Cells {
     /// Records what is asked of a cell; false if it is gone.
     pub fn demand(&self, cell: Key, demand: Demand) -> bool {
         let Some(slot) = self.occupied(cell) else { return false };
-        slot.flags.set(slot.flags.get() | if demand == Demand::Stop { STOP } else { ABORT });
-        self.demands.set(self.demands.get().wrapping_add(1));
+        slot.flags.set(slot.flags.get() | demand.flag());
+        self.interrupt();
         true
+    }
+
+    /// Has the actor that runs look whether it may go on.
+    pub fn interrupt(&self) {
+        self.demands.set(self.demands.get().wrapping_add(1));
     }
 
     /// Changes whenever something is asked of any cell: an actor that runs looks whether it may go on.
@@ -347,15 +433,82 @@ impl Cells {
         self.demands.get()
     }
 
-    /// Takes what was asked of a cell; the sterner demand if both were.
+    /// True if something is asked of a cell, or it is to be told something: that comes before its messages.
+    #[must_use]
+    pub fn is_asked(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & DEMANDS != 0 || !slot.notices.is_empty())
+    }
+
+    /// Takes what was asked of a cell; the sternest demand if there are several. A stop stays where it is while the cell is
+    /// suspended.
     pub fn take_demand(&self, cell: Key) -> Option<Demand> {
         let slot = self.occupied(cell)?;
         let flags = slot.flags.get();
-        if flags & (STOP | ABORT) == 0 {
+        let demand = if flags & BROKEN != 0 {
+            Demand::Broken
+        } else if flags & ABORT != 0 {
+            Demand::Abort
+        } else if flags & STOP != 0 && flags & SUSPENDED == 0 {
+            Demand::Stop
+        } else {
             return None;
+        };
+        slot.flags.set(flags & !DEMANDS);
+        Some(demand)
+    }
+
+    /// True if there is such a cell.
+    #[inline]
+    #[must_use]
+    pub fn exists(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some()
+    }
+
+    /// The number that stands for a cell's desk, if it has one.
+    #[inline]
+    #[must_use]
+    pub fn desk(&self, cell: Key) -> Option<u32> {
+        self.occupied(cell).map(|slot| slot.desk.get()).filter(|desk| *desk != NONE)
+    }
+
+    /// Gives a cell a desk, or takes it away.
+    pub fn set_desk(&self, cell: Key, desk: Option<u32>) {
+        if let Some(slot) = self.occupied(cell) {
+            slot.desk.set(desk.unwrap_or(NONE));
         }
-        slot.flags.set(flags & !(STOP | ABORT));
-        Some(if flags & ABORT != 0 { Demand::Abort } else { Demand::Stop })
+    }
+
+    /// Notes whether errands wait for the cell, and queues it if they do.
+    #[inline]
+    pub fn set_errands(&self, cell: Key, waiting: bool) {
+        if let Some(slot) = self.occupied(cell) {
+            let flags = slot.flags.get();
+            slot.flags.set(if waiting { flags | ERRANDS } else { flags & !ERRANDS });
+            if waiting {
+                self.enqueue(cell.index, slot);
+            }
+        }
+    }
+
+    /// True if errands wait for the cell.
+    #[must_use]
+    pub fn has_errands(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & ERRANDS != 0)
+    }
+
+    /// Notes whether a future borrows the state of the cell.
+    pub fn set_suspended(&self, cell: Key, suspended: bool) {
+        if let Some(slot) = self.occupied(cell) {
+            let flags = slot.flags.get();
+            slot.flags.set(if suspended { flags | SUSPENDED } else { flags & !SUSPENDED });
+            self.interrupt();
+        }
+    }
+
+    /// True if a future borrows the state of the cell, which handles nothing else meanwhile.
+    #[must_use]
+    pub fn is_suspended(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & SUSPENDED != 0)
     }
 
     /// Puts a notice behind those that wait for the cell; hands it back if the cell is gone.
@@ -380,7 +533,7 @@ impl Cells {
     ///
     /// # Panics
     /// When a notice still waits for it: something of it was in flight, and a slot is not reused then.
-    pub fn remove(&self, cell: Key) {
+    pub(crate) fn remove(&self, cell: Key) {
         let Some(slot) = self.occupied(cell) else { return };
         assert!(slot.notices.is_empty(), "a cell ended with a notice waiting for it");
         self.dead.borrow_mut().push(slot.stored.replace(ptr::null_mut()));
@@ -400,13 +553,13 @@ impl Cells {
     /// When called from within a cell.
     pub fn bury(&self) -> usize {
         let mut panics = 0;
-        assert_eq!(self.borrows.get(), 0, "cells are buried between activations");
+        assert!(!self.lent.get(), "cells are buried between activations");
         loop {
             let Some(stored) = self.dead.borrow_mut().pop().and_then(NonNull::new) else { break };
             // SAFETY: a `Stored` that is live until it is freed below; its first field is its vtable (invariant 1).
             let vtable = unsafe { stored.read() };
-            // SAFETY: taken out of its slot by `remove`, so nobody finds it any more; nobody refers to it, as no borrow is
-            // alive (invariant 2); popped, so freed once.
+            // SAFETY: taken out of its slot by `remove`, so nobody finds it any more; nobody refers to it, as nothing is
+            // lent (invariant 2); popped, so freed once.
             let free = || unsafe { (vtable.free)(stored, &self.blocks) };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
                 panics += 1;
@@ -415,6 +568,12 @@ impl Cells {
             }
         }
         panics
+    }
+
+    /// The memory of cells, and of what belongs to one.
+    #[must_use]
+    pub fn blocks(&self) -> &Rc<Blocks> {
+        &self.blocks
     }
 
     /// Notes that a cell owns a socket.
@@ -466,8 +625,6 @@ impl Drop for Cells {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
     use crate::config::Config;
     use crate::executor::{CoreId, Links};
@@ -529,14 +686,12 @@ mod tests {
         let (core, log) = (core(), Log::default());
         let cell = spawn(&core, 7, 0, Outcome::Rest, &log);
         run(&core);
-        assert!(core.cells.reach::<u32>(cell).is_none());
+        assert_eq!(core.cells.reach(cell, 7, |_: &u32, _| ()), Err(7));
         assert!(!core.has_ready(), "whoever was not found is not queued");
-        let head = core.cells.reach::<Cell<u32>>(cell).unwrap();
-        head.set(30);
-        drop(head);
+        assert_eq!(core.cells.reach(cell, 30_u32, Cell::set), Ok(()));
         run(&core);
         core.cells.close(cell);
-        assert!(core.cells.reach::<Cell<u32>>(cell).is_none());
+        assert_eq!(core.cells.reach(cell, 30_u32, Cell::set), Err(30));
         assert_eq!(*log.borrow(), [7, 37]);
     }
 
@@ -544,14 +699,17 @@ mod tests {
     fn the_table_may_grow_while_a_cell_runs_and_while_a_head_is_held() {
         let (core, log) = (core(), Log::default());
         let cell = spawn(&core, 1, 20, Outcome::Rest, &log);
-        let head = core.cells.reach::<Cell<u32>>(cell).unwrap();
-        let others: Vec<_> =
-            (0..10).map(|number| spawn(&core, 10 + number, 0, Outcome::Rest, &log)).collect();
-        head.set(2);
-        drop(head);
+        let others: Result<Vec<_>, _> = core.cells.reach(cell, 2, |head: &Cell<u32>, value| {
+            let others = (0..10).map(|number| spawn(&core, 10 + number, 0, Outcome::Rest, &log)).collect();
+            head.set(value);
+            others
+        });
         run(&core);
         let expected: Vec<u32> = [3].into_iter().chain(10..20).chain(1000..1020).collect();
-        assert_eq!((others.len(), log.borrow().as_slice()), (10, expected.as_slice()));
+        assert_eq!(
+            (others.map(|others| others.len()), log.borrow().as_slice()),
+            (Ok(10), expected.as_slice())
+        );
     }
 
     #[test]
@@ -561,7 +719,7 @@ mod tests {
         core.cells.remove(old);
         core.cells.bury();
         let new = spawn(&core, 2, 0, Outcome::Ended, &log);
-        assert_eq!((old.index, core.cells.reach::<Cell<u32>>(old).is_none()), (new.index, true));
+        assert_eq!((old.index, core.cells.reach(old, 1_u32, Cell::set)), (new.index, Err(1)));
         run(&core);
         assert_eq!((log.borrow().as_slice(), core.cells.live()), ([2].as_slice(), 0));
         assert_eq!(Rc::strong_count(&log), 1, "what ended is freed");

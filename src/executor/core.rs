@@ -3,28 +3,35 @@
 //! Knows: cells, the run queue, the outbox, pools, time, counters. Must not know which backend carries ops out.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{CoreId, RawAddress, token};
 use super::blame;
+use super::cancelled::Cancelled;
 use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
+use super::deadlines::Beyond;
+use super::directory::{self, Port};
 use super::links::Links;
 use super::notice::Notice;
 use super::request::Request;
+use super::sleepers::{SLEEPER_DUE, Sleepers};
+use super::task_answer::AskError;
+use super::tasks::{LINE_DUE, TASK_DUE, Tasks};
 use super::wheel::{TimerKey, TimerPayload, Wheel};
 use crate::config::Config;
-use crate::driver::{Op, Pools, Token};
+use crate::driver::{Op, Pools, Token, Waker};
 use crate::mem::{ChunkPool, Full, Key, ReceivePool, SendPool};
-use crate::sys::{Clock, Time};
+use crate::sys::{Clock, Time, warn};
 
 /// Timers that come due in one turn; the rest waits for the next, so that a million at once cannot stall the core.
-const EXPIRE_MAX: usize = 4096;
+pub(super) const EXPIRE_MAX: usize = 4096;
 
 /// Everything on a core but its driver. Reached through [`super::current`]; never shared between threads.
 pub struct Core {
@@ -32,6 +39,8 @@ pub struct Core {
     pub id: CoreId,
     /// The limits of the system.
     pub config: Rc<Config>,
+    /// What these actors have begun. Dropped before the actors, whose state it may borrow.
+    pub tasks: Tasks,
     /// The actors that live here.
     pub cells: Cells,
     /// Memory that the kernel may touch.
@@ -44,12 +53,25 @@ pub struct Core {
     pub links: Links,
     clock: Clock,
     now: Cell<Time>,
+    /// Messages of an activation before it looks at the clock.
+    first_look: u32,
     outbox: RefCell<Vec<(Token, Op)>>,
     timers: RefCell<Wheel>,
+    pub(super) beyond: Beyond,
+    pub(super) sleepers: Sleepers,
+    pub(super) cancelled: Cancelled,
+    /// What somebody is told whose reply is dropped now.
+    unanswered: Cell<AskError>,
+    /// When a failure was last told of, and how many have been since.
+    failure_told: Cell<(Time, u64)>,
+    /// The way into this core, once somebody has asked for it.
+    port: OnceCell<Arc<Port>>,
     requests: RefCell<Vec<Request>>,
     thirsty: RefCell<VecDeque<Key>>,
     /// How many of these have ended meanwhile.
     thirsty_ended: Cell<usize>,
+    /// Futures that served a connection, and go on after it has gone.
+    epilogues: Cell<usize>,
     ending: Cell<Ending>,
     /// Called at the end of a stage: once per shutdown, so an indirect call is of no account (R6).
     quiet: Cell<Option<Box<dyn FnOnce()>>>,
@@ -81,6 +103,7 @@ impl Core {
         let now = clock.now();
         Core {
             id,
+            tasks: Tasks::new(config.tasks_max, config.ask_timeout),
             cells: Cells::new(config.actors_max),
             pools: Rc::new(Pools {
                 receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes),
@@ -92,11 +115,19 @@ impl Core {
             links,
             now: Cell::new(now),
             clock,
+            first_look: Budget::FIRST_LOOK.min(config.activation_messages),
             outbox: RefCell::new(Vec::new()),
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
+            beyond: Beyond::default(),
+            sleepers: Sleepers::default(),
+            cancelled: Cancelled::default(),
+            unanswered: Cell::new(AskError::Unanswered),
+            failure_told: Cell::new((Time::ZERO, 0)),
+            port: OnceCell::new(),
             requests: RefCell::new(Vec::new()),
             thirsty: RefCell::new(VecDeque::new()),
             thirsty_ended: Cell::new(0),
+            epilogues: Cell::new(0),
             ending: Cell::new(Ending::No),
             quiet: Cell::new(None),
             config,
@@ -104,6 +135,7 @@ impl Core {
     }
 
     /// The time at the start of this turn: what handlers see as now.
+    #[inline(always)]
     #[must_use]
     pub fn now(&self) -> Time {
         self.now.get()
@@ -116,6 +148,7 @@ impl Core {
     }
 
     /// The address of a cell of this core.
+    #[inline(always)]
     #[must_use]
     pub fn address(&self, cell: Key) -> RawAddress {
         RawAddress::new(self.id, cell)
@@ -126,8 +159,11 @@ impl Core {
         let cell = self.cells.insert(head, body)?;
         Counters::add(&self.counters.started, 1);
         self.schedule(cell);
-        if self.ending.get() >= Ending::All {
-            self.demand(cell, Demand::Stop);
+        match self.ending.get() {
+            Ending::No | Ending::Connections => {}
+            Ending::All => drop(self.demand(cell, Demand::Stop)),
+            // It may not be ready to stop, and nobody asks again.
+            Ending::Abort => drop(self.demand(cell, Demand::Abort)),
         }
         Ok(cell)
     }
@@ -136,8 +172,10 @@ impl Core {
     pub fn spawn_io<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
         let cell = self.spawn(head, body)?;
         self.cells.mark_io(cell);
-        if self.ending.get() >= Ending::Connections {
-            self.demand(cell, Demand::Stop);
+        match self.ending.get() {
+            Ending::No => {}
+            Ending::Connections => drop(self.demand(cell, Demand::Stop)),
+            Ending::All | Ending::Abort => drop(self.demand(cell, Demand::Abort)),
         }
         Ok(cell)
     }
@@ -162,6 +200,39 @@ impl Core {
     pub fn drop_contained<T>(&self, value: T) {
         if std::mem::needs_drop::<T>() && self.contain(|| drop(value)).is_none() {
             Counters::add(&self.counters.drop_panics, 1);
+        }
+    }
+
+    /// What somebody is told whose reply is dropped now.
+    #[must_use]
+    pub fn why_unanswered(&self) -> AskError {
+        self.unanswered.get()
+    }
+
+    /// Runs something whose dropped replies have this reason.
+    pub fn unanswered_because(&self, why: AskError, run: impl FnOnce()) {
+        struct Restore<'a>(&'a Cell<AskError>, AskError);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let _restore = Restore(&self.unanswered, self.unanswered.replace(why));
+        run();
+    }
+
+    /// Counts a failure that nobody else is told of, and says so: once a second at most, with the number of the others.
+    pub fn report_failure(&self, what: fmt::Arguments<'_>) {
+        const PAUSE: Duration = Duration::from_secs(1);
+        Counters::add(&self.counters.failures, 1);
+        let (told, untold) = self.failure_told.get();
+        if told > Time::ZERO && self.now() < told.after(PAUSE) {
+            return self.failure_told.set((told, untold + 1));
+        }
+        self.failure_told.set((self.now(), 0));
+        match untold {
+            0 => warn(what),
+            untold => warn(format_args!("{what} (and {untold} failures before it)")),
         }
     }
 
@@ -190,7 +261,7 @@ impl Core {
     fn look_for_quiet(&self) {
         let left = match self.ending.get() {
             Ending::No => return,
-            Ending::Connections => self.cells.live_io(),
+            Ending::Connections => self.cells.live_io() + self.epilogues.get(),
             Ending::All | Ending::Abort => self.cells.live(),
         };
         if left == 0
@@ -198,6 +269,23 @@ impl Core {
         {
             quiet();
         }
+    }
+
+    /// A connection ends before the future that serves it: the end of connections waits for that as well.
+    pub fn begin_epilogue(&self) {
+        self.epilogues.set(self.epilogues.get() + 1);
+    }
+
+    /// Such a future has ended.
+    pub fn end_epilogue(&self) {
+        self.epilogues.set(self.epilogues.get() - 1);
+        self.look_for_quiet();
+    }
+
+    /// Futures that go on after the connection that they served.
+    #[must_use]
+    pub fn epilogues(&self) -> usize {
+        self.epilogues.get()
     }
 
     /// Queues a cell to be run, unless it is queued already.
@@ -237,9 +325,23 @@ impl Core {
         }
     }
 
+    /// The way into this core from any thread. To one that nobody can reach it leads nowhere.
+    pub(super) fn port(&self) -> Arc<Port> {
+        let nowhere = || Arc::new(Port::new(crossbeam_channel::bounded(0).0, Waker::None, Duration::ZERO));
+        self.port.get_or_init(|| directory::port(self.id).unwrap_or_else(nowhere)).clone()
+    }
+
     /// Sets a timer: the cell is notified with `kind` once `deadline` has come.
     pub fn arm(&self, cell: Key, kind: u32, deadline: Time) -> Result<TimerKey, Full> {
-        self.timers.borrow_mut().arm(deadline, TimerPayload { token: cell.to_bits(), kind })
+        self.arm_timer(deadline, TimerPayload { token: cell.to_bits(), kind })
+    }
+
+    pub(super) fn arm_timer(&self, deadline: Time, payload: TimerPayload) -> Result<TimerKey, Full> {
+        let armed = self.timers.borrow_mut().arm(deadline, payload);
+        if armed.is_err() && self.give_line_timer_back() {
+            return self.timers.borrow_mut().arm(deadline, payload);
+        }
+        armed
     }
 
     /// Takes a timer back; false if it has come due or was taken back before.
@@ -247,24 +349,52 @@ impl Core {
         self.timers.borrow_mut().cancel(timer)
     }
 
-    /// When the next timer is due; [`Time::MAX`] if none is set.
+    /// When something is due next; [`Time::MAX`] if nothing is.
     #[must_use]
     pub fn next_deadline(&self) -> Time {
-        self.timers.borrow().next_deadline().unwrap_or(Time::MAX)
+        let timer = self.timers.borrow().next_deadline().unwrap_or(Time::MAX);
+        self.beyond.first().map_or(timer, |beyond| beyond.min(timer))
     }
 
-    /// Timers that are set.
+    /// Futures that sleep.
+    #[must_use]
+    pub fn asleep(&self) -> usize {
+        self.sleepers.count()
+    }
+
+    /// Timers that are set, and that somebody waits for.
     #[must_use]
     pub fn timers(&self) -> usize {
-        self.timers.borrow().len()
+        self.timers.borrow().len() - usize::from(self.is_line_timer_idle())
     }
 
-    /// Notifies the cells whose timers are due. `due` is scratch.
+    /// Does what is due: notifies the cells whose timers are, wakes sleepers, ends the time of tasks. `due` is scratch.
     pub fn expire(&self, due: &mut Vec<TimerPayload>) {
-        self.timers.borrow_mut().expire(self.now(), EXPIRE_MAX, due);
+        self.expire_until(self.now(), due);
+    }
+
+    /// The same, for all timers that are due at `time`.
+    pub(super) fn expire_until(&self, time: Time, due: &mut Vec<TimerPayload>) {
+        if !self.timers.borrow().is_empty() {
+            self.timers.borrow_mut().expire(time, EXPIRE_MAX, due);
+        }
         for timer in due.drain(..) {
+            self.come_due(timer);
+        }
+        for _ in 0..EXPIRE_MAX {
+            let Some(timer) = self.beyond.take_due(self.now()) else { break };
+            self.come_due(timer);
+        }
+    }
+
+    fn come_due(&self, timer: TimerPayload) {
+        let key = Key::from_bits(timer.token);
+        match timer.kind {
+            TASK_DUE => self.expire_task(key),
+            LINE_DUE => self.expire_line(),
+            SLEEPER_DUE => self.wake_sleeper(key),
             // A cell disarms its timers before it ends; one that is gone has nothing left to be told.
-            drop(self.notify(Key::from_bits(timer.token), Notice::Timer(timer.kind)));
+            kind => drop(self.notify(key, Notice::Timer(kind))),
         }
     }
 
@@ -275,6 +405,7 @@ impl Core {
     }
 
     /// Runs the cell that has waited longest. False if none waits.
+    #[inline(always)]
     pub fn run_next(&self) -> bool {
         match self.cells.activate_next(self) {
             Activated::Cell(_, Outcome::Rest) | Activated::Gone => {}
@@ -287,11 +418,21 @@ impl Core {
 
     #[inline(never)]
     fn end(&self, cell: Key) {
+        self.close_desk(cell);
         self.cells.remove(cell);
         // The state went before, with the actor; what panics here is a codec, or what made the connections of a listener.
         Counters::add(&self.counters.drop_panics, self.cells.bury() as u64);
         Counters::add(&self.counters.ended, 1);
         self.look_for_quiet();
+    }
+
+    /// Frees every cell as it is, when a core ends on which nothing is in flight.
+    pub(super) fn end_all_cells(&self) {
+        for cell in self.cells.keys() {
+            self.with_output(cell, |output| output.discard(&self.pools.send));
+            while self.cells.next_notice(cell).is_some() {}
+            self.end(cell);
+        }
     }
 
     /// Asks the executor for something that needs its driver.
@@ -339,47 +480,62 @@ impl Core {
     }
 }
 
+/// Drops a value of a user's on the thread of a core, as [`Core::drop_contained`] does, or on one that runs none: then a panic is
+/// that of whoever called the runtime.
+pub fn drop_from<T>(core: Option<&Core>, value: T) {
+    match core {
+        Some(core) => core.drop_contained(value),
+        None => blame::user(|| drop(value)),
+    }
+}
+
 /// Counts messages and time within one activation.
 #[derive(Debug)]
 pub struct Budget {
-    handled: u32,
-    check_at: u32,
-    deadline: Option<Time>,
+    /// Messages until the next look at the clock.
+    left: u32,
+    /// Messages that will have been handled then.
+    look_at: u32,
+    /// Zero until the clock has been looked at.
+    deadline: Time,
 }
 
 impl Budget {
     /// Reading the clock costs more than a small message, so the first look comes after a few, later ones at each
     /// doubling: a fast actor pays a fraction of a nanosecond per message, a slow one overruns by at most its first few.
-    const FIRST_CHECK: u32 = 4;
+    const FIRST_LOOK: u32 = 4;
 
     /// A budget for one activation.
+    #[inline(always)]
     #[must_use]
     pub fn new(core: &Core) -> Budget {
-        let check_at = Budget::FIRST_CHECK.min(core.config.activation_messages);
-        Budget { handled: 0, check_at, deadline: None }
+        Budget { left: core.first_look, look_at: core.first_look, deadline: Time::ZERO }
     }
 
     /// Counts one message; false once the budget is used up.
+    #[inline(always)]
     pub fn spend(&mut self, core: &Core) -> bool {
-        self.handled += 1;
-        if self.handled < self.check_at {
-            return true;
-        }
-        self.check(core)
+        self.left -= 1;
+        self.left > 0 || self.look(core)
     }
 
     #[cold]
-    fn check(&mut self, core: &Core) -> bool {
+    fn look(&mut self, core: &Core) -> bool {
         let now = core.read_clock();
-        let deadline = *self.deadline.get_or_insert(now.after(core.config.activation_time));
-        self.check_at = self.check_at.saturating_mul(2).min(core.config.activation_messages);
-        self.handled < core.config.activation_messages && now < deadline
+        if self.deadline == Time::ZERO {
+            self.deadline = now.after(core.config.activation_time);
+        }
+        let (handled, max) = (self.look_at, core.config.activation_messages);
+        self.left = handled.min(max.saturating_sub(handled)).max(1);
+        self.look_at = handled.saturating_add(self.left);
+        handled < max && now < self.deadline
     }
 
     /// Messages handled so far.
+    #[inline(always)]
     #[must_use]
     pub fn handled(&self) -> u32 {
-        self.handled
+        self.look_at - self.left
     }
 }
 

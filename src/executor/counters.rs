@@ -35,6 +35,10 @@ pub struct Counters {
     pub panics: Cell<u64>,
     /// Values whose `Drop` panicked, and that were leaked in part.
     pub drop_panics: Cell<u64>,
+    /// Hooks and handlers that have failed, by an error that nobody was told, or by their time.
+    pub failures: Cell<u64>,
+    /// Questions that were not handled, because nobody waited for the answer any more.
+    pub skipped: Cell<u64>,
     /// Messages handled.
     pub handled: Cell<u64>,
     /// Messages not delivered, by reason.

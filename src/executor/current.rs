@@ -8,9 +8,12 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::rc::Rc;
 
+use super::address::CoreId;
 use super::blame;
 use super::core::Core;
+use super::guest::Guest;
 
 thread_local! {
     static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
@@ -38,6 +41,35 @@ pub fn with<R>(look: impl FnOnce(Option<&Core>) -> R) -> R {
     let core = unsafe { core.as_ref() };
     // This is how code of users comes into the runtime.
     blame::runtime(|| look(core))
+}
+
+/// Calls `look` with the core of this id, if this thread runs it, or has it as a [guest](Guest): then it is the current one
+/// meanwhile. `None` if neither is so.
+#[inline]
+pub fn at<R>(id: CoreId, look: impl FnOnce(Option<&Core>) -> R) -> R {
+    let core = CURRENT.get();
+    // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
+    let mut core = unsafe { core.as_ref() };
+    let mut entered = None;
+    if core.is_none_or(|core| core.id != id) {
+        entered = enter(id);
+        core = entered.as_ref().map(|entered| entered.guest.core());
+    }
+    let result = blame::runtime(|| look(core));
+    drop(entered);
+    result
+}
+
+struct Entered {
+    _restore: Restore,
+    guest: Rc<Guest>,
+}
+
+#[cold]
+#[inline(never)]
+fn enter(id: CoreId) -> Option<Entered> {
+    let guest = Guest::find(id)?;
+    Some(Entered { _restore: Restore(CURRENT.replace(ptr::from_ref(guest.core()))), guest })
 }
 
 /// What [`with_value`] calls.

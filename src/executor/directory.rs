@@ -6,26 +6,38 @@
 //! one word for each core that the process ever had.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
 use super::address::CoreId;
 use super::envelope::Envelope;
 use super::sleep::SleepFlag;
+use super::waker::WakeList;
 use crate::driver::Waker;
 
 /// The way into a core from any thread.
 #[derive(Debug)]
 pub struct Port {
-    /// Where envelopes are put.
+    /// Where envelopes are put, by whoever holds [`Ports`]: once the way is closed, what is there is all there will be.
     pub inbox: Sender<Envelope>,
+    /// Where tasks are put that were woken from elsewhere.
+    pub wakes: WakeList,
     /// Whether the core sleeps.
     pub sleep: SleepFlag,
     /// What ends its sleep.
     pub waker: Waker,
+    /// How long its actors have to answer.
+    pub ask_timeout: Duration,
 }
 
 impl Port {
+    /// The way into a core that is awake.
+    #[must_use]
+    pub fn new(inbox: Sender<Envelope>, waker: Waker, ask_timeout: Duration) -> Port {
+        Port { inbox, wakes: WakeList::new(), sleep: SleepFlag::new(), waker, ask_timeout }
+    }
+
     /// Wakes the core if it has announced that it sleeps. Call it after something was made visible to it.
     pub fn wake_if_asleep(&self) {
         if self.sleep.should_wake() {
@@ -60,9 +72,30 @@ pub fn open(core: CoreId, port: Arc<Port>) {
     write()[core.0 as usize] = Some(port);
 }
 
-/// Makes a core unreachable, for ever.
+/// Makes a core unreachable, for ever: it is not to be found any more, and those who hold wakers of its tasks wake nobody.
 pub fn close(core: CoreId) {
-    write()[core.0 as usize] = None;
+    let port = write()[core.0 as usize].take();
+    if let Some(port) = port {
+        // The handles on the list hold the port, which holds the list.
+        port.wakes.close();
+    }
+}
+
+/// The ways into all cores, of which none is closed while this is held. Nothing of this file may be called meanwhile.
+pub struct Ports(RwLockReadGuard<'static, Vec<Option<Arc<Port>>>>);
+
+/// Keeps every way open.
+#[must_use]
+pub fn ports() -> Ports {
+    Ports(read())
+}
+
+impl Ports {
+    /// The way into a core, unless it has ended.
+    #[must_use]
+    pub fn find(&self, core: CoreId) -> Option<&Port> {
+        self.0.get(core.0 as usize)?.as_deref()
+    }
 }
 
 /// The way into a core, unless it has ended.

@@ -11,10 +11,12 @@ use crossbeam_channel::{Receiver, TrySendError};
 
 use super::address::{CoreId, RawAddress};
 use super::blame::runtime;
-use super::core::Core;
+use super::core::{Core, drop_from};
 use super::counters::DeadReason;
+use super::current;
 use super::directory::{self, Port};
 use super::envelope::{Arrive, Envelope};
+use super::guest::Guest;
 use super::lane;
 
 /// Why a message did not leave; it is handed back.
@@ -41,9 +43,9 @@ pub struct Links {
     /// By core, counted from the first of the system; none to itself.
     ways: Box<[Option<Way>]>,
     pushed: Cell<bool>,
-    /// What found no room and must not be lost, with the core that it is for. Few: stops, and words to listeners.
-    /// By whom it is for and what delivers it: the same word to the same cell waits once, so there are never more than a
-    /// few for each cell.
+    /// What found no room and must not be lost: stops, words to listeners, answers. By whom it is for and what delivers it:
+    /// the same word to the same cell waits once, and the answer to a question is one, so there are never more than a few for
+    /// each cell, and one for each question that waits.
     overdue: RefCell<BTreeMap<(RawAddress, TypeId), Envelope>>,
 }
 
@@ -113,13 +115,20 @@ impl Links {
 
     #[cold]
     fn send_overdue(&self) {
-        let mut overdue = self.overdue.borrow_mut();
-        for (key, envelope) in std::mem::take(&mut *overdue) {
-            let Some(port) = directory::port(key.0.core) else { continue };
-            match port.inbox.try_send(envelope) {
-                Ok(()) => port.wake_if_asleep(),
-                Err(TrySendError::Full(envelope)) => drop(overdue.insert(key, envelope)),
-                Err(TrySendError::Disconnected(_)) => {}
+        for (key, envelope) in self.overdue.take() {
+            let sent = match directory::ports().find(key.0.core) {
+                Some(port) => port.inbox.try_send(envelope).map(|()| port.wake_if_asleep()),
+                None => Err(TrySendError::Disconnected(envelope)),
+            };
+            match sent {
+                Ok(()) => {}
+                Err(TrySendError::Full(envelope)) => {
+                    self.overdue.borrow_mut().insert(key, envelope);
+                }
+                // For a core that has ended. Its drop is code of a user: nothing is borrowed.
+                Err(TrySendError::Disconnected(envelope)) => {
+                    current::with(|core| drop_from(core, envelope));
+                }
             }
         }
     }
@@ -134,14 +143,22 @@ pub fn insist<M: Send + 'static, F: Arrive<M>>(
     message: M,
 ) {
     let mut message = message;
-    while let Err(Refused::Full(back)) = post(from, target, arrive, message) {
-        if let Some(core) = from {
-            let envelope = Envelope::new(target.cell, arrive, back);
-            core.links.overdue.borrow_mut().insert((target, TypeId::of::<F>()), envelope);
-            return;
+    loop {
+        match (post(from, target, arrive, message), from) {
+            (Ok(()), _) => return,
+            (Err(Refused::Gone(back)), from) => return drop_from(from, back),
+            (Err(Refused::Full(back)), Some(core)) => {
+                let envelope = Envelope::new(target.cell, arrive, back);
+                let same = core.links.overdue.borrow_mut().insert((target, TypeId::of::<F>()), envelope);
+                return core.drop_contained(same);
+            }
+            (Err(Refused::Full(back)), None) => message = back,
         }
-        message = back;
-        std::thread::yield_now();
+        // A guest of this thread makes room itself; others are waited for.
+        match Guest::find(target.core) {
+            Some(guest) => guest.receive(),
+            None => std::thread::yield_now(),
+        }
     }
 }
 
@@ -186,7 +203,8 @@ fn post_to_inbox<M: Send + 'static>(
     arrive: impl Arrive<M>,
     message: M,
 ) -> Result<(), Refused<M>> {
-    let Some(port) = directory::port(target.core) else { return Err(Refused::Gone(message)) };
+    let ports = directory::ports();
+    let Some(port) = ports.find(target.core) else { return Err(Refused::Gone(message)) };
     Envelope::send(&port.inbox, target.cell, arrive, message).map_err(|refused| match refused {
         TrySendError::Full(message) => Refused::Full(message),
         TrySendError::Disconnected(message) => Refused::Gone(message),
@@ -212,16 +230,19 @@ impl Arrivals {
         Arrivals { port, inbox, lanes, first: 0 }
     }
 
-    /// True if an envelope waits: a look at memory.
+    /// True if an envelope or a wake waits: a look at memory.
     #[must_use]
     pub fn pending(&self) -> bool {
-        self.lanes.iter().any(|lane| !lane.is_empty()) || !self.inbox.is_empty()
+        self.lanes.iter().any(|lane| !lane.is_empty()) || !self.inbox.is_empty() || self.port.wakes.pending()
     }
 
-    /// Delivers what was there when it was called: what arrives meanwhile waits for the next turn. The lane that came first
-    /// comes last next time, because the first fills the mailboxes that have little room. A panic in a user's
-    /// `Accepts::accept` ends that message, which is then a dead letter.
+    /// Wakes the tasks that were woken from elsewhere, and delivers what was there when it was called: what arrives
+    /// meanwhile waits for the next turn. The lane that came first comes last next time, because the first fills the mailboxes
+    /// that have little room. A panic in a user's `Accepts::accept` ends that message, which is then a dead letter.
     pub fn deliver(&mut self, core: &Core) {
+        for task in self.port.wakes.take() {
+            core.wake_task(task);
+        }
         let (count, first) = (self.lanes.len(), self.first);
         for at in (first..count).chain(0..first) {
             let lane = &mut self.lanes[at];
@@ -248,5 +269,102 @@ impl Arrivals {
     /// Says that the core is awake.
     pub fn awake(&self) {
         self.port.sleep.awake();
+    }
+}
+
+impl Drop for Arrivals {
+    /// Drops what is in the inbox: others may hold the way into it for longer, and whoever has asked is told.
+    fn drop(&mut self) {
+        while let Ok(envelope) = self.inbox.try_recv() {
+            current::with(|core| drop_from(core, envelope));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::driver::Waker;
+    use crate::mem::Key;
+    use crate::sys::Clock;
+
+    const CELL: Key = Key { index: 7, generation: 0 };
+
+    /// A core whose inbox is full; and the way into it, which keeps it so.
+    fn full() -> (CoreId, Arc<Port>, Receiver<Envelope>) {
+        let core = directory::reserve(1);
+        let (inbox, envelopes) = crossbeam_channel::bounded(1);
+        let port = Arc::new(Port::new(inbox, Waker::None, std::time::Duration::ZERO));
+        directory::open(core, port.clone());
+        port.inbox.try_send(Envelope::new(CELL, |_, ()| (), ())).expect("there is room for one");
+        (core, port, envelopes)
+    }
+
+    fn core() -> Core {
+        let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        config.send_slots = [1, 0, 0, 0, 0];
+        Core::new(directory::reserve(1), Rc::new(config), Clock::Monotonic, Links::new(CoreId(u32::MAX), []))
+    }
+
+    /// Sends another to somebody else when it is dropped, and panics.
+    struct Echo(Option<CoreId>, Arc<()>);
+
+    impl Drop for Echo {
+        fn drop(&mut self) {
+            if let Some(next) = self.0 {
+                let echo = Echo(None, self.1.clone());
+                current::with(|core| insist(core, RawAddress::new(next, CELL), arrive, echo));
+                std::panic::resume_unwind(Box::new("as planned"));
+            }
+        }
+    }
+
+    fn arrive(_: Key, _: Echo) {}
+
+    #[test]
+    fn what_must_not_be_lost_waits_for_room_and_is_dropped_when_its_core_has_ended() {
+        let (core, counted) = (core(), Arc::new(()));
+        let [ends, stays] = [full(), full()];
+        current::scope(&core, || {
+            let echo = Echo(Some(stays.0), counted.clone());
+            insist(Some(&core), RawAddress::new(ends.0, CELL), arrive, echo);
+            core.links.publish();
+            assert!(core.links.has_overdue());
+            directory::close(ends.0);
+            core.links.publish();
+        });
+        assert_eq!(Arc::strong_count(&counted), 2, "one is dropped, and another waits");
+        assert_eq!(core.counters.panics.get(), 1);
+        stays.2.recv().expect("what was there").deliver();
+        core.links.publish();
+        assert!(!core.links.has_overdue());
+        stays.2.recv().expect("what has waited").deliver();
+        assert_eq!(Arc::strong_count(&counted), 1);
+    }
+
+    #[test]
+    fn what_is_for_a_core_that_has_ended_is_dropped_at_once() {
+        let (core, counted) = (core(), Arc::new(()));
+        let (gone, ..) = full();
+        directory::close(gone);
+        current::scope(&core, || {
+            let echo = Echo(Some(gone), counted.clone());
+            insist(Some(&core), RawAddress::new(gone, CELL), arrive, echo);
+        });
+        assert_eq!((Arc::strong_count(&counted), core.counters.drop_panics.get()), (1, 1));
+    }
+
+    #[test]
+    fn an_inbox_is_emptied_when_its_core_ends_whoever_holds_the_way_into_it() {
+        let (core, port, envelopes) = full();
+        let counted = Arc::new(());
+        envelopes.recv().expect("what was there").deliver();
+        insist(None, RawAddress::new(core, CELL), arrive, Echo(None, counted.clone()));
+        directory::close(core);
+        drop(Arrivals::new(port.clone(), envelopes, Vec::new()));
+        assert_eq!((Arc::strong_count(&counted), port.inbox.len()), (1, 0));
     }
 }

@@ -1,43 +1,86 @@
-//! What a connection has written and the kernel has not taken, how many answers it is still to write, and whether it wants
-//! to read meanwhile.
+//! What a connection has written and the kernel has not taken, where answers are still to be written, how many, and whether
+//! it wants to read meanwhile.
 //!
-//! Knows: the chain that is next to be sent, the spill behind it, the bound, a count. Must not know sockets.
+//! Knows: the chain that is next to be sent, what is kept aside behind it, the bounds, a count. Must not know sockets.
 //!
 //! Bytes go into send slots, as far as the connection's share of the pool reaches: peers that do not read must not keep
 //! the slots from those that do. What is beyond goes into the spill, a buffer of the connection's own within the same bound,
 //! and from there into slots as those come back: a small pool makes output slower, never lost. What is spilled on a core is
 //! bounded too.
+//!
+//! An answer that becomes ready later has a place. What is written behind an open place waits, outside of the slots, which
+//! are for what can be sent, and counts as if it were spilled. What is written at the first open place does not wait.
 
-use std::collections::VecDeque;
+mod aside;
+#[cfg(test)]
+mod tests;
 
 use crate::mem::{Chain, Full, SendPool};
 
-/// The output of one connection, bounded in bytes.
+use aside::Aside;
+pub use aside::PlaceId;
+
+/// The output of one connection, bounded in bytes and in open places.
 #[derive(Debug)]
 pub struct Output {
     chain: Chain,
-    /// Boxed, because a connection hardly ever has one: four words less for each.
-    #[allow(clippy::box_collection)]
-    spill: Option<Box<VecDeque<u8>>>,
+    /// None as long as all that is written goes into slots, which is nearly always: one look tells.
+    aside: Option<Box<Aside>>,
     queued: u32,
     max: u32,
-    /// Answers that the actor has yet to write.
+    /// Answers that the actor has yet to write, those with a place not included.
     owed: u32,
     /// Reading pauses when so much is queued: half of the bound, or nothing if the actor does not want to read.
     pause_at: u32,
+    places_max: u32,
+    next_place: PlaceId,
     overflowed: bool,
 }
 
+const _: () = assert!(size_of::<Output>() <= 48, "there is one for each connection");
+
+/// Why nothing was written at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceError {
+    /// There is no room, within the bound or on the core. The place is still open.
+    Full,
+    /// The place is not open: it was closed, is behind one that was abandoned, or all output was discarded.
+    Closed,
+}
+
+impl From<Full> for PlaceError {
+    fn from(_: Full) -> PlaceError {
+        PlaceError::Full
+    }
+}
+
 impl Output {
-    /// Nothing written yet; at most `max` bytes at a time.
+    /// Nothing written yet; at most `max` bytes at a time. No place can be opened, unless [`Output::deferring`] allows it.
     #[must_use]
     pub fn new(max: usize) -> Output {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
         let pause_at = max.div_ceil(2).max(1);
-        Output { chain: Chain::EMPTY, spill: None, queued: 0, max, owed: 0, pause_at, overflowed: false }
+        Output {
+            chain: Chain::EMPTY,
+            aside: None,
+            queued: 0,
+            max,
+            owed: 0,
+            pause_at,
+            places_max: 0,
+            next_place: PlaceId::FIRST,
+            overflowed: false,
+        }
     }
 
-    /// Bytes written and not yet taken by the kernel, those in flight included.
+    /// Allows at most so many open places at a time.
+    #[must_use]
+    pub fn deferring(mut self, places_max: u32) -> Output {
+        self.places_max = places_max;
+        self
+    }
+
+    /// Bytes written and not yet taken by the kernel, those in flight and those behind open places included.
     #[must_use]
     pub fn queued(&self) -> u32 {
         self.queued
@@ -49,6 +92,22 @@ impl Output {
         (self.max - self.queued) as usize
     }
 
+    /// True if half of the bound is queued: who can wait does, until less than a quarter is, [`Output::low`] at most.
+    #[must_use]
+    pub fn is_high(&self) -> bool {
+        self.queued >= self.half()
+    }
+
+    /// The most bytes that are less than a quarter of the bound.
+    #[must_use]
+    pub fn low(&self) -> u32 {
+        self.max.div_ceil(4).saturating_sub(1)
+    }
+
+    fn half(&self) -> u32 {
+        self.max.div_ceil(2).max(1)
+    }
+
     /// True if the actor does not want to read.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -57,28 +116,41 @@ impl Output {
 
     /// The actor does not want to read, or wants to again.
     pub fn hold(&mut self, holds: bool) {
-        self.pause_at = if holds { 0 } else { self.max.div_ceil(2).max(1) };
+        self.pause_at = if holds { 0 } else { self.half() };
     }
 
     /// True if reading must pause: the actor wants it so, half of the bound is queued, or an eighth of it beyond the share of
-    /// the pool.
+    /// the pool, half of the places are open, or one was abandoned.
     #[inline]
     #[must_use]
     pub fn must_pause(&self) -> bool {
-        self.queued >= self.pause_at
-            || self.spill.as_ref().is_some_and(|spill| spill.len() >= self.max as usize / 8)
+        self.queued >= self.pause_at || self.aside.as_ref().is_some_and(|aside| self.is_much(aside))
     }
 
-    /// True if reading that was paused may go on: the actor wants it so, and less than a quarter of the bound is queued.
+    fn is_much(&self, aside: &Aside) -> bool {
+        let spilled = aside.spilled();
+        (spilled > 0 && spilled >= self.max as usize / 8)
+            || aside.places() >= self.places_max.div_ceil(2).max(1)
+            || aside.is_broken()
+    }
+
+    /// True if reading that was paused may go on: the actor wants it so, less than a quarter of the bound is queued, and less
+    /// than a quarter of the places are open.
     #[must_use]
     pub fn may_resume(&self) -> bool {
-        !self.holds() && self.queued < self.max.div_ceil(4) && self.spill.is_none()
+        !self.holds()
+            && self.queued <= self.low()
+            && self.aside.as_ref().is_none_or(|aside| {
+                aside.spilled() == 0
+                    && aside.places() < self.places_max.div_ceil(4).max(1)
+                    && !aside.is_broken()
+            })
     }
 
-    /// Answers that are still to be written.
+    /// Answers that are still to be written, those with a place included.
     #[must_use]
     pub fn owed(&self) -> u32 {
-        self.owed
+        self.owed.saturating_add(self.places())
     }
 
     /// One more answer is still to be written.
@@ -91,49 +163,22 @@ impl Output {
         self.owed = self.owed.saturating_sub(1);
     }
 
+    /// Open places.
+    #[must_use]
+    pub fn places(&self) -> u32 {
+        self.aside.as_ref().map_or(0, |aside| aside.places())
+    }
+
+    /// True if a place was abandoned: the peer cannot be sent what follows, and the connection has to be closed.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.is_broken())
+    }
+
     /// True if a write was refused for the bound.
     #[must_use]
     pub fn overflowed(&self) -> bool {
         self.overflowed
-    }
-
-    fn spilled(&self) -> usize {
-        self.spill.as_ref().map_or(0, |spill| spill.len())
-    }
-
-    /// True if there are bytes that no send carries yet.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        !self.chain.is_empty() || self.spill.is_some()
-    }
-
-    /// Appends bytes: all, or none if the bound would be passed, or the share of what may be spilled on the core. **Costs** one copy; two of what is
-    /// spilled.
-    pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        if bytes.len() > self.room() {
-            return Err(Full);
-        }
-        let share = if self.spill.is_some() { 0 } else { pool.share(self.queued as usize) };
-        if bytes.len() <= share && pool.write(&mut self.chain, bytes).is_ok() {
-            self.queued += bytes.len() as u32;
-            return Ok(());
-        }
-        self.write_beyond(pool, bytes, share)
-    }
-
-    /// As much as the share has room for goes into slots, the rest into the spill.
-    #[cold]
-    fn write_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
-        let (first, rest) = bytes.split_at(share.min(bytes.len()));
-        if !rest.is_empty() && pool.wait(self.spilled(), rest.len()).is_ok() {
-            if pool.write(&mut self.chain, first).is_ok() {
-                self.queued += bytes.len() as u32;
-                self.spill.get_or_insert_default().extend(rest);
-                return Ok(());
-            }
-            pool.waited(rest.len());
-        }
-        self.spill(pool, bytes)
     }
 
     /// Remembers that a write was refused, for which its connection will be closed.
@@ -141,14 +186,164 @@ impl Output {
         self.overflowed = true;
     }
 
-    fn spill(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        if bytes.is_empty() {
+    /// True if there are bytes that may be sent and that no send carries yet.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.chain.is_empty() || self.aside.as_ref().is_some_and(|aside| aside.spilled() > 0)
+    }
+
+    /// Appends bytes: all, or none if the bound would be passed, or the share of what may be spilled on the core. Behind an
+    /// abandoned place they are dropped. **Costs** one copy; two of what is spilled, or waits behind an open place.
+    pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
+        if bytes.len() > self.room() {
+            return Err(Full);
+        }
+        if self.aside.is_some() {
+            return self.write_aside(pool, bytes);
+        }
+        self.push(pool, bytes, pool.share(self.queued as usize))
+    }
+
+    /// As [`Output::write`], where something is spilled or waits behind a place.
+    #[cold]
+    fn write_aside(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
+        if self.is_broken() {
             return Ok(());
         }
-        pool.wait(self.spilled(), bytes.len())?;
-        self.queued += bytes.len() as u32;
-        self.spill.get_or_insert_default().extend(bytes);
+        if self.places() > 0 {
+            self.keep(pool, bytes.len())?.hold(bytes);
+            return Ok(());
+        }
+        self.push(pool, bytes, self.share_beside(pool))
+    }
+
+    /// How many bytes may go into slots beside what is aside.
+    fn share_beside(&self, pool: &SendPool) -> usize {
+        match &self.aside {
+            Some(aside) if aside.spilled() > 0 => 0,
+            _ => pool.share(self.queued as usize - self.bytes_aside()),
+        }
+    }
+
+    /// Appends bytes that may leave and are within the bound.
+    #[inline]
+    fn push(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
+        if bytes.len() <= share && pool.write(&mut self.chain, bytes).is_ok() {
+            self.queued += bytes.len() as u32;
+            return Ok(());
+        }
+        self.push_beyond(pool, bytes, share)
+    }
+
+    /// As much as the share has room for goes into slots, the rest into the spill.
+    #[cold]
+    fn push_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
+        let (first, rest) = bytes.split_at(share.min(bytes.len()));
+        if !rest.is_empty() && pool.wait(self.bytes_aside(), rest.len()).is_ok() {
+            if pool.write(&mut self.chain, first).is_ok() {
+                self.queued += bytes.len() as u32;
+                self.aside.get_or_insert_default().spill(rest);
+                return Ok(());
+            }
+            pool.waited(rest.len());
+        }
+        self.spill(pool, bytes)
+    }
+
+    fn spill(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
+        if !bytes.is_empty() {
+            self.keep(pool, bytes.len())?.spill(bytes);
+        }
         Ok(())
+    }
+
+    /// Enters bytes that go into no slot into the books; answers where they are to go.
+    fn keep(&mut self, pool: &SendPool, bytes: usize) -> Result<&mut Aside, Full> {
+        if bytes > 0 {
+            pool.wait(self.bytes_aside(), bytes)?;
+            self.queued += bytes as u32;
+        }
+        Ok(self.aside.get_or_insert_default())
+    }
+
+    fn bytes_aside(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.bytes())
+    }
+
+    /// Opens a place behind all that was written, for an answer that becomes ready later. What is written from now on waits
+    /// behind it. Refused if as many places as allowed are open. Behind an abandoned place there are none: the name that is
+    /// given out then is that of a closed one. **Costs** up to two allocations if no place is open, otherwise one now and
+    /// then.
+    pub fn defer(&mut self) -> Result<PlaceId, Full> {
+        let id = self.next_place;
+        if self.places() >= self.places_max {
+            return Err(Full);
+        }
+        if !self.is_broken() && !self.aside.get_or_insert_default().open(id) {
+            return Err(Full);
+        }
+        self.next_place = id.after(1);
+        Ok(id)
+    }
+
+    /// Writes the answer at a place, or the last part of it, and closes the place: whole or not at all. What was written behind
+    /// the place, up to the next one that is open, waits no more if the place was the first.
+    ///
+    /// What waits behind a place counts: an answer may find no room, and never will find any if its place is the first. Then
+    /// the place has to be abandoned. **Costs** one copy if the place is the first, otherwise two, and up to one allocation.
+    pub fn fill(&mut self, pool: &SendPool, place: PlaceId, bytes: &[u8]) -> Result<(), PlaceError> {
+        let index = self.find(place)?;
+        self.append_at(pool, index, bytes)?;
+        self.close_at(pool, index);
+        Ok(())
+    }
+
+    /// Writes a part of the answer at a place, whole or not at all, and leaves the place open. At the first place it may be sent
+    /// at once. Otherwise as [`Output::fill`].
+    pub fn append(&mut self, pool: &SendPool, place: PlaceId, bytes: &[u8]) -> Result<(), PlaceError> {
+        let index = self.find(place)?;
+        Ok(self.append_at(pool, index, bytes)?)
+    }
+
+    /// The answer at a place is complete. Refused only if the place is not open.
+    pub fn close(&mut self, pool: &SendPool, place: PlaceId) -> Result<(), PlaceError> {
+        let index = self.find(place)?;
+        self.close_at(pool, index);
+        Ok(())
+    }
+
+    /// There will be no answer at a place, or not the rest of it: the output [is broken](Output::is_broken) from there on. What
+    /// stands there and behind is dropped, and so is what is written later; what stands before may still leave, and places
+    /// before may still be filled. Does nothing if the place is not open.
+    pub fn abandon(&mut self, pool: &SendPool, place: PlaceId) {
+        let Some(aside) = &mut self.aside else { return };
+        let Some(index) = aside.find(place) else { return };
+        let dropped = aside.abandon(index);
+        self.queued -= dropped as u32;
+        pool.waited(dropped);
+    }
+
+    fn find(&self, place: PlaceId) -> Result<usize, PlaceError> {
+        self.aside.as_ref().and_then(|aside| aside.find(place)).ok_or(PlaceError::Closed)
+    }
+
+    fn append_at(&mut self, pool: &SendPool, index: usize, bytes: &[u8]) -> Result<(), Full> {
+        if bytes.len() > self.room() {
+            return Err(Full);
+        }
+        if index == 0 {
+            return self.push(pool, bytes, self.share_beside(pool));
+        }
+        self.keep(pool, bytes.len())?.answer(index, bytes);
+        Ok(())
+    }
+
+    fn close_at(&mut self, pool: &SendPool, index: usize) {
+        if let Some(aside) = &mut self.aside {
+            aside.close(index);
+        }
+        // At once, so that what is written next finds the way into the slots free.
+        self.unspill(pool);
     }
 
     /// Takes what is next to be sent; empty if nothing is, or if the pool has no slot for any of the spill.
@@ -161,27 +356,33 @@ impl Output {
     fn unspill(&mut self, pool: &SendPool) {
         /// Small enough for the smallest class of slots, so that any free slot is of use.
         const PIECE_MIN: usize = 256;
-        let Some(spill) = &mut self.spill else { return };
+        let Some(aside) = &mut self.aside else { return };
         let mut piece_max = usize::MAX;
         loop {
-            let (front, _) = spill.as_slices();
+            let front = aside.front();
             if front.is_empty() {
-                self.spill = None;
-                return;
+                break;
             }
-            let held = self.queued as usize - spill.len();
-            let piece = front.len().min(pool.share(held)).min(piece_max);
+            let in_slots = self.queued as usize - aside.bytes();
+            let piece = front.len().min(pool.share(in_slots)).min(piece_max);
             if piece == 0 {
-                return;
+                break;
             }
             if pool.write(&mut self.chain, &front[..piece]).is_ok() {
-                spill.drain(..piece);
+                aside.take_front(piece);
                 pool.waited(piece);
             } else if piece <= PIECE_MIN {
-                return;
+                break;
             } else {
                 piece_max = (piece / 2).max(PIECE_MIN);
             }
+        }
+        self.drop_idle();
+    }
+
+    fn drop_idle(&mut self) {
+        if self.aside.as_ref().is_some_and(|aside| aside.is_idle()) {
+            self.aside = None;
         }
     }
 
@@ -190,89 +391,16 @@ impl Output {
         self.queued -= bytes;
     }
 
-    /// Drops everything that no send carries yet.
+    /// Drops everything that no send carries yet, and closes all places. To be called before an output with open places is
+    /// dropped: what waits behind them is in the books of the pool.
     pub fn discard(&mut self, pool: &SendPool) {
-        let spilled = self.spilled();
-        self.spill = None;
-        pool.waited(spilled);
-        self.queued -= self.chain.bytes() + spilled as u32;
+        let aside = self.bytes_aside();
+        pool.waited(aside);
+        self.queued -= self.chain.bytes() + aside as u32;
         pool.release(self.chain.take());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn content(pool: &SendPool, chain: &Chain) -> Vec<u8> {
-        pool.segments(chain, 0).flatten().copied().collect()
-    }
-
-    #[test]
-    fn bytes_beyond_the_bound_are_refused_whole() {
-        let pool = SendPool::new([4, 0, 0, 0, 0]);
-        let mut output = Output::new(100);
-        output.write(&pool, &[1; 60]).unwrap();
-        assert_eq!(output.write(&pool, &[2; 41]), Err(Full));
-        output.write(&pool, &[3; 40]).unwrap();
-        let chain = output.next(&pool);
-        assert_eq!(content(&pool, &chain), [vec![1; 60], vec![3; 40]].concat());
-        assert_eq!(output.write(&pool, &[4]), Err(Full), "bytes in flight count");
-        pool.release(chain);
-        output.sent(100);
-        assert_eq!(output.queued(), 0);
-    }
-
-    #[test]
-    fn an_exhausted_pool_delays_bytes_and_loses_none() {
-        let pool = SendPool::new([2, 0, 0, 0, 0]);
-        let mut output = Output::new(10_000);
-        let twin: Vec<u8> = (0..5000_u32).map(|byte| byte as u8).collect();
-        for part in twin.chunks(77) {
-            output.write(&pool, part).unwrap();
+        if let Some(aside) = &mut self.aside {
+            aside.clear();
         }
-        let mut got = Vec::new();
-        while output.is_waiting() {
-            let chain = output.next(&pool);
-            assert!(!chain.is_empty());
-            got.extend(content(&pool, &chain));
-            output.sent(chain.bytes());
-            pool.release(chain);
-        }
-        assert_eq!(got, twin);
-        assert_eq!((output.queued(), pool.taken()), (0, 0));
-    }
-
-    #[test]
-    fn a_connection_holds_its_share_of_the_pool_and_spills_the_rest() {
-        let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 42_300);
-        let mut output = Output::new(10_000);
-        let twin: Vec<u8> = (0..6000_u32).map(|byte| byte as u8).collect();
-        output.write(&pool, &twin[..900]).unwrap();
-        output.write(&pool, &twin[900..4000]).unwrap();
-        output.write(&pool, &twin[4000..5900]).unwrap();
-        assert_eq!(output.write(&pool, &twin[5900..]), Err(Full), "so much is spilled on this core");
-        let mut got = Vec::new();
-        while output.is_waiting() {
-            let chain = output.next(&pool);
-            assert!((1..=1000).contains(&chain.bytes()));
-            got.extend(content(&pool, &chain));
-            output.sent(chain.bytes());
-            pool.release(chain);
-        }
-        assert_eq!(got, twin[..5900]);
-        assert_eq!((output.queued(), pool.taken()), (0, 0));
-        assert_eq!(pool.wait(0, 4950), Ok(()), "nothing is spilled any more");
-    }
-
-    #[test]
-    fn discarding_gives_slots_back() {
-        let pool = SendPool::new([1, 0, 0, 0, 0]);
-        let mut output = Output::new(10_000);
-        output.write(&pool, &[1; 200]).unwrap();
-        output.write(&pool, &[2; 200]).unwrap();
-        output.discard(&pool);
-        assert_eq!((output.queued(), pool.taken()), (0, 0));
-        assert_eq!(pool.share(0), 256);
+        self.drop_idle();
     }
 }

@@ -14,6 +14,7 @@ use super::current;
 use super::links::Arrivals;
 use super::notice::Notice;
 use super::request::Request;
+use super::task_answer::AskError;
 use super::wheel::TimerPayload;
 use crate::driver::{Backend, Completion, Driver, Event, Wait};
 use crate::mem::Key;
@@ -82,6 +83,7 @@ impl<B: Backend> Executor<B> {
         let core = &self.core;
         !core.has_ready()
             && core.outbox_len() == 0
+            && !core.links.has_overdue()
             && self.completions.is_empty()
             && !self.arrivals.pending()
             && !self.driver.ready()
@@ -111,13 +113,22 @@ impl<B: Backend> Executor<B> {
     }
 
     /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
-    /// dead letters: those are values of users.
-    pub fn end(self) {
-        let Executor { core, mut arrivals, .. } = self;
+    /// dead letters: those are values of users. `leaked` operations may still use its memory: then that is kept for ever.
+    pub fn end(self, leaked: usize) {
+        let Executor { core, driver, mut arrivals, .. } = self;
         current::scope(&core, || {
-            arrivals.deliver(&core);
-            core.contain(|| drop(arrivals));
+            core.unanswered_because(AskError::Stopped, || {
+                arrivals.deliver(&core);
+                core.contain(|| drop(arrivals));
+                core.end_all_tasks();
+            });
+            hand_over(&core);
         });
+        if leaked > 0 {
+            std::mem::forget((core, driver));
+        } else {
+            drop(core);
+        }
     }
 
     /// Phases 1 and 2, **enter** and **route**: hands the outbox over, collects completions, and takes each to its cell.
@@ -150,40 +161,42 @@ impl<B: Backend> Executor<B> {
         }
     }
 
-    /// Phase 4, **expire**: timers that are due become notices.
+    /// Phase 4, **expire**: timers that are due become notices, sleepers are woken, and the time of tasks ends.
     pub fn expire(&mut self) {
-        if self.core.timers() > 0 {
-            self.core.expire(&mut self.due);
-        }
+        self.core.expire(&mut self.due);
     }
 
     /// Phase 5, **run** and **publish**: runs ready cells until none is left or the turn's budget is used up, then makes
     /// envelopes for other cores visible.
     pub fn activate(&mut self) {
-        /// Activations between two looks at the clock, which costs as much as a small activation.
-        const CHECK_EVERY: u32 = 32;
-        /// And between two looks whether something is to be published: others begin while this core goes on.
-        const PUBLISH_EVERY: u32 = 8;
+        /// Activations between two looks whether something is to be published: others begin while this core goes on.
+        const GROUP: u32 = 8;
+        /// Such groups between two looks at the clock, which costs as much as a small activation.
+        const LOOK_EVERY: u32 = 4;
         let core = self.core.clone();
         let deadline = core.now().after(core.config.turn_time);
         let mut room = self.driver.room() / 2;
-        for activation in 1..=core.config.turn_activations {
-            if !core.run_next() {
-                break;
+        let (mut left, mut groups) = (core.config.turn_activations, 0_u32);
+        'turn: while left > 0 {
+            let group = left.min(GROUP);
+            left -= group;
+            for _ in 0..group {
+                if !core.run_next() {
+                    break 'turn;
+                }
+                if core.outbox_len() >= room {
+                    self.submit_early(&core);
+                    room = self.driver.room() / 2;
+                }
+                // Cells that run for long read the clock themselves.
+                if core.now() >= deadline {
+                    break 'turn;
+                }
             }
-            if core.outbox_len() >= room {
-                self.submit_early(&core);
-                room = self.driver.room() / 2;
-            }
-            if activation.is_multiple_of(PUBLISH_EVERY) {
-                core.links.publish();
-            }
-            if activation.is_multiple_of(CHECK_EVERY) {
+            core.links.publish();
+            groups += 1;
+            if groups.is_multiple_of(LOOK_EVERY) {
                 core.read_clock();
-            }
-            // Cells that run for long read the clock themselves.
-            if core.now() >= deadline {
-                break;
             }
         }
         // Slots also come back without a completion, from a connection that dropped what it had queued. Whoever waits for
@@ -245,6 +258,16 @@ impl<B: Backend> Executor<B> {
                 return ControlFlow::Continue(());
             }
         }
+    }
+}
+
+/// Waits until others have made room for what they are owed by a core that ends, for a while: they may stand still.
+fn hand_over(core: &Core) {
+    let deadline = core.read_clock().after(core.config.close_deadline);
+    core.links.publish();
+    while core.links.has_overdue() && core.read_clock() < deadline {
+        std::thread::yield_now();
+        core.links.publish();
     }
 }
 

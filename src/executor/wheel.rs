@@ -23,7 +23,7 @@ use std::num::NonZeroU32;
 use crate::mem::Full;
 use crate::sys::Time;
 
-const TICK_NANOSECONDS: u64 = 1 << 16;
+pub(super) const TICK_NANOSECONDS: u64 = 1 << 16;
 const LEVELS: usize = 8;
 const BITS_PER_LEVEL: u32 = 6;
 /// The first tick that no clock reaches: what is due then never is.

@@ -29,12 +29,12 @@ const STEP: usize = 16;
 /// Beyond this a value is an allocation of its own.
 const BLOCK_MAX: usize = 1024;
 
-const fn is_block<T>() -> bool {
-    size_of::<T>() <= BLOCK_MAX && align_of::<T>() <= STEP
+const fn is_block(layout: Layout) -> bool {
+    layout.size() <= BLOCK_MAX && layout.align() <= STEP
 }
 
-const fn class_of<T>() -> usize {
-    size_of::<T>().saturating_sub(1) / STEP
+const fn class_of(layout: Layout) -> usize {
+    layout.size().saturating_sub(1) / STEP
 }
 
 const fn block_bytes(class: usize) -> usize {
@@ -75,40 +75,63 @@ impl Blocks {
     /// now and then while there were never so many values before, and that of a value of more than a kilobyte.
     #[inline]
     pub fn insert<T>(&self, value: T) -> NonNull<T> {
-        if !is_block::<T>() {
+        let layout = const { Layout::new::<T>() };
+        if !is_block(layout) {
             // Taken apart, and put together again in `remove`.
             return NonNull::from(Box::leak(Box::new(value)));
         }
-        let place = self.take(class_of::<T>()).cast();
+        let place = self.take_block(class_of(layout)).cast();
         // SAFETY: large enough for a `T` and aligned for it, and nobody else's (invariant 3).
         unsafe { NonNull::write(place, value) };
         place
     }
 
-    /// Drops a value, and takes its memory back: also when it panics as it is dropped.
+    /// Drops a value, and takes its memory back: also when it panics as it is dropped. Its type may have been erased since
+    /// it was stored: size and alignment are those of the value.
     ///
     /// # Safety
-    /// `value` came from [`Blocks::insert`] of these blocks, is not referred to, and is not used again.
+    /// `value` came from [`Blocks::insert`] of these blocks, perhaps unsized by a coercion, is not referred to, and is not
+    /// used again.
     #[inline]
-    pub unsafe fn remove<T>(&self, value: NonNull<T>) {
+    pub unsafe fn remove<T: ?Sized>(&self, value: NonNull<T>) {
         struct Back<'a>(&'a Blocks, usize, NonNull<u8>);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
                 self.0.give(self.1, self.2);
             }
         }
-        if !is_block::<T>() {
+        // SAFETY: a live value, as the caller promises.
+        let layout = Layout::for_value(unsafe { value.as_ref() });
+        if !is_block(layout) {
             // SAFETY: was a box before `insert` took it apart.
             drop(unsafe { Box::from_raw(value.as_ptr()) });
             return;
         }
-        let _back = Back(self, class_of::<T>(), value.cast());
+        let _back = Back(self, class_of(layout), value.cast());
         // SAFETY: a live value, which nobody uses any more, as the caller promises.
         unsafe { value.drop_in_place() };
     }
 
+    /// Moves a value out, and takes its memory back.
+    ///
+    /// # Safety
+    /// `value` came from [`Blocks::insert`] of these blocks, is not referred to, and is not used again. If it was pinned, it does not
+    /// mind being moved.
     #[inline]
-    fn take(&self, index: usize) -> NonNull<u8> {
+    pub unsafe fn take<T>(&self, value: NonNull<T>) -> T {
+        let layout = const { Layout::new::<T>() };
+        if !is_block(layout) {
+            // SAFETY: was a box before `insert` took it apart.
+            return *unsafe { Box::from_raw(value.as_ptr()) };
+        }
+        // SAFETY: a live value, which nobody uses any more, as the caller promises.
+        let taken = unsafe { value.read() };
+        self.give(class_of(layout), value.cast());
+        taken
+    }
+
+    #[inline]
+    fn take_block(&self, index: usize) -> NonNull<u8> {
         let class = &self.classes[index];
         self.out.set(self.out.get() + 1);
         let Some(block) = NonNull::new(class.free.get()) else { return self.take_fresh(index) };

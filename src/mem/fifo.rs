@@ -5,10 +5,13 @@
 //! Invariants:
 //! 1. A chunk belongs to one queue or lies in the pool. Each is an allocation of its own, so a queue's chunks stay valid
 //!    whatever becomes of the pool.
-//! 2. In a queue, the entries from `(head, read)` to `(tail, written)` are initialised, `len` of them; no others.
-//! 3. `head` and `tail` are chunks of this queue, linked by their headers, or both null when `len` is zero.
-//! 4. The header of a chunk is initialised from its allocation on, and says its class and, in a queue, how many entries it
-//!    holds. Only shared references to headers are ever made.
+//! 2. Chunks are filled from their end to their beginning: the next entry to be read is the one below `left` in the head, the
+//!    next to be written the one below `room` in the tail. What lies in between, and in chunks in between, is initialised,
+//!    `len` entries; nothing else is.
+//! 3. Unless `len` is zero, `head` and `tail` are chunks of this queue, linked by their headers. They are not looked at while
+//!    it is zero: then the queue has no chunk.
+//! 4. The header of a chunk is initialised from its allocation on, and says its class, which tells how many entries it holds in
+//!    a queue. Only shared references to headers are ever made.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -25,9 +28,8 @@ const ALIGN: usize = 16;
 
 #[repr(C, align(16))]
 struct Header {
-    /// The next chunk of the queue, or of the pool's free ones.
+    /// The next chunk of the queue, but for its last; or of the pool's free ones.
     next: Cell<*mut Header>,
-    entries: Cell<u16>,
     class: u8,
 }
 
@@ -38,7 +40,8 @@ pub struct ChunkPool {
     free: [Cell<*mut Header>; CLASSES.len()],
     bytes: Cell<usize>,
     bytes_max: usize,
-    taken: Cell<usize>,
+    /// Chunks that there are, free or not.
+    made: Cell<usize>,
 }
 
 impl ChunkPool {
@@ -46,31 +49,39 @@ impl ChunkPool {
     #[must_use]
     pub fn new(bytes_max: usize) -> ChunkPool {
         let free = [const { Cell::new(ptr::null_mut()) }; CLASSES.len()];
-        ChunkPool { free, bytes: Cell::new(0), bytes_max, taken: Cell::new(0) }
+        ChunkPool { free, bytes: Cell::new(0), bytes_max, made: Cell::new(0) }
     }
 
-    /// Chunks that queues hold now.
+    /// Chunks that queues hold now. **Costs** a walk over those that are free: taking and giving one does not count it.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.taken.get()
-    }
-
-    fn has_room(&self, class: usize) -> bool {
-        !self.free[class].get().is_null() || self.bytes.get() + CLASSES[class] <= self.bytes_max
-    }
-
-    #[inline]
-    fn take(&self, class: usize) -> Option<NonNull<Header>> {
-        let chunk = match NonNull::new(self.free[class].get()) {
-            Some(chunk) => {
-                // SAFETY: a chunk of the pool (invariant 1) has a header, only ever shared (invariant 4).
-                let header = unsafe { chunk.as_ref() };
-                self.free[class].set(header.next.replace(ptr::null_mut()));
-                chunk
+        let mut free = 0;
+        for first in &self.free {
+            let mut chunk = first.get();
+            // SAFETY: null, or a chunk of the pool (invariant 1), which has a header, only ever shared (invariant 4).
+            while let Some(header) = unsafe { chunk.as_ref() } {
+                chunk = header.next.get();
+                free += 1;
             }
-            None => self.grow(class)?,
-        };
-        self.taken.set(self.taken.get() + 1);
+        }
+        self.made.get().wrapping_sub(free)
+    }
+
+    #[inline(always)]
+    fn has_room(&self, class: usize) -> bool {
+        !self.free[class].get().is_null() || self.may_grow(class)
+    }
+
+    #[cold]
+    fn may_grow(&self, class: usize) -> bool {
+        self.bytes.get() + CLASSES[class] <= self.bytes_max
+    }
+
+    #[inline(always)]
+    fn take(&self, class: usize) -> Option<NonNull<Header>> {
+        let Some(chunk) = NonNull::new(self.free[class].get()) else { return self.grow(class) };
+        // SAFETY: a chunk of the pool (invariant 1) has a header, only ever shared (invariant 4).
+        self.free[class].set(unsafe { chunk.as_ref() }.next.get());
         Some(chunk)
     }
 
@@ -81,22 +92,20 @@ impl ChunkPool {
             return None;
         }
         self.bytes.set(bytes);
+        self.made.set(self.made.get() + 1);
         // SAFETY: no class has size zero.
         let chunk = unsafe { alloc(layout(class)) }.cast::<Header>();
         let chunk = NonNull::new(chunk).unwrap_or_else(|| handle_alloc_error(layout(class)));
-        let header = Header { next: Cell::new(ptr::null_mut()), entries: Cell::new(0), class: class as u8 };
+        let header = Header { next: Cell::new(ptr::null_mut()), class: class as u8 };
         // SAFETY: just allocated; every class is larger than a header and aligned for it.
         unsafe { chunk.write(header) };
         Some(chunk)
     }
 
-    /// Takes back a chunk that no queue holds any more.
-    #[inline]
-    fn give(&self, chunk: NonNull<Header>) {
-        // SAFETY: a chunk has a header, only ever shared (invariant 4).
-        let header = unsafe { chunk.as_ref() };
-        self.taken.set(self.taken.get() - 1);
-        header.next.set(self.free[usize::from(header.class)].replace(chunk.as_ptr()));
+    /// Takes back a chunk that no queue holds any more; `header` is its own.
+    #[inline(always)]
+    fn give(&self, chunk: *mut Header, header: &Header) {
+        header.next.set(self.free[usize::from(header.class)].replace(chunk));
     }
 }
 
@@ -122,8 +131,11 @@ fn layout(class: usize) -> Layout {
 pub struct Fifo<T> {
     head: Cell<*mut Header>,
     tail: Cell<*mut Header>,
-    read: Cell<u16>,
-    written: Cell<u16>,
+    /// Entries of the head that have not been read. Widened by hand where it is used: a load that takes in its neighbour as well
+    /// would wait for two stores.
+    left: Cell<u16>,
+    /// Entries of the tail that have not been written.
+    room: Cell<u16>,
     len: Cell<u32>,
     entries: PhantomData<T>,
 }
@@ -139,6 +151,9 @@ impl<T> Fifo<T> {
         assert!(align_of::<T>() <= ALIGN, "this message is aligned to more than 16 bytes: put it into a Box");
         Self::class_for(ENTRIES_MIN)
     };
+    /// How many entries these chunks hold: one or more.
+    const FIRST_ENTRIES: u16 = Self::entries_in(Self::FIRST) as u16;
+    const NEXT_ENTRIES: u16 = Self::entries_in(Self::NEXT) as u16;
 
     const fn class_for(entries: usize) -> usize {
         let mut class = 0;
@@ -159,8 +174,8 @@ impl<T> Fifo<T> {
         Fifo {
             head: Cell::new(ptr::null_mut()),
             tail: Cell::new(ptr::null_mut()),
-            read: Cell::new(0),
-            written: Cell::new(0),
+            left: Cell::new(0),
+            room: Cell::new(0),
             len: Cell::new(0),
             entries: PhantomData,
         }
@@ -180,22 +195,44 @@ impl<T> Fifo<T> {
 
     /// True if [`Fifo::push`] would succeed now.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn has_room(&self, pool: &ChunkPool) -> bool {
-        self.tail_has_room() || pool.has_room(self.class_of_next())
+        if self.is_empty() {
+            pool.has_room(Self::FIRST)
+        } else {
+            self.room.get() > 0 || pool.has_room(Self::NEXT)
+        }
     }
 
     /// Appends an entry; hands it back when the pool is exhausted.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
-        if !self.tail_has_room() && !self.extend(pool) {
+        if self.is_empty() { self.push_first(pool, value) } else { self.push_behind(pool, value) }
+    }
+
+    /// Most queues hold one entry at a time.
+    #[inline(always)]
+    fn push_first(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
+        let Some(chunk) = pool.take(Self::FIRST) else { return Err(value) };
+        self.head.set(chunk.as_ptr());
+        self.tail.set(chunk.as_ptr());
+        self.left.set(Self::FIRST_ENTRIES);
+        self.room.set(Self::FIRST_ENTRIES - 1);
+        self.len.set(1);
+        // SAFETY: the last place of a chunk that this queue took just now (invariant 2).
+        unsafe { Self::entry(chunk.as_ptr(), u32::from(Self::FIRST_ENTRIES) - 1).write(value) };
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push_behind(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
+        if self.room.get() == 0 && !self.extend(pool) {
             return Err(value);
         }
-        let written = self.written.get();
-        let place = Self::entry(self.tail.get(), written);
-        // SAFETY: the tail chunk has room, as was just made sure; the place holds no entry (invariant 2).
-        unsafe { place.write(value) };
-        self.written.set(written + 1);
+        let room = u32::from(self.room.get()) - 1;
+        // SAFETY: the tail chunk had room, as was just made sure; the place below it holds no entry (invariant 2).
+        unsafe { Self::entry(self.tail.get(), room).write(value) };
+        self.room.set(room as u16);
         self.len.set(self.len.get() + 1);
         Ok(())
     }
@@ -208,68 +245,40 @@ impl<T> Fifo<T> {
 
     /// Takes the oldest entry and passes it to `take`, which may push to this queue and pop from it. Moves the entry once,
     /// from its chunk to where `take` wants it.
-    #[inline]
+    #[inline(always)]
     pub fn pop_with<R>(&self, pool: &ChunkPool, take: impl FnOnce(T) -> R) -> Option<R> {
         let len = self.len.get().checked_sub(1)?;
-        let (head, read) = (self.head.get(), self.read.get());
+        let (head, left) = (self.head.get(), u32::from(self.left.get()) - 1);
         self.len.set(len);
-        self.read.set(read + 1);
+        self.left.set(left as u16);
         // SAFETY: `len` was not zero, so the head is a chunk (invariant 3); its header is only ever shared (invariant 4).
-        if len == 0 || read + 1 == unsafe { &*head }.entries.get() {
-            self.drop_head(pool, len == 0);
+        let header = unsafe { &*head };
+        if len == 0 {
+            pool.give(head, header);
+        } else if left == 0 {
+            self.head.set(header.next.get());
+            self.left.set(Self::NEXT_ENTRIES);
+            pool.give(head, header);
         }
-        // SAFETY: `len` was not zero, so the entry at `(head, read)` was initialised (invariant 2) and has left the queue above.
+        // SAFETY: `len` was not zero, so the entry below `left` was initialised (invariant 2), and has left the queue above.
         // Its chunk may lie in the pool by now, which keeps it, and nobody has written to it since.
-        let entry = unsafe { Self::entry(head, read).read() };
+        let entry = unsafe { Self::entry(head, left).read() };
         Some(take(entry))
     }
 
-    #[inline]
-    fn tail_has_room(&self) -> bool {
-        // SAFETY: null, or a chunk of this queue (invariant 3), whose header is only ever shared (invariant 4).
-        unsafe { self.tail.get().as_ref() }.is_some_and(|tail| self.written.get() < tail.entries.get())
-    }
-
-    #[inline]
-    fn class_of_next(&self) -> usize {
-        if self.tail.get().is_null() { Self::FIRST } else { Self::NEXT }
-    }
-
-    #[inline]
+    /// Takes one more chunk for a queue with entries.
+    #[inline(never)]
     fn extend(&self, pool: &ChunkPool) -> bool {
-        let class = self.class_of_next();
-        let Some(chunk) = pool.take(class) else { return false };
-        // SAFETY: a chunk has a header, only ever shared (invariant 4).
-        unsafe { chunk.as_ref() }.entries.set(Self::entries_in(class) as u16);
-        let tail = self.tail.replace(chunk.as_ptr());
-        // SAFETY: null, or a chunk of this queue (invariant 3), whose header is only ever shared (invariant 4).
-        match unsafe { tail.as_ref() } {
-            Some(tail) => tail.next.set(chunk.as_ptr()),
-            None => {
-                self.head.set(chunk.as_ptr());
-                self.read.set(0);
-            }
-        }
-        self.written.set(0);
+        let Some(chunk) = pool.take(Self::NEXT) else { return false };
+        // SAFETY: a chunk of this queue, which is not empty (invariant 3), whose header is only ever shared (invariant 4).
+        let tail = unsafe { &*self.tail.replace(chunk.as_ptr()) };
+        tail.next.set(chunk.as_ptr());
+        self.room.set(Self::NEXT_ENTRIES);
         true
     }
 
-    #[inline]
-    fn drop_head(&self, pool: &ChunkPool, empty: bool) {
-        let head = NonNull::new(self.head.get()).expect("a queue with entries has a head");
-        // SAFETY: a chunk has a header, only ever shared (invariant 4).
-        let next = unsafe { head.as_ref() }.next.get();
-        debug_assert_eq!(empty, next.is_null(), "the last chunk goes with the last entry");
-        self.head.set(next);
-        self.read.set(0);
-        if next.is_null() {
-            self.tail.set(ptr::null_mut());
-        }
-        pool.give(head);
-    }
-
-    #[inline]
-    fn entry(chunk: *mut Header, index: u16) -> *mut T {
+    #[inline(always)]
+    fn entry(chunk: *mut Header, index: u32) -> *mut T {
         let start = chunk.wrapping_add(1).cast::<T>();
         start.wrapping_add(index as usize)
     }
@@ -295,7 +304,6 @@ impl<T> Drop for Fifo<T> {
         }
         // A pool of its own takes the chunks in and frees them; the queue's real pool goes on counting them as taken.
         let heir = ChunkPool::new(0);
-        heir.taken.set(usize::MAX / 2);
         while let Some(value) = self.pop(&heir) {
             drop(value);
         }

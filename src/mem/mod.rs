@@ -3,7 +3,9 @@
 //! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
 
 mod blocks;
+mod bytes;
 mod fifo;
+mod lend;
 mod poison;
 mod pool_id;
 mod receive;
@@ -11,8 +13,10 @@ mod region;
 mod send;
 mod slab;
 
+pub use self::bytes::Bytes;
 pub use blocks::Blocks;
 pub use fifo::{ChunkPool, Fifo};
+pub use lend::lend;
 pub use receive::{Lease, ReceivePool};
 pub use send::{Chain, SEND_CLASSES, SendPool};
 pub use slab::{Key, Slab};

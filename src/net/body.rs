@@ -11,47 +11,19 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use super::codec::{Decode, FrameError};
+use super::codec::Decode;
 use super::connection::Connection;
-use super::inward::{Fed, Inward};
-use super::last_call::{BETWEEN_LOOKS, LastCall};
+use super::inward::Fed;
 use super::listener::Shared;
-use crate::actor::{Addr, Batch, Context, Flow, Head, Shell, StopReason};
-use crate::driver::{Event, Op, ReceiveEnd, SocketId};
+use super::pipe::{Turn, Wish};
+use super::wire::{LAST_CALL, LOOK, Orderly, Phase, STOP, Stream, Wire};
+use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
+use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Body, Budget, Core, Counters, Demand, Notice, Outcome, Output, TimerKey};
-use crate::mem::Lease;
+use crate::executor::{Activation, Body, Budget, Core, Counters, Demand, INTERVAL, Notice, Outcome, Output};
 use crate::sys::Time;
-
-/// Timer kinds of a connection.
-const LOOK: u32 = 0;
-const CLOSE: u32 = 1;
-const LAST_CALL: u32 = 2;
-const STOP: u32 = 3;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    New,
-    Open,
-    Flushing,
-    Lingering,
-    /// Everything in flight has been told to end; last completions are awaited.
-    Ending,
-    Closing,
-    Closed,
-}
-
-/// How the stream from the peer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Open,
-    /// The peer's end of stream has come, and the actor has not been told.
-    Ended,
-    /// The actor has been told.
-    Told,
-    Failed(i32),
-}
 
 /// Why frames are not handed on for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,61 +33,11 @@ enum Enough {
     /// The output is at its bound.
     Output,
     /// The actor ends.
-    End,
-}
-
-/// Reasons to end that let answers which are owed out first, in one byte.
-#[derive(Debug, Clone, Copy)]
-enum Orderly {
-    Stopped,
-    EndOfStream,
-    Malformed,
-    Idle,
-}
-
-struct Wire<C> {
-    socket: SocketId,
-    shared: Rc<Shared>,
-    inward: Inward<C>,
-    /// With the context while the actor runs.
-    output: Option<Output>,
-    /// A look for silence and stalls while open, that of the last call or the deadline while stopping, the close deadline
-    /// afterwards. One for all: where timers are short, no connection takes the place of another by being busy.
-    timer: Option<TimerKey>,
-    /// While open, when that look is due, if ever; while stopping, by when that must be over.
-    due: Time,
-    /// When the last send began, or the kernel took some of it.
-    taken_at: Time,
-    /// When bytes last arrived.
-    active: Time,
-    stream: Stream,
-    phase: Phase,
-    /// Bytes of the send in flight; zero if there is none.
-    sending: u32,
-    /// Shutdowns and cancels in flight.
-    others: u8,
-    /// A receive is armed.
-    receiving: bool,
-    /// The receive has been cancelled and has not ended.
-    cancelling: bool,
-    /// Reading is paused: what arrives is set aside.
-    paused: bool,
-    /// In line for send slots.
-    thirsty: bool,
-    /// Stops once the last call is over, and what has arrived by then is handled.
-    stopping: bool,
-    /// Nothing more is received: the frames that have arrived are the last.
-    deaf: bool,
-    /// Ends for this reason once every answer that is owed has been written.
-    leaves: Option<Orderly>,
-    last_call: LastCall,
-    /// The peer is to see a reset.
-    reset: bool,
+    End(Flow),
 }
 
 /// The body of a connection's cell.
 pub(super) struct ConnectionBody<A: Connection> {
-    shell: Shell<A>,
     wire: RefCell<Wire<A::Codec>>,
 }
 
@@ -126,33 +48,25 @@ pub(super) fn spawn<A: Connection>(
     socket: SocketId,
     shared: Rc<Shared>,
 ) -> Result<Addr<A>, (A, SocketId)> {
-    let wire = Wire {
-        socket,
-        inward: Inward::new(),
-        output: Some(Output::new(shared.outbox_bytes_max)),
-        shared,
-        timer: None,
-        due: Time::MAX,
-        taken_at: core.now(),
-        active: core.now(),
-        stream: Stream::Open,
-        phase: Phase::New,
-        sending: 0,
-        others: 0,
-        receiving: false,
-        cancelling: false,
-        paused: false,
-        thirsty: false,
-        stopping: false,
-        deaf: false,
-        leaves: None,
-        last_call: LastCall::default(),
-        reset: false,
+    const {
+        assert!(
+            matches!(A::OUTBOX_BYTES_MAX, None | Some(1..=1_073_741_824)),
+            "OUTBOX_BYTES_MAX is from 1 to 1,073,741,824"
+        );
+        assert!(
+            !matches!(A::IDLE_TIMEOUT, Some(Duration::ZERO)),
+            "IDLE_TIMEOUT is longer than nothing, or None"
+        );
     };
-    let body = ConnectionBody { shell: Shell::new(actor), wire: RefCell::new(wire) };
-    match core.spawn_io(Head::<A>::new(), body) {
-        Ok(cell) => Ok(Addr::from_raw(core.address(cell))),
-        Err((_, body)) => Err((body.shell.into_state(), socket)),
+    let outbox_bytes_max =
+        shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max);
+    let wire = Wire::new(socket, shared, A::IDLE_TIMEOUT, core.now());
+    match core.spawn_io(Head::new(actor), ConnectionBody::<A> { wire: RefCell::new(wire) }) {
+        Ok(cell) => {
+            core.open_output(cell, Output::new(outbox_bytes_max).deferring(core.config.deferred_max));
+            Ok(Addr::from_raw(core.address(cell)))
+        }
+        Err((head, _)) => Err((head.into_state(), socket)),
     }
 }
 
@@ -163,21 +77,31 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         if !wire.is_open() {
             return wire.close_step(activation);
         }
-        let mut cx = Context::new(activation);
-        cx.output = wire.output.take();
-        let mut batch = self.run(&mut wire, head, activation, &mut cx);
-        if cx.output.as_ref().is_some_and(Output::overflowed) {
-            batch = Batch::End(StopReason::OutboxFull);
+        let core = activation.core;
+        let mut cx = Context::at(core.address(activation.cell));
+        let mut batch = Self::run(&mut wire, head, activation, &mut cx);
+        if A::SERVED && !matches!(batch, Batch::End(_)) {
+            batch = Self::turned(&mut wire, head, activation, &mut cx).unwrap_or(batch);
+        }
+        match core.with_output(activation.cell, |output| (output.overflowed(), output.is_broken())) {
+            Some((true, _)) => batch = Batch::End(StopReason::OutboxFull),
+            Some((_, true)) if !is_disorderly(batch) => {
+                let name = std::any::type_name::<A>();
+                core.report_failure(format_args!(
+                    "{name}: a place in its output was dropped unfilled, and the connection is reset"
+                ));
+                batch = Batch::End(StopReason::Failed);
+            }
+            _ => {}
         }
         if let Batch::End(reason) = batch {
-            if owed(&cx) > 0 && wire.stays(activation, reason) {
+            if owed(activation) > 0 && wire.stays(activation, reason) {
                 // Messages have waited behind whatever it was that ends it.
                 batch = Batch::Again;
             } else {
-                self.shell.end(head, activation, reason, &mut cx);
+                head.end(activation, reason, &mut cx);
             }
         }
-        wire.output = cx.output.take();
         match batch {
             Batch::End(reason) => {
                 wire.begin_end(activation, reason);
@@ -185,7 +109,10 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
             }
             batch => {
                 wire.flush(activation);
-                let resumed = wire.settle_reading(activation, head.is_full());
+                if A::SERVED {
+                    wire.finish_step(activation);
+                }
+                let resumed = wire.settle_reading(activation, head.is_full(), A::SERVED);
                 if batch == Batch::Again || resumed { Outcome::Again } else { Outcome::Rest }
             }
         }
@@ -194,32 +121,36 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
 
 impl<A: Connection> ConnectionBody<A> {
     fn run(
-        &self,
         wire: &mut Wire<A::Codec>,
         head: &Head<A>,
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Batch {
+        let Activation { core, cell, .. } = *activation;
         if wire.phase == Phase::New {
-            let batch = self.open(wire, activation, cx);
+            let batch = Self::open(wire, head, activation, cx);
             if batch != Batch::Empty {
                 return batch;
             }
+            wire.paused |= core.cells.is_suspended(cell);
         }
-        match activation.core.cells.take_demand(activation.cell) {
+        wire.paused |= activation.suspended();
+        match core.cells.take_demand(cell) {
             Some(Demand::Stop) => wire.begin_stop(activation),
             None => {}
-            Some(Demand::Abort) => return Batch::End(StopReason::Aborted),
+            Some(demand) => return Batch::End(reason_of(demand)),
         }
-        let frames = self.read(wire, activation, cx);
+        let frames = Self::read(wire, head, activation, cx);
         if matches!(frames, Batch::End(_)) {
             return frames;
         }
         if wire.stopping && wire.leaves.is_none() && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
-            // Frames that wait for the output to drain, or for the actor, were read, and so are answered.
-            let holds = cx.output.as_ref().is_some_and(Output::holds);
+            // Frames that wait for the output to drain, or for the actor, were read, and so are answered. Where it is not the
+            // peer that they wait for, it is what follows below.
+            let waits = core.cells.is_suspended(cell)
+                || core.with_output(cell, |output| output.holds() || output.places() > 0) == Some(true);
             let waiting = wire.paused && wire.inward.has_rest();
             if frames == Batch::Empty && !wire.receiving && !waiting {
                 return Batch::End(StopReason::Stopped);
@@ -227,46 +158,74 @@ impl<A: Connection> ConnectionBody<A> {
             if !wire.arm_stop(activation) {
                 return Batch::End(StopReason::Aborted);
             }
-            if !holds {
+            if !waits {
                 return frames;
             }
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
-        match self.shell.handle_messages(head, activation, &mut Budget::new(activation.core), cx) {
-            batch if wire.stopping => wire.leave_when_even(activation, owed(cx), batch, frames),
+        match head.go_on(activation, core.cells.has_errands(cell), cx) {
+            batch if wire.stopping => wire.leave_when_even(activation, owed(activation), batch, frames),
             Batch::Empty => frames,
             batch => batch,
         }
     }
 
-    fn open(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+    fn open(
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Batch {
         wire.phase = Phase::Open;
         wire.receive(activation);
         let armed = wire.arm_look(activation);
         // Also where no timer can be set: `stopped` never comes without `started` before it.
-        match self.shell.start(cx, activation.core) {
+        match head.start(activation, cx) {
             Batch::Empty if !armed => Batch::End(StopReason::Aborted),
             batch => batch,
         }
     }
 
+    /// Tells who serves the connection what has changed; `Some` if the actor ends.
+    fn turned(
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Option<Batch> {
+        let turn = Turn { leaves: wire.leaves.is_some(), thirsty: wire.thirsty };
+        match head.call(activation.core, |actor| actor.turned(turn, cx)) {
+            Ok(Wish::Nothing) => return None,
+            Ok(Wish::Slots) => wire.wait_for_slots(activation),
+            Ok(Wish::Finish) => wire.finish(),
+            Ok(Wish::Close) => return Some(Batch::End(StopReason::Stopped)),
+            Err(reason) => return Some(Batch::End(reason)),
+        }
+        None
+    }
+
     /// Takes notices in their order, and hands the frames in what has arrived to the actor.
-    fn read(&self, wire: &mut Wire<A::Codec>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+    fn read(
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Batch {
         let mut budget = Budget::new(activation.core);
         let batch = loop {
             if !wire.paused && wire.inward.has_rest() {
-                match self.feed(wire, activation.core, cx, &mut budget) {
+                match Self::feed(wire, head, activation, cx, &mut budget) {
                     Ok(None) => {}
                     Ok(Some(Enough::Budget)) => break Batch::Again,
                     Ok(Some(Enough::Output)) => wire.paused = true,
-                    Ok(Some(Enough::End)) => break Batch::End(StopReason::Stopped),
+                    Ok(Some(Enough::End(flow))) => break Batch::from(flow),
                     Err(reason) => break Batch::End(reason),
                 }
             }
             let Some(notice) = activation.core.cells.next_notice(activation.cell) else {
-                break self.stream_state(wire, activation.core, cx);
+                break Self::stream_state(wire, head, activation.core, cx);
             };
-            if let Some(batch) = self.notice(wire, activation, cx, notice) {
+            if let Some(batch) = Self::notice(wire, head, activation, cx, notice) {
                 break batch;
             }
         };
@@ -275,21 +234,24 @@ impl<A: Connection> ConnectionBody<A> {
     }
 
     fn feed(
-        &self,
         wire: &mut Wire<A::Codec>,
-        core: &Core,
+        head: &Head<A>,
+        activation: &Activation<'_>,
         cx: &mut Context<A>,
         budget: &mut Budget,
     ) -> Result<Option<Enough>, StopReason> {
+        let Activation { core, cell, .. } = *activation;
         let inward = &mut wire.inward;
-        let fed = self.shell.call(core, |actor| {
+        let fed = head.call(core, |actor| {
             let mut take = |frame: <A::Codec as Decode>::Frame<'_>| {
                 let flow = user(|| actor.frame(frame, cx));
                 let more = budget.spend(core);
                 if flow != Flow::Continue {
-                    return Some(Enough::End);
+                    return Some(Enough::End(flow));
                 }
-                if cx.output.as_ref().is_some_and(Output::must_pause) {
+                // Whoever serves a connection by a future decides when it reads, and when it writes.
+                let full = |output: &mut Output| if A::SERVED { output.holds() } else { output.must_pause() };
+                if core.with_output(cell, full) == Some(true) || core.cells.is_suspended(cell) {
                     return Some(Enough::Output);
                 }
                 (!more).then_some(Enough::Budget)
@@ -299,19 +261,17 @@ impl<A: Connection> ConnectionBody<A> {
         match fed {
             Fed::Hungry => Ok(None),
             Fed::Enough(enough) => Ok(Some(enough)),
-            Fed::Malformed(error) => self.malformed(core, cx, error).map(|()| None),
+            Fed::Malformed(error) => {
+                head.call(core, |actor| actor.malformed(error, cx))?;
+                Err(StopReason::Malformed)
+            }
         }
-    }
-
-    fn malformed(&self, core: &Core, cx: &mut Context<A>, error: FrameError) -> Result<(), StopReason> {
-        self.shell.call(core, |actor| actor.malformed(error, cx))?;
-        Err(StopReason::Malformed)
     }
 
     /// Takes one notice; `Some` if the actor ends for it.
     fn notice(
-        &self,
         wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
         activation: &Activation<'_>,
         cx: &mut Context<A>,
         notice: Notice,
@@ -335,25 +295,21 @@ impl<A: Connection> ConnectionBody<A> {
             Notice::Timer(LOOK) if !wire.stopping => {
                 // Another may have been set since this one came due.
                 wire.disarm(activation.core);
-                return self.look(wire, activation, cx);
+                return Self::look(wire, head, activation, cx);
             }
             // What was read is answered in time or not at all: the peer does not read, or asks for ever.
             Notice::Timer(STOP) => {
                 wire.timer = None;
-                if owed(cx) > 0 && activation.core.is_ending() {
+                if owed(activation) > 0 && activation.core.is_ending() {
                     // What others are to answer has the time that the end of the system leaves them.
                     wire.due = Time::MAX;
                     return None;
                 }
-                let cut_off = wire.sending > 0 || owed(cx) > 0;
+                let cut_off = wire.sending > 0 || owed(activation) > 0;
                 return Some(wire.end_late(activation.core, cut_off, StopReason::Aborted));
             }
-            notice => {
-                let sent = wire.settle(activation.core, notice);
-                if let Some(output) = &mut cx.output {
-                    output.sent(sent);
-                }
-            }
+            Notice::Timer(kind) if kind >= INTERVAL => activation.core.tick(activation.cell, kind - INTERVAL),
+            notice => wire.settle(activation, notice),
         }
         None
     }
@@ -361,8 +317,8 @@ impl<A: Connection> ConnectionBody<A> {
     /// The time of a look has come: ends a connection that is idle, or whose peer does not read.
     #[cold]
     fn look(
-        &self,
         wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Option<Batch> {
@@ -370,9 +326,13 @@ impl<A: Connection> ConnectionBody<A> {
             return Some(wire.end_late(activation.core, true, StopReason::OutboxFull));
         }
         if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
-            match self.shell.call(activation.core, |actor| actor.idle(cx)) {
-                Ok(Flow::Continue) => wire.active = activation.core.now(),
+            let idle = head.call(activation.core, |actor| actor.idle(cx));
+            wire.paused |= activation.core.cells.is_suspended(activation.cell);
+            match idle {
+                // It is not asked while a handler of it has not finished.
+                Ok(Flow::Continue) | Err(StopReason::Stopped) => wire.active = activation.core.now(),
                 Ok(Flow::Stop | Flow::Close) => return Some(Batch::End(StopReason::Idle)),
+                Ok(Flow::Fail) => return Some(Batch::End(StopReason::Failed)),
                 Err(reason) => return Some(Batch::End(reason)),
             }
         }
@@ -380,419 +340,53 @@ impl<A: Connection> ConnectionBody<A> {
     }
 
     /// Everything that has arrived is handled, or set aside: tells the actor of the end of the stream.
-    fn stream_state(&self, wire: &mut Wire<A::Codec>, core: &Core, cx: &mut Context<A>) -> Batch {
+    fn stream_state(wire: &mut Wire<A::Codec>, head: &Head<A>, core: &Core, cx: &mut Context<A>) -> Batch {
         match wire.stream {
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno)),
-            Stream::Ended if !wire.paused && wire.leaves.is_none() => {
-                wire.stream = Stream::Told;
-                self.end_of_stream(wire, core, cx)
+            Stream::Ended | Stream::Finished if !wire.paused && wire.leaves.is_none() => {
+                Self::end_of_stream(wire, head, core, cx)
             }
-            Stream::Ended | Stream::Open | Stream::Told => Batch::Empty,
+            Stream::Ended | Stream::Finished | Stream::Open | Stream::Told => Batch::Empty,
         }
     }
 
-    fn end_of_stream(&self, wire: &mut Wire<A::Codec>, core: &Core, cx: &mut Context<A>) -> Batch {
-        let inward = &mut wire.inward;
-        let called = self.shell.call(core, |actor| {
+    fn end_of_stream(wire: &mut Wire<A::Codec>, head: &Head<A>, core: &Core, cx: &mut Context<A>) -> Batch {
+        let (inward, finished) = (&mut wire.inward, wire.stream == Stream::Finished);
+        wire.stream = Stream::Told;
+        let called = head.call(core, |actor| {
             let mut flow = Flow::Continue;
-            if let Err(error) = inward.finish(|frame| flow = actor.frame(frame, cx)) {
+            let last = if finished { Ok(()) } else { inward.finish(|frame| flow = actor.frame(frame, cx)) };
+            if let Err(error) = last {
                 actor.malformed(error, cx);
                 return Batch::End(StopReason::Malformed);
             }
             if flow != Flow::Continue {
-                return Batch::End(StopReason::Stopped);
+                return Batch::from(flow);
+            }
+            if core.cells.is_suspended(cx.cell()) {
+                // It is told once it has handled that frame.
+                (wire.stream, wire.paused) = (Stream::Finished, true);
+                return Batch::Empty;
             }
             match actor.end_of_stream(cx) {
                 Flow::Continue => Batch::Empty,
                 Flow::Stop | Flow::Close => Batch::End(StopReason::EndOfStream),
+                Flow::Fail => Batch::End(StopReason::Failed),
             }
         });
         called.unwrap_or_else(Batch::End)
     }
 }
 
-/// Answers that the actor is still to write.
-fn owed<A: Connection>(cx: &Context<A>) -> u32 {
-    cx.output.as_ref().map_or(0, Output::owed)
+/// True for an end that says more than that an answer is missing.
+fn is_disorderly(batch: Batch) -> bool {
+    matches!(batch, Batch::End(reason) if Orderly::of(reason).is_none())
 }
 
-impl Orderly {
-    /// None for an end that waits for nothing.
-    fn of(reason: StopReason) -> Option<Orderly> {
-        match reason {
-            StopReason::Stopped => Some(Orderly::Stopped),
-            StopReason::EndOfStream => Some(Orderly::EndOfStream),
-            StopReason::Malformed => Some(Orderly::Malformed),
-            StopReason::Idle => Some(Orderly::Idle),
-            _ => None,
-        }
-    }
-
-    fn reason(self) -> StopReason {
-        match self {
-            Orderly::Stopped => StopReason::Stopped,
-            Orderly::EndOfStream => StopReason::EndOfStream,
-            Orderly::Malformed => StopReason::Malformed,
-            Orderly::Idle => StopReason::Idle,
-        }
-    }
-}
-
-impl<C: Decode> Wire<C> {
-    fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Open)
-    }
-
-    fn receive(&mut self, activation: &Activation<'_>) {
-        self.receiving = true;
-        activation.core.push(activation.cell, Op::Receive { socket: self.socket });
-    }
-
-    /// True while a core that ends waits for what the peer may have sent before: a request that lies in the kernel is
-    /// answered.
-    fn is_last_call(&mut self, activation: &Activation<'_>) -> bool {
-        let core = activation.core;
-        if !core.is_ending() || self.stream != Stream::Open || self.last_call.is_over() {
-            return false;
-        }
-        if self.timer.is_none() {
-            self.timer = core.arm(activation.cell, LAST_CALL, activation.deadline(BETWEEN_LOOKS)).ok();
-        }
-        self.timer.is_some()
-    }
-
-    /// When nothing will have been received for too long, if that matters.
-    fn idle_at(&self) -> Option<Time> {
-        self.shared.idle_timeout.map(|timeout| self.active.after(timeout))
-    }
-
-    /// When the send in flight will have made no progress for too long.
-    fn stalled_at(&self, core: &Core) -> Time {
-        self.taken_at.after(core.config.write_stall)
-    }
-
-    /// True if the kernel has taken nothing of a send for too long. Its slots are for others.
-    fn is_stalled(&self, core: &Core) -> bool {
-        self.sending > 0 && core.now() >= self.stalled_at(core)
-    }
-
-    /// Sets the timer for the next look, if there is anything to look for. False if an idle timeout cannot be kept.
-    fn arm_look(&mut self, activation: &Activation<'_>) -> bool {
-        let idle_at = self.idle_at();
-        let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
-        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at);
-        if due < Time::MAX {
-            self.timer = activation.core.arm(activation.cell, LOOK, due).ok();
-        }
-        // Without a timer a send is not watched; the next one tries again.
-        self.due = if self.timer.is_some() { due } else { Time::MAX };
-        self.timer.is_some() || idle_at.is_none_or(|idle_at| idle_at == Time::MAX)
-    }
-
-    /// A send has begun: there is a look in time for it. One look serves all sends until then.
-    fn watch_send(&mut self, activation: &Activation<'_>) {
-        self.taken_at = activation.core.now();
-        if self.is_open() && !self.stopping && self.stalled_at(activation.core) < self.due {
-            self.look_earlier(activation);
-        }
-    }
-
-    #[cold]
-    fn look_earlier(&mut self, activation: &Activation<'_>) {
-        self.disarm(activation.core);
-        self.arm_look(activation);
-    }
-
-    /// Stops once the last call is over, by a deadline.
-    #[cold]
-    fn begin_stop(&mut self, activation: &Activation<'_>) {
-        if !self.stopping {
-            self.stopping = true;
-            self.disarm(activation.core);
-            self.due = activation.deadline(self.shared.close_deadline);
-        }
-    }
-
-    /// Sets the timer by which a stop must be over. False if none can be set.
-    fn arm_stop(&mut self, activation: &Activation<'_>) -> bool {
-        if self.timer.is_none() && self.due < Time::MAX {
-            self.timer = activation.core.arm(activation.cell, STOP, self.due).ok();
-        }
-        self.timer.is_some() || self.due == Time::MAX
-    }
-
-    /// What follows a batch of messages of one that stops, and perhaps leaves: it ends once every answer that is owed has been
-    /// written.
-    #[cold]
-    fn leave_when_even(
-        &mut self,
-        activation: &Activation<'_>,
-        owed: u32,
-        batch: Batch,
-        frames: Batch,
-    ) -> Batch {
-        match (self.leaves, batch) {
-            (None, Batch::Empty) => frames,
-            (None, batch) | (_, batch @ Batch::End(StopReason::Panicked)) => batch,
-            (Some(leaves), _) if owed == 0 => Batch::End(leaves.reason()),
-            _ if !self.arm_stop(activation) => Batch::End(StopReason::Aborted),
-            // It ends already.
-            (_, Batch::End(_)) => Batch::Again,
-            (_, batch) => batch,
-        }
-    }
-
-    /// True if an actor that owes answers does not end yet for this reason.
-    #[cold]
-    fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
-        let Some(orderly) = Orderly::of(reason) else { return false };
-        if self.leaves.is_none() {
-            self.leaves = Some(orderly);
-            self.deaf = true;
-            self.begin_stop(activation);
-            self.end_receive(activation);
-            self.inward.discard(&activation.core.pools.receive);
-        }
-        self.arm_stop(activation)
-    }
-
-    #[cold]
-    fn end_late(&self, core: &Core, cut_off: bool, reason: StopReason) -> Batch {
-        if cut_off {
-            Counters::add(&core.counters.connections_cut_off, 1);
-        }
-        Batch::End(reason)
-    }
-
-    /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
-    fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
-        self.inward.set_aside(&activation.core.pools.receive, lease);
-        self.end_receive(activation);
-    }
-
-    fn end_receive(&mut self, activation: &Activation<'_>) {
-        if self.receiving && !self.cancelling {
-            self.cancelling = true;
-            self.others += 1;
-            activation.core.push(activation.cell, Op::Cancel { socket: self.socket });
-        }
-    }
-
-    /// Enters a last completion into the books; answers how many bytes have left the output by it.
-    fn settle(&mut self, core: &Core, notice: Notice) -> u32 {
-        let event = match notice {
-            Notice::Io(event) => event,
-            Notice::Slots => {
-                self.thirsty = false;
-                return 0;
-            }
-            Notice::Timer(_) => return 0,
-        };
-        match event {
-            Event::ReceiveEnded { why } => {
-                self.receiving = false;
-                self.cancelling = false;
-                match why {
-                    // The kernel tells of a failure once: after a send has heard of it, a receive sees an end.
-                    ReceiveEnd::EndOfStream if matches!(self.stream, Stream::Failed(_)) => {}
-                    ReceiveEnd::EndOfStream => self.stream = Stream::Ended,
-                    ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
-                    ReceiveEnd::Cancelled => {}
-                }
-                0
-            }
-            Event::Sending { .. } => {
-                self.taken_at = core.now();
-                0
-            }
-            Event::Sent { error, .. } => {
-                if let Some(errno) = error {
-                    self.stream = Stream::Failed(errno.0);
-                }
-                std::mem::take(&mut self.sending)
-            }
-            Event::ShutDown { .. } | Event::Cancelled => {
-                self.others -= 1;
-                0
-            }
-            Event::Closed => {
-                self.phase = Phase::Closed;
-                0
-            }
-            Event::Received { .. } | Event::Accepted { .. } | Event::AcceptEnded { .. } => {
-                unreachable!("taken before, or never asked for by a connection")
-            }
-        }
-    }
-
-    /// Sends what has been written, unless a send is in flight: then it leaves with the next.
-    fn flush(&mut self, activation: &Activation<'_>) {
-        let Some(output) = &mut self.output else { return };
-        if self.sending > 0 || !output.is_waiting() {
-            return;
-        }
-        let core = activation.core;
-        let chain = output.next(&core.pools.send);
-        if chain.is_empty() {
-            if !self.thirsty {
-                self.thirsty = true;
-                core.wait_for_slots(activation.cell);
-            }
-            return;
-        }
-        self.sending = chain.bytes();
-        core.push(activation.cell, Op::Send { socket: self.socket, chain });
-        self.watch_send(activation);
-    }
-
-    /// Decides whether reading is paused; true if it has just been resumed and there is something to go on with.
-    fn settle_reading(&mut self, activation: &Activation<'_>, mailbox_full: bool) -> bool {
-        // Messages are not handled any more then, so their number decides nothing.
-        let mailbox_full = mailbox_full && !self.deaf;
-        let output = self.output.as_ref();
-        let was = self.paused;
-        self.paused = if was {
-            mailbox_full || output.is_some_and(|output| !output.may_resume())
-        } else {
-            mailbox_full || output.is_some_and(Output::must_pause)
-        };
-        if self.paused {
-            // For as long as the pause takes: buffers are few.
-            self.inward.set_current_aside(&activation.core.pools.receive);
-            return false;
-        }
-        let hungry = self.inward.is_hungry();
-        if was && (!hungry || self.deaf || self.stream == Stream::Ended) {
-            return true;
-        }
-        // Not before everything is used up: a peer that sends fast would fill the assembly without bound.
-        if hungry && !self.receiving && !self.deaf && self.stream == Stream::Open {
-            self.receive(activation);
-        }
-        false
-    }
-
-    /// The actor has ended; the socket is brought to its end.
-    fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
-        self.inward.discard(&activation.core.pools.receive);
-        self.disarm(activation.core);
-        self.phase = Phase::Flushing;
-        let deadline = activation.core.now().after(self.shared.close_deadline);
-        self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
-        // The last words may have been too many.
-        let whole = !self.output.as_ref().is_some_and(Output::overflowed);
-        let orderly = whole && Orderly::of(reason).is_some();
-        // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
-        if !orderly || self.timer.is_none() {
-            self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
-        }
-    }
-
-    /// Drops what is queued and ends whatever is in flight.
-    fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
-        if let Some(output) = &mut self.output {
-            output.discard(&activation.core.pools.send);
-        }
-        self.reset = reset;
-        self.phase = Phase::Ending;
-        if reset {
-            // No shutdown: the peer would read the end of a stream that was cut short.
-            self.others += 1;
-            activation.core.push(activation.cell, Op::Reset { socket: self.socket });
-        } else {
-            self.shutdown(activation, true);
-        }
-    }
-
-    fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
-        self.others += 1;
-        activation.core.push(activation.cell, Op::Shutdown { socket: self.socket, both });
-    }
-
-    fn disarm(&mut self, core: &Core) {
-        if let Some(timer) = self.timer.take() {
-            core.disarm(timer);
-        }
-    }
-
-    /// One step towards the end of the socket, after the actor has ended.
-    fn close_step(&mut self, activation: &Activation<'_>) -> Outcome {
-        let core = activation.core;
-        while let Some(notice) = core.cells.next_notice(activation.cell) {
-            match notice {
-                Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
-                Notice::Timer(CLOSE) => {
-                    self.timer = None;
-                    if self.phase == Phase::Flushing {
-                        Counters::add(&core.counters.connections_cut_off, 1);
-                    }
-                    self.end_unless_ending(activation);
-                }
-                notice => {
-                    let sent = self.settle(core, notice);
-                    if let Some(output) = &mut self.output {
-                        output.sent(sent);
-                    }
-                }
-            }
-        }
-        if core.cells.take_demand(activation.cell) == Some(Demand::Abort)
-            || (self.phase == Phase::Flushing && matches!(self.stream, Stream::Failed(_)))
-        {
-            self.end_unless_ending(activation);
-        }
-        self.advance(activation);
-        if self.phase != Phase::Closed {
-            return Outcome::Rest;
-        }
-        self.disarm(core);
-        if self.thirsty {
-            core.wait_no_more(activation.cell);
-        }
-        self.shared.give_credits(core);
-        Outcome::Ended
-    }
-
-    fn end_unless_ending(&mut self, activation: &Activation<'_>) {
-        if matches!(self.phase, Phase::Flushing | Phase::Lingering) {
-            self.end_now(activation, true);
-        }
-    }
-
-    /// Everything has been sent. A peer that may be sending is told so and heard out: closing on its unread bytes would
-    /// reset the connection, and with it what is still on its way to the peer. One that has ended its stream, or has been
-    /// silent, is not waited for.
-    fn leave(&mut self, activation: &Activation<'_>) {
-        self.phase = Phase::Lingering;
-        let core = activation.core;
-        if self.stream != Stream::Open {
-            return;
-        }
-        if core.now() >= self.active.after(core.config.linger_after) {
-            self.phase = Phase::Ending;
-            self.end_receive(activation);
-        } else {
-            self.shutdown(activation, false);
-        }
-    }
-
-    fn advance(&mut self, activation: &Activation<'_>) {
-        if self.phase == Phase::Flushing {
-            self.flush(activation);
-            if self.sending > 0 || self.output.as_ref().is_some_and(Output::is_waiting) {
-                return;
-            }
-            self.leave(activation);
-        }
-        let quiet = !self.receiving && self.sending == 0 && self.others == 0;
-        match self.phase {
-            Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
-            Phase::Lingering | Phase::Ending if quiet => {
-                self.phase = Phase::Closing;
-                let (socket, reset) = (self.socket, self.reset);
-                activation.core.push(activation.cell, Op::Close { socket, reset });
-            }
-            _ => {}
-        }
-    }
+/// Answers that the actor is still to write. One that waits for an answer itself may write some, and so may one of which a
+/// handler has not finished.
+fn owed(activation: &Activation<'_>) -> u32 {
+    let Activation { core, cell, .. } = *activation;
+    let owed = core.with_output(cell, |output| output.owed()).unwrap_or(0);
+    owed + u32::from(core.cells.is_suspended(cell) || core.owes(cell))
 }

@@ -3,11 +3,13 @@
 //! Knows: frames and hooks. Must not know sockets.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::codec::{Decode, Encode, FrameError, Sink};
+use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
-use crate::executor::{Output, current};
-use crate::mem::{Full, SendPool};
+use crate::executor::Output;
+use crate::mem::{Bytes, Full, SendPool};
 
 /// An actor that owns a connection: it handles frames from its socket beside its messages.
 ///
@@ -54,6 +56,18 @@ pub trait Connection: Actor {
     /// How received bytes become frames.
     type Codec: Decode;
 
+    /// After so long without a byte from the peer, [`Connection::idle`] is called. What the listener says
+    /// ([`idle_timeout`](crate::ListenerBuilder::idle_timeout)) comes first. Default: never.
+    const IDLE_TIMEOUT: Option<Duration> = None;
+
+    /// Bytes written and not yet taken by the kernel, from 1 to 1,073,741,824. What the listener says
+    /// ([`outbox_bytes`](crate::ListenerBuilder::outbox_bytes)) comes first. Default: `Config::outbox_bytes_max`.
+    const OUTBOX_BYTES_MAX: Option<usize> = None;
+
+    /// See [`Connection::turned`].
+    #[doc(hidden)]
+    const SERVED: bool = false;
+
     /// Handles one frame: a line, a packet, or whatever the codec makes of the bytes.
     fn frame(&mut self, frame: <Self::Codec as Decode>::Frame<'_>, cx: &mut Context<Self>) -> Flow;
 
@@ -78,12 +92,19 @@ pub trait Connection: Actor {
         let _ = (error, cx);
     }
 
-    /// Nothing has been received for as long as the listener's
-    /// [`idle_timeout`](crate::ListenerBuilder::idle_timeout). By default the connection is closed, with
+    /// Nothing has been received for as long as [`Connection::IDLE_TIMEOUT`], or what the listener says instead. By default the connection is closed, with
     /// [`StopReason::Idle`](crate::StopReason::Idle); `Flow::Continue` waits as long again.
     fn idle(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
         Flow::Close
+    }
+
+    /// At the end of each activation of a connection that a future serves, and of no other: such a future is told what has
+    /// changed, and says what it wishes.
+    #[doc(hidden)]
+    fn turned(&mut self, turn: Turn, cx: &mut Context<Self>) -> Wish {
+        let _ = (turn, cx);
+        Wish::Nothing
     }
 }
 
@@ -109,8 +130,8 @@ impl<A: Connection> Context<A> {
 
     /// Writes a line: the text and `\n`, whatever the codec is. A `\n` within the text is written as it is: where it may come
     /// from a stranger, use [`Context::send_frame`], which refuses it. Otherwise as [`Context::write`].
-    pub fn write_line(&mut self, line: impl AsRef<str>) {
-        let line = line.as_ref().as_bytes();
+    pub fn write_line(&mut self, line: impl AsRef<[u8]>) {
+        let line = line.as_ref();
         if self.room() <= line.len() {
             return self.overflow();
         }
@@ -145,7 +166,16 @@ impl<A: Connection> Context<A> {
     /// # Errors
     /// [`Full`] if the outbox would pass its bound.
     pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Full> {
-        let bytes = bytes.as_ref();
+        let (bytes, cell) = (bytes.as_ref(), self.cell());
+        let written = self.with_running_core(|core| {
+            core.with_output(cell, |output| output.write(&core.pools.send, bytes)).unwrap_or(Ok(()))
+        });
+        written.unwrap_or_else(|| self.write_elsewhere(bytes))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_elsewhere(&mut self, bytes: &[u8]) -> Result<(), Full> {
         self.with_output(|output, pool| output.write(pool, bytes)).unwrap_or(Ok(()))
     }
 
@@ -163,6 +193,15 @@ impl<A: Connection> Context<A> {
             return Ok(());
         }
         codec.encode(item, &mut OutputSink(self))
+    }
+
+    /// Counted bytes with the content of a part of the frame, for messages that carry it on: a text for many actors is in memory
+    /// once. Of anything else as well.
+    ///
+    /// **Costs** one copy and one allocation.
+    #[must_use]
+    pub fn bytes_of(&self, part: impl AsRef<[u8]>) -> Bytes {
+        Bytes::copy_from(part.as_ref())
     }
 
     /// Hands no more frames to the actor after this handler, until [`Context::resume_reading`]. What has arrived meanwhile is
@@ -207,17 +246,13 @@ impl<A: Connection> Context<A> {
     /// # }
     /// ```
     pub fn pause_reading(&mut self) {
-        if let Some(output) = &mut self.output {
-            output.hold(true);
-        }
+        self.with_output(|output, _| output.hold(true));
     }
 
     /// Ends a [pause](Context::pause_reading) that the actor asked for: frames come again, as soon as nothing else is in the
     /// way, such as output that the peer does not read.
     pub fn resume_reading(&mut self) {
-        if let Some(output) = &mut self.output {
-            output.hold(false);
-        }
+        self.with_output(|output, _| output.hold(false));
     }
 
     /// Says that an answer to the peer is still to come, from another actor for example: the connection stays until
@@ -275,44 +310,39 @@ impl<A: Connection> Context<A> {
     /// # impl Accepts<Found> for Session { fn accept(found: Found) -> Found { found } }
     /// ```
     pub fn expect_answer(&mut self) {
-        if let Some(output) = &mut self.output {
-            output.owe();
-        }
+        self.with_output(|output, _| output.owe());
     }
 
     /// Says that an answer which was [expected](Context::expect_answer) has been written, or will not come. Does nothing if none
     /// was.
     pub fn answered(&mut self) {
-        if let Some(output) = &mut self.output {
-            output.settle_one();
-        }
+        self.with_output(|output, _| output.settle_one());
     }
 
     /// Answers that are [expected](Context::expect_answer) and have not come.
     #[must_use]
     pub fn answers_expected(&self) -> u32 {
-        self.output.as_ref().map_or(0, Output::owed)
+        self.with_output(|output, _| output.owed()).unwrap_or(0)
     }
 
     /// Bytes written and not yet taken by the kernel.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.output.as_ref().map_or(0, |output| output.queued() as usize)
+        self.with_output(|output, _| output.queued() as usize).unwrap_or(0)
     }
 
     fn room(&self) -> usize {
-        self.output.as_ref().map_or(usize::MAX, Output::room)
+        self.with_output(|output, _| output.room()).unwrap_or(usize::MAX)
     }
 
-    fn overflow(&mut self) {
-        if let Some(output) = &mut self.output {
-            output.overflow();
-        }
+    pub(super) fn overflow(&mut self) {
+        self.with_output(|output, _| output.overflow());
     }
 
-    fn with_output<R>(&mut self, act: impl FnOnce(&mut Output, &SendPool) -> R) -> Option<R> {
-        let output = self.output.as_mut()?;
-        current::with(|core| core.map(|core| act(output, &core.pools.send)))
+    #[inline]
+    fn with_output<R>(&self, act: impl FnOnce(&mut Output, &SendPool) -> R) -> Option<R> {
+        let cell = self.cell();
+        self.with_core(|core| core.with_output(cell, |output| act(output, &core.pools.send))).flatten()
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     pub(crate) credits: Vec<Arc<Credits>>,
     pub(crate) at_limit: AtLimit,
     pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) outbox_bytes_max: usize,
+    pub(crate) outbox_bytes_max: Option<usize>,
     pub(crate) close_deadline: Duration,
 }
 

@@ -9,9 +9,19 @@ mod credits;
 mod inward;
 mod last_call;
 mod listener;
+mod pipe;
+mod place;
+mod served;
+mod stream;
+mod testing;
+mod unread;
+mod wire;
 
 pub use connection::{Connection, Never};
 pub use credits::Credits;
 pub use listener::{AtLimit, Peer};
+pub use place::Place;
+pub use stream::{ReadHalf, Stream, WriteHalf};
 
 pub(crate) use listener::{Shared, spawn_listener};
+pub(crate) use served::Served;

@@ -20,14 +20,20 @@ pub struct Ledger {
     pub actors: usize,
     /// Those of them that own a socket: connections and listeners.
     pub socket_actors: usize,
+    /// Futures that [serve](crate::ListenerBuilder::serve) a connection that has gone, and have not finished.
+    pub epilogues: usize,
     /// Chunks that mailboxes hold.
     pub mailbox_chunks: usize,
-    /// Timers that are set.
+    /// Timers that are set, and that somebody waits for.
     pub timers: usize,
     /// Parts of receive buffers that have not been released.
     pub receive_leases: usize,
     /// Send slots in use.
     pub send_slots: usize,
+    /// Answers that are awaited, and futures that have not finished.
+    pub tasks: usize,
+    /// Futures that wait for a time.
+    pub asleep: usize,
     /// Actors spawned since the start.
     pub spawned: u64,
     /// Messages and frames handled since the start.
@@ -38,6 +44,11 @@ pub struct Ledger {
     pub panics: u64,
     /// Values whose `Drop` has panicked since the start.
     pub drop_panics: u64,
+    /// Hooks and handlers that have failed since the start, by an error that nobody was told, or by their time; and what was not
+    /// begun because a limit was reached.
+    pub failures: u64,
+    /// Questions that were not handled since the start, because nobody waited for the answer any more.
+    pub skipped: u64,
     /// Connections accepted since the start.
     pub connections_opened: u64,
     /// Connections that have ended since the start.
@@ -55,15 +66,20 @@ impl Ledger {
             driver,
             actors: core.cells.live(),
             socket_actors: core.cells.live_io(),
+            epilogues: core.epilogues(),
             mailbox_chunks: core.chunks.taken(),
             timers: core.timers(),
             receive_leases: core.pools.receive.lent(),
             send_slots: core.pools.send.taken(),
+            tasks: core.tasks.live(),
+            asleep: core.asleep(),
             spawned: counters.started.get(),
             handled: counters.handled.get(),
             dead_letters: counters.dead_letters(),
             panics: counters.panics.get(),
             drop_panics: counters.drop_panics.get(),
+            failures: counters.failures.get(),
+            skipped: counters.skipped.get(),
             connections_opened: counters.connections_opened.get(),
             connections_closed: counters.connections_closed.get(),
             connections_cut_off: counters.connections_cut_off.get(),
@@ -73,7 +89,7 @@ impl Ledger {
 
     /// What must be back at its baseline when nothing is going on, without what only grows.
     #[must_use]
-    pub fn held(&self) -> [usize; 7] {
+    pub fn held(&self) -> [usize; 9] {
         [
             self.driver.sockets,
             self.driver.operations,
@@ -82,6 +98,8 @@ impl Ledger {
             self.timers,
             self.receive_leases,
             self.send_slots,
+            self.tasks,
+            self.asleep,
         ]
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows: addresses, limits of a listener, one socket per core. Must not know what its connections do.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
 use crate::executor::{Core, Demand, RawAddress, Request, current, insist};
 use crate::mem::Key;
-use crate::net::{AtLimit, Connection, Credits, Peer, Shared, spawn_listener};
+use crate::net::{AtLimit, Connection, Credits, Peer, Served, Shared, Stream, spawn_listener};
 
 /// Describes a listener. See [`System::listener`].
 ///
@@ -55,7 +56,7 @@ pub(super) struct Options {
     connections_max: Option<usize>,
     at_limit: AtLimit,
     idle_timeout: Option<Duration>,
-    outbox_bytes_max: usize,
+    outbox_bytes_max: Option<usize>,
     close_deadline: Duration,
 }
 
@@ -66,7 +67,7 @@ impl Options {
             connections_max: None,
             at_limit: AtLimit::Wait,
             idle_timeout: None,
-            outbox_bytes_max: config.outbox_bytes_max,
+            outbox_bytes_max: None,
             close_deadline: config.close_deadline,
         }
     }
@@ -75,7 +76,7 @@ impl Options {
     fn check(&self) -> Result<()> {
         let idle_ns =
             self.idle_timeout.map_or(u64::MAX, |timeout| timeout.as_nanos().try_into().unwrap_or(u64::MAX));
-        let outbox = self.outbox_bytes_max as u64;
+        let outbox = self.outbox_bytes_max.unwrap_or(1) as u64;
         let rules = [
             ("max_connections", self.connections_max.unwrap_or(usize::MAX) as u64, u64::MAX, "at least 1"),
             ("idle_timeout", idle_ns, u64::MAX, "longer than nothing, or left out"),
@@ -142,17 +143,19 @@ impl<'a> ListenerBuilder<'a> {
         self
     }
 
-    /// After so long without a byte from the peer, [`Connection::idle`] is called. Longer than nothing. Default: never.
+    /// After so long without a byte from the peer, [`Connection::idle`] is called. Longer than nothing. Default:
+    /// [`Connection::IDLE_TIMEOUT`].
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
         self
     }
 
-    /// Bytes written and not yet taken by the kernel, per connection. From 1 to 1,073,741,824. Default: `Config::outbox_bytes_max`.
+    /// Bytes written and not yet taken by the kernel, per connection. From 1 to 1,073,741,824. Default:
+    /// [`Connection::OUTBOX_BYTES_MAX`], or `Config::outbox_bytes_max`.
     #[must_use]
     pub fn outbox_bytes(mut self, max: usize) -> Self {
-        self.options.outbox_bytes_max = max;
+        self.options.outbox_bytes_max = Some(max);
         self
     }
 
@@ -181,6 +184,58 @@ impl<'a> ListenerBuilder<'a> {
             Host::System(system) => system.open(address, &self.options, &make),
             Host::Simulation(simulation) => simulation.open(address, &self.options, &make),
         }
+    }
+
+    /// Opens the listener. `serve` makes the future that serves a connection, from beginning to end, on the core where that is
+    /// accepted: an `async fn` that takes a [`Stream`], or a closure that returns a future. It is cloned for each connection, so what
+    /// it captures may be moved into the future. The future stays on its core, and need not be [`Send`].
+    ///
+    /// The connection ends in order when the stream is dropped, which is when the future ends at the latest. An error that the
+    /// future ends with is counted and told on standard error, by [`failed`](crate::failed), unless it is the last that the stream
+    /// has answered, as when the peer has reset it: that is everyday life. It ends the connection in order as well, so that the
+    /// peer may read what it was told; [`Stream::abort`] cuts it off. A panic does so by itself.
+    ///
+    /// The future goes on when its connection has failed: reads and writes answer the error. When the system ends, nothing more is
+    /// received: the stream reads its end behind what has arrived. The future then has until `Config::drain_deadline` to
+    /// finish; after that it is dropped, and counted as cut off with its connection.
+    ///
+    /// **Costs**, for each connection, two cells and a task: less than a kilobyte, beside the future itself. Compared with an actor,
+    /// what arrives is copied twice more, and wakes a task.
+    ///
+    /// # Errors
+    /// As for [`ListenerBuilder::start`].
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    /// use odeon::prelude::*;
+    ///
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let listening = system.listener("127.0.0.1:0").serve(|mut stream: Stream| async move {
+    ///     stream.write_all("220 ready\r\n").await?;
+    ///     while let Some(line) = stream.read_line(510).await? {
+    ///         if line.eq_ignore_ascii_case("quit") {
+    ///             stream.write_all("221 goodbye\r\n").await?;
+    ///             break;
+    ///         }
+    ///         stream.write_all("502 not implemented\r\n").await?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    ///
+    /// let mut client = TcpStream::connect(listening.address())?;
+    /// client.write_all(b"VRFY\r\nQUIT\r\n")?;
+    /// let mut answers = String::new();
+    /// client.read_to_string(&mut answers)?;
+    /// assert_eq!(answers, "220 ready\r\n502 not implemented\r\n221 goodbye\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve<F, R>(self, serve: F) -> Result<Listening>
+    where
+        F: FnOnce(Stream) -> R + Clone + Send + 'static,
+        R: Future<Output = io::Result<()>> + 'static,
+    {
+        self.start(move |peer| Served::new(peer, serve.clone()))
     }
 }
 

@@ -11,6 +11,8 @@ mod place;
 mod shutdown;
 pub mod simulation;
 mod thread;
+#[doc(hidden)]
+pub mod workbench;
 
 pub use builder::{Cores, SystemBuilder};
 pub use choice::BackendChoice;

@@ -10,6 +10,7 @@ use super::{Error, Result, System, on_core};
 use crate::actor::{self, Actor, Addr};
 use crate::executor::{RawAddress, current};
 use crate::mem::Key;
+use crate::task::{self, JoinHandle};
 
 impl System {
     /// Spawns an actor on the next core in turn, and waits until it is there. It stays on that core. From within a handler,
@@ -62,6 +63,22 @@ impl System {
             .collect()
     }
 
+    /// Runs the future that `make` makes, on a core by its number, from zero; numbers beyond the last start again. `make` runs
+    /// there, so the future need not be `Send`. From within a handler or a task, use [`task::spawn`].
+    ///
+    /// # Errors
+    /// [`Error::CoreEnded`], or [`Error::WithinHandler`] when called from within a handler. A future that the core has no room
+    /// for is dropped, and its handle says so.
+    pub fn spawn_task<F, M>(&self, core: usize, make: M) -> Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: Send,
+        M: FnOnce() -> F + Send + 'static,
+    {
+        let core = &self.cores[core % self.cores.len()];
+        on_core(core.id, spawn_task_here::<F, M>, make)
+    }
+
     fn next_core(&self) -> usize {
         // Relaxed: only spreads actors over cores.
         self.next.fetch_add(1, Ordering::Relaxed)
@@ -80,5 +97,19 @@ where
             spawned.and_then(|spawned| spawned.map_err(|refused| core.drop_contained(refused)).ok());
         // Whoever asked may have given up; the actor is there all the same.
         let _ = answer.send(spawned.map(Addr::raw));
+    });
+}
+
+type Spawned<F> = JoinHandle<<F as Future>::Output>;
+
+fn spawn_task_here<F, M>(_: Key, (make, answer): (M, Sender<Spawned<F>>))
+where
+    F: Future + 'static,
+    F::Output: Send,
+    M: FnOnce() -> F + Send + 'static,
+{
+    current::with(|core| {
+        // Whoever asked may have given up; the task is there all the same.
+        core.map(|core| answer.send(task::spawn_on(core, make)).ok());
     });
 }

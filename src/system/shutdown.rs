@@ -21,7 +21,8 @@ use crate::sys::{Signals, Time, now, warn};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShutdownReport {
     /// Connections that had not finished by the deadline, and were reset: also those that did not read what was queued
-    /// for them within `Config::close_deadline`.
+    /// for them within `Config::close_deadline`. So are futures that had not finished after the connection that they
+    /// [served](crate::ListenerBuilder::serve) had gone.
     pub connections_cut_off: usize,
     /// Other actors that had not stopped by the deadline.
     pub actors_cut_off: usize,
@@ -65,7 +66,8 @@ impl System {
         const TURNS: Duration = Duration::from_millis(100);
         let deadline = now().after(self.config.drain_deadline);
         let before = self.sum(|ledger| ledger.connections_cut_off as usize);
-        let late = self.stage(Ending::Connections, deadline, |ledger| ledger.socket_actors);
+        let left = |ledger: &Ledger| ledger.socket_actors + ledger.epilogues;
+        let late = self.stage(Ending::Connections, deadline, left);
         let connections_cut_off = late + self.sum(|ledger| ledger.connections_cut_off as usize) - before;
         let deadline = deadline.max(now().after(TURNS));
         let actors_cut_off = self.stage(Ending::All, deadline, |ledger| ledger.actors - ledger.socket_actors);

@@ -30,7 +30,7 @@ pub use crate::driver::backend::sim::{Faults, Network, Peer as SimPeer};
 use crate::driver::backend::sim::{Sim, SimConfig};
 use crate::driver::{Driver, Wait};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Arrivals, Core, CoreId, Ending, Executor, Links, SleepFlag, current};
+use crate::executor::{Arrivals, Core, CoreId, Ending, Executor, Links, current};
 use crate::net::{Connection, Credits, Peer};
 use crate::sys::{Clock, Random, Time};
 
@@ -99,7 +99,7 @@ impl Simulation {
             let id = CoreId(first.0 + index as u32);
             let core = Core::new(id, config.clone(), Clock::Virtual(clock.clone()), Links::new(first, out));
             let (inbox, envelopes) = bounded(config.inbox_capacity);
-            let port = Arc::new(Port { inbox, sleep: SleepFlag::new(), waker: Waker::None });
+            let port = Arc::new(Port::new(inbox, Waker::None, config.ask_timeout));
             directory::open(id, port.clone());
             let backend = Sim::new(&network, sim.clone());
             let executor = Executor::new(Rc::new(core), backend, Arrivals::new(port, envelopes, lanes));

@@ -16,7 +16,7 @@ use crate::driver::backend::mio::Mio;
 #[cfg(target_os = "linux")]
 use crate::driver::backend::uring::{Uring, UringConfig};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, SleepFlag, lane};
+use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, lane};
 use crate::sys::{Clock, abort, allowed_processors, descriptor_limit, pin_thread, warn};
 
 /// Which backend the threads are started with.
@@ -165,7 +165,7 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
         }
     };
     let (inbox, envelopes): (_, Receiver<Envelope>) = bounded(plan.config.inbox_capacity);
-    let port = Arc::new(Port { inbox, sleep: SleepFlag::new(), waker: backend.waker() });
+    let port = Arc::new(Port::new(inbox, backend.waker(), plan.config.ask_timeout));
     directory::open(id, port.clone());
     let arrivals = Arrivals::new(port, envelopes, plan.receivers);
     let features = backend.features().to_owned();
@@ -182,10 +182,8 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     directory::close(id);
     if leaked > 0 {
         warn(format_args!("core {} leaks the memory of {leaked} operations that did not end", plan.index));
-        std::mem::forget(executor);
-    } else {
-        executor.end();
     }
+    executor.end(leaked);
     std::mem::forget(abort);
 }
 

@@ -97,7 +97,7 @@ pub fn three_netcats_talk_in_a_room(backend: &str) {
 
 pub fn everyone_hears_everyone_across_cores(backend: &str) {
     const USERS: usize = 24;
-    const LINES: usize = 20;
+    const LINES: usize = 100;
     let server = Server::start("chat", backend);
     let mut users: BTreeMap<u64, User> = BTreeMap::new();
     for others in 0..USERS {
@@ -107,20 +107,21 @@ pub fn everyone_hears_everyone_across_cores(backend: &str) {
         }
         users.insert(number, user);
     }
+    let burst: Vec<String> = (0..LINES).map(|line| format!("line {line}")).collect();
+    for user in users.values_mut() {
+        user.say(&burst.join("\n"));
+    }
     let numbers: Vec<u64> = users.keys().copied().collect();
-    // A line of everyone at a time: more at once would reach the chat's limits, which it announces.
-    for line in 0..LINES {
-        for user in users.values_mut() {
-            user.say(&format!("line {line}"));
+    for (number, user) in &mut users {
+        let mut heard: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        for _ in 0..(USERS - 1) * LINES {
+            let line = user.line();
+            let (speaker, text) = line.split_once(": ").unwrap_or_else(|| panic!("nobody says `{line}`"));
+            let speaker = speaker.strip_prefix("guest").and_then(|speaker| speaker.parse().ok()).unwrap();
+            heard.entry(speaker).or_default().push(text.to_owned());
         }
-        for (number, user) in &mut users {
-            let mut heard: Vec<String> = (1..USERS).map(|_| user.line()).collect();
-            heard.sort_unstable();
-            let others = numbers.iter().filter(|it| *it != number);
-            let mut said: Vec<String> = others.map(|it| format!("guest{it}: line {line}")).collect();
-            said.sort_unstable();
-            assert_eq!(heard, said, "everyone else once, and not oneself");
-        }
+        assert!(heard.keys().eq(numbers.iter().filter(|it| *it != number)), "everyone else, and not oneself");
+        assert!(heard.values().all(|heard| *heard == burst), "all lines of each, in order");
     }
     drop(users);
     server.stop("TERM");
@@ -170,6 +171,48 @@ pub fn users_change_rooms_and_are_told_what_is_wrong(backend: &str) {
     assert!(user.line().starts_with("* goodbye: "), "a line beyond the limit ends the connection, in words");
     user.sees_the_end();
     drop((user, other));
+    server.stop("TERM");
+}
+
+/// A user's next line is read once the last was heard: a burst makes its writer wait, and nobody misses any of it.
+pub fn a_burst_is_heard_in_full(backend: &str) {
+    const LINES: usize = 1_000;
+    let server = Server::start("chat", backend);
+    let (mut listener, _) = User::in_room(&server, "tea", 0);
+    let mut talker = User::new(&server);
+    let burst: String = (0..LINES).map(|line| format!("line {line}\n")).collect();
+    talker.say(&format!("/join tea\n{burst}/who\n/quit\nnobody hears this"));
+    listener.sees("* guest2 has joined");
+    for line in 0..LINES {
+        listener.sees(&format!("guest2: line {line}"));
+    }
+    listener.sees("* guest2 has left");
+    talker.sees("* you are guest2 in tea; others here: 1");
+    talker.sees("* in tea: guest1, guest2");
+    talker.sees_the_end();
+    drop((listener, talker));
+    server.stop("TERM");
+}
+
+pub fn a_room_that_is_full_has_a_place_when_somebody_leaves(backend: &str) {
+    const MEMBERS_MAX: usize = 256;
+    let server = Server::start("chat", backend);
+    let join = |others| User::in_room(&server, "hall", others).0;
+    let mut members: Vec<User> = (0..MEMBERS_MAX).map(join).collect();
+    let mut late = User::new(&server);
+    late.say("/join hall");
+    late.sees("* hall is full: it has 256 members");
+    late.say("/join tea");
+    late.sees("* you are guest257 in tea; others here: 0");
+    drop(members.pop());
+    for number in 2..=MEMBERS_MAX {
+        members[0].sees(&format!("* guest{number} has joined"));
+    }
+    members[0].sees("* guest256 has left");
+    late.say("/join hall");
+    late.sees("* you are guest257 in hall; others here: 255");
+    members[0].sees("* guest257 has joined");
+    drop((members, late));
     server.stop("TERM");
 }
 

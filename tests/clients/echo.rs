@@ -1,26 +1,12 @@
 //! The echo server: every byte comes back.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::thread;
+use std::net::TcpStream;
 
-use crate::process::{Server, installed};
+use crate::process::{Server, exchange, installed};
 
 fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|at| (at * 7 + at / 251) as u8).collect()
-}
-
-/// Writes and reads at the same time, ends its side, and answers all that came back.
-fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
-    let mut reader = stream.try_clone().unwrap();
-    let back = thread::spawn(move || {
-        let mut back = Vec::new();
-        reader.read_to_end(&mut back).unwrap();
-        back
-    });
-    stream.write_all(bytes).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    back.join().unwrap()
 }
 
 pub fn bytes_come_back(backend: &str) {

@@ -3,24 +3,30 @@
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
 mod chat;
+mod counter;
 mod echo;
 mod fallback;
+mod hello;
+mod pipeline;
 mod process;
 mod processors;
+mod smtp;
 mod starting;
 
 /// Makes one test of every case for one backend. A backend that the machine refuses is skipped, and says so.
 macro_rules! on {
     ($backend:ident: $($file:ident { $($case:ident)* })*) => {
         mod $backend {
-            $($(
-                #[test]
-                fn $case() {
-                    if crate::process::usable(stringify!($backend)) {
-                        crate::$file::$case(stringify!($backend));
+            $(mod $file {
+                $(
+                    #[test]
+                    fn $case() {
+                        if crate::process::usable(stringify!($backend)) {
+                            crate::$file::$case(stringify!($backend));
+                        }
                     }
-                }
-            )*)*
+                )*
+            })*
         }
     };
 }
@@ -39,8 +45,32 @@ macro_rules! every_case_on {
                 everyone_hears_everyone_across_cores
                 a_user_whose_input_ends_is_still_answered
                 users_change_rooms_and_are_told_what_is_wrong
+                a_burst_is_heard_in_full
+                a_room_that_is_full_has_a_place_when_somebody_leaves
                 a_user_who_is_killed_has_left
                 the_end_of_the_chat_reaches_everyone
+            }
+            counter {
+                netcat_counts_to_42
+                thousands_of_requests_at_once_are_answered_in_order
+                what_is_added_on_two_cores_is_summed
+                what_is_no_request_is_told_so_in_its_turn
+                a_client_that_vanishes_keeps_nobody_waiting
+                clients_beyond_the_limit_wait_for_a_place
+                requests_under_way_at_the_end_are_answered
+            }
+            pipeline {
+                netcat_gets_a_slow_answer_before_a_fast_one
+                thousands_of_requests_at_once_are_answered_in_order
+                what_is_no_request_is_told_so_in_its_turn
+                a_client_that_vanishes_keeps_nobody_waiting
+                a_worker_that_is_busy_says_so_in_its_turn
+                requests_under_way_at_the_end_are_answered
+            }
+            smtp {
+                a_mail_client_delivers_its_messages
+                pipelined_mail_is_answered_in_order
+                a_mail_client_that_vanishes_leaves_no_message
             }
             starting {
                 a_port_in_use_is_reported

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Once;
@@ -183,6 +183,26 @@ impl Drop for Process {
         // Both fail for a process that has ended, and was waited for.
         let (_, _) = (self.child.kill(), self.child.wait());
     }
+}
+
+/// Writes and reads at the same time, ends its side, and answers all that came back.
+pub fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
+    let mut reader = stream.try_clone().unwrap();
+    let back = thread::spawn(move || {
+        let mut back = Vec::new();
+        reader.read_to_end(&mut back).unwrap();
+        back
+    });
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    back.join().unwrap()
+}
+
+/// The same; answers the lines that came back.
+pub fn lines_of(stream: TcpStream, bytes: &[u8]) -> Vec<String> {
+    let back = String::from_utf8(exchange(stream, bytes)).unwrap();
+    assert!(back.is_empty() || back.ends_with('\n'), "whole lines, not `{back}`");
+    back.lines().map(str::to_owned).collect()
 }
 
 /// SIGINT and SIGTERM, as bits of a mask.

@@ -2,6 +2,7 @@
 //!
 //! Knows: questions passed on, answers held back. Must not know how a connection keeps count.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +48,9 @@ struct Asker {
     oracle: Addr<Oracle>,
     /// One question at a time.
     slowly: bool,
+    /// Answers have a place each.
+    deferring: bool,
+    places: VecDeque<Place>,
     told: Sender<Told>,
 }
 
@@ -58,6 +62,10 @@ enum Told {
 }
 
 impl Asker {
+    fn new(oracle: Addr<Oracle>, told: Sender<Told>) -> Asker {
+        Asker { oracle, slowly: false, deferring: false, places: VecDeque::new(), told }
+    }
+
     fn tell(&self, what: Told) {
         // The test may not want to know any more.
         let _ = self.told.send(what);
@@ -79,6 +87,10 @@ impl Actor for Asker {
     }
 
     fn handle(&mut self, Answer(text): Answer, cx: &mut Context<Self>) -> Flow {
+        if let Some(place) = self.places.pop_front() {
+            cx.fill_line(place, text);
+            return Flow::Continue;
+        }
         cx.write_line(text);
         cx.answered();
         cx.resume_reading();
@@ -100,10 +112,15 @@ impl Connection for Asker {
     fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
         match line {
             "slowly" => self.slowly = true,
+            "defer" => self.deferring = true,
             "quit" => return Flow::Close,
             "owe?" => writeln!(cx, "{}", cx.answers_expected()),
             question => {
-                cx.expect_answer();
+                if self.deferring {
+                    self.places.push_back(cx.defer());
+                } else {
+                    cx.expect_answer();
+                }
                 if self.slowly {
                     cx.pause_reading();
                 }
@@ -135,7 +152,7 @@ impl Scene {
         let (tell, told) = channel();
         let oracle = world.system.spawn(Oracle(asked)).expect("there is room");
         world.remember();
-        let address = world.serve(move |_| Asker { oracle, slowly: false, told: tell.clone() });
+        let address = world.serve(move |_| Asker::new(oracle, tell.clone()));
         Scene { world, address, questions, told }
     }
 
@@ -234,9 +251,13 @@ pub(crate) fn a_shutdown_waits_for_answers_that_are_owed(on: BackendChoice) {
     assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
 }
 
-pub(crate) fn a_shutdown_waits_for_questions_that_wait_behind_others(on: BackendChoice) {
-    let scene = Scene::new(on, |config| config.close_deadline = Duration::from_millis(150));
-    let (mut stream, _, first) = scene.ask("slowly\none\ntwo\nthree\n");
+/// The next question of the client is read when the last is answered.
+fn shut_down_while_questions_wait(on: BackendChoice, how: &str, change: impl FnOnce(&mut Config)) {
+    let scene = Scene::new(on, |config| {
+        config.close_deadline = Duration::from_millis(150);
+        change(config);
+    });
+    let (mut stream, _, first) = scene.ask(&format!("{how}\none\ntwo\nthree\n"));
     let (mut other, _) = scene.connect();
     let system = scene.world.system;
     let end = thread::spawn(move || system.shutdown());
@@ -248,6 +269,14 @@ pub(crate) fn a_shutdown_waits_for_questions_that_wait_behind_others(on: Backend
     }
     assert_eq!(rest(&mut stream), b"one!\ntwo!\nthree!\nbye\n");
     assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
+}
+
+pub(crate) fn a_shutdown_waits_for_questions_that_wait_behind_others(on: BackendChoice) {
+    shut_down_while_questions_wait(on, "slowly", |_| {});
+}
+
+pub(crate) fn a_shutdown_waits_for_questions_that_wait_for_a_place(on: BackendChoice) {
+    shut_down_while_questions_wait(on, "defer", |config| config.deferred_max = 2);
 }
 
 pub(crate) fn a_shutdown_reports_answers_that_did_not_come(on: BackendChoice) {

@@ -7,22 +7,34 @@
 #![allow(unreachable_pub)]
 
 mod answers;
+mod asks;
 mod child;
 mod client;
 mod crossfire;
+mod deferred;
 mod echo;
 mod endings;
+#[cfg(feature = "futures-io")]
+mod futures_io;
+mod handlers;
 mod limits;
 mod load;
 mod messages;
 mod panics;
 mod pressure;
 mod process;
+mod puppet;
+mod replies;
 mod runner;
 mod session;
+mod sleeps;
 mod soak;
+mod streams;
+mod suspended;
 mod systems;
+mod tasks;
 mod timers;
+mod ways;
 mod world;
 
 /// Makes one test of every case for one backend.
@@ -98,6 +110,7 @@ macro_rules! every_case_on {
                 a_shutdown_waits_for_answers_that_are_owed
                 a_shutdown_reports_answers_that_did_not_come
                 a_shutdown_waits_for_questions_that_wait_behind_others
+                a_shutdown_waits_for_questions_that_wait_for_a_place
                 an_answer_that_never_comes_is_not_waited_for_for_ever
             }
             pressure {
@@ -164,6 +177,130 @@ macro_rules! every_case_on {
                 a_write_to_a_client_that_is_gone_raises_no_signal
                 a_signal_under_load_loses_no_answer
             }
+            asks {
+                an_answer_comes_whichever_way_it_is_awaited
+                whoever_hides_its_type_is_asked_as_well
+                a_full_mailbox_refuses_the_question
+                a_full_lane_refuses_the_question_and_loses_none
+                too_many_tasks_refuse_the_question
+                whoever_has_stopped_is_not_asked
+                whoever_stops_answers_that_it_has_stopped
+                whoever_ends_with_a_question_in_its_mailbox_answers_that_it_has_stopped
+                an_answer_that_does_not_come_in_time_is_not_awaited_for_longer
+                a_question_may_wait_for_nothing_or_for_ever
+                a_question_that_is_dropped_is_not_answered
+                a_question_on_which_the_asked_panics_is_told_so
+                a_core_does_not_wait
+                continuations_run_between_handlers
+                what_a_continuation_returns_is_what_a_handler_may_return
+                questions_may_lead_to_questions_a_thousand_deep
+                whoever_asks_itself_is_answered_by_the_next_handler
+                what_cannot_leave_its_core_is_asked_by_local_addresses
+                a_question_whose_drop_panics_ends_nobody_but_who_asks
+            }
+            replies {
+                an_answer_may_come_later_and_from_anywhere
+                a_reply_that_is_dropped_anywhere_tells_the_asker
+                a_question_is_forwarded_along_a_chain
+                a_question_is_forwarded_to_a_full_mailbox_and_the_asker_is_told
+                a_reply_closes_when_its_asker_ends_or_gives_up
+                questions_that_nobody_waits_for_are_skipped_and_counted
+                a_reply_finds_its_way_though_everything_is_full
+                an_asker_that_ends_leaves_nothing
+                a_system_that_ends_tells_whoever_waits_elsewhere
+                an_answer_that_finds_no_room_is_handed_over_though_its_core_ends
+                an_answer_whose_drop_panics_ends_nobody_else
+            }
+            tasks {
+                tasks_begin_and_are_waited_for_everywhere
+                a_core_does_not_wait_for_a_task
+                a_task_that_panics_says_so_and_harms_nobody
+                a_task_is_aborted_from_anywhere_and_at_any_time
+                a_task_goes_on_when_nobody_waits_for_it
+                tasks_that_never_end_do_not_keep_a_system
+                what_a_task_does_when_its_system_ends_is_contained
+                a_hundred_thousand_tasks_run_at_once
+                tasks_beyond_the_limits_are_refused
+                a_storm_of_wakes_from_threads_loses_none
+                a_wake_during_a_poll_is_another_poll
+                tasks_that_always_go_on_do_not_keep_others_waiting
+                a_waker_outlives_its_task_and_its_system
+                futures_with_wakers_of_their_own_are_woken
+                a_waker_that_panics_harms_nobody
+            }
+            sleeps {
+                a_sleep_is_never_early_and_not_for_ever
+                a_timeout_ends_what_takes_too_long_and_nothing_else
+                whoever_finds_no_timer_is_woken_all_the_same
+                a_timer_that_nobody_waits_for_is_left_to_others
+                a_sleep_may_be_dropped_and_polled_anywhere
+                a_sleep_wakes_whoever_polled_last
+                who_waits_no_more_holds_no_timer
+            }
+            handlers {
+                everything_waits_for_a_handler_that_borrows_the_state
+                a_stop_waits_for_it_and_an_abort_does_not
+                whoever_takes_too_long_is_ended_and_its_actor_fails
+                a_handler_that_borrows_the_state_may_panic
+                a_handler_that_never_waits_is_done_at_once
+                one_at_a_time_borrows_the_state
+                a_handler_for_which_there_is_no_room_is_refused_and_nothing_else
+                a_handler_may_be_begun_from_anywhere_within_its_actor
+                handlers_that_run_beside_others_take_turns
+                futures_that_always_go_on_do_not_keep_messages_waiting
+                the_state_is_lent_to_one_at_a_time_and_while_there_is_one
+                whoever_panics_with_the_state_ends_the_actor
+                handlers_beside_others_end_each_in_its_own_way
+                a_thousand_handlers_run_at_once
+                an_actor_ends_in_order
+                what_a_future_drops_may_send_ask_and_answer
+                a_shutdown_waits_for_nobody_but_as_long_as_it_may
+            }
+            suspended {
+                what_had_arrived_comes_after_the_handler_and_in_order
+                a_client_that_goes_on_writing_waits_and_holds_no_buffer
+                a_client_that_ends_meanwhile_is_answered_and_one_that_resets_ends_it
+                what_came_last_is_handled_before_the_end_is_told
+                what_a_handler_writes_leaves_while_it_waits
+                a_stop_waits_for_the_handler_and_an_abort_does_not
+                a_shutdown_waits_for_a_handler_until_its_deadline
+                a_handler_ends_its_connection_by_what_it_returns_or_by_its_time
+                whoever_waits_for_a_handler_is_not_idle
+                hooks_may_begin_a_handler_and_frames_wait_for_it
+            }
+            deferred {
+                answers_leave_in_the_order_of_requests
+                what_is_written_behind_a_place_waits_for_it
+                whatever_ends_a_connection_in_order_waits_for_its_places
+                a_place_that_is_dropped_ends_its_connection
+                a_place_outlives_its_connection_and_means_nothing_then
+                a_client_that_asks_faster_than_it_is_answered_waits
+                more_places_than_allowed_end_the_connection
+            }
+            streams {
+                bytes_come_back_whatever_the_sizes_of_reads_and_writes
+                lines_are_read_whole_however_they_are_split
+                a_line_may_be_longer_than_what_is_read_ahead
+                a_write_waits_for_a_client_that_reads_slowly
+                a_client_waits_for_a_stream_that_is_not_read
+                a_reset_reaches_a_read_that_waits
+                a_reset_reaches_a_write_that_waits
+                a_half_closed_client_is_answered
+                what_is_queued_leaves_when_a_stream_is_dropped
+                a_panic_resets_its_connection_only
+                an_error_ends_its_connection_in_order
+                a_stream_that_is_aborted_is_reset
+                a_future_that_never_ends_is_cut_off
+                a_shutdown_is_the_end_of_a_stream
+                a_shutdown_waits_for_a_future_whose_connection_has_gone
+                many_streams_leave_nothing
+                a_read_that_is_given_up_loses_nothing
+                silence_is_told_to_a_read_that_waits
+                a_client_that_takes_nothing_is_told_to_a_write_that_waits
+                halves_go_their_own_ways
+                what_comes_after_the_reading_half_has_gone_is_thrown_away
+                whoever_gets_no_task_is_reset
+            }
             soak {
                 connections_that_come_and_go_leave_everything_as_it_was
                 many_connections_are_open_at_once
@@ -175,3 +312,8 @@ macro_rules! every_case_on {
 
 every_case_on! { uring: odeon::BackendChoice::Uring }
 every_case_on! { mio: odeon::BackendChoice::Mio }
+
+#[cfg(feature = "futures-io")]
+on! { uring_with_futures_io: odeon::BackendChoice::Uring; futures_io { other_libraries_read_and_write_streams } }
+#[cfg(feature = "futures-io")]
+on! { mio_with_futures_io: odeon::BackendChoice::Mio; futures_io { other_libraries_read_and_write_streams } }

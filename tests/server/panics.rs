@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic;
 use std::sync::Once;
 
-use odeon::executor::{Core, CoreId, current};
+use odeon::executor::current;
 use odeon::net::codec::{Decoded, FrameError};
 use odeon::prelude::*;
 
@@ -272,14 +272,6 @@ impl Connection for Breaker {
 
     fn frame(&mut self, what: &str, cx: &mut Context<Self>) -> Flow {
         match what {
-            // What was written lies in the pool of this core, and not in that of another.
-            "writing" => {
-                cx.write("something");
-                let links = odeon::executor::Links::new(CoreId(7), []);
-                let clock = odeon::sys::Clock::Monotonic;
-                let other = Core::new(CoreId(7), std::rc::Rc::default(), clock, links);
-                current::scope(&other, || cx.write("something else"));
-            }
             // As sending and spawning reach the core, and where nothing may be freed.
             "sending" => drop(current::with(|core| core.map(|core| core.cells.bury()))),
             // Outside of any handler.
@@ -307,7 +299,7 @@ pub(crate) fn a_broken_invariant_below_a_handler_ends_the_process(on: BackendCho
         drop(stream);
         return world.finish();
     }
-    for what in ["writing", "sending", "turning"] {
+    for what in ["sending", "turning"] {
         let ended =
             child::start(on, CASE, what, "ulimit -c 0", &[("RUST_BACKTRACE", "0")]).wait_with_output();
         let ended = ended.expect("it was started");

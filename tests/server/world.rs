@@ -26,12 +26,21 @@ pub(crate) fn on(backend: BackendChoice, case: fn(BackendChoice)) {
     case(backend);
 }
 
+/// Repeats a question until it is answered with yes.
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let give_up = now().after(PATIENCE);
+    while !done() {
+        assert!(now() < give_up, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// A system, with what it holds while nothing is going on.
 pub(crate) struct World {
     pub(crate) system: System,
     listeners: usize,
     /// By core, as [`Ledger::held`] gives it.
-    baseline: Vec<[usize; 7]>,
+    baseline: Vec<[usize; 9]>,
 }
 
 impl World {
@@ -74,9 +83,9 @@ impl World {
         let listeners = self.listeners;
         let ledgers = self.wait_for("its listeners to accept", |ledgers| {
             ledgers.iter().all(|ledger| {
-                let [sockets, operations, _, _, timers, leases, slots] = ledger.held();
+                let [sockets, operations, _, _, timers, leases, slots, tasks, asleep] = ledger.held();
                 [sockets, operations, ledger.socket_actors] == [listeners; 3]
-                    && [timers, leases, slots] == [0; 3]
+                    && [timers, leases, slots, tasks, asleep] == [0; 5]
             })
         });
         self.baseline = ledgers.iter().map(Ledger::held).collect();

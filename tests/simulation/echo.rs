@@ -66,7 +66,7 @@ impl Connection for Echo<LengthDelimited<700>> {
 
 /// What the clients of a seed send.
 #[derive(Clone, Copy)]
-enum Format {
+pub(crate) enum Format {
     Raw,
     Lines,
     Lengths,
@@ -93,6 +93,11 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
 pub(crate) fn run_in(mut world: World) -> [u64; 3] {
     let format = pick(&mut world.random, [Format::Raw, Format::Lines, Format::Lengths]);
     listen(&mut world, format);
+    play(world, format)
+}
+
+/// What clients do to a server that sends everything back.
+pub(crate) fn play(mut world: World, format: Format) -> [u64; 3] {
     let count = 1 + world.random.index(8);
     let mut clients: Vec<Client> = (0..count).map(|_| Client::new(&mut world, format)).collect();
     for _ in 0..world.rounds(60) {

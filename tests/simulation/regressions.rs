@@ -98,3 +98,45 @@ fn a_line_that_a_reset_cut_short_is_not_handled() {
         assert_eq!(journal.sums().problems, [""; 0], "seed {seed}");
     }
 }
+
+/// Waits for ever, with its state borrowed, and begins another like it when it ends.
+struct Again {
+    life: Life,
+    lives: Journal,
+    more: u32,
+}
+
+impl Actor for Again {
+    type Message = Never;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        self.life.start();
+        let wait = async |_: &mut Self, _: &mut Context<Self>| std::future::pending().await;
+        cx.exclusive("waits", odeon::Timeout::Never, wait)
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, _: StopReason, cx: &mut Context<Self>) {
+        self.life.stop();
+        if self.more > 0 {
+            let (life, lives) = (Life::new(&self.lives), self.lives.clone());
+            drop(cx.spawn(Again { life, lives, more: self.more - 1 }));
+        }
+    }
+}
+
+/// It was asked to stop, for which it had no time, and nobody aborted it.
+#[test]
+fn an_actor_that_is_begun_while_all_are_aborted_is_aborted() {
+    let simulation = Simulation::new(SimulationConfig::new(0)).expect("the limits are possible");
+    let lives = Journal::default();
+    let again = Again { life: Life::new(&lives), lives: lives.clone(), more: 3 };
+    simulation.spawn_on(0, again).expect("there is room");
+    let remains = simulation.shutdown();
+    assert_eq!(lives.lives(), (4, 4));
+    assert_eq!(remains.ledgers[0].held(), [0; 9]);
+    assert_eq!(lives.sums().problems, [""; 0]);
+}

@@ -1,0 +1,134 @@
+//! What `#[actor(…)]` says.
+//!
+//! Knows: its keys. Must not know the block.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Error, Path, Result, Token, Type, Visibility, parse_quote};
+
+use super::errors::{Errors, error};
+use super::keys::{each_key, equals, nested, not_yet, unknown};
+use super::values;
+
+const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")` \
+                    and `crate = path`";
+
+/// What `#[actor(…)]` says.
+pub(crate) struct Arguments {
+    /// That of the traits by which the actor is called.
+    pub(crate) visibility: Visibility,
+    pub(crate) codec: Option<Type>,
+    /// Also if what it says makes no sense.
+    pub(crate) has_codec: bool,
+    /// Of type `u32`.
+    pub(crate) capacity: Option<TokenStream>,
+    pub(crate) outbox: Option<Outbox>,
+    /// Where Odeon is.
+    pub(crate) root: Path,
+}
+
+pub(crate) struct Outbox {
+    /// The key, for errors to point at.
+    pub(crate) key: Ident,
+    /// Of type `usize`; none if it was wrong.
+    pub(crate) bytes: Option<TokenStream>,
+}
+
+impl Arguments {
+    /// Never fails: what is wrong is left out, and put among the errors.
+    pub(crate) fn of(tokens: TokenStream, errors: &mut Errors) -> Arguments {
+        let mut arguments = Arguments {
+            visibility: Visibility::Inherited,
+            codec: None,
+            has_codec: false,
+            capacity: None,
+            outbox: None,
+            root: parse_quote!(::odeon),
+        };
+        let mut found = Errors::default();
+        let read = |input: ParseStream<'_>| arguments.read(input, &mut found);
+        let read = read.parse2(tokens);
+        errors.take(read);
+        errors.append(found);
+        arguments
+    }
+
+    fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> Result<()> {
+        self.visibility = input.parse()?;
+        if !matches!(self.visibility, Visibility::Inherited) && !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+        each_key(input, errors, |name, input, errors| self.take(name, input, errors));
+        Ok(())
+    }
+
+    fn take(&mut self, name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> Result<()> {
+        match name.unraw().to_string().as_str() {
+            "codec" => {
+                self.has_codec = true;
+                equals(name, "codec = Lines<8192>", input)?;
+                let help = "`codec` takes a type, without quotes: `codec = Lines<8192>`";
+                self.codec = Some(input.parse().map_err(|error| Error::new(error.span(), help))?);
+            }
+            "crate" => {
+                equals(name, "crate = crate::vendored::odeon", input)?;
+                let help = "`crate` takes a path, without quotes: `crate = crate::vendored::odeon`";
+                self.root =
+                    input.call(Path::parse_mod_style).map_err(|error| Error::new(error.span(), help))?;
+            }
+            "mailbox" => {
+                let example = "mailbox(capacity = 256)";
+                nested(name, example, input, errors, |name, input, _| self.take_of_mailbox(name, input))?;
+            }
+            "outbox" => {
+                let outbox = self.outbox.insert(Outbox { key: name.clone(), bytes: None });
+                let example = "outbox(bytes = \"256k\")";
+                nested(name, example, input, errors, |name, input, _| outbox.take(name, input))?;
+            }
+            "on_panic" => {
+                let help = "those who send to it are told, and whoever spawned it can spawn another";
+                return Err(not_yet(name, "a panic ends the actor", help));
+            }
+            "pub" => return Err(error(name, "the visibility comes first", "write `#[actor(pub, …)]`")),
+            _ => return Err(unknown(name, KEYS)),
+        }
+        Ok(())
+    }
+
+    fn take_of_mailbox(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+        match name.to_string().as_str() {
+            "capacity" => {
+                equals(name, "capacity = 256", input)?;
+                self.capacity = Some(values::count(input)?);
+                Ok(())
+            }
+            "overflow" => {
+                let help = "what is refused comes back from `tell`, and `or_dead_letter` counts it";
+                Err(not_yet(name, "a full mailbox refuses what it is sent", help))
+            }
+            _ => Err(unknown(name, "known is `mailbox(capacity = 256)`")),
+        }
+    }
+}
+
+impl Outbox {
+    fn take(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+        match name.to_string().as_str() {
+            "bytes" => {
+                equals(name, "bytes = \"256k\"", input)?;
+                self.bytes = Some(values::bytes(input)?);
+                Ok(())
+            }
+            "grace" => {
+                let help = "`Config::write_stall` says how long a peer may take nothing";
+                Err(not_yet(name, "an outbox that passes its bound ends the connection at once", help))
+            }
+            "overflow" => {
+                let help = "`cx.try_write` says that there is no room, and writes nothing then";
+                Err(not_yet(name, "an outbox that passes its bound ends the connection", help))
+            }
+            _ => Err(unknown(name, "known is `outbox(bytes = \"256k\")`")),
+        }
+    }
+}

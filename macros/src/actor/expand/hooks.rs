@@ -1,0 +1,188 @@
+//! The implementations of `Actor` and `Connection`.
+//!
+//! Knows: their hooks and constants. Must not know addresses.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::spanned::Spanned;
+
+use super::calls;
+use crate::actor::handlers::Handler;
+use crate::actor::marks::Kind;
+use crate::actor::{Actor, braced, placed};
+
+pub(super) fn actor(actor: &Actor) -> TokenStream {
+    let root = &actor.arguments.root;
+    let (declared, names, bounds) = actor.block.generics.split_for_impl();
+    let (this, outer) = (&actor.block.actor, actor.message_type());
+    let capacity = actor.arguments.capacity.iter();
+    let intervals = intervals(actor);
+    let started = simple(actor, Kind::Started, "started");
+    let handle = handle(actor);
+    let stopped = last(actor, Kind::Stopped, "stopped", &quote!(#root::StopReason));
+    let head = placed(quote!(impl #declared #root::Actor for #this), actor.block.name.span());
+    let body = quote! {
+        type Message = #outer #names;
+        #(const MAILBOX_CAPACITY: ::core::primitive::u32 = #capacity;)*
+        #intervals
+        #started
+        #handle
+        #stopped
+    };
+    let body = braced(body, actor.block.name.span());
+    quote!(#[automatically_derived] #head #bounds #body)
+}
+
+fn handle(actor: &Actor) -> TokenStream {
+    let (root, outer, inner) = (&actor.arguments.root, actor.message_type(), actor.inner_type());
+    let (_, names, _) = actor.block.generics.split_for_impl();
+    let body = match actor.sound {
+        false => quote!(#root::Flow::Continue),
+        true => {
+            let arms = actor.asked().map(|handler| calls::arms(actor, handler));
+            let marker =
+                actor.has_type_parameters().then(|| quote!(#inner::never(never, _) => match never {},));
+            quote!(match message.0 { #(#arms)* #marker })
+        }
+    };
+    quote! {
+        fn handle(&mut self, message: #outer #names, cx: &mut #root::Context<Self>) -> #root::Flow {
+            #body
+        }
+    }
+}
+
+/// A hook that takes nothing but the context.
+fn simple(actor: &Actor, kind: Kind, hook: &str) -> TokenStream {
+    let root = &actor.arguments.root;
+    let hook = format_ident!("{hook}");
+    let hooks = actor.hooks(kind).map(|handler| {
+        let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
+        quote! {
+            #(#cfgs)*
+            fn #hook(&mut self, cx: &mut #root::Context<Self>) -> #root::Flow {
+                #flow
+            }
+        }
+    });
+    quote!(#(#hooks)*)
+}
+
+/// The call of a hook, and how the actor goes on.
+fn flow(actor: &Actor, handler: &Handler) -> TokenStream {
+    calls::into_flow(actor, handler, calls::call(handler, Some(quote!(self))))
+}
+
+/// A hook that is told something, and after which the actor does not go on.
+fn last(actor: &Actor, kind: Kind, hook: &str, given: &TokenStream) -> TokenStream {
+    let root = &actor.arguments.root;
+    let hook = format_ident!("{hook}");
+    let hooks = actor.hooks(kind).map(|handler| {
+        let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
+        quote! {
+            #(#cfgs)*
+            fn #hook(&mut self, given_0: #given, cx: &mut #root::Context<Self>) {
+                let _ = #flow;
+            }
+        }
+    });
+    quote!(#(#hooks)*)
+}
+
+fn intervals(actor: &Actor) -> TokenStream {
+    let root = &actor.arguments.root;
+    let timed: Vec<_> = actor.hooks(Kind::Every).collect();
+    if timed.is_empty() {
+        return TokenStream::new();
+    }
+    let cfgs: Vec<_> = timed.iter().map(|handler| &handler.cfgs).collect();
+    let times = timed.iter().map(|handler| &handler.time);
+    let flows = timed.iter().map(|handler| flow(actor, handler));
+    let numbers: Vec<_> = (0..timed.len()).collect();
+    // Where some may be missing, the n-th that is there need not be the n-th that is written.
+    let which = match cfgs.iter().all(|cfgs| cfgs.is_empty()) {
+        true => quote!(index),
+        false => quote!([#(#(#cfgs)* #numbers,)*][index]),
+    };
+    quote! {
+        const INTERVALS: &'static [::core::time::Duration] = &[#(#(#cfgs)* #times,)*];
+
+        fn interval(&mut self, index: ::core::primitive::usize, cx: &mut #root::Context<Self>) -> #root::Flow {
+            match #which {
+                #(#(#cfgs)* #numbers => #flows,)*
+                _ => #root::Flow::Continue,
+            }
+        }
+    }
+}
+
+pub(super) fn connection(actor: &Actor) -> TokenStream {
+    let needed = actor.handlers.iter().any(|handler| handler.kind.needs_codec());
+    let root = &actor.arguments.root;
+    let codec = match &actor.arguments.codec {
+        Some(codec) => quote!(#codec),
+        // It is missing, which has been said. What follows from its absence need not be.
+        None if needed => quote!(#root::net::codec::Raw),
+        None => return TokenStream::new(),
+    };
+    let (declared, _, bounds) = actor.block.generics.split_for_impl();
+    let this = &actor.block.actor;
+    let constants = constants_of_connection(actor);
+    let frame = frame(actor);
+    let end_of_stream = simple(actor, Kind::EndOfStream, "end_of_stream");
+    let idle = simple(actor, Kind::Idle, "idle");
+    let malformed = last(actor, Kind::Malformed, "malformed", &quote!(#root::net::codec::FrameError));
+    quote! {
+        #[automatically_derived]
+        impl #declared #root::Connection for #this #bounds {
+            type Codec = #codec;
+            #constants
+            #frame
+            #end_of_stream
+            #malformed
+            #idle
+        }
+    }
+}
+
+fn constants_of_connection(actor: &Actor) -> TokenStream {
+    let idle = actor.hooks(Kind::Idle).map(|handler| {
+        let (cfgs, time) = (&handler.cfgs, &handler.time);
+        quote! {
+            #(#cfgs)*
+            const IDLE_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#time);
+        }
+    });
+    let bytes = actor.arguments.outbox.iter().filter_map(|outbox| outbox.bytes.as_ref());
+    quote! {
+        #(#idle)*
+        #(const OUTBOX_BYTES_MAX: ::core::option::Option<::core::primitive::usize> = ::core::option::Option::Some(#bytes);)*
+    }
+}
+
+fn frame(actor: &Actor) -> TokenStream {
+    let root = &actor.arguments.root;
+    let head = quote! {
+        fn frame(
+            &mut self,
+            given_0: <Self::Codec as #root::net::codec::Decode>::Frame<'_>,
+            cx: &mut #root::Context<Self>,
+        ) -> #root::Flow
+    };
+    let head = placed(head, actor.arguments.codec.as_ref().map_or_else(Span::call_site, Spanned::span));
+    let hooks = actor.hooks(Kind::Frame).map(|handler| {
+        let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
+        quote!(#(#cfgs)* #head { #flow })
+    });
+    match actor.sound {
+        true => quote!(#(#hooks)*),
+        false => quote!(#head { #root::Flow::Continue }),
+    }
+}
+
+impl Actor {
+    /// The hooks of a kind; none if something is wrong with the block.
+    fn hooks(&self, kind: Kind) -> impl Iterator<Item = &Handler> {
+        self.of_kind(kind).filter(|_| self.sound)
+    }
+}

@@ -1,0 +1,681 @@
+//! Questions: what is asked of an actor, and the ways to wait for the answer.
+//!
+//! Knows: how a question gets there, and who waits. Must not know what is answered.
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::{Verbs, put_here};
+use super::answer::AnswerFuture;
+use super::head::Head;
+use super::reply::{Answer, Reply};
+use super::{
+    AcceptsLocal, Actor, Addr, Context, Flow, IntoFlow, LocalAddr, Message, SendError, SendTo, testing,
+};
+use crate::executor::blame::user;
+use crate::executor::{
+    AnswerTo, AnyTask, AskError, Core, CoreId, Kind, Limit, Oneshot, RawAddress, Refused, Waiting, current,
+    directory, drop_from, post,
+};
+use crate::mem::Key;
+use crate::sys::{Time, now};
+
+/// What an actor can be asked: a message that it accepts, or a [`Call`] of one of its methods.
+pub trait Question<A: Actor>: 'static {
+    /// What is answered.
+    type Reply: 'static;
+
+    /// What it consists of: the message, or the arguments of the call, as a tuple.
+    type Content: 'static;
+
+    /// Puts the question into what the mailbox holds.
+    fn into_message(self, reply: Reply<Self::Reply>) -> A::Message;
+
+    /// Takes the question apart: for a test that answers in the place of the actor.
+    fn into_content(self) -> Self::Content;
+}
+
+impl<A: AcceptsLocal<M>, M: Message> Question<A> for M {
+    type Reply = M::Reply;
+    type Content = M;
+
+    fn into_message(self, reply: Reply<M::Reply>) -> A::Message {
+        A::accept_ask(self, reply)
+    }
+
+    fn into_content(self) -> M {
+        self
+    }
+}
+
+/// Whoever can be asked a `Q`: every actor for its questions, and [`Anyone`] for a message, through a
+/// [`Recipient`](crate::Recipient).
+pub trait Receiver<Q>: 'static {
+    /// What is answered.
+    type Reply: 'static;
+
+    /// What leads to the receiver beside its address.
+    #[doc(hidden)]
+    type Route: Copy + Send + 'static;
+
+    /// What a question consists of.
+    #[doc(hidden)]
+    type Content: 'static;
+
+    /// Asks on the receiver's core.
+    #[doc(hidden)]
+    fn ask_here(route: Self::Route, core: &Core, to: Key, question: Q, reply: Reply<Self::Reply>);
+
+    /// Takes a question apart.
+    #[doc(hidden)]
+    fn content(question: Q) -> Self::Content;
+}
+
+impl<A: Actor, Q: Question<A>> Receiver<Q> for A {
+    type Reply = Q::Reply;
+    type Route = ();
+    type Content = Q::Content;
+
+    #[inline]
+    fn ask_here((): (), core: &Core, to: Key, question: Q, reply: Reply<Q::Reply>) {
+        ask_here::<A, Q>(core, to, question, reply);
+    }
+
+    fn content(question: Q) -> Q::Content {
+        question.into_content()
+    }
+}
+
+/// An actor whose type is hidden by a [`Recipient`](crate::Recipient). There is no value of it.
+#[derive(Debug)]
+pub enum Anyone {}
+
+impl<M: Message> Receiver<M> for Anyone {
+    type Reply = M::Reply;
+    type Route = &'static Verbs<M>;
+    type Content = M;
+
+    fn ask_here(verbs: &'static Verbs<M>, core: &Core, to: Key, message: M, reply: Reply<M::Reply>) {
+        (verbs.ask_here)(core, to, message, reply);
+    }
+
+    fn content(message: M) -> M {
+        message
+    }
+}
+
+/// The question that a `#[call]` stands for: the arguments, and how they become what the mailbox holds. The methods that
+/// [`actor`](macro@crate::actor) generates on addresses make it.
+pub struct Call<A: Actor, Args, R: 'static> {
+    args: Args,
+    into: fn(Args, Reply<R>) -> A::Message,
+}
+
+impl<A: Actor, Args: 'static, R: 'static> Call<A, Args, R> {
+    /// Asks an actor. `into` makes what the mailbox holds of the arguments and the reply; it runs on the actor's core.
+    pub fn ask(to: Addr<A>, args: Args, into: fn(Args, Reply<R>) -> A::Message) -> Ask<A, Call<A, Args, R>>
+    where
+        Args: Send,
+        R: Send,
+    {
+        Ask::new(to.raw(), (), Call { args, into })
+    }
+
+    /// Asks an actor on the same core, what need not be [`Send`].
+    pub fn ask_local(
+        to: LocalAddr<A>,
+        args: Args,
+        into: fn(Args, Reply<R>) -> A::Message,
+    ) -> LocalAsk<A, Call<A, Args, R>> {
+        LocalAsk::new(to.raw(), Call { args, into })
+    }
+}
+
+impl<A: Actor, Args: 'static, R: 'static> Question<A> for Call<A, Args, R> {
+    type Reply = R;
+    type Content = Args;
+
+    fn into_message(self, reply: Reply<R>) -> A::Message {
+        (self.into)(self.args, reply)
+    }
+
+    fn into_content(self) -> Args {
+        self.args
+    }
+}
+
+/// A question that has not been asked yet: see [`Addr::ask`]. It is asked by what is called on it.
+///
+/// | | who waits | costs |
+/// |---|---|---|
+/// | [`then`](Ask::then) | an actor: the continuation runs between its messages | no allocation |
+/// | `.await` | a task, an asynchronous handler, or a future of any other runtime | one allocation |
+/// | [`wait`](Ask::wait) | a thread that is none of a system's | two allocations, and the thread sleeps |
+/// | [`forward`](Ask::forward) | whoever waits for a reply that the asker holds | no allocation |
+///
+/// Whoever waits is told within a time, 5 s unless [`timeout`](Ask::timeout) or `Config::ask_timeout` say otherwise. A question
+/// whose asker does not wait any more is skipped when its turn comes. An answer may come before messages that the same
+/// actor sent earlier, because it has a place of its own and does not stand in the mailbox.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// #[derive(Message)]
+/// #[message(reply = u64)]
+/// struct Add(u64);
+///
+/// #[derive(Default)]
+/// struct Sum(u64);
+///
+/// #[actor]
+/// impl Sum {
+///     #[message]
+///     fn add(&mut self, Add(more): Add) -> u64 {
+///         self.0 += more;
+///         self.0
+///     }
+/// }
+///
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let sum = system.spawn(Sum::default())?;
+/// assert_eq!(sum.ask(Add(40)).wait(), Ok(40));
+/// assert_eq!(sum.ask(Add(2)).wait(), Ok(42));
+/// system.shutdown();
+/// assert_eq!(sum.ask(Add(1)).wait(), Err(AskError::Stopped));
+/// # Ok::<(), odeon::Error>(())
+/// ```
+#[must_use = "nothing is asked before `.then`, `.await`, `.wait` or `.forward`"]
+pub struct Ask<A: Receiver<Q>, Q> {
+    to: RawAddress,
+    route: A::Route,
+    question: Q,
+    timeout: Option<Duration>,
+}
+
+/// A question to an actor of the same core, which need not be [`Send`]: see [`LocalAddr`]. Otherwise as [`Ask`].
+#[must_use = "nothing is asked before `.then`, `.await` or `.forward`"]
+pub struct LocalAsk<A: Receiver<Q>, Q> {
+    ask: Ask<A, Q>,
+    local: PhantomData<*const ()>,
+}
+
+impl<A: Receiver<Q>, Q> Ask<A, Q> {
+    pub(super) fn new(to: RawAddress, route: A::Route, question: Q) -> Ask<A, Q> {
+        Ask { to, route, question, timeout: None }
+    }
+
+    /// Waits so long and no longer.
+    pub fn timeout(mut self, timeout: Duration) -> Ask<A, Q> {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        deadline(self.timeout)
+    }
+}
+
+impl<A: Receiver<Q>, Q: Send + 'static> Ask<A, Q>
+where
+    A::Reply: Send,
+{
+    /// Asks, and has `then` run on the asking actor once the answer has come, or it is known that there will be none. It never
+    /// runs within the handler that asks, and never while another handler of this actor does; messages are handled meanwhile.
+    /// What it returns is what a handler may return, such as nothing or a [`Flow`].
+    ///
+    /// If the asking actor ends first, the continuation is dropped.
+    ///
+    /// **Costs** no allocation for a continuation of up to a kilobyte, with what it holds.
+    pub fn then<B, F, O>(self, cx: &mut Context<B>, then: F)
+    where
+        B: Actor,
+        F: FnOnce(&mut B, Result<A::Reply, AskError>, &mut Context<B>) -> O + 'static,
+        O: IntoFlow + 'static,
+    {
+        let asker = cx.me().raw();
+        current::at(asker.core, |core| {
+            let Some(core) = core else { return };
+            let asked = (self.to.core != core.id).then_some(self.to.core);
+            let Some(reply) = begin_answer(core, asker.cell, self.timeout, asked, then) else {
+                return core.drop_contained(self.question);
+            };
+            if asked.is_none() {
+                return A::ask_here(self.route, core, self.to.cell, self.question, reply);
+            }
+            let posted = post(Some(core), self.to, arrive::<A, Q>, (self.route, self.question, reply));
+            refused::<A, Q>(Some(core), posted);
+        });
+    }
+
+    /// Asks, and waits for the answer on a thread of the program's own.
+    ///
+    /// # Errors
+    /// [`AskError::WithinCore`] on a thread of a system, without asking; else as for every question.
+    pub fn wait(self) -> Result<A::Reply, AskError> {
+        if current::with(|core| core.is_some()) {
+            return Err(AskError::WithinCore);
+        }
+        let Some(port) = directory::port(self.to.core) else { return Err(AskError::Stopped) };
+        let deadline = now().after(self.timeout.unwrap_or(port.ask_timeout));
+        let limit = self.deadline();
+        let answer = self.begin(limit);
+        let waited = answer.wait(Some(deadline));
+        if waited.is_none() {
+            // A question that has not been handled is skipped.
+            answer.close();
+        }
+        waited.unwrap_or(Err(AskError::Timeout))
+    }
+
+    /// Asks on behalf of whoever waits for `reply`: they get the answer. Their time runs on, and a timeout of this question
+    /// means nothing.
+    pub fn forward(self, reply: Reply<A::Reply>) {
+        current::with(|core| match core {
+            Some(core) if core.id == self.to.core => {
+                A::ask_here(self.route, core, self.to.cell, self.question, reply);
+            }
+            from => {
+                let posted = post(from, self.to, arrive::<A, Q>, (self.route, self.question, reply));
+                refused::<A, Q>(from, posted);
+            }
+        });
+    }
+
+    /// Asks; the answer goes to the oneshot.
+    fn begin(self, limit: Option<Time>) -> Arc<Oneshot<Answer<A::Reply>>> {
+        let answer = Arc::new(Oneshot::new());
+        let relay = Relay { answer: answer.clone() };
+        current::with(|core| match core {
+            Some(core) if core.id == self.to.core => {
+                relay_here::<A, Q>(core, self.to.cell, (self.route, self.question), limit, relay);
+            }
+            from => {
+                let question = (self.route, self.question);
+                let posted = post(from, self.to, arrive_relayed::<A, Q>, (question, limit, relay));
+                if let Err(refused) = posted {
+                    let (why, ((_, question), _, relay)) = reason(refused);
+                    refuse_relayed::<A, Q>(from, why, question, limit, relay);
+                }
+            }
+        });
+        answer
+    }
+}
+
+/// Asks at once, when it is made into a future.
+impl<A: Receiver<Q>, Q: Send + 'static> IntoFuture for Ask<A, Q>
+where
+    A::Reply: Send,
+{
+    type Output = Result<A::Reply, AskError>;
+    type IntoFuture = AnswerFuture<A::Reply>;
+
+    fn into_future(self) -> AnswerFuture<A::Reply> {
+        let (to, limit) = (self.to.core, self.deadline());
+        AnswerFuture::new(self.begin(limit), to, limit)
+    }
+}
+
+impl<A: Actor, Q: Question<A>> LocalAsk<A, Q> {
+    pub(super) fn new(to: RawAddress, question: Q) -> LocalAsk<A, Q> {
+        LocalAsk { ask: Ask::new(to, (), question), local: PhantomData }
+    }
+
+    /// As [`Ask::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> LocalAsk<A, Q> {
+        self.ask.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`Ask::then`].
+    pub fn then<B, F, O>(self, cx: &mut Context<B>, then: F)
+    where
+        B: Actor,
+        F: FnOnce(&mut B, Result<Q::Reply, AskError>, &mut Context<B>) -> O + 'static,
+        O: IntoFlow + 'static,
+    {
+        let (asker, ask) = (cx.me().raw(), self.ask);
+        current::at(asker.core, |core| {
+            let Some(core) = core else { return };
+            match begin_answer(core, asker.cell, ask.timeout, None, then) {
+                Some(reply) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
+                None => core.drop_contained(ask.question),
+            }
+        });
+    }
+
+    /// As [`Ask::forward`].
+    pub fn forward(self, reply: Reply<Q::Reply>) {
+        let ask = self.ask;
+        current::at(ask.to.core, |core| match core {
+            Some(core) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
+            None => reply.refuse(AskError::Stopped),
+        });
+    }
+}
+
+/// Asks at once, when it is made into a future.
+impl<A: Actor, Q: Question<A>> IntoFuture for LocalAsk<A, Q> {
+    type Output = Result<Q::Reply, AskError>;
+    type IntoFuture = AnswerFuture<Q::Reply>;
+
+    fn into_future(self) -> AnswerFuture<Q::Reply> {
+        let answer = Arc::new(Oneshot::new());
+        let (limit, ask) = (self.ask.deadline(), self.ask);
+        current::at(ask.to.core, |core| match core {
+            Some(core) => {
+                let relay = Relay { answer: answer.clone() };
+                relay_here::<A, Q>(core, ask.to.cell, ((), ask.question), limit, relay);
+            }
+            None => {
+                Relay { answer: answer.clone() }.refuse(AskError::Stopped);
+                drop_from(core, ask.question);
+            }
+        });
+        AnswerFuture::new(answer, ask.to.core, limit)
+    }
+}
+
+impl<A: Actor> Addr<A> {
+    /// Describes a question. Nothing happens until [`then`](Ask::then), `.await`, [`wait`](Ask::wait) or
+    /// [`forward`](Ask::forward). See [`Ask`].
+    pub fn ask<M: SendTo<A> + Question<A>>(self, message: M) -> Ask<A, M> {
+        Ask::new(self.raw(), (), message)
+    }
+}
+
+/// Puts a continuation where an answer will find it; none if the core has as many tasks as it may: then it runs soon, and is
+/// told so. `asked`: the core that is asked, if that is another one.
+#[inline]
+fn begin_answer<B: Actor, T: 'static, F, O>(
+    core: &Core,
+    asker: Key,
+    timeout: Option<Duration>,
+    asked: Option<CoreId>,
+    then: F,
+) -> Option<Reply<T>>
+where
+    F: FnOnce(&mut B, Answer<T>, &mut Context<B>) -> O + 'static,
+    O: IntoFlow + 'static,
+{
+    let continuation = Continuation::<B, F> { then, actor: PhantomData };
+    let task = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation);
+    match core.begin_answer(asker, task, limit(deadline(timeout)), asked) {
+        Ok((task, deadline)) => Some(Reply::new(AnswerTo::new(core, task, deadline))),
+        Err(task) => {
+            refuse_answer::<T>(core, asker, task, type_name::<F>());
+            None
+        }
+    }
+}
+
+fn limit(deadline: Option<Time>) -> Limit {
+    deadline.map_or(Limit::Usual, Limit::At)
+}
+
+/// When a time is over that begins now: not when the turn began.
+#[inline]
+fn deadline(timeout: Option<Duration>) -> Option<Time> {
+    timeout.map(|timeout| current::with(|core| core.map_or_else(now, Core::read_clock)).after(timeout))
+}
+
+/// Has a continuation told that there was no room for its question.
+#[cold]
+fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'static str) {
+    match core.begin(Some(asker), task, Kind::Answer, Limit::Refused) {
+        // It has begun just now, and waits.
+        Ok((task, _)) => drop(core.settle_task(task, Err::<T, _>(AskError::Full))),
+        Err(task) => {
+            core.report_failure(format_args!(
+                "{name} is not told: there are far more than Config::tasks_max tasks"
+            ));
+            core.drop_contained(task);
+        }
+    }
+}
+
+/// Asks an actor of this core. Whoever waits is told if that cannot be.
+#[inline]
+pub(super) fn ask_here<A: Actor, Q: Question<A>>(core: &Core, to: Key, question: Q, reply: Reply<Q::Reply>) {
+    let wrap = |(question, reply): (Q, Reply<Q::Reply>)| question.into_message(reply);
+    if let Err(refused) = put_here::<A, _>(core, to, (question, reply), wrap) {
+        refuse(core, refused);
+    }
+}
+
+/// Tells whoever waits that the question was not asked.
+#[cold]
+fn refuse<Q, R: 'static>(core: &Core, refused: SendError<(Q, Reply<R>)>) {
+    let (why, (question, reply)) = match refused {
+        SendError::Full(both) => (AskError::Full, both),
+        SendError::Stopped(both) => (AskError::Stopped, both),
+    };
+    core.drop_contained(question);
+    reply.refuse(why);
+}
+
+fn ask_local<A: Actor, Q: Question<A>>(core: &Core, to: RawAddress, question: Q, reply: Reply<Q::Reply>) {
+    if to.core == core.id {
+        return ask_here::<A, Q>(core, to.cell, question, reply);
+    }
+    // A local address does not leave its core, but that of another system may have been on this thread.
+    core.drop_contained(question);
+    reply.refuse(AskError::Stopped);
+}
+
+/// Asks an actor of this core for somebody whom only a oneshot reaches.
+fn relay_here<A: Receiver<Q>, Q>(
+    core: &Core,
+    to: Key,
+    (route, question): (A::Route, Q),
+    deadline: Option<Time>,
+    relay: Relay<A::Reply>,
+) {
+    match begin_relay(core, deadline, relay) {
+        Some(reply) => A::ask_here(route, core, to, question, reply),
+        None => core.drop_contained(question),
+    }
+}
+
+/// A reply whose answer goes to the oneshot.
+pub(super) fn reply_to<T: 'static>(core: &Core, answer: Arc<Oneshot<Answer<T>>>) -> Option<Reply<T>> {
+    begin_relay(core, None, Relay { answer })
+}
+
+/// A reply for whoever waits behind a relay; none if the core has as many tasks as it may: then they are told so.
+fn begin_relay<T: 'static>(core: &Core, deadline: Option<Time>, relay: Relay<T>) -> Option<Reply<T>> {
+    let relay = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), relay);
+    match core.begin(None, relay, Kind::Relay, limit(deadline)) {
+        Ok((task, deadline)) => Some(Reply::new(AnswerTo::new(core, task, deadline))),
+        Err(relay) => {
+            core.unanswered_because(AskError::Full, || core.drop_contained(relay));
+            None
+        }
+    }
+}
+
+type Asked<A, Q> = (<A as Receiver<Q>>::Route, Q, Reply<<A as Receiver<Q>>::Reply>);
+
+fn arrive<A: Receiver<Q>, Q>(to: Key, (route, question, reply): Asked<A, Q>) {
+    current::with(|core| core.map(|core| A::ask_here(route, core, to, question, reply)));
+}
+
+type Relayed<A, Q> = ((<A as Receiver<Q>>::Route, Q), Option<Time>, Relay<<A as Receiver<Q>>::Reply>);
+
+fn arrive_relayed<A: Receiver<Q>, Q>(to: Key, (question, deadline, relay): Relayed<A, Q>) {
+    current::with(|core| core.map(|core| relay_here::<A, Q>(core, to, question, deadline, relay)));
+}
+
+fn reason<M>(refused: Refused<M>) -> (AskError, M) {
+    match refused {
+        Refused::Full(message) => (AskError::Full, message),
+        Refused::Gone(message) => (AskError::Stopped, message),
+    }
+}
+
+/// Tells whoever waits that the question did not leave. In a test, it is the test that answers for nobody.
+fn refused<A: Receiver<Q>, Q>(from: Option<&Core>, posted: Result<(), Refused<Asked<A, Q>>>) {
+    let Err(refused) = posted else { return };
+    let (why, (_, question, reply)) = reason(refused);
+    if why == AskError::Stopped
+        && let Some(test) = from.and_then(testing::find)
+    {
+        return testing::hold(&test, A::content(question), reply);
+    }
+    drop_from(from, question);
+    reply.refuse(why);
+}
+
+/// The same for whom only a relay reaches.
+#[cold]
+fn refuse_relayed<A: Receiver<Q>, Q>(
+    from: Option<&Core>,
+    why: AskError,
+    question: Q,
+    deadline: Option<Time>,
+    relay: Relay<A::Reply>,
+) {
+    let test = from.filter(|_| why == AskError::Stopped).and_then(testing::find);
+    let Some(test) = test else {
+        relay.refuse(why);
+        return drop_from(from, question);
+    };
+    match begin_relay(test.core(), deadline, relay) {
+        Some(reply) => testing::hold(&test, A::content(question), reply),
+        None => drop_from(from, question),
+    }
+}
+
+/// What runs on an actor once an answer has come.
+struct Continuation<B, F> {
+    then: F,
+    actor: PhantomData<fn(B)>,
+}
+
+impl<B, T, F, O> Waiting<Answer<T>> for Continuation<B, F>
+where
+    B: Actor,
+    T: 'static,
+    F: FnOnce(&mut B, Answer<T>, &mut Context<B>) -> O + 'static,
+    O: IntoFlow + 'static,
+{
+    #[inline]
+    fn go_on(self, answer: Option<Answer<T>>, core: &Core, owner: Key) -> Flow {
+        let mut cx = Context::at(core.address(owner));
+        let flow = core.cells.find(owner, |head: &Head<B>| {
+            let mut actor = head.borrow()?;
+            let answer = answer.unwrap_or(Err(AskError::Timeout));
+            Some(user(|| (self.then)(&mut actor, answer, &mut cx).into_flow(type_name::<F>())))
+        });
+        flow.flatten().unwrap_or(Flow::Continue)
+    }
+}
+
+/// Passes an answer on to whoever waits outside of the actors of this core. Wherever it is dropped, they are told.
+struct Relay<T> {
+    answer: Arc<Oneshot<Answer<T>>>,
+}
+
+impl<T> Relay<T> {
+    /// Says that there is no answer, and why.
+    fn refuse(&self, why: AskError) {
+        // Whoever gave up does not get it, and whoever has an answer keeps it.
+        let _ = self.answer.set(Err(why));
+    }
+}
+
+impl<T: 'static> Waiting<Answer<T>> for Relay<T> {
+    fn go_on(self, answer: Option<Answer<T>>, _: &Core, _: Key) -> Flow {
+        // Whoever gave up does not get it.
+        let _ = self.answer.set(answer.unwrap_or(Err(AskError::Timeout)));
+        Flow::Continue
+    }
+
+    fn is_closed(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
+
+impl<T> Drop for Relay<T> {
+    fn drop(&mut self) {
+        let why = current::with(|core| core.map_or(AskError::Stopped, Core::why_unanswered));
+        self.refuse(if why == AskError::Unanswered { AskError::Stopped } else { why });
+    }
+}
+
+impl<A: Receiver<Q>, Q> fmt::Debug for Ask<A, Q> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Ask").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl<A: Receiver<Q>, Q> fmt::Debug for LocalAsk<A, Q> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ask.fmt(out)
+    }
+}
+
+impl<A: Actor, Args, R> fmt::Debug for Call<A, Args, R> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context as Asking, Poll, Waker};
+
+    use super::*;
+    use crate::actor::Accepts;
+    use crate::driver;
+    use crate::executor::Arrivals;
+    use crate::executor::directory::Port;
+    use crate::mem::Key;
+
+    struct Nobody;
+
+    struct Well;
+
+    impl Message for Well {
+        type Reply = u64;
+    }
+
+    impl Actor for Nobody {
+        type Message = Well;
+
+        fn handle(&mut self, _: Well, _: &mut Context<Self>) -> Flow {
+            Flow::Continue
+        }
+    }
+
+    impl Accepts<Well> for Nobody {
+        fn accept(message: Well) -> Well {
+            message
+        }
+    }
+
+    #[test]
+    fn a_question_that_is_on_its_way_when_its_core_ends_has_an_answer() {
+        let core = directory::reserve(1);
+        let (inbox, envelopes) = crossbeam_channel::bounded(4);
+        let port = Arc::new(Port::new(inbox, driver::Waker::None, Duration::MAX));
+        directory::open(core, port.clone());
+        let arrivals = Arrivals::new(port.clone(), envelopes, Vec::new());
+        let nobody = Addr::<Nobody>::from_raw(RawAddress::new(core, Key { index: 0, generation: 0 }));
+        let mut asked = nobody.ask(Well).into_future();
+        let waits = std::thread::spawn(move || nobody.ask(Well).wait());
+        while port.inbox.len() < 2 {
+            std::thread::yield_now();
+        }
+        directory::close(core);
+        drop(arrivals);
+        assert_eq!(waits.join().unwrap(), Err(AskError::Stopped));
+        let mut waiting = Asking::from_waker(Waker::noop());
+        assert_eq!(Pin::new(&mut asked).poll(&mut waiting), Poll::Ready(Err(AskError::Stopped)));
+        assert_eq!(port.inbox.len(), 0, "although there is still somebody who knows the way");
+    }
+}

@@ -1,0 +1,143 @@
+//! What hooks and handlers may return, and what follows from it.
+//!
+//! Knows: flows, answers, failures. Must not know who handles what.
+
+use std::fmt::Display;
+
+use super::{Flow, Reply};
+use crate::executor::current;
+use crate::sys::warn;
+
+/// What a hook may return: nothing, a [`Flow`], or a `Result` of either whose error can be shown. An error ends the actor with
+/// [`StopReason::Failed`](crate::StopReason::Failed); it is counted, and told on standard error.
+#[diagnostic::on_unimplemented(
+    message = "a hook cannot return `{Self}`",
+    label = "not nothing, a `Flow`, or a `Result` of these",
+    note = "help: return `()`, `Flow`, or `Result<_, E>` of either, where `E: Display`"
+)]
+pub trait IntoFlow {
+    /// What follows. `handler` says in reports whose result it is, like `Session::line`.
+    fn into_flow(self, handler: &'static str) -> Flow;
+}
+
+impl IntoFlow for () {
+    #[inline]
+    fn into_flow(self, _: &'static str) -> Flow {
+        Flow::Continue
+    }
+}
+
+impl IntoFlow for Flow {
+    #[inline]
+    fn into_flow(self, _: &'static str) -> Flow {
+        self
+    }
+}
+
+impl<T: IntoFlow, E: Display> IntoFlow for Result<T, E> {
+    #[inline]
+    fn into_flow(self, handler: &'static str) -> Flow {
+        match self {
+            Ok(value) => value.into_flow(handler),
+            Err(error) => {
+                failed(handler, &error);
+                Flow::Fail
+            }
+        }
+    }
+}
+
+/// What a handler of a message whose reply is `R` may return: an `R`. Where `R` is `()`, also a [`Flow`], or a `Result` of either whose
+/// error can be shown: an error is a counted failure, and the asker, if there is one, gets no answer.
+#[diagnostic::on_unimplemented(
+    message = "a handler of a message that is answered with `{R}` cannot return `{Self}`",
+    label = "the answer to this message is `{R}`",
+    note = "help: return `{R}`, or say what is answered: `#[message(reply = …)]` on the type of the message"
+)]
+pub trait Respond<R: 'static> {
+    /// What follows where nobody asked.
+    fn told(self, handler: &'static str) -> Flow;
+
+    /// Answers whoever asked.
+    fn answer(self, reply: Reply<R>, handler: &'static str) -> Flow;
+}
+
+impl<R: 'static> Respond<R> for R {
+    #[inline]
+    fn told(self, _: &'static str) -> Flow {
+        Flow::Continue
+    }
+
+    #[inline]
+    fn answer(self, reply: Reply<R>, _: &'static str) -> Flow {
+        reply.send(self);
+        Flow::Continue
+    }
+}
+
+impl Respond<()> for Flow {
+    #[inline]
+    fn told(self, _: &'static str) -> Flow {
+        self
+    }
+
+    #[inline]
+    fn answer(self, reply: Reply<()>, _: &'static str) -> Flow {
+        reply.send(());
+        self
+    }
+}
+
+impl<E: Display + 'static> Respond<()> for Result<(), E> {
+    fn told(self, handler: &'static str) -> Flow {
+        self.unwrap_or_else(|error| failed(handler, &error));
+        Flow::Continue
+    }
+
+    fn answer(self, reply: Reply<()>, handler: &'static str) -> Flow {
+        match self {
+            Ok(()) => reply.send(()),
+            Err(error) => failed(handler, &error),
+        }
+        Flow::Continue
+    }
+}
+
+impl<E: Display + 'static> Respond<()> for Result<Flow, E> {
+    fn told(self, handler: &'static str) -> Flow {
+        self.unwrap_or_else(|error| {
+            failed(handler, &error);
+            Flow::Continue
+        })
+    }
+
+    fn answer(self, reply: Reply<()>, handler: &'static str) -> Flow {
+        match self {
+            Ok(flow) => flow.answer(reply, handler),
+            Err(error) => {
+                failed(handler, &error);
+                Flow::Continue
+            }
+        }
+    }
+}
+
+/// An error that can be told where nobody asked. Follows from [`Display`]; it is there for the words of the compiler.
+#[diagnostic::on_unimplemented(
+    message = "the error `{Self}` of a handler cannot be shown",
+    label = "this has no `Display`",
+    note = "help: implement `std::fmt::Display` for it: where nobody asked, an error is told on standard error"
+)]
+pub trait Failure: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Failure for T {}
+
+/// Counts a failure that nobody else is told of, and tells it on standard error, once a second at most.
+#[cold]
+pub fn failed(handler: &'static str, error: &impl Failure) {
+    current::with(|core| match core {
+        Some(core) => core.report_failure(format_args!("{handler} failed: {error}")),
+        None => warn(format_args!("{handler} failed: {error}")),
+    });
+}

@@ -1,0 +1,176 @@
+//! What a connection has written and no slot holds: bytes that wait for slots, and bytes that wait behind answers.
+//!
+//! Knows: places, their order, bytes. Must not know slots, nor bounds.
+//!
+//! A place is where an answer will stand. One that is closed is gone: its answer, and what was written behind it, follow what
+//! was written behind the place before, or are spilled if it was the first. The shorter part is always moved to the
+//! longer one, so that a byte is moved seldom whatever the order in which answers come.
+
+use std::collections::VecDeque;
+
+/// Names a place in one output; of no use in others. Once the place is closed it names nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaceId(u32);
+
+impl PlaceId {
+    pub(super) const FIRST: PlaceId = PlaceId(0);
+
+    /// The name that is given out so many places later.
+    pub(super) fn after(self, places: u32) -> PlaceId {
+        PlaceId(self.0.wrapping_add(places))
+    }
+
+    /// How many were given out from `first` to this one. It stays right when the numbers begin anew.
+    fn distance(self, first: PlaceId) -> u32 {
+        self.0.wrapping_sub(first.0)
+    }
+}
+
+/// An open place.
+#[derive(Debug)]
+struct Place {
+    id: PlaceId,
+    /// What stands there so far.
+    answer: VecDeque<u8>,
+    /// What was written behind it and stands before the next place.
+    behind: VecDeque<u8>,
+}
+
+const _: () = assert!(size_of::<Place>() <= 72, "as `Config::deferred_max` says");
+
+/// Bytes that are in no slot, and open places.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// Goes into slots as they come back.
+    spill: VecDeque<u8>,
+    /// In order. The answer of the first is empty here: it may leave, so it is in slots or spilled.
+    places: VecDeque<Place>,
+    /// Bytes at places and behind them.
+    held: usize,
+    /// A place was abandoned: whatever is written would stand behind it.
+    broken: bool,
+}
+
+impl Aside {
+    /// True if there is nothing to keep this for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.spill.is_empty() && self.places.is_empty() && !self.broken
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Open places.
+    pub(super) fn places(&self) -> u32 {
+        self.places.len() as u32
+    }
+
+    /// Bytes that may leave as soon as there are slots.
+    pub(super) fn spilled(&self) -> usize {
+        self.spill.len()
+    }
+
+    /// All bytes here.
+    pub(super) fn bytes(&self) -> usize {
+        self.spill.len() + self.held
+    }
+
+    pub(super) fn spill(&mut self, bytes: &[u8]) {
+        self.spill.extend(bytes);
+    }
+
+    /// Some of what is next to leave; empty if nothing may.
+    pub(super) fn front(&self) -> &[u8] {
+        self.spill.as_slices().0
+    }
+
+    /// So much of the front is in slots now.
+    pub(super) fn take_front(&mut self, bytes: usize) {
+        self.spill.drain(..bytes);
+        if self.spill.is_empty() {
+            // While places stay open, the memory is not kept for them.
+            self.spill = VecDeque::new();
+        }
+    }
+
+    /// Opens a place behind all that was written. False if a place that is still open has this name: then they have all been
+    /// used since.
+    pub(super) fn open(&mut self, id: PlaceId) -> bool {
+        if self.places.front().is_some_and(|first| first.id == id) {
+            return false;
+        }
+        self.places.push_back(Place { id, answer: VecDeque::new(), behind: VecDeque::new() });
+        true
+    }
+
+    /// Where among the open places this one is.
+    pub(super) fn find(&self, id: PlaceId) -> Option<usize> {
+        let first = self.places.front()?.id;
+        self.places.binary_search_by_key(&id.distance(first), |place| place.id.distance(first)).ok()
+    }
+
+    /// Bytes written behind the last place.
+    pub(super) fn hold(&mut self, bytes: &[u8]) {
+        let last = self.places.back_mut().expect("asked for only where a place is open");
+        last.behind.extend(bytes);
+        self.held += bytes.len();
+    }
+
+    /// A part of the answer at a place that is not the first.
+    pub(super) fn answer(&mut self, index: usize, bytes: &[u8]) {
+        debug_assert!(index > 0, "the answer at the first place may leave");
+        self.places[index].answer.extend(bytes);
+        self.held += bytes.len();
+    }
+
+    /// Closes a place. If it was the first, what was held by it is spilled.
+    pub(super) fn close(&mut self, index: usize) {
+        let Place { answer, behind, .. } = self.places.remove(index).expect("the place was found");
+        if index > 0 {
+            let before = &mut self.places[index - 1].behind;
+            join(before, answer);
+            join(before, behind);
+            return;
+        }
+        self.let_go(behind);
+        if let Some(first) = self.places.front_mut() {
+            let answer = std::mem::take(&mut first.answer);
+            self.let_go(answer);
+        }
+    }
+
+    fn let_go(&mut self, bytes: VecDeque<u8>) {
+        self.held -= bytes.len();
+        join(&mut self.spill, bytes);
+    }
+
+    /// Closes a place for which there will be no answer, and all behind it; answers how many bytes were dropped.
+    pub(super) fn abandon(&mut self, index: usize) -> usize {
+        self.broken = true;
+        let dropped = self.places.drain(index..).map(|place| place.answer.len() + place.behind.len()).sum();
+        self.held -= dropped;
+        dropped
+    }
+
+    /// Drops all bytes and closes all places.
+    pub(super) fn clear(&mut self) {
+        *self = Aside { broken: self.broken, ..Aside::default() };
+    }
+}
+
+/// Puts `more` behind `bytes`, by moving whichever is shorter.
+fn join(bytes: &mut VecDeque<u8>, mut more: VecDeque<u8>) {
+    if more.is_empty() {
+        return;
+    }
+    if bytes.len() >= more.len() {
+        bytes.append(&mut more);
+        return;
+    }
+    let (first, rest) = bytes.as_slices();
+    more.extend(first);
+    more.extend(rest);
+    more.rotate_right(bytes.len());
+    *bytes = more;
+}

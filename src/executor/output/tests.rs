@@ -1,0 +1,515 @@
+//! Tests of the output: what is written, in which order it leaves, and that everything is given back.
+//!
+//! Knows: a plain twin that keeps all bytes in a vector. Must not know connections.
+
+use super::*;
+use crate::sys::Random;
+
+fn content(pool: &SendPool, chain: &Chain) -> Vec<u8> {
+    pool.segments(chain, 0).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn bytes_beyond_the_bound_are_refused_whole() {
+    let pool = SendPool::new([4, 0, 0, 0, 0]);
+    let mut output = Output::new(100);
+    output.write(&pool, &[1; 60]).unwrap();
+    assert_eq!(output.write(&pool, &[2; 41]), Err(Full));
+    output.write(&pool, &[3; 40]).unwrap();
+    let chain = output.next(&pool);
+    assert_eq!(content(&pool, &chain), [vec![1; 60], vec![3; 40]].concat());
+    assert_eq!(output.write(&pool, &[4]), Err(Full), "bytes in flight count");
+    pool.release(chain);
+    output.sent(100);
+    assert_eq!(output.queued(), 0);
+}
+
+#[test]
+fn an_exhausted_pool_delays_bytes_and_loses_none() {
+    let pool = SendPool::new([2, 0, 0, 0, 0]);
+    let mut output = Output::new(10_000);
+    let twin: Vec<u8> = (0..5000_u32).map(|byte| byte as u8).collect();
+    for part in twin.chunks(77) {
+        output.write(&pool, part).unwrap();
+    }
+    let mut got = Vec::new();
+    while output.is_waiting() {
+        let chain = output.next(&pool);
+        assert!(!chain.is_empty());
+        got.extend(content(&pool, &chain));
+        output.sent(chain.bytes());
+        pool.release(chain);
+    }
+    assert_eq!(got, twin);
+    assert_eq!((output.queued(), pool.taken()), (0, 0));
+}
+
+#[test]
+fn a_connection_holds_its_share_of_the_pool_and_spills_the_rest() {
+    let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, 42_300);
+    let mut output = Output::new(10_000);
+    let twin: Vec<u8> = (0..6000_u32).map(|byte| byte as u8).collect();
+    output.write(&pool, &twin[..900]).unwrap();
+    output.write(&pool, &twin[900..4000]).unwrap();
+    output.write(&pool, &twin[4000..5900]).unwrap();
+    assert_eq!(output.write(&pool, &twin[5900..]), Err(Full), "so much is spilled on this core");
+    let mut got = Vec::new();
+    while output.is_waiting() {
+        let chain = output.next(&pool);
+        assert!((1..=1000).contains(&chain.bytes()));
+        got.extend(content(&pool, &chain));
+        output.sent(chain.bytes());
+        pool.release(chain);
+    }
+    assert_eq!(got, twin[..5900]);
+    assert_eq!((output.queued(), pool.taken()), (0, 0));
+    assert_eq!(pool.wait(0, 4950), Ok(()), "nothing is spilled any more");
+}
+
+#[test]
+fn discarding_gives_slots_back() {
+    let pool = SendPool::new([1, 0, 0, 0, 0]);
+    let mut output = Output::new(10_000);
+    output.write(&pool, &[1; 200]).unwrap();
+    output.write(&pool, &[2; 200]).unwrap();
+    output.discard(&pool);
+    assert_eq!((output.queued(), pool.taken()), (0, 0));
+    assert_eq!(pool.share(0), 256);
+}
+
+/// Sends all that may leave.
+fn drain(output: &mut Output, pool: &SendPool) -> Vec<u8> {
+    let mut got = Vec::new();
+    while output.is_waiting() {
+        let chain = output.next(pool);
+        got.extend(content(pool, &chain));
+        output.sent(chain.bytes());
+        pool.release(chain);
+    }
+    got
+}
+
+fn ample() -> SendPool {
+    SendPool::new([64, 16, 4, 2, 1]).bounded(100_000, WAITING_BYTES_MAX)
+}
+
+const WAITING_BYTES_MAX: usize = 8 << 20;
+
+fn assert_all_is_given_back(pool: &SendPool) {
+    assert_eq!(pool.taken(), 0);
+    assert_eq!(pool.wait(0, WAITING_BYTES_MAX / 8), Ok(()), "nothing waits any more");
+    pool.waited(WAITING_BYTES_MAX / 8);
+}
+
+#[test]
+fn answers_leave_in_the_order_of_their_places() {
+    let pool = ample();
+    let mut output = Output::new(1000).deferring(4);
+    output.write(&pool, b"a").unwrap();
+    let (b, d) = (output.defer().unwrap(), output.defer().unwrap());
+    output.write(&pool, b"e").unwrap();
+    let f = output.defer().unwrap();
+    output.write(&pool, b"g").unwrap();
+    assert_eq!((output.queued(), output.places(), output.owed()), (3, 3, 3));
+    output.fill(&pool, f, b"f").unwrap();
+    output.append(&pool, d, b"d1").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"a");
+    output.fill(&pool, b, b"bc").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"bcd1", "what stands at the first place may leave");
+    output.append(&pool, d, b"d2").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"d2");
+    output.close(&pool, d).unwrap();
+    output.write(&pool, b"h").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"efgh");
+    assert_eq!((output.queued(), output.places()), (0, 0));
+    assert!(output.aside.is_none(), "nothing is kept");
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
+fn what_waits_behind_a_place_counts_and_an_answer_is_written_whole_or_not_at_all() {
+    let pool = ample();
+    let mut output = Output::new(100).deferring(4);
+    let (one, two) = (output.defer().unwrap(), output.defer().unwrap());
+    output.write(&pool, &[3; 60]).unwrap();
+    output.append(&pool, two, &[2; 20]).unwrap();
+    assert_eq!((output.queued(), output.room()), (80, 20));
+    assert_eq!(output.fill(&pool, one, &[1; 21]), Err(PlaceError::Full));
+    assert_eq!(output.fill(&pool, two, &[2; 21]), Err(PlaceError::Full));
+    assert_eq!(output.write(&pool, &[4; 21]), Err(Full));
+    assert_eq!(output.places(), 2, "they are open still");
+    output.fill(&pool, one, &[1; 20]).unwrap();
+    output.close(&pool, two).unwrap();
+    assert_eq!(drain(&mut output, &pool), [vec![1; 20], vec![2; 20], vec![3; 60]].concat());
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
+fn what_waits_on_the_core_is_bounded_and_an_empty_answer_always_finds_room() {
+    let pool = SendPool::new([8, 0, 0, 0, 0]).bounded(1000, 800);
+    let mut output = Output::new(10_000).deferring(4);
+    let (one, two) = (output.defer().unwrap(), output.defer().unwrap());
+    output.write(&pool, &[3; 100]).unwrap();
+    assert_eq!(output.write(&pool, &[3; 1]), Err(Full));
+    assert_eq!(output.fill(&pool, two, &[2; 1]), Err(PlaceError::Full));
+    output.write(&pool, &[]).unwrap();
+    output.fill(&pool, two, &[]).unwrap();
+    output.fill(&pool, one, &[1; 150]).unwrap();
+    assert_eq!(drain(&mut output, &pool), [vec![1; 150], vec![3; 100]].concat());
+    assert_eq!(pool.wait(0, 100), Ok(()));
+}
+
+#[test]
+fn places_are_bounded_and_reading_pauses_before_that() {
+    let pool = ample();
+    let mut output = Output::new(1000);
+    assert_eq!(output.defer(), Err(Full), "unless it was allowed");
+    output = output.deferring(8);
+    let open: Vec<PlaceId> = (0..8)
+        .map(|place| {
+            assert_eq!(output.must_pause(), place >= 4);
+            output.defer().unwrap()
+        })
+        .collect();
+    assert_eq!(output.defer(), Err(Full));
+    for (closed, place) in open.into_iter().rev().enumerate() {
+        assert_eq!(output.may_resume(), 8 - closed < 2);
+        output.close(&pool, place).unwrap();
+    }
+    assert!(output.may_resume() && !output.must_pause());
+    let place = output.defer().unwrap();
+    output.write(&pool, &[1; 500]).unwrap();
+    assert!(output.must_pause(), "half of the bound waits behind a place");
+    output.close(&pool, place).unwrap();
+    assert!(!output.may_resume());
+    drain(&mut output, &pool);
+    assert!(output.may_resume());
+}
+
+#[test]
+fn one_place_is_enough_to_go_on_with() {
+    let pool = ample();
+    let mut output = Output::new(1).deferring(1);
+    for _ in 0..3 {
+        assert!(!output.must_pause() && output.may_resume());
+        let place = output.defer().unwrap();
+        assert!(output.must_pause() && !output.may_resume());
+        output.fill(&pool, place, b"a").unwrap();
+        assert_eq!(drain(&mut output, &pool), b"a");
+    }
+}
+
+#[test]
+fn a_place_needs_no_bytes_of_the_bound() {
+    let mut output = Output::new(7).deferring(4);
+    output.defer().unwrap();
+    assert!(!output.must_pause());
+    output.defer().unwrap();
+    assert!(output.must_pause());
+}
+
+#[test]
+fn what_waits_behind_a_place_takes_no_share_of_the_slots() {
+    let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, WAITING_BYTES_MAX);
+    let mut output = Output::new(10_000).deferring(4);
+    let (one, two) = (output.defer().unwrap(), output.defer().unwrap());
+    output.write(&pool, &[3; 3000]).unwrap();
+    assert_eq!(pool.taken(), 0);
+    output.append(&pool, one, &[1; 400]).unwrap();
+    assert_eq!(output.chain.bytes(), 400, "of the share, nothing else is in use");
+    output.fill(&pool, one, &[1; 1100]).unwrap();
+    assert_eq!(output.chain.bytes(), 1000, "the rest of the share");
+    let first = output.next(&pool);
+    output.sent(first.bytes());
+    let mut got = content(&pool, &first);
+    pool.release(first);
+    let second = output.next(&pool);
+    assert_eq!(second.bytes(), 500, "what was spilled");
+    got.extend(content(&pool, &second));
+    output.sent(second.bytes());
+    pool.release(second);
+    output.fill(&pool, two, &[2; 5]).unwrap();
+    got.extend(drain(&mut output, &pool));
+    assert_eq!(got, [vec![1; 1500], vec![2; 5], vec![3; 3000]].concat());
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
+fn a_place_that_is_closed_is_not_filled_again() {
+    let pool = ample();
+    let mut output = Output::new(1000).deferring(4);
+    let (one, two) = (output.defer().unwrap(), output.defer().unwrap());
+    for place in [two, one] {
+        output.fill(&pool, place, b"a").unwrap();
+        assert_eq!(output.fill(&pool, place, b"b"), Err(PlaceError::Closed));
+        assert_eq!(output.append(&pool, place, b"b"), Err(PlaceError::Closed));
+        assert_eq!(output.close(&pool, place), Err(PlaceError::Closed));
+        output.abandon(&pool, place);
+        assert!(!output.is_broken());
+    }
+    let three = output.defer().unwrap();
+    assert_eq!(output.fill(&pool, one, b"b"), Err(PlaceError::Closed));
+    output.fill(&pool, three, b"c").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"aac");
+}
+
+#[test]
+fn nothing_from_behind_an_abandoned_place_leaves() {
+    let pool = ample();
+    let mut output = Output::new(1000).deferring(8);
+    let (one, two, three) = (output.defer().unwrap(), output.defer().unwrap(), output.defer().unwrap());
+    output.append(&pool, two, b"2").unwrap();
+    output.write(&pool, b"behind").unwrap();
+    output.abandon(&pool, two);
+    assert!(output.is_broken() && output.must_pause());
+    assert_eq!((output.queued(), output.places()), (0, 1));
+    assert_eq!(output.fill(&pool, three, b"3"), Err(PlaceError::Closed));
+    output.write(&pool, b"later").unwrap();
+    let four = output.defer().unwrap();
+    assert_eq!(output.fill(&pool, four, b"4"), Err(PlaceError::Closed));
+    output.fill(&pool, one, b"1").unwrap();
+    output.write(&pool, b"later").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"1");
+    assert!(output.is_broken() && output.must_pause() && !output.may_resume());
+    output.discard(&pool);
+    output.write(&pool, b"later").unwrap();
+    assert!(output.is_broken() && !output.is_waiting());
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
+fn discarding_closes_places_and_drops_what_waits_behind_them() {
+    let pool = ample();
+    let mut output = Output::new(1000).deferring(8);
+    output.write(&pool, b"in flight").unwrap();
+    let chain = output.next(&pool);
+    output.write(&pool, b"next").unwrap();
+    let (one, two) = (output.defer().unwrap(), output.defer().unwrap());
+    output.append(&pool, one, b"first").unwrap();
+    output.append(&pool, two, b"second").unwrap();
+    output.write(&pool, b"behind").unwrap();
+    output.discard(&pool);
+    assert_eq!((output.queued(), output.places(), output.is_waiting()), (9, 0, false));
+    assert_eq!(output.fill(&pool, one, b"1"), Err(PlaceError::Closed));
+    assert_eq!(output.append(&pool, two, b"2"), Err(PlaceError::Closed));
+    output.sent(chain.bytes());
+    pool.release(chain);
+    assert_eq!(output.queued(), 0);
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
+fn names_begin_anew_and_none_is_given_to_two_open_places() {
+    let pool = ample();
+    let mut output = Output::new(1000).deferring(8);
+    let near_the_end = PlaceId::FIRST.after(u32::MAX - 1);
+    output.next_place = near_the_end;
+    let places: Vec<PlaceId> = (0..5).map(|_| output.defer().unwrap()).collect();
+    for (place, text) in places[1..].iter().zip(["b", "c", "d", "e"]).rev() {
+        output.fill(&pool, *place, text.as_bytes()).unwrap();
+    }
+    output.next_place = near_the_end;
+    assert_eq!(output.defer(), Err(Full), "the first still has this name");
+    output.fill(&pool, places[0], b"a").unwrap();
+    assert_eq!(drain(&mut output, &pool), b"abcde");
+    output.defer().unwrap();
+}
+
+/// What an output should be: all that was written to it, in parts. A part with a name is an open place.
+struct Twin {
+    parts: Vec<(Option<PlaceId>, Vec<u8>)>,
+    output: Output,
+    max: usize,
+    in_flight: Option<Chain>,
+    /// All that was taken by `next`, and how much of it has been sent.
+    taken: Vec<u8>,
+    sent: usize,
+}
+
+impl Twin {
+    fn new(max: usize, places_max: u32) -> Twin {
+        let output = Output::new(max).deferring(places_max);
+        Twin { parts: Vec::new(), output, max, in_flight: None, taken: Vec::new(), sent: 0 }
+    }
+
+    fn open(&self) -> Vec<usize> {
+        (0..self.parts.len()).filter(|part| self.parts[*part].0.is_some()).collect()
+    }
+
+    /// What may leave, or has left: everything up to the first open place, and what stands there.
+    fn may_leave(&self) -> impl Iterator<Item = &[u8]> {
+        let first = self.parts.iter().position(|(id, _)| id.is_some());
+        let closed = first.map_or(self.parts.len(), |first| first + 1);
+        self.parts[..closed].iter().map(|(_, bytes)| bytes.as_slice())
+    }
+
+    fn queued(&self) -> usize {
+        self.parts.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - self.sent
+    }
+
+    fn write(&mut self, pool: &SendPool, bytes: Vec<u8>) -> bool {
+        let refused = self.output.write(pool, &bytes).is_err();
+        if !refused && !self.output.is_broken() {
+            self.parts.push((None, bytes));
+        }
+        refused
+    }
+
+    fn defer(&mut self) -> bool {
+        match self.output.defer() {
+            Ok(id) if !self.output.is_broken() => self.parts.push((Some(id), Vec::new())),
+            Ok(_) => {}
+            Err(Full) => assert_eq!(self.open().len() as u32, self.output.places_max),
+        }
+        false
+    }
+
+    /// Writes at an open place, if there is one, and closes it or not.
+    fn answer(&mut self, pool: &SendPool, pick: usize, bytes: &[u8], close: bool) -> bool {
+        let open = self.open();
+        if open.is_empty() {
+            return false;
+        }
+        let (id, answer) = &mut self.parts[open[pick % open.len()]];
+        let place = id.expect("it is open");
+        let result = match (close, bytes) {
+            (true, []) => self.output.close(pool, place),
+            (true, _) => self.output.fill(pool, place, bytes),
+            (false, _) => self.output.append(pool, place, bytes),
+        };
+        if result.is_ok() {
+            answer.extend(bytes);
+            *id = id.filter(|_| !close);
+        }
+        assert_ne!(result, Err(PlaceError::Closed));
+        result.is_err()
+    }
+
+    fn abandon(&mut self, pool: &SendPool, pick: usize) -> bool {
+        let open = self.open();
+        if !open.is_empty() {
+            let pick = pick % open.len();
+            let part = open[pick];
+            self.output.abandon(pool, self.parts[part].0.take().expect("it is open"));
+            // What stands at the first place was written like everything before it.
+            self.parts.truncate(part + usize::from(pick == 0));
+        }
+        false
+    }
+
+    fn begin_send(&mut self, pool: &SendPool) {
+        if self.in_flight.is_none() {
+            let chain = self.output.next(pool);
+            self.taken.extend(content(pool, &chain));
+            self.in_flight = Some(chain);
+            let may_leave = self.may_leave().collect::<Vec<_>>().concat();
+            assert!(may_leave.starts_with(&self.taken), "in the order of places");
+        }
+    }
+
+    fn end_send(&mut self, pool: &SendPool) {
+        if let Some(chain) = self.in_flight.take() {
+            self.sent += chain.bytes() as usize;
+            self.output.sent(chain.bytes());
+            pool.release(chain);
+        }
+    }
+
+    fn step(&mut self, pool: &SendPool, random: &mut Random) -> Option<usize> {
+        let most = [2, 20, 300, 1500][random.index(4)];
+        let mut bytes = random.bits().to_le_bytes().repeat(most / 8 + 1);
+        bytes.truncate(random.index(most));
+        let pick = random.index(1000);
+        let len = bytes.len();
+        let refused = match random.below(24) {
+            0..6 => self.write(pool, bytes),
+            6..11 => self.defer(),
+            11..15 => self.answer(pool, pick, &bytes, true),
+            15..17 => self.answer(pool, pick, &bytes, false),
+            17 if pick < 20 => self.abandon(pool, pick),
+            18..21 => {
+                self.begin_send(pool);
+                false
+            }
+            _ => {
+                self.end_send(pool);
+                false
+            }
+        };
+        refused.then_some(len)
+    }
+
+    fn check(&self) {
+        let may_leave = self.may_leave().map(<[u8]>::len).sum::<usize>();
+        assert_eq!(self.output.is_waiting(), may_leave > self.taken.len());
+        assert_eq!(self.output.queued() as usize, self.queued());
+        assert!(self.queued() <= self.max);
+        assert_eq!(self.output.places() as usize, self.open().len());
+        assert!(self.output.places() <= self.output.places_max);
+    }
+
+    /// Closes what is open, in any order.
+    fn close_all(&mut self, pool: &SendPool, random: &mut Random) {
+        while self.output.places() > 0 {
+            self.answer(pool, random.index(1000), &[], true);
+            self.check();
+        }
+    }
+}
+
+/// Random operations on a few outputs that share a pool; `exact` if the pool is so large that only the bound refuses.
+fn run(pool: &SendPool, seed: u64, steps: u32, exact: bool) {
+    let mut random = Random::new(seed);
+    let mut twins: Vec<Twin> =
+        (0..3).map(|_| Twin::new([100, 1000, 5000][random.index(3)], 1 + random.index(20) as u32)).collect();
+    for _ in 0..steps {
+        let twin = &mut twins[random.index(3)];
+        let room = twin.output.room();
+        if let Some(len) = twin.step(pool, &mut random) {
+            assert!(!exact || len > room, "there was room");
+        }
+        twin.check();
+    }
+    for twin in &mut twins {
+        if random.below(4) == 0 {
+            twin.output.discard(pool);
+            let in_flight = twin.in_flight.as_ref().map_or(0, Chain::bytes);
+            assert_eq!((twin.output.queued(), twin.output.places()), (in_flight, 0));
+            twin.parts = vec![(None, twin.taken.clone())];
+        }
+        twin.close_all(pool, &mut random);
+    }
+    while twins.iter().any(|twin| twin.in_flight.is_some() || twin.output.is_waiting()) {
+        for twin in &mut twins {
+            twin.end_send(pool);
+            if twin.output.is_waiting() {
+                twin.begin_send(pool);
+            }
+            twin.check();
+        }
+    }
+    for twin in twins {
+        assert_eq!(twin.taken, twin.may_leave().collect::<Vec<_>>().concat(), "all of it left");
+        assert_eq!((twin.output.queued(), twin.output.aside.is_none()), (0, !twin.output.is_broken()));
+    }
+}
+
+#[test]
+fn random_outputs_agree_with_vectors() {
+    let (seeds, steps) = if cfg!(miri) { (2, 60) } else { (100, 400) };
+    for seed in 0..seeds {
+        // Ample; so small that output spills; of one slot; of shares and a core that are soon used up.
+        let roomy = SendPool::new([512, 128, 32, 8, 2]).bounded(100_000, WAITING_BYTES_MAX);
+        run(&roomy, seed, steps, true);
+        assert_all_is_given_back(&roomy);
+        let small = SendPool::new([8, 2, 0, 0, 0]).bounded(1000, WAITING_BYTES_MAX);
+        run(&small, seed, steps, true);
+        assert_all_is_given_back(&small);
+        let one = SendPool::new([1, 0, 0, 0, 0]).bounded(1000, WAITING_BYTES_MAX);
+        run(&one, seed, steps, true);
+        assert_all_is_given_back(&one);
+        let scarce = SendPool::new([3, 1, 0, 0, 0]).bounded(300, 4000);
+        run(&scarce, seed, steps, false);
+        assert_eq!((scarce.taken(), scarce.wait(0, 500)), (0, Ok(())));
+    }
+}

@@ -1,0 +1,268 @@
+//! Where an answer goes: to a task, on whichever core.
+//!
+//! Knows: the task, its core, and until when it waits. Must not know what is answered, nor what becomes of it.
+//!
+//! Invariants: 1. An [`AnswerTo`] is made on the thread of the core that it names, or names none. If its value is not `Send`, it
+//! is not either, and so is still on that thread.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::address::{CoreId, RawAddress};
+use super::core::{Core, drop_from};
+use super::current;
+use super::links::insist;
+use crate::mem::Key;
+use crate::sys::Time;
+
+/// Why a question was not answered.
+///
+/// ```
+/// use odeon::AskError;
+///
+/// assert_eq!(AskError::Timeout.to_string(), "no answer came in time");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The receiver's mailbox is full, or the lane to its core, or there are as many questions as `Config::tasks_max` allows. The
+    /// question was not asked.
+    Full,
+    /// The receiver has stopped: before it was asked, or before it answered.
+    Stopped,
+    /// No answer came in time. The question may have been handled, or be handled yet.
+    Timeout,
+    /// The receiver dropped the question, or its reply, without an answer.
+    Unanswered,
+    /// The receiver panicked: on the question, or on something else before it answered.
+    Panicked,
+    /// `wait` was called on a thread of a system, where it would keep a core from everything else: use `then` or `await`.
+    WithinCore,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            AskError::Full => "the receiver's mailbox, or the lane to its core, is full",
+            AskError::Stopped => "the receiver has stopped",
+            AskError::Timeout => "no answer came in time",
+            AskError::Unanswered => "the receiver did not answer",
+            AskError::Panicked => "the receiver panicked",
+            AskError::WithinCore => {
+                "a thread of a system cannot wait for an answer: use `then` in a handler, or `await` in a task"
+            }
+        })
+    }
+}
+
+impl std::error::Error for AskError {}
+
+/// Units of the deadline that travels with a question: 2²⁰ ns.
+const UNIT: u32 = 20;
+/// Longer than this is as good as for ever: half of what the units of a deadline can tell apart.
+const LIMIT_MAX_NS: u64 = 24 * 3600 * 20 * 1_000_000_000;
+
+/// The task that waits for a `V`. 16 bytes.
+pub struct AnswerTo<V> {
+    core: CoreId,
+    task: Key,
+    /// In units, going round; zero for none.
+    deadline: u32,
+    value: PhantomData<V>,
+}
+
+fn units(time: Time) -> u32 {
+    ((time.0 >> UNIT) as u32).max(1)
+}
+
+impl<V: 'static> AnswerTo<V> {
+    const NOBODY: CoreId = CoreId(u32::MAX);
+
+    /// A task of this core, which waits until `deadline`.
+    #[inline]
+    #[must_use]
+    pub fn new(core: &Core, task: Key, deadline: Time) -> AnswerTo<V> {
+        let far = deadline.0.saturating_sub(core.now().0) > LIMIT_MAX_NS;
+        let deadline = if far { 0 } else { units(Time(deadline.0 + (1 << UNIT))) };
+        AnswerTo { core: core.id, task, deadline, value: PhantomData }
+    }
+
+    /// Nobody waits.
+    #[must_use]
+    pub const fn nobody() -> AnswerTo<V> {
+        let task = Key { index: 0, generation: 0 };
+        AnswerTo { core: Self::NOBODY, task, deadline: 0, value: PhantomData }
+    }
+
+    /// True if it is known here that nobody waits any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        if self.core == Self::NOBODY {
+            return true;
+        }
+        current::with(|core| match core {
+            Some(core) if core.id == self.core => core.is_task_closed(self.task),
+            Some(core) => self.is_late(core.now()) || core.is_cancelled(self.core, self.task),
+            None => self.is_late(crate::sys::now()),
+        })
+    }
+
+    fn is_late(&self, now: Time) -> bool {
+        self.deadline != 0 && units(now).wrapping_sub(self.deadline).cast_signed() > 0
+    }
+
+    /// Hands the value over. It is dropped if nobody waits for it any more.
+    #[inline]
+    pub fn send(&self, value: V) {
+        if self.core == Self::NOBODY {
+            return drop(value);
+        }
+        current::with(|core| match core {
+            Some(core) if core.id == self.core => settle(core, self.task, value),
+            from => self.send_elsewhere(from, value),
+        });
+    }
+
+    #[inline(never)]
+    fn send_elsewhere(&self, from: Option<&Core>, value: V) {
+        if from.is_some_and(|core| core.forget_cancelled(self.core, self.task)) {
+            return drop_from(from, value);
+        }
+        insist(from, RawAddress::new(self.core, self.task), arrive::<V>, Sent(value));
+    }
+}
+
+impl<V> Clone for AnswerTo<V> {
+    fn clone(&self) -> AnswerTo<V> {
+        *self
+    }
+}
+
+impl<V> Copy for AnswerTo<V> {}
+
+impl<V> fmt::Debug for AnswerTo<V> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "AnswerTo({}:{}:{})", self.core.0, self.task.index, self.task.generation)
+    }
+}
+
+/// A value on its way to another core.
+struct Sent<V>(V);
+
+// SAFETY: made by `send_elsewhere` only. An `AnswerTo` whose value is not `Send` is on the thread of the core that waits
+// (invariant 1), which is then a guest of that thread: it is put into the inbox of that core from there, and taken out or dropped there.
+unsafe impl<V> Send for Sent<V> {}
+
+fn arrive<V: 'static>(task: Key, value: Sent<V>) {
+    current::with(|core| core.map(|core| settle(core, task, value.0)));
+}
+
+#[inline]
+fn settle<V: 'static>(core: &Core, task: Key, value: V) {
+    if let Err(late) = core.settle_task(task, value) {
+        core.drop_contained(late);
+    }
+}
+
+const _: () = assert!(size_of::<AnswerTo<u64>>() == 16);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::Links;
+    use crate::sys::Clock;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn core(id: u32, now: &Rc<Cell<Time>>) -> Core {
+        let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        config.send_slots = [1, 0, 0, 0, 0];
+        Core::new(CoreId(id), Rc::new(config), Clock::Virtual(now.clone()), Links::new(CoreId(0), []))
+    }
+
+    const TASK: Key = Key { index: 7, generation: 3 };
+
+    #[test]
+    fn a_deadline_is_told_apart_from_the_time_however_far_that_is() {
+        for start in [0, 1, 5 << UNIT, u64::from(u32::MAX) << UNIT, (1 << 52) - 1, 1 << 60] {
+            let now = Rc::new(Cell::new(Time(start)));
+            let (asker, other) = (core(0, &now), core(1, &now));
+            let to = AnswerTo::<u64>::new(&asker, TASK, asker.now().after(MILLISECOND * 20));
+            let closed = |after: Duration| {
+                now.set(Time(start).after(after));
+                other.read_clock();
+                current::scope(&other, || to.is_closed())
+            };
+            assert!(!closed(Duration::ZERO) && !closed(MILLISECOND * 20), "never early: {start}");
+            assert!(closed(MILLISECOND * 24) && closed(Duration::from_secs(24 * 3600)), "{start}");
+        }
+    }
+
+    #[test]
+    fn what_is_awaited_for_very_long_is_never_late() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let (asker, other) = (core(0, &now), core(1, &now));
+        for limit in [Duration::from_nanos(LIMIT_MAX_NS + 1), Duration::MAX] {
+            let to = AnswerTo::<u64>::new(&asker, TASK, asker.now().after(limit));
+            for days in [0, 1, 19, 30, 60, 1000] {
+                now.set(Time(1).after(Duration::from_secs(days * 24 * 3600)));
+                other.read_clock();
+                assert!(!current::scope(&other, || to.is_closed()));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_what_names_no_task() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let core = core(0, &now);
+        let (nobody, gone) =
+            (AnswerTo::nobody(), AnswerTo::new(&core, TASK, core.now().after(MILLISECOND * 5000)));
+        for to in [nobody, gone] {
+            assert!(current::scope(&core, || to.is_closed()));
+            let counted = Rc::new(7);
+            current::scope(&core, || to.send(counted.clone()));
+            assert_eq!(Rc::strong_count(&counted), 1);
+        }
+        assert!(nobody.is_closed());
+    }
+
+    #[test]
+    fn an_asker_that_has_ended_stays_ended_until_its_question_is_done_with() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let (asker, other) = (core(0, &now), core(1, &now));
+        let to = AnswerTo::new(&asker, TASK, asker.now().after(MILLISECOND * 5000));
+        current::scope(&other, || {
+            assert!(!to.is_closed());
+            other.note_cancelled(asker.id, TASK);
+            assert!(to.is_closed() && to.is_closed());
+            let counted = Rc::new(7);
+            to.send(counted.clone());
+            assert_eq!(Rc::strong_count(&counted), 1, "it is not sent");
+            assert!(!to.is_closed());
+        });
+    }
+
+    #[test]
+    fn no_more_askers_are_remembered_than_there_is_room_for() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let core = core(0, &now);
+        const MANY: u32 = if cfg!(miri) { 1_100 } else { 100_000 };
+        let key = |index| Key { index, generation: 0 };
+        let cancel = |from: u32| {
+            (from..from + MANY).for_each(|index| core.note_cancelled(CoreId(1), key(index)));
+            (from..from + MANY).filter(|index| core.is_cancelled(CoreId(1), key(*index))).count()
+        };
+        assert_eq!(cancel(0), 1024);
+        assert_eq!(cancel(MANY), 0, "there is no room until their time is over");
+        now.set(Time(1).after(core.config.ask_timeout + MILLISECOND));
+        core.read_clock();
+        assert_eq!(cancel(2 * MANY), 1024);
+    }
+}

@@ -1,0 +1,536 @@
+//! The tasks of a core, and the desk of each cell that has any.
+//!
+//! Knows: who owns a task, which are ready, when they expire. Must not know what a task does.
+//!
+//! A *desk* is what only some cells need: a connection's output, the tasks that a cell has begun, its intervals. A task is in
+//! the list of its owner from its beginning to its end. One that can go on is in the list of those that are ready as well, but
+//! for the exclusive one, of which a cell has at most one.
+//!
+//! Most answers are awaited for the same time, so that their deadlines come in the order in which they began: they stand in a
+//! line, and one timer serves them all. It is set for the first and not taken back when that is answered, so it may come too early;
+//! then it is set again, if anybody waits. While nobody does, it is whoever's who needs a timer and finds none.
+
+mod table;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::CoreId;
+use super::core::{Core, EXPIRE_MAX};
+use super::deadlines::Deadline;
+use super::output::Output;
+use super::task_block::AnyTask;
+use super::waker::WakeHandle;
+use super::wheel::TimerPayload;
+use crate::mem::{Full, Key};
+use crate::sys::Time;
+
+use table::{Begins, EXPIRED, Interval, NONE, Next, READY, Removed, Table};
+
+/// Timer kind: the token is that of a task.
+pub(super) const TASK_DUE: u32 = u32::MAX;
+/// Timer kind: the first in the line of answers may be due.
+pub(super) const LINE_DUE: u32 = u32::MAX - 1;
+/// Timer kinds of intervals, by their index.
+pub const INTERVAL: u32 = 1 << 16;
+/// A cell has at most so many intervals: one bit for each.
+pub const INTERVALS_MAX: usize = 32;
+/// Handles for wakers that are kept for the next future.
+const HANDLES_KEPT: usize = 256;
+/// Beyond the limit, so many continuations may wait to be told that there was no room for their questions.
+const REFUSED_MAX: u32 = 1024;
+
+/// What comes when the line is to be looked at.
+const LINE: TimerPayload = TimerPayload { token: 0, kind: LINE_DUE };
+
+/// What comes when the time of a task is over.
+fn due(task: Key) -> TimerPayload {
+    TimerPayload { token: task.to_bits(), kind: TASK_DUE }
+}
+
+/// What kind of task it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Waits for an answer.
+    Answer,
+    /// A future beside others.
+    Future,
+    /// A future that borrows the state of its cell.
+    Exclusive,
+    /// Passes an answer on to somebody outside of the core; nobody owns it.
+    Relay,
+}
+
+/// How long a task may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// For ever.
+    Never,
+    /// Until then.
+    At(Time),
+    /// As long as any answer.
+    Usual,
+    /// It is to be told that there are as many as there may be, and is over then.
+    Refused,
+}
+
+/// A future whose turn it is. It must be given back, or finished.
+pub struct Taken {
+    /// Its name.
+    pub key: Key,
+    /// The task itself.
+    pub task: AnyTask,
+    /// What kind it is.
+    pub kind: Kind,
+    /// Its time is over.
+    pub expired: bool,
+}
+
+/// What a cell goes on with.
+pub enum Errand {
+    /// An answer has come, or its time is over.
+    Answer(AnyTask),
+    /// A future was woken, or its time is over.
+    Future(Taken),
+    /// An interval is over, of this index. `Err` when there is no timer for its next.
+    Tick(usize, Result<(), Full>),
+}
+
+/// The tasks and desks of one core.
+pub struct Tasks {
+    table: RefCell<Table>,
+    /// How long an answer may take, if nobody says anything else.
+    ask_timeout_ns: u64,
+    /// When the line is looked at.
+    line: Cell<Option<Deadline>>,
+    handles: RefCell<Vec<Arc<WakeHandle>>>,
+}
+
+impl Tasks {
+    /// At most `max` tasks at a time.
+    #[must_use]
+    pub(super) fn new(max: u32, ask_timeout: Duration) -> Tasks {
+        let table = Table::new(max);
+        let ask_timeout_ns = crate::sys::nanoseconds(ask_timeout);
+        let (line, handles) = (Cell::new(None), RefCell::default());
+        Tasks { table: RefCell::new(table), ask_timeout_ns, line, handles }
+    }
+
+    /// True if one more may begin.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let table = self.table.borrow();
+        table.live < table.max
+    }
+
+    /// Tasks of one kind that have begun and not finished, and do not run now. Looks at all.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> usize {
+        self.table.borrow().count(kind)
+    }
+
+    /// Tasks that have begun and not finished.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.table.borrow().live as usize
+    }
+}
+
+impl Core {
+    fn desk_of(&self, cell: Key, table: &mut Table) -> u32 {
+        self.cells.desk(cell).unwrap_or_else(|| {
+            let desk = table.open_desk();
+            self.cells.set_desk(cell, Some(desk));
+            desk
+        })
+    }
+
+    /// Begins a task. It is not ready before somebody says so. Answers its name, and when its time is over.
+    ///
+    /// # Errors
+    /// Hands the task back when there are as many as `Config::tasks_max` allows.
+    pub(crate) fn begin(
+        &self,
+        owner: Option<Key>,
+        task: AnyTask,
+        kind: Kind,
+        limit: Limit,
+    ) -> Result<(Key, Time), AnyTask> {
+        self.begin_by(owner, Begins { task, kind, asked: None }, limit)
+    }
+
+    /// Begins to wait for an answer. `asked`: the core to which the question goes, if that is another one; it is told when nobody waits
+    /// any more.
+    ///
+    /// # Errors
+    /// As [`Core::begin`].
+    pub(crate) fn begin_answer(
+        &self,
+        owner: Key,
+        task: AnyTask,
+        limit: Limit,
+        asked: Option<CoreId>,
+    ) -> Result<(Key, Time), AnyTask> {
+        self.begin_by(Some(owner), Begins { task, kind: Kind::Answer, asked }, limit)
+    }
+
+    #[inline(always)]
+    fn begin_by(&self, owner: Option<Key>, begins: Begins, limit: Limit) -> Result<(Key, Time), AnyTask> {
+        let kind = begins.kind;
+        if owner.is_some_and(|owner| !self.cells.exists(owner)) {
+            return Err(begins.task);
+        }
+        let mut table = self.tasks.table.borrow_mut();
+        let max = if limit == Limit::Refused { table.max.saturating_add(REFUSED_MAX) } else { table.max };
+        let key = table.insert(begins, max)?;
+        if let Some(owner) = owner {
+            let desk = self.desk_of(owner, &mut table);
+            table.link(desk, owner, key.index);
+            if kind == Kind::Exclusive {
+                table.open_errands(desk, owner).exclusive = key.index;
+                self.cells.set_suspended(owner, true);
+            }
+        }
+        let deadline = match limit {
+            Limit::Usual => {
+                let deadline = self.usual_deadline();
+                table.join_line(key.index, deadline);
+                drop(table);
+                self.look_at_line(deadline);
+                deadline
+            }
+            Limit::At(deadline) => {
+                drop(table);
+                self.set_own_deadline(key, deadline);
+                deadline
+            }
+            Limit::Never | Limit::Refused => Time::MAX,
+        };
+        Ok((key, deadline))
+    }
+
+    /// By when an answer comes, if nobody says anything else.
+    #[inline(always)]
+    fn usual_deadline(&self) -> Time {
+        Time(self.now().0.saturating_add(self.tasks.ask_timeout_ns))
+    }
+
+    #[inline(never)]
+    fn set_own_deadline(&self, key: Key, deadline: Time) {
+        let deadline = self.set_deadline(deadline, due(key));
+        self.tasks.table.borrow_mut().set_deadline(key, deadline);
+    }
+
+    /// Sees to it that the line is looked at, by then at the latest.
+    #[inline]
+    fn look_at_line(&self, deadline: Time) {
+        if self.tasks.line.get().is_none() {
+            self.tasks.line.set(Some(self.set_deadline(deadline, LINE)));
+        }
+    }
+
+    /// True if a timer is set for the line, although nobody stands there.
+    pub(super) fn is_line_timer_idle(&self) -> bool {
+        self.tasks.line.get().is_some_and(Deadline::has_timer) && self.tasks.table.borrow().is_line_empty()
+    }
+
+    /// Gives the timer of the line back if nobody stands there; false if there was none.
+    #[cold]
+    pub(super) fn give_line_timer_back(&self) -> bool {
+        let idle = self.is_line_timer_idle();
+        if idle && let Some(deadline) = self.tasks.line.take() {
+            self.clear_deadline(deadline, LINE);
+        }
+        idle
+    }
+
+    /// Notes that a task can go on, and queues its owner. Does nothing if there is no such task any more.
+    pub fn wake_task(&self, key: Key) {
+        let mut table = self.tasks.table.borrow_mut();
+        if table.slot(key).is_some()
+            && let Some(owner) = table.make_ready(key.index)
+        {
+            self.cells.set_errands(owner, true);
+        }
+    }
+
+    /// Hands a task the value that it waits for; hands it back if there is no such task any more.
+    #[inline]
+    pub fn settle_task<V: 'static>(&self, key: Key, value: V) -> Result<(), V> {
+        let mut table = self.tasks.table.borrow_mut();
+        let Some(slot) = table.slot(key) else { return Err(value) };
+        let Some(task) = slot.task.as_mut() else { return Err(value) };
+        let relay = slot.kind == Kind::Relay;
+        task.settle(value)?;
+        if relay {
+            let removed = table.remove(key.index);
+            drop(table);
+            self.go_on_now(removed);
+        } else if let Some(owner) = table.make_ready(key.index) {
+            self.cells.set_errands(owner, true);
+        }
+        Ok(())
+    }
+
+    /// Somebody outside is told what has come: code of users, and nothing is borrowed meanwhile.
+    #[inline(never)]
+    fn go_on_now(&self, removed: Removed) {
+        let nobody = Key { index: NONE, generation: NONE };
+        if let Some(task) = self.release(removed) {
+            self.contain(|| task.go_on(self, nobody));
+        }
+    }
+
+    /// True if nobody waits for this task any more.
+    #[inline]
+    #[must_use]
+    pub fn is_task_closed(&self, key: Key) -> bool {
+        let mut table = self.tasks.table.borrow_mut();
+        table
+            .slot(key)
+            .is_none_or(|slot| slot.kind == Kind::Relay && slot.task.as_ref().is_some_and(AnyTask::is_closed))
+    }
+
+    /// True if a cell waits for an answer, or for a future that is to finish in a time: something is still to come of that.
+    #[must_use]
+    pub fn owes(&self, cell: Key) -> bool {
+        self.cells.desk(cell).is_some_and(|desk| self.tasks.table.borrow().owes(desk))
+    }
+
+    /// Takes what a cell goes on with, and notes if that is all for now. While an exclusive task has not finished, nothing
+    /// else.
+    #[inline]
+    pub(crate) fn next_errand(&self, cell: Key) -> Option<Errand> {
+        let desk = self.cells.desk(cell)?;
+        let mut table = self.tasks.table.borrow_mut();
+        let (next, was_last) = table.next(desk, self.now());
+        if was_last {
+            self.cells.set_errands(cell, false);
+        }
+        match next {
+            Next::Nothing => None,
+            Next::Answer(removed) => {
+                drop(table);
+                self.release(removed).map(Errand::Answer)
+            }
+            Next::Future(key) => {
+                let slot = table.at(key.index);
+                let (kind, expired) = (slot.kind, slot.flags & EXPIRED != 0);
+                let task = slot.task.take().expect("a task that is ready does not run");
+                Some(Errand::Future(Taken { key, task, kind, expired }))
+            }
+            Next::Tick(index, due) => {
+                drop(table);
+                Some(Errand::Tick(index, self.set_tick(cell, desk, index, due)))
+            }
+        }
+    }
+
+    /// Gives a future back that has not finished.
+    pub(crate) fn keep_task(&self, cell: Key, taken: Taken) {
+        let mut table = self.tasks.table.borrow_mut();
+        let Some(slot) = table.slot(taken.key) else {
+            drop(table);
+            return self.drop_contained(taken.task);
+        };
+        slot.task = Some(taken.task);
+        if slot.flags & READY != 0 {
+            // Woken while it ran.
+            table.queue(taken.key.index);
+            self.cells.set_errands(cell, true);
+        }
+    }
+
+    /// Ends a future that was taken. Code of users may run: its `Drop`.
+    pub(crate) fn finish_task(&self, cell: Key, taken: Taken) {
+        let mut table = self.tasks.table.borrow_mut();
+        if table.slot(taken.key).is_some() {
+            let removed = table.remove(taken.key.index);
+            if taken.kind == Kind::Exclusive
+                && let Some(errands) = self.cells.desk(cell).and_then(|desk| table.errands(desk))
+            {
+                errands.exclusive = NONE;
+            }
+            drop(table);
+            self.release(removed);
+        } else {
+            drop(table);
+        }
+        self.drop_contained(taken.task);
+        if taken.kind == Kind::Exclusive {
+            self.cells.set_suspended(cell, false);
+            self.cells.set_errands(cell, true);
+        }
+    }
+
+    /// Clears the deadline of a task that was removed; answers the task.
+    #[inline]
+    fn release(&self, removed: Removed) -> Option<AnyTask> {
+        if let Some(deadline) = removed.deadline {
+            self.clear_deadline(deadline, due(removed.key));
+        }
+        removed.task
+    }
+
+    /// Ends every task of a cell, and its intervals. Code of users may run, and begin others: these are ended as well.
+    pub fn end_tasks(&self, cell: Key) {
+        let Some(desk) = self.cells.desk(cell) else { return };
+        loop {
+            let mut table = self.tasks.table.borrow_mut();
+            let Some(errands) = table.errands(desk) else { break };
+            (errands.ready_first, errands.ready_last, errands.exclusive) = (NONE, NONE, NONE);
+            let intervals = std::mem::take(&mut errands.intervals);
+            let first = errands.first;
+            let removed = (first != NONE).then(|| table.remove(first));
+            drop(table);
+            for interval in intervals {
+                interval.timer.map(|timer| self.disarm(timer));
+            }
+            let Some(removed) = removed else { break };
+            if let Some(core) = removed.asked {
+                self.tell_cancelled(core, removed.key);
+            }
+            self.drop_contained(self.release(removed));
+        }
+        if self.cells.is_suspended(cell) {
+            self.cells.set_suspended(cell, false);
+        }
+    }
+
+    /// Takes the desk of a cell that has ended away.
+    pub(super) fn close_desk(&self, cell: Key) {
+        let Some(desk) = self.cells.desk(cell) else { return };
+        self.end_tasks(cell);
+        self.cells.set_desk(cell, None);
+        let output = self.tasks.table.borrow_mut().close_desk(desk);
+        debug_assert!(output.is_none_or(|output| !output.is_waiting()), "output is discarded before");
+    }
+
+    /// Ends every task, when the core ends: whoever waits for one is told. No other is begun from then on.
+    pub(super) fn end_all_tasks(&self) {
+        self.tasks.table.borrow_mut().max = 0;
+        for cell in self.cells.keys() {
+            self.end_tasks(cell);
+        }
+        let count = self.tasks.table.borrow().places();
+        for index in 0..count {
+            let mut table = self.tasks.table.borrow_mut();
+            let slot = table.at(index);
+            if slot.task.is_some() && slot.kind == Kind::Relay {
+                let removed = table.remove(index);
+                drop(table);
+                self.drop_contained(self.release(removed));
+            }
+        }
+    }
+
+    /// The time of a task is over.
+    pub(super) fn expire_task(&self, key: Key) {
+        let mut table = self.tasks.table.borrow_mut();
+        let Some(slot) = table.slot(key) else { return };
+        let relay = slot.kind == Kind::Relay;
+        table.expire(key.index);
+        if relay {
+            let removed = table.remove(key.index);
+            drop(table);
+            self.go_on_now(removed);
+        } else if let Some(owner) = table.make_ready(key.index) {
+            self.cells.set_errands(owner, true);
+        }
+    }
+
+    /// Ends the time of those in the line whose time is over, as many as in any turn, and looks again when that of the next is.
+    pub(super) fn expire_line(&self) {
+        self.tasks.line.set(None);
+        for ended in 0..=EXPIRE_MAX {
+            let first = self.tasks.table.borrow().first_in_line();
+            let Some((key, deadline)) = first else { return };
+            if deadline > self.now() || ended == EXPIRE_MAX {
+                return self.look_at_line(deadline);
+            }
+            self.expire_task(key);
+        }
+    }
+
+    /// A waker's handle for a task of this core.
+    #[must_use]
+    pub fn wake_handle(&self, task: Key) -> Arc<WakeHandle> {
+        let kept = self.tasks.handles.borrow_mut().pop();
+        if let Some(mut handle) = kept
+            && WakeHandle::reuse(&mut handle, task)
+        {
+            return handle;
+        }
+        WakeHandle::new(self.id, self.port(), task)
+    }
+
+    /// Keeps a handle for the next task, if nobody else holds it.
+    pub fn keep_wake_handle(&self, mut handle: Arc<WakeHandle>) {
+        let mut handles = self.tasks.handles.borrow_mut();
+        if handles.len() < HANDLES_KEPT && Arc::get_mut(&mut handle).is_some() {
+            handles.push(handle);
+        }
+    }
+}
+
+/// Intervals: timers that come round.
+impl Core {
+    /// Sets a timer for each interval of a cell.
+    ///
+    /// # Errors
+    /// When there are as many timers as there may be; those that were set stay.
+    pub fn begin_intervals(&self, cell: Key, intervals: &[Duration]) -> Result<(), Full> {
+        let mut set = Vec::with_capacity(intervals.len());
+        let mut result = Ok(());
+        for (index, every) in intervals.iter().enumerate() {
+            let due = self.now().after(*every);
+            let timer = self.arm(cell, INTERVAL + index as u32, due);
+            result = result.and(timer.map(|_| ()));
+            set.push(Interval { every: *every, due, timer: timer.ok() });
+        }
+        let mut table = self.tasks.table.borrow_mut();
+        let desk = self.desk_of(cell, &mut table);
+        table.open_errands(desk, cell).intervals = set.into_boxed_slice();
+        result
+    }
+
+    /// An interval of a cell is over.
+    pub fn tick(&self, cell: Key, index: u32) {
+        let Some(desk) = self.cells.desk(cell) else { return };
+        self.tasks.table.borrow_mut().open_errands(desk, cell).ticks |= 1 << index;
+        self.cells.set_errands(cell, true);
+    }
+
+    /// Sets the next end of an interval: on the schedule that began with the actor, without drift. What has been missed is left
+    /// out. `Err` when there is no timer for it.
+    #[cold]
+    fn set_tick(&self, cell: Key, desk: u32, index: usize, due: Time) -> Result<(), Full> {
+        let timer = self.arm(cell, INTERVAL + index as u32, due);
+        let mut table = self.tasks.table.borrow_mut();
+        if let Some(interval) = table.errands(desk).and_then(|errands| errands.intervals.get_mut(index)) {
+            interval.timer = timer.ok();
+        }
+        timer.map(|_| ())
+    }
+}
+
+/// The output of connections.
+impl Core {
+    /// Gives a cell an output.
+    pub fn open_output(&self, cell: Key, output: Output) {
+        let mut table = self.tasks.table.borrow_mut();
+        let desk = self.desk_of(cell, &mut table);
+        table.desks[desk as usize].output = Some(output);
+    }
+
+    /// Lends the output of a cell; none if it has none. Nothing that `act` calls may look for an output.
+    #[inline]
+    pub fn with_output<R>(&self, cell: Key, act: impl FnOnce(&mut Output) -> R) -> Option<R> {
+        let desk = self.cells.desk(cell)?;
+        self.tasks.table.borrow_mut().desks[desk as usize].output.as_mut().map(act)
+    }
+}
+
+#[cfg(test)]
+mod tests;

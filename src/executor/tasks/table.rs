@@ -1,0 +1,566 @@
+//! The places of tasks, and the lists that run through them.
+//!
+//! Knows: places, lists, which cell owns what. Must not know cells, nor when anything is due.
+//!
+//! A place fills one line of the cache: a question that is asked and answered touches that, the desk of its asker, and its
+//! neighbours in two lists.
+
+use std::time::Duration;
+
+use super::super::address::CoreId;
+use super::super::deadlines::Deadline;
+use super::super::output::Output;
+use super::super::task_block::AnyTask;
+use super::super::wheel::TimerKey;
+use super::Kind;
+use crate::mem::Key;
+use crate::sys::Time;
+
+pub(super) const NONE: u32 = u32::MAX;
+
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) output: Option<Output>,
+    /// Boxed, because most connections never have any.
+    pub(super) errands: Option<Box<Errands>>,
+}
+
+/// What a cell has begun. Places of the table, or none.
+pub(super) struct Errands {
+    owner: Key,
+    pub(super) first: u32,
+    pub(super) ready_first: u32,
+    pub(super) ready_last: u32,
+    pub(super) exclusive: u32,
+    /// Intervals that are due, one bit each.
+    pub(super) ticks: u32,
+    pub(super) intervals: Box<[Interval]>,
+}
+
+impl Errands {
+    #[cold]
+    fn of(owner: Key) -> Box<Errands> {
+        let intervals = Box::default();
+        let (first, ready_first, ready_last, exclusive) = (NONE, NONE, NONE, NONE);
+        Box::new(Errands { owner, first, ready_first, ready_last, exclusive, ticks: 0, intervals })
+    }
+}
+
+pub(super) struct Interval {
+    pub(super) every: Duration,
+    pub(super) due: Time,
+    pub(super) timer: Option<TimerKey>,
+}
+
+/// It can go on.
+pub(super) const READY: u8 = 1;
+/// Its time is over.
+pub(super) const EXPIRED: u8 = 2;
+/// It stands in the line of answers.
+const LINED: u8 = 4;
+/// It has a deadline of its own.
+const TIMED: u8 = 8;
+
+#[repr(align(64))]
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) kind: Kind,
+    pub(super) flags: u8,
+    /// That of its owner, if it has one.
+    desk: u32,
+    /// The owner's other tasks.
+    previous: u32,
+    next: u32,
+    /// The task that is ready behind this one; of a free place, the next free one.
+    next_ready: u32,
+    /// The line of answers.
+    ahead: u32,
+    behind: u32,
+    /// The core to which the question went whose answer it waits for, if that is another one.
+    asked: u32,
+    pub(super) deadline: Deadline,
+    /// None while it runs.
+    pub(super) task: Option<AnyTask>,
+}
+
+const _: () = assert!(size_of::<Slot>() == 64);
+
+/// A task that begins.
+pub(super) struct Begins {
+    pub(super) task: AnyTask,
+    pub(super) kind: Kind,
+    /// The core to which the question goes whose answer it waits for, if that is another one.
+    pub(super) asked: Option<CoreId>,
+}
+
+/// What is left of a task that was removed.
+pub(super) struct Removed {
+    pub(super) key: Key,
+    /// None if it runs.
+    pub(super) task: Option<AnyTask>,
+    /// Its own, if that has not come.
+    pub(super) deadline: Option<Deadline>,
+    pub(super) asked: Option<CoreId>,
+}
+
+/// What a cell goes on with.
+pub(super) enum Next {
+    /// An answer has come, or its time is over. It is not in the table any more.
+    Answer(Removed),
+    /// A future was woken. Its place is kept for it.
+    Future(Key),
+    /// An interval is over, of this index, and will be again at this time.
+    Tick(usize, Time),
+    /// Nothing, for now.
+    Nothing,
+}
+
+pub(super) struct Table {
+    pub(super) desks: Vec<Desk>,
+    free_desks: Vec<u32>,
+    slots: Vec<Slot>,
+    free: u32,
+    pub(super) live: u32,
+    pub(super) max: u32,
+    line_first: u32,
+    line_last: u32,
+}
+
+impl Table {
+    pub(super) fn new(max: u32) -> Table {
+        Table {
+            desks: Vec::new(),
+            free_desks: Vec::new(),
+            slots: Vec::new(),
+            free: NONE,
+            live: 0,
+            max: max.min(NONE - 1),
+            line_first: NONE,
+            line_last: NONE,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn slot(&mut self, key: Key) -> Option<&mut Slot> {
+        self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+    }
+
+    #[inline(always)]
+    pub(super) fn at(&mut self, index: u32) -> &mut Slot {
+        &mut self.slots[index as usize]
+    }
+
+    /// Places, used or not.
+    pub(super) fn places(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    pub(super) fn open_desk(&mut self) -> u32 {
+        self.free_desks.pop().unwrap_or_else(|| {
+            self.desks.push(Desk::default());
+            self.desks.len() as u32 - 1
+        })
+    }
+
+    /// Clears a desk, and answers the output that lay there. The box of its errands stays, for the next cell that has it.
+    pub(super) fn close_desk(&mut self, desk: u32) -> Option<Output> {
+        self.free_desks.push(desk);
+        self.desks[desk as usize].output.take()
+    }
+
+    /// Tasks of one kind that do not run now.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        self.slots.iter().filter(|slot| slot.kind == kind && slot.task.is_some()).count()
+    }
+
+    /// True if a cell waits for an answer, or for a future that has a time.
+    pub(super) fn owes(&self, desk: u32) -> bool {
+        let mut at = self.desks[desk as usize].errands.as_ref().map_or(NONE, |errands| errands.first);
+        while let Some(slot) = self.slots.get(at as usize) {
+            if slot.kind == Kind::Answer || (slot.kind == Kind::Future && slot.flags & TIMED != 0) {
+                return true;
+            }
+            at = slot.next;
+        }
+        false
+    }
+
+    #[inline(always)]
+    pub(super) fn errands(&mut self, desk: u32) -> Option<&mut Errands> {
+        self.desks[desk as usize].errands.as_deref_mut()
+    }
+
+    #[inline(always)]
+    pub(super) fn open_errands(&mut self, desk: u32, owner: Key) -> &mut Errands {
+        let errands = self.desks[desk as usize].errands.get_or_insert_with(|| Errands::of(owner));
+        errands.owner = owner;
+        errands
+    }
+
+    /// Puts a task into a free place; hands it back if there are `max` tasks.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, begins: Begins, max: u32) -> Result<Key, AnyTask> {
+        if self.live >= max {
+            return Err(begins.task);
+        }
+        self.live += 1;
+        let index = if self.free == NONE { self.add_place() } else { self.free };
+        let slot = &mut self.slots[index as usize];
+        self.free = slot.next_ready;
+        (slot.kind, slot.flags, slot.desk) = (begins.kind, 0, NONE);
+        slot.asked = begins.asked.map_or(NONE, |core| core.0);
+        slot.task = Some(begins.task);
+        Ok(Key { index, generation: slot.generation })
+    }
+
+    #[cold]
+    fn add_place(&mut self) -> u32 {
+        self.slots.push(Slot {
+            generation: 0,
+            kind: Kind::Relay,
+            flags: 0,
+            desk: NONE,
+            previous: NONE,
+            next: NONE,
+            next_ready: NONE,
+            ahead: NONE,
+            behind: NONE,
+            asked: NONE,
+            deadline: Deadline::NEVER,
+            task: None,
+        });
+        self.slots.len() as u32 - 1
+    }
+
+    /// Puts a task into the list of its owner.
+    #[inline(always)]
+    pub(super) fn link(&mut self, desk: u32, owner: Key, index: u32) {
+        let first = std::mem::replace(&mut self.open_errands(desk, owner).first, index);
+        let slot = &mut self.slots[index as usize];
+        (slot.desk, slot.previous, slot.next) = (desk, NONE, first);
+        if first != NONE {
+            self.slots[first as usize].previous = index;
+        }
+    }
+
+    /// Notes the deadline of a task that does not stand in the line.
+    pub(super) fn set_deadline(&mut self, key: Key, deadline: Deadline) {
+        if let Some(slot) = self.slot(key) {
+            slot.flags |= TIMED;
+            slot.deadline = deadline;
+        }
+    }
+
+    /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, index: u32) -> Removed {
+        self.leave_line(index);
+        let Slot { desk, previous, next, generation, .. } = self.slots[index as usize];
+        if desk != NONE {
+            if next != NONE {
+                self.slots[next as usize].previous = previous;
+            }
+            if previous != NONE {
+                self.slots[previous as usize].next = next;
+            } else if let Some(errands) = self.errands(desk) {
+                errands.first = next;
+            }
+        }
+        let free = self.free;
+        let slot = &mut self.slots[index as usize];
+        let removed = Removed {
+            key: Key { index, generation },
+            task: slot.task.take(),
+            deadline: (slot.flags & TIMED != 0).then_some(slot.deadline),
+            asked: (slot.asked != NONE).then_some(CoreId(slot.asked)),
+        };
+        self.live -= 1;
+        // A place whose generation would wrap is retired.
+        if let Some(generation) = generation.checked_add(1) {
+            slot.generation = generation;
+            slot.next_ready = free;
+            self.free = index;
+        }
+        removed
+    }
+
+    #[inline(always)]
+    pub(super) fn join_line(&mut self, index: u32, deadline: Time) {
+        let last = std::mem::replace(&mut self.line_last, index);
+        let slot = &mut self.slots[index as usize];
+        slot.flags |= LINED;
+        slot.deadline = Deadline::of_line(deadline);
+        (slot.ahead, slot.behind) = (last, NONE);
+        if last == NONE {
+            self.line_first = index;
+        } else {
+            self.slots[last as usize].behind = index;
+        }
+    }
+
+    #[inline(always)]
+    fn leave_line(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let (ahead, behind, flags) = (slot.ahead, slot.behind, slot.flags);
+        if flags & LINED == 0 {
+            return;
+        }
+        slot.flags = flags & !LINED;
+        if ahead == NONE {
+            self.line_first = behind;
+        } else {
+            self.slots[ahead as usize].behind = behind;
+        }
+        if behind == NONE {
+            self.line_last = ahead;
+        } else {
+            self.slots[behind as usize].ahead = ahead;
+        }
+    }
+
+    /// The first in the line of answers, and when its time is over.
+    pub(super) fn first_in_line(&self) -> Option<(Key, Time)> {
+        let slot = self.slots.get(self.line_first as usize)?;
+        Some((Key { index: self.line_first, generation: slot.generation }, slot.deadline.time()))
+    }
+
+    /// True if nobody stands in the line of answers.
+    pub(super) fn is_line_empty(&self) -> bool {
+        self.line_first == NONE
+    }
+
+    /// The time of a task is over: its deadline has come, and it does not stand in the line any more.
+    pub(super) fn expire(&mut self, index: u32) {
+        self.leave_line(index);
+        let slot = self.at(index);
+        slot.flags = slot.flags & !TIMED | EXPIRED;
+    }
+
+    /// Notes that a task can go on; answers whose errands wait now. Nobody's if that was known, or it runs: then it is seen when it
+    /// is given back.
+    #[inline(always)]
+    pub(super) fn make_ready(&mut self, index: u32) -> Option<Key> {
+        let slot = &mut self.slots[index as usize];
+        if slot.flags & READY != 0 {
+            return None;
+        }
+        slot.flags |= READY;
+        slot.task.as_ref()?;
+        self.queue(index)
+    }
+
+    /// Puts a task behind those that are ready; answers whose errands wait now. The exclusive one has a place of its own.
+    #[inline(always)]
+    pub(super) fn queue(&mut self, index: u32) -> Option<Key> {
+        let slot = &mut self.slots[index as usize];
+        let (desk, kind) = (slot.desk, slot.kind);
+        slot.next_ready = NONE;
+        let errands = self.desks.get_mut(desk as usize)?.errands.as_deref_mut()?;
+        let owner = errands.owner;
+        if kind != Kind::Exclusive {
+            let last = std::mem::replace(&mut errands.ready_last, index);
+            if last == NONE {
+                errands.ready_first = index;
+            } else {
+                self.slots[last as usize].next_ready = index;
+            }
+        }
+        Some(owner)
+    }
+
+    /// Takes what a cell goes on with, and says whether that is all for now. While there is an exclusive task, that alone;
+    /// otherwise intervals come first.
+    #[inline(always)]
+    pub(super) fn next(&mut self, desk: u32, now: Time) -> (Next, bool) {
+        let Some(errands) = self.desks[desk as usize].errands.as_deref_mut() else {
+            return (Next::Nothing, true);
+        };
+        let (exclusive, index) = (errands.exclusive, errands.ready_first);
+        if exclusive != NONE {
+            return (self.take_exclusive(exclusive), true);
+        }
+        if errands.ticks != 0
+            && let Some((index, due)) = errands.take_tick(now)
+        {
+            return (Next::Tick(index, due), errands.ticks == 0 && errands.ready_first == NONE);
+        }
+        let Some(slot) = self.slots.get_mut(index as usize) else { return (Next::Nothing, true) };
+        errands.ready_first = slot.next_ready;
+        let was_last = slot.next_ready == NONE;
+        if was_last {
+            errands.ready_last = NONE;
+        }
+        slot.flags &= !READY;
+        if slot.kind == Kind::Answer {
+            return (Next::Answer(self.remove(index)), was_last);
+        }
+        (Next::Future(Key { index, generation: slot.generation }), was_last)
+    }
+
+    fn take_exclusive(&mut self, index: u32) -> Next {
+        let slot = self.at(index);
+        if slot.flags & READY == 0 {
+            return Next::Nothing;
+        }
+        slot.flags &= !READY;
+        Next::Future(Key { index, generation: slot.generation })
+    }
+}
+
+impl Errands {
+    /// Takes an interval that is over; answers which, and when it is over again.
+    #[cold]
+    fn take_tick(&mut self, now: Time) -> Option<(usize, Time)> {
+        let index = self.ticks.trailing_zeros() as usize;
+        self.ticks &= self.ticks - 1;
+        let interval = self.intervals.get_mut(index)?;
+        let every = crate::sys::nanoseconds(interval.every).max(1);
+        let late = now.0.saturating_sub(interval.due.0);
+        interval.due = Time(interval.due.0.saturating_add((late / every + 1).saturating_mul(every)));
+        Some((index, interval.due))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::rc::Rc;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::executor::{Core, Flow, Polled};
+    use crate::mem::Blocks;
+    use crate::sys::Random;
+
+    struct Idle;
+
+    impl Polled for Idle {
+        fn poll(self: Pin<&mut Self>, _: &Core, _: Key) -> Poll<Flow> {
+            Poll::Pending
+        }
+
+        fn name(&self) -> &'static str {
+            "idle"
+        }
+    }
+
+    const OWNERS: u32 = 3;
+
+    fn owner(desk: u32) -> Key {
+        Key { index: 100 + desk, generation: 7 }
+    }
+
+    /// The same with plain lists.
+    #[derive(Default)]
+    struct Twin {
+        /// Name, owner, whether it is ready.
+        tasks: Vec<(Key, u32, bool)>,
+        ready: [VecDeque<Key>; OWNERS as usize],
+        line: VecDeque<Key>,
+    }
+
+    impl Twin {
+        fn forget(&mut self, key: Key) {
+            self.tasks.retain(|(other, ..)| *other != key);
+            self.line.retain(|other| *other != key);
+        }
+    }
+
+    fn begin(table: &mut Table, blocks: &Rc<Blocks>, desk: u32, kind: Kind, lined: bool) -> Key {
+        let begins = Begins { task: AnyTask::polled(blocks, Idle), kind, asked: None };
+        let key = table.insert(begins, 1000).expect("there is room");
+        table.link(desk, owner(desk), key.index);
+        if lined {
+            table.join_line(key.index, Time(u64::from(key.index)));
+        }
+        key
+    }
+
+    /// Every task of an owner is in its list, once.
+    fn check_owned(table: &mut Table, twin: &Twin, desk: u32) {
+        let mut owned = Vec::new();
+        let mut index = table.errands(desk).map_or(NONE, |errands| errands.first);
+        while index != NONE {
+            let slot = table.at(index);
+            owned.push(Key { index, generation: slot.generation });
+            index = slot.next;
+        }
+        let mut expected: Vec<Key> =
+            twin.tasks.iter().filter(|(_, of, _)| *of == desk).map(|(key, ..)| *key).collect();
+        owned.sort();
+        expected.sort();
+        assert_eq!(owned, expected);
+    }
+
+    #[test]
+    fn random_operations_agree_with_plain_lists() {
+        let (blocks, mut random) = (Rc::new(Blocks::default()), Random::new(5));
+        let (mut table, mut twin) = (Table::new(1000), Twin::default());
+        (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(), desk));
+        for _ in 0..if cfg!(miri) { 2_000 } else { 100_000 } {
+            let desk = random.below(u64::from(OWNERS)) as u32;
+            match random.below(5) {
+                0 | 1 if twin.tasks.len() < 40 => {
+                    let kind = if random.below(2) == 0 { Kind::Answer } else { Kind::Future };
+                    let lined = random.below(2) == 0;
+                    let key = begin(&mut table, &blocks, desk, kind, lined);
+                    twin.tasks.push((key, desk, false));
+                    twin.line.extend(lined.then_some(key));
+                }
+                2 if !twin.tasks.is_empty() => {
+                    let chosen = random.index(twin.tasks.len());
+                    let (key, desk, ready) = &mut twin.tasks[chosen];
+                    let queued = table.make_ready(key.index);
+                    assert_eq!(queued, (!*ready).then(|| owner(*desk)));
+                    if !std::mem::replace(ready, true) {
+                        twin.ready[*desk as usize].push_back(*key);
+                    }
+                }
+                3 => {
+                    let expected = twin.ready[desk as usize].pop_front();
+                    let (next, was_last) = table.next(desk, Time::ZERO);
+                    assert_eq!(was_last, twin.ready[desk as usize].is_empty());
+                    match next {
+                        Next::Answer(removed) => assert_eq!(Some(removed.key), expected),
+                        Next::Future(key) => {
+                            assert_eq!(Some(key), expected);
+                            table.remove(key.index);
+                        }
+                        Next::Nothing => assert_eq!(None, expected),
+                        Next::Tick(..) => unreachable!("there are no intervals"),
+                    }
+                    expected.into_iter().for_each(|key| twin.forget(key));
+                }
+                _ if twin.tasks.iter().any(|(.., ready)| !ready) => {
+                    let waiting: Vec<_> = twin.tasks.iter().filter(|(.., ready)| !ready).collect();
+                    let key = waiting[random.index(waiting.len())].0;
+                    assert!(table.remove(key.index).task.is_some());
+                    assert!(table.slot(key).is_none(), "its key is stale");
+                    twin.forget(key);
+                }
+                _ => {}
+            }
+            assert_eq!(table.first_in_line().map(|(key, _)| key), twin.line.front().copied());
+            assert_eq!(table.live as usize, twin.tasks.len());
+            check_owned(&mut table, &twin, desk);
+        }
+    }
+
+    #[test]
+    fn an_exclusive_task_comes_alone() {
+        let blocks = Rc::new(Blocks::default());
+        let mut table = Table::new(10);
+        let desk = table.open_desk();
+        let other = begin(&mut table, &blocks, desk, Kind::Future, false);
+        let exclusive = begin(&mut table, &blocks, desk, Kind::Exclusive, false);
+        table.open_errands(desk, owner(desk)).exclusive = exclusive.index;
+        assert_eq!(table.make_ready(other.index), Some(owner(desk)));
+        assert!(matches!(table.next(desk, Time::ZERO), (Next::Nothing, true)));
+        assert_eq!(table.make_ready(exclusive.index), Some(owner(desk)));
+        assert!(matches!(table.next(desk, Time::ZERO), (Next::Future(key), true) if key == exclusive));
+        table.remove(exclusive.index);
+        table.open_errands(desk, owner(desk)).exclusive = NONE;
+        assert!(matches!(table.next(desk, Time::ZERO), (Next::Future(key), true) if key == other));
+    }
+}

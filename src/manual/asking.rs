@@ -1,0 +1,105 @@
+//! Questions and answers.
+//!
+//! Knows: who waits, for how long, and what may go wrong. Must not know how an answer travels.
+//!
+//! [`Addr::ask`](crate::Addr::ask) with a message, or a method that `#[actor]` puts on the address, describes a question.
+//! Nothing happens before it is said who waits:
+//!
+//! ```
+//! use odeon::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Store(Vec<u64>);
+//!
+//! #[actor]
+//! impl Store {
+//!     #[call]
+//!     fn put(&mut self, value: u64) -> usize {
+//!         self.0.push(value);
+//!         self.0.len()
+//!     }
+//!
+//!     #[call]
+//!     fn sum(&self) -> u64 {
+//!         self.0.iter().sum()
+//!     }
+//! }
+//!
+//! struct Front {
+//!     store: Addr<Store>,
+//!     known: u64,
+//! }
+//!
+//! #[actor]
+//! impl Front {
+//!     /// In a handler: the continuation runs later, with the actor's state, between its messages.
+//!     #[call]
+//!     fn refresh(&mut self, cx: &mut Context<Self>, reply: Reply<u64>) {
+//!         self.store.sum().then(cx, move |me, sum, _| {
+//!             me.known = sum.unwrap_or(me.known);
+//!             reply.send(me.known);
+//!         });
+//!     }
+//!
+//!     /// In an asynchronous handler, or a task: by `await`.
+//!     #[call]
+//!     async fn put_both(&mut self, one: u64, other: u64) -> Result<usize, AskError> {
+//!         self.store.put(one).await?;
+//!         self.store.put(other).await
+//!     }
+//!
+//!     /// Whoever waits gets the answer of somebody else.
+//!     #[call]
+//!     fn sum(&mut self, reply: Reply<u64>) {
+//!         self.store.sum().forward(reply);
+//!     }
+//! }
+//!
+//! let system = System::builder().cores(Cores::Count(2)).build()?;
+//! let store = system.spawn_on(0, Store::default())?;
+//! let front = system.spawn_on(1, Front { store, known: 0 })?;
+//! // On a thread of the program's own: by `wait`.
+//! assert_eq!(front.put_both(40, 2).wait()?, Ok(2));
+//! assert_eq!(front.refresh().wait()?, 42);
+//! assert_eq!(front.sum().wait()?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The future of `await` is polled by any runtime, and is `Send` where the answer is: a handler of a web framework can ask an actor.
+//!
+//! # In what order
+//!
+//! Questions stand in the mailbox with all other messages, and are handled in the order in which they were sent. An answer has
+//! a place of its own, which was reserved with the question: it is never refused, whatever is full, and it may come before
+//! messages that the same actor sent earlier. A continuation never runs within a handler of its actor, and never while an asynchronous
+//! handler of it has not finished.
+//!
+//! # For how long
+//!
+//! Whoever waits is told something: the answer, or an [`AskError`](crate::AskError). 5 s is the limit, unless
+//! [`timeout`](crate::Ask::timeout) or [`Config::ask_timeout`](crate::Config::ask_timeout) say otherwise; the core of the asker
+//! keeps the time, or, for threads and other runtimes, the core that is asked. A question may be handled though its asker has been
+//! told that the time is over.
+//!
+//! A question whose asker is known to wait no more is skipped when its turn comes: the time is over, the future was dropped,
+//! the actor that asked has ended. A handler that takes long can look: [`Reply::is_closed`](crate::Reply::is_closed).
+//!
+//! | the asker is told | when |
+//! |---|---|
+//! | [`Full`](crate::AskError::Full) | the mailbox or the way there had no room: not asked |
+//! | [`Stopped`](crate::AskError::Stopped) | the actor had ended, or ended before it answered |
+//! | [`Timeout`](crate::AskError::Timeout) | no answer came in time |
+//! | [`Unanswered`](crate::AskError::Unanswered) | the question, or its reply, was dropped |
+//! | [`Panicked`](crate::AskError::Panicked) | the handler panicked |
+//! | [`WithinCore`](crate::AskError::WithinCore) | `wait` was called where it would keep a core from everything else |
+//!
+//! # Waiting for one another
+//!
+//! An actor that uses `then` handles messages while it waits, so two that ask each other do not block. An exclusive asynchronous
+//! handler (`async fn(&mut self, …)`) keeps its actor from everything else: two such actors that await each other wait until the
+//! time is over, and so does one that awaits itself. Ask by `then` there, or from a concurrent handler.
+//!
+//! # Answering later
+//!
+//! A handler that takes a [`Reply`](crate::Reply) answers when it likes: from a continuation, an interval, another actor, a thread. Dropping
+//! it is an answer, too: that there is none.

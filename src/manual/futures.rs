@@ -1,0 +1,119 @@
+//! Asynchronous handlers, streams, and tasks.
+//!
+//! Knows: what waits for what. Must not know how futures are polled.
+//!
+//! Handlers are synchronous by default, which is the fastest, and what keeps an actor simple: nothing changes its state while
+//! one runs. Where something is waited for, there are three forms.
+//!
+//! # Exclusive: `async fn(&mut self, …)`
+//!
+//! The handler owns the state until it has finished. Messages, continuations and intervals of the actor wait, and a
+//! connection does not read. It has a time, 30 s unless `timeout = "…"` or
+//! [`Config::handler_timeout`](crate::Config::handler_timeout) say otherwise. One that has not finished by then is dropped and the actor
+//! ends with [`StopReason::Failed`](crate::StopReason::Failed), because its state may be half changed; a line on standard error names
+//! the handler. [`Addr::stop`](crate::Addr::stop) waits for it, [`Addr::abort`](crate::Addr::abort) does not, and neither does
+//! the failure of its connection.
+//!
+//! # Concurrent: `async fn(me: Handle<Self>, …)`
+//!
+//! Many at a time, beside everything else that the actor does. The state is borrowed for as long as
+//! [`Handle::with`](crate::Handle::with) runs, never across an `await`. One that is not finished in its time is dropped, and its asker
+//! told; the actor goes on. All end with their actor.
+//!
+//! ```
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//! use odeon::time::sleep;
+//!
+//! #[derive(Default)]
+//! struct Printer {
+//!     printed: Vec<u32>,
+//! }
+//!
+//! #[actor]
+//! impl Printer {
+//!     /// One page after the other, however long each takes.
+//!     #[call(timeout = "1s")]
+//!     async fn print(&mut self, page: u32) -> usize {
+//!         sleep(Duration::from_millis(1)).await;
+//!         self.printed.push(page);
+//!         self.printed.len()
+//!     }
+//!
+//!     /// All drafts at once.
+//!     #[call(concurrent)]
+//!     async fn draft(me: Handle<Self>, page: u32) -> Result<u32, HandleError> {
+//!         sleep(Duration::from_millis(1)).await;
+//!         me.with(|printer, _| page + printer.printed.len() as u32)
+//!     }
+//! }
+//!
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let printer = system.spawn(Printer::default())?;
+//! assert_eq!(printer.print(7).wait(), Ok(1));
+//! assert_eq!(printer.draft(8).wait(), Ok(Ok(9)));
+//! # Ok::<(), odeon::Error>(())
+//! ```
+//!
+//! # Streams
+//!
+//! [`Context::attach`](crate::Context::attach) makes the items of a stream messages of the actor.
+//!
+//! # A connection as one function
+//!
+//! Where a protocol is a conversation, with one thing after the other, a connection may be one `async fn`, from its greeting
+//! to its end: [`serve`](crate::ListenerBuilder::serve) in place of `start`, and a [`Stream`](crate::Stream) in place of a codec
+//! and an outbox. It waits for its peer wherever it reads or writes, and for whatever else it likes.
+//!
+//! ```
+//! use std::io::{self, Read, Write};
+//! use std::net::TcpStream;
+//! use odeon::prelude::*;
+//!
+//! struct Dictionary;
+//!
+//! #[actor]
+//! impl Dictionary {
+//!     #[call]
+//!     fn look(&self, word: String) -> usize {
+//!         word.len()
+//!     }
+//! }
+//!
+//! async fn serve(mut stream: Stream, dictionary: Addr<Dictionary>) -> io::Result<()> {
+//!     stream.write_all("words, please\n").await?;
+//!     while let Some(word) = stream.read_line(80).await? {
+//!         match dictionary.look(word).await {
+//!             Ok(length) => stream.write_all(format!("{length}\n")).await?,
+//!             Err(error) => return Err(io::Error::other(error)),
+//!         }
+//!     }
+//!     stream.write_all("goodbye\n").await
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let dictionary = system.spawn(Dictionary)?;
+//! let listening = system.listener("127.0.0.1:0").serve(move |stream| serve(stream, dictionary))?;
+//!
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"one\nthree\n")?;
+//! client.shutdown(std::net::Shutdown::Write)?;
+//! let mut answers = String::new();
+//! client.read_to_string(&mut answers)?;
+//! assert_eq!(answers, "words, please\n3\n5\ngoodbye\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An actor is better where others have something to say to the connection, and where there are very many: it costs less, and its
+//! frames are not copied.
+//!
+//! # Tasks
+//!
+//! [`task::spawn`](crate::task::spawn) runs a future on the core by itself, [`System::spawn_task`](crate::System::spawn_task)
+//! begins one from outside. A task may be anything that waits; what it finds out it tells an actor. [`time`](crate::time) has what
+//! waits for a time. Futures of other libraries work as far as they need no runtime of their own: channels and locks do,
+//! sockets and timers of another runtime do not.
+//!
+//! Wakers may be cloned, kept, and called from any thread.

@@ -1,0 +1,19 @@
+//! The manual: what users write, and what follows from it. Its examples are run as tests.
+//!
+//! Knows: how things are used. Must not know how they are done.
+//!
+//! | page | |
+//! |---|---|
+//! | [`tour`] | a chat in a hundred lines: every kind of handler once |
+//! | [`actors`] | `#[actor]`: handlers, hooks, keys, addresses, and what all of it stands for |
+//! | [`asking`] | questions and answers: who waits, for how long, and what may go wrong |
+//! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
+//! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
+//!
+//! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has what is promised, and how to size a system.
+
+pub mod actors;
+pub mod asking;
+pub mod futures;
+pub mod output;
+pub mod tour;

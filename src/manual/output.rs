@@ -1,0 +1,75 @@
+//! Writing to a connection.
+//!
+//! Knows: what is written, in which order, and within which bounds. Must not know sockets.
+//!
+//! What an actor writes in one activation leaves as one send. It is bounded in bytes
+//! ([`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max), the listener's
+//! [`outbox_bytes`](crate::ListenerBuilder::outbox_bytes), or the key `outbox(bytes = "…")`): from half of it on the connection does
+//! not read from its peer, and a write that would pass it ends the connection, because what a peer does not read must not grow.
+//!
+//! | | |
+//! |---|---|
+//! | [`write`](crate::Context::write), [`write_line`](crate::Context::write_line), `write!(cx, …)` | bytes, a line, formatted text |
+//! | [`try_write`](crate::Context::try_write) | bytes, all or none; tells whether there was room |
+//! | [`send_frame`](crate::Context::send_frame) | a frame, encoded by the codec of the connection |
+//! | [`defer`](crate::Context::defer) | a place for an answer that is not ready yet |
+//! | [`fill`](crate::Context::fill), [`fill_line`](crate::Context::fill_line), [`fill_frame`](crate::Context::fill_frame) | the answer at that place |
+//! | [`bytes_of`](crate::Context::bytes_of) | counted bytes of a part of a frame, to send to others |
+//!
+//! # Answers in the order of requests
+//!
+//! Clients that pipeline, sending the next request before the last is answered, want the answers in order. Where these come from
+//! other actors they are ready in any order. A [`Place`](crate::Place) keeps it: everything that is written later waits behind it.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//! use odeon::time::sleep;
+//!
+//! struct Worker;
+//!
+//! #[actor]
+//! impl Worker {
+//!     #[call(concurrent)]
+//!     async fn wait(_me: Handle<Self>, milliseconds: u64) -> u64 {
+//!         sleep(Duration::from_millis(milliseconds)).await;
+//!         milliseconds
+//!     }
+//! }
+//!
+//! struct Session {
+//!     worker: Addr<Worker>,
+//! }
+//!
+//! #[actor(codec = Lines<64>)]
+//! impl Session {
+//!     #[frame]
+//!     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Result<(), std::num::ParseIntError> {
+//!         let place = cx.defer();
+//!         self.worker.wait(line.parse()?).then(cx, |_, waited, cx| match waited {
+//!             Ok(waited) => cx.fill_line(place, waited.to_string()),
+//!             Err(error) => cx.fill_line(place, error.to_string()),
+//!         });
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::Count(2)).build()?;
+//! let worker = system.spawn_on(1, Worker)?;
+//! let listening = system.listener("127.0.0.1:0").start(move |_peer| Session { worker })?;
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"20\n1\n10\n")?;
+//! client.shutdown(Shutdown::Write)?;
+//! let mut answers = String::new();
+//! client.read_to_string(&mut answers)?;
+//! assert_eq!(answers, "20\n1\n10\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Open places are answers that the connection owes: it does not end in order before they are filled, within its deadline. A
+//! place that is dropped unfilled ends the connection, and so does an error of a hook, as here for a line that is no number: what
+//! had been written is lost then, and the peer sees a reset.

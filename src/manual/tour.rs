@@ -1,0 +1,189 @@
+//! A chat: every kind of handler once.
+//!
+//! Knows: what a program looks like. Must not know how it works.
+//!
+//! A session is the actor of a user's connection, on whichever core accepted it. The room is one actor for all of them.
+//!
+//! ```
+//! use std::io::{self, BufRead, BufReader, Write};
+//! use std::net::TcpStream;
+//!
+//! use odeon::prelude::*;
+//!
+//! /// What the room tells everybody. Shared by several actors, so a type of its own.
+//! #[derive(Message, Clone)]
+//! pub struct Said {
+//!     from: u64,
+//!     text: Bytes,
+//! }
+//!
+//! #[derive(Message)]
+//! pub struct Join {
+//!     id: u64,
+//!     to: Recipient<Said>,
+//! }
+//!
+//! #[derive(Message)]
+//! pub struct Leave {
+//!     id: u64,
+//! }
+//!
+//! #[derive(Message)]
+//! pub struct Evicted(&'static str);
+//!
+//! /// How much of its output a session's peer has not taken.
+//! #[derive(Debug)]
+//! pub struct Stats {
+//!     queued_bytes: usize,
+//! }
+//!
+//! pub struct Session {
+//!     id: u64,
+//!     room: Addr<Room>,
+//! }
+//!
+//! #[actor(
+//!     pub,                         // visibility of the trait `SessionAddr`
+//!     codec   = Lines<8192>,       // bytes become frames: this makes it a connection
+//!     mailbox(capacity = 256),
+//!     outbox(bytes = "256k"),
+//! )]
+//! impl Session {
+//!     #[started]
+//!     fn joined(&mut self, cx: &mut Context<Self>) {
+//!         self.room.tell(Join { id: self.id, to: cx.recipient::<Said>() }).or_dead_letter();
+//!     }
+//!
+//!     /// A frame is a message: it runs at once, borrowed from the receive buffer, not queued, not copied.
+//!     #[frame]
+//!     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+//!         match line {
+//!             "/quit" => return Flow::Close,
+//!             "/topic" => {
+//!                 let place = cx.defer(); // the answer's place in the output: later lines wait behind it
+//!                 self.room.topic().then(cx, move |_me, topic, cx| {
+//!                     cx.fill_line(place, topic.as_deref().unwrap_or("?"));
+//!                 });
+//!             }
+//!             text => self.room.tell(Said { from: self.id, text: cx.bytes_of(text) }).or_dead_letter(),
+//!         }
+//!         Flow::Continue
+//!     }
+//!
+//!     #[message]
+//!     fn said(&mut self, said: Said, cx: &mut Context<Self>) {
+//!         cx.write_line(said.text);
+//!     }
+//!
+//!     #[message]
+//!     fn evicted(&mut self, why: Evicted, cx: &mut Context<Self>) -> Flow {
+//!         cx.write_line(why.0);
+//!         Flow::Close
+//!     }
+//!
+//!     #[call]
+//!     fn stats(&self, cx: &mut Context<Self>) -> Stats {
+//!         Stats { queued_bytes: cx.queued_bytes() }
+//!     }
+//!
+//!     #[every("30s")]
+//!     fn ping(&mut self, cx: &mut Context<Self>) {
+//!         cx.write_line("PING");
+//!     }
+//!
+//!     #[idle("10m")]
+//!     fn asleep(&mut self, _: &mut Context<Self>) -> Flow {
+//!         Flow::Close
+//!     }
+//!
+//!     #[stopped]
+//!     fn left(&mut self, _why: StopReason, _: &mut Context<Self>) {
+//!         self.room.tell(Leave { id: self.id }).or_dead_letter();
+//!     }
+//! }
+//!
+//! #[derive(Default)]
+//! pub struct Room {
+//!     members: Vec<(u64, Recipient<Said>)>,
+//!     said: Vec<Said>,
+//!     topic: String,
+//! }
+//!
+//! #[actor(pub, mailbox(capacity = 4096))]
+//! impl Room {
+//!     #[message]
+//!     fn join(&mut self, join: Join) {
+//!         self.members.push((join.id, join.to));
+//!     }
+//!
+//!     #[message]
+//!     fn leave(&mut self, leave: Leave) {
+//!         self.members.retain(|(id, _)| *id != leave.id);
+//!     }
+//!
+//!     #[message]
+//!     fn said(&mut self, said: Said) {
+//!         for (_, member) in &self.members {
+//!             member.tell(said.clone()).or_dead_letter();
+//!         }
+//!         self.said.push(said);
+//!     }
+//!
+//!     #[call]
+//!     fn topic(&self) -> String {
+//!         self.topic.clone()
+//!     }
+//!
+//!     /// Nothing else is handled until it has finished; its time is a second.
+//!     #[call(timeout = "1s")]
+//!     async fn history(&mut self, n: usize, _: &mut Context<Self>) -> io::Result<Vec<Said>> {
+//!         let first = self.said.len().saturating_sub(n);
+//!         Ok(self.said[first..].to_vec())
+//!     }
+//!
+//!     /// Many at a time, beside everything else.
+//!     #[call(concurrent)]
+//!     async fn search(me: Handle<Self>, query: String) -> Vec<Said> {
+//!         let found = |room: &mut Room, _: &mut Context<Room>| {
+//!             let said = room.said.iter().filter(|said| said.text.as_str().is_ok_and(|text| text.contains(&query)));
+//!             said.cloned().collect()
+//!         };
+//!         me.with(found).unwrap_or_default()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::All).build()?;
+//! let room = system.spawn(Room { topic: "actors".to_owned(), ..Room::default() })?;
+//! let listening = system
+//!     .listener("127.0.0.1:0")
+//!     .max_connections(10_000)
+//!     .start(move |peer| Session { id: peer.id(), room })?;
+//!
+//! // A server would now call `system.run_until_signal()`. Here a client looks whether it works.
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"/topic\nhello\n")?;
+//! let mut lines = BufReader::new(client.try_clone()?).lines();
+//! assert_eq!(lines.next().transpose()?.as_deref(), Some("actors"));
+//! assert_eq!(lines.next().transpose()?.as_deref(), Some("hello"));
+//! assert_eq!(room.history(10).wait()??.len(), 1);
+//! assert_eq!(room.search("ell".to_owned()).wait()?.len(), 1);
+//! client.write_all(b"/quit\n")?;
+//! assert!(lines.next().is_none());
+//! drop((client, lines));
+//! system.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is still to come
+//!
+//! - **Supervision.** An actor that panics ends; `system.spawn` starts it, and nobody restarts it. The key `on_panic` is refused.
+//! - **Topics.** The room keeps a list of recipients and sends each its own message.
+//! - **Priorities.** The key `priority` is refused: an eviction waits behind what was said before it. [`Addr::stop`](crate::Addr::stop)
+//!   does not.
+//! - **What happens at a bound** is not chosen yet: a full mailbox refuses, an outbox at its bound closes the connection. The keys
+//!   `overflow` and `grace` are refused.
+//! - **Circles.** Actors that wait for each other in a circle, or for themselves, wait until the time is over.
+//! - **Statistics** of a connection: what it wants to know, a session counts for itself; here it answers what its peer has not taken.
+//! - **Waiting for room**: `tell` never waits, and `send(…).await` is not there.

@@ -1,0 +1,583 @@
+//! What a connection and the future that serves it have in common.
+//!
+//! Knows: bytes that have arrived, who waits for bytes or for room, how the stream stands. Must not know hooks, nor what is
+//! waited for.
+//!
+//! Both live on one core and run one after the other. Nothing of the state is borrowed while a waker is cloned, called or
+//! dropped, for that may be code of a user.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::task::{Poll, Waker};
+
+use super::unread::Unread;
+use crate::actor::StopReason;
+use crate::executor::{Core, Demand, Output, RawAddress, current};
+use crate::mem::{Key, SendPool};
+use crate::sys::Errno;
+
+/// What a connection tells who serves it, at the end of an activation.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// It takes no more input, and ends once it is even with its peer.
+    pub(super) leaves: bool,
+    /// It is in line for send slots.
+    pub(super) thirsty: bool,
+}
+
+/// What who serves a connection wants of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing.
+    Nothing,
+    /// To be in line for send slots.
+    Slots,
+    /// The peer is to read the end of the stream behind what has been written.
+    Finish,
+    /// The end of the connection, in order.
+    Close,
+}
+
+/// A direction of a stream, as its user sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    Read,
+    Write,
+}
+
+/// Someone who waits, and for how many bytes.
+#[derive(Debug, Default)]
+struct Waits {
+    waker: Option<Waker>,
+    bytes: usize,
+}
+
+/// From the peer.
+#[derive(Debug, Default)]
+struct Incoming {
+    /// What nobody has taken over.
+    arrived: Vec<u8>,
+    /// With so many bytes of it, reading pauses.
+    arrived_max: usize,
+    /// Reading is paused.
+    held: bool,
+    /// The peer's stream has ended, or nothing more of it is read.
+    ended: bool,
+    /// Nothing came for as long as the idle timeout while a read waited.
+    silent: bool,
+    /// Nobody will read any more.
+    closed: bool,
+    /// The reader, until so many bytes have arrived.
+    reader: Waits,
+}
+
+/// Why nothing is written although nothing is queued.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Slots {
+    /// There was no reason.
+    #[default]
+    Found,
+    /// There is no slot; the connection has yet to be told.
+    Missing,
+    /// The connection is in line for them.
+    Awaited,
+}
+
+/// To the peer.
+#[derive(Debug, Default)]
+struct Outgoing {
+    /// Half of the bound was queued, and more than a quarter is.
+    high: bool,
+    slots: Slots,
+    /// Nothing more will be written.
+    finished: bool,
+    /// Nobody will write any more.
+    closed: bool,
+    /// The writer, until no more than so many bytes are queued.
+    writer: Waits,
+}
+
+/// What is known of an error by looking at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told(ErrorKind, Option<i32>);
+
+impl Told {
+    fn of(error: &io::Error) -> Told {
+        Told(error.kind(), error.raw_os_error())
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The connection, from its start to its end.
+    connection: Option<RawAddress>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// Why the connection ended although it was in use.
+    failure: Option<Errno>,
+    /// The error of the connection that was handed out last.
+    told: Option<Told>,
+    /// Reads and writes since one last had to wait.
+    streak: u32,
+    streak_max: u32,
+    read_ahead: usize,
+    /// The future has not ended.
+    served: bool,
+    /// The connection ended before it.
+    epilogue: bool,
+}
+
+/// See the header.
+#[derive(Debug, Default)]
+pub(super) struct Pipe {
+    state: RefCell<State>,
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// What the connection's actor calls.
+impl Pipe {
+    /// The connection has started, and a future is about to serve it.
+    pub(super) fn open(&self, core: &Core, connection: RawAddress) {
+        let mut state = self.state.borrow_mut();
+        state.connection = Some(connection);
+        state.streak_max = core.config.activation_messages;
+        state.read_ahead = core.config.read_ahead_bytes_max;
+        state.incoming.arrived_max = state.read_ahead;
+        state.served = true;
+    }
+
+    /// Bytes have arrived. True if reading is to pause.
+    pub(super) fn arrived(&self, bytes: &[u8]) -> bool {
+        let mut state = self.state.borrow_mut();
+        let incoming = &mut state.incoming;
+        if incoming.closed {
+            return false;
+        }
+        incoming.arrived.extend_from_slice(bytes);
+        incoming.silent = false;
+        incoming.held = incoming.arrived.len() >= incoming.arrived_max;
+        let held = incoming.held;
+        // Reading does not pause before there is as much.
+        let enough = incoming.arrived.len() >= incoming.reader.bytes;
+        let reader = if enough { incoming.reader.waker.take() } else { None };
+        drop(state);
+        wake(reader);
+        held
+    }
+
+    /// The peer has sent everything that it will send.
+    pub(super) fn ended(&self) {
+        let mut state = self.state.borrow_mut();
+        state.incoming.ended = true;
+        let reader = state.incoming.reader.waker.take();
+        drop(state);
+        wake(reader);
+    }
+
+    /// Nothing has arrived for as long as the idle timeout: a read that waits is told.
+    pub(super) fn silent(&self) {
+        let mut state = self.state.borrow_mut();
+        let reader = state.incoming.reader.waker.take();
+        state.incoming.silent |= reader.is_some();
+        drop(state);
+        wake(reader);
+    }
+
+    /// An activation of the connection is over, with so many bytes queued.
+    pub(super) fn turned(&self, turn: Turn, queued: usize) -> Wish {
+        if turn.leaves {
+            self.ended();
+        }
+        let mut state = self.state.borrow_mut();
+        let closed = state.incoming.closed && state.outgoing.closed;
+        let outgoing = &mut state.outgoing;
+        if outgoing.slots == Slots::Awaited && !turn.thirsty {
+            outgoing.slots = Slots::Found;
+        }
+        let room = outgoing.slots == Slots::Found && queued <= outgoing.writer.bytes;
+        let writer = if room { outgoing.writer.waker.take() } else { None };
+        let wish = if closed {
+            Wish::Close
+        } else if outgoing.slots == Slots::Missing {
+            outgoing.slots = Slots::Awaited;
+            Wish::Slots
+        } else if outgoing.finished {
+            Wish::Finish
+        } else {
+            Wish::Nothing
+        };
+        drop(state);
+        wake(writer);
+        wish
+    }
+
+    /// The connection has ended. True if it did so before the future that serves it.
+    pub(super) fn end(&self, reason: StopReason) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.connection = None;
+        state.failure = Some(match reason {
+            StopReason::Disconnected(errno) => Errno(errno),
+            // The peer has not read for too long.
+            StopReason::OutboxFull => Errno::ETIMEDOUT,
+            _ => Errno::ECONNABORTED,
+        });
+        state.epilogue = state.served;
+        let served = state.served;
+        let wakers = [state.incoming.reader.waker.take(), state.outgoing.writer.waker.take()];
+        drop(state);
+        wakers.into_iter().for_each(wake);
+        served
+    }
+
+    /// The future has ended. True if the connection did so before it.
+    pub(super) fn served(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.served = false;
+        std::mem::take(&mut state.epilogue)
+    }
+
+    /// True if this error is the one that the connection has handed out, and not one of who serves it.
+    pub(super) fn has_told(&self, error: &io::Error) -> bool {
+        self.state.borrow().told == Some(Told::of(error))
+    }
+}
+
+/// What the stream calls.
+impl Pipe {
+    fn with_connection<R>(&self, act: impl FnOnce(&Core, Key) -> R) -> Option<R> {
+        let connection = self.state.borrow().connection?;
+        current::with(|core| {
+            core.filter(|core| core.id == connection.core).map(|core| act(core, connection.cell))
+        })
+    }
+
+    /// True, and the waker is called, if this future has gone on for long enough without having to wait: others come first.
+    fn tires(&self, waker: &Waker) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.streak += 1;
+        if state.streak <= state.streak_max {
+            return false;
+        }
+        state.streak = 0;
+        drop(state);
+        waker.wake_by_ref();
+        true
+    }
+
+    /// Waits until `needed` bytes are unread. False if the stream ends before that.
+    pub(super) fn poll_fill(
+        &self,
+        unread: &mut Unread,
+        needed: usize,
+        waker: &Waker,
+    ) -> Poll<io::Result<bool>> {
+        if unread.rest().len() < needed {
+            self.take_over(unread, needed);
+        }
+        let missing = needed.saturating_sub(unread.rest().len());
+        if missing == 0 {
+            return if self.tires(waker) { Poll::Pending } else { Poll::Ready(Ok(true)) };
+        }
+        if let Some(end) = self.end_of_reading() {
+            return Poll::Ready(end);
+        }
+        self.wait(Half::Read, missing, waker);
+        Poll::Pending
+    }
+
+    /// Puts what has arrived behind what is unread, and lets more come.
+    fn take_over(&self, unread: &mut Unread, needed: usize) {
+        let mut state = self.state.borrow_mut();
+        let read_ahead = state.read_ahead;
+        let incoming = &mut state.incoming;
+        unread.append(std::mem::take(&mut incoming.arrived));
+        incoming.arrived_max = read_ahead.max(needed.saturating_sub(unread.rest().len()));
+        let resume = std::mem::take(&mut incoming.held);
+        drop(state);
+        if resume {
+            self.resume_reading();
+        }
+    }
+
+    fn resume_reading(&self) {
+        self.with_connection(|core, cell| {
+            core.with_output(cell, |output| output.hold(false));
+            core.schedule(cell);
+        });
+    }
+
+    /// What a read answers for which no bytes will come; none if they may.
+    fn end_of_reading(&self) -> Option<io::Result<bool>> {
+        let mut state = self.state.borrow_mut();
+        if state.incoming.ended {
+            return Some(Ok(false));
+        }
+        let silent = state.failure.is_none() && std::mem::take(&mut state.incoming.silent);
+        let error = state.failure.map(io::Error::from).or_else(|| silent.then(|| ErrorKind::TimedOut.into()));
+        drop(state);
+        error.map(|error| Err(self.tell(error)))
+    }
+
+    /// Notes an error that the connection hands out.
+    pub(super) fn tell(&self, error: io::Error) -> io::Error {
+        self.state.borrow_mut().told = Some(Told::of(&error));
+        error
+    }
+
+    /// Writes as much as there is room for, at least one byte unless there are none.
+    pub(super) fn poll_write(&self, bytes: &[u8], waker: &Waker) -> Poll<io::Result<usize>> {
+        self.may_write()?;
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.tires(waker) {
+            return Poll::Pending;
+        }
+        match self.with_connection(|core, cell| self.write(core, cell, bytes)).flatten() {
+            Some(Ok(written)) => Poll::Ready(Ok(written)),
+            Some(Err(queued_max)) => {
+                self.wait(Half::Write, queued_max, waker);
+                Poll::Pending
+            }
+            None => Poll::Ready(Err(self.tell(Errno::ECONNABORTED.into()))),
+        }
+    }
+
+    /// `Err` if there is no room before so many bytes are queued, or less.
+    fn write(&self, core: &Core, cell: Key, bytes: &[u8]) -> Option<Result<usize, usize>> {
+        let mut state = self.state.borrow_mut();
+        let outgoing = &mut state.outgoing;
+        let written = core.with_output(cell, |output| {
+            let (queued, low) = (output.queued() as usize, output.low() as usize);
+            outgoing.high = output.is_high() || (outgoing.high && queued > low);
+            if outgoing.high {
+                return Err(low);
+            }
+            let written = push(output, &core.pools.send, bytes);
+            if written > 0 {
+                return Ok(written);
+            }
+            if queued == 0 {
+                outgoing.slots = Slots::Missing;
+            }
+            Err(queued.saturating_sub(1))
+        });
+        core.schedule(cell);
+        written
+    }
+
+    /// Waits until the kernel has taken everything.
+    pub(super) fn poll_flush(&self, waker: &Waker) -> Poll<io::Result<()>> {
+        self.check()?;
+        let queued = self.with_connection(|core, cell| core.with_output(cell, |output| output.queued()));
+        if queued.flatten().unwrap_or(0) == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.wait(Half::Write, 0, waker);
+        Poll::Pending
+    }
+
+    /// Nothing more will be written.
+    pub(super) fn finish(&self) {
+        let was = std::mem::replace(&mut self.state.borrow_mut().outgoing.finished, true);
+        if !was {
+            self.with_connection(|core, cell| core.schedule(cell));
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let failure = self.state.borrow().failure;
+        failure.map_or(Ok(()), |failure| Err(self.tell(failure.into())))
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        self.check()?;
+        let finished = self.state.borrow().outgoing.finished;
+        if finished { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    /// Someone waits for so many bytes to arrive, or until so many are queued, or less.
+    fn wait(&self, half: Half, bytes: usize, waker: &Waker) {
+        let mut state = self.state.borrow_mut();
+        state.streak = 0;
+        let waits = state.waits(half);
+        waits.bytes = bytes;
+        if waits.waker.as_ref().is_some_and(|waits| waits.will_wake(waker)) {
+            return;
+        }
+        drop(state);
+        let waker = waker.clone();
+        let before = self.state.borrow_mut().waits(half).waker.replace(waker);
+        drop(before);
+    }
+
+    /// Nobody waits any more.
+    pub(super) fn wait_no_more(&self, half: Half) {
+        let mut state = self.state.borrow_mut();
+        if half == Half::Read {
+            // What one read needs is no reason to receive as much for the next.
+            state.incoming.arrived_max = state.read_ahead;
+            state.incoming.silent = false;
+        }
+        let waker = state.waits(half).waker.take();
+        drop(state);
+        drop(waker);
+    }
+
+    /// A half of the stream is dropped; the connection ends with the other one: in order, unless that is because of a panic.
+    pub(super) fn leave(&self, half: Half) {
+        self.wait_no_more(half);
+        let mut state = self.state.borrow_mut();
+        match half {
+            Half::Read => {
+                state.incoming.closed = true;
+                state.incoming.arrived = Vec::new();
+            }
+            Half::Write => {
+                state.outgoing.closed = true;
+                state.outgoing.finished = true;
+            }
+        }
+        let both = state.incoming.closed && state.outgoing.closed;
+        drop(state);
+        self.with_connection(|core, cell| {
+            if std::thread::panicking() {
+                core.demand(cell, Demand::Broken);
+            }
+            core.with_output(cell, |output| {
+                if half == Half::Read {
+                    output.hold(false);
+                }
+                if both {
+                    output.settle_one();
+                }
+            });
+            core.schedule(cell);
+        });
+    }
+
+    /// Ends the connection at once: its peer sees a reset.
+    pub(super) fn abort(&self) {
+        self.with_connection(|core, cell| core.demand(cell, Demand::Abort));
+    }
+}
+
+impl State {
+    fn waits(&mut self, half: Half) -> &mut Waits {
+        match half {
+            Half::Read => &mut self.incoming.reader,
+            Half::Write => &mut self.outgoing.writer,
+        }
+    }
+}
+
+/// Writes as much as there is room for: within the bound, and in what the core has for output.
+fn push(output: &mut Output, pool: &SendPool, bytes: &[u8]) -> usize {
+    let mut piece = bytes.len().min(output.room());
+    while piece > 0 && output.write(pool, &bytes[..piece]).is_err() {
+        piece /= 2;
+    }
+    piece
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::{CoreId, Links};
+    use crate::sys::{Clock, Time};
+
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Woken {
+        fn times(&self) -> u32 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    /// A pipe to a connection that cannot be reached, and who waits at it.
+    fn pipe() -> (Pipe, Unread, Arc<Woken>, Waker) {
+        let config = Config { activation_messages: 5, receive_buffers: 1, ..Config::default() };
+        let clock = Clock::Virtual(Rc::new(std::cell::Cell::new(Time::ZERO)));
+        let core = Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []));
+        let pipe = Pipe::default();
+        pipe.open(&core, RawAddress::new(CoreId(0), Key { index: 0, generation: 0 }));
+        let woken = Arc::new(Woken::default());
+        (pipe, Unread::default(), woken.clone(), Waker::from(woken))
+    }
+
+    #[test]
+    fn a_read_that_needs_more_is_not_woken_for_less() {
+        let (pipe, mut unread, woken, waker) = pipe();
+        assert!(pipe.poll_fill(&mut unread, 3, &waker).is_pending());
+        pipe.arrived(b"ab");
+        assert_eq!(woken.times(), 0);
+        pipe.arrived(b"cd");
+        assert_eq!(woken.times(), 1);
+        assert!(matches!(pipe.poll_fill(&mut unread, 3, &waker), Poll::Ready(Ok(true))));
+        assert_eq!(unread.rest(), b"abcd");
+    }
+
+    #[test]
+    fn silence_is_told_to_the_read_that_waited_and_to_no_other() {
+        let (pipe, mut unread, woken, waker) = pipe();
+        pipe.silent();
+        assert!(pipe.poll_fill(&mut unread, 1, &waker).is_pending(), "nothing waited then");
+        pipe.silent();
+        assert_eq!(woken.times(), 1);
+        pipe.wait_no_more(Half::Read);
+        assert!(pipe.poll_fill(&mut unread, 1, &waker).is_pending(), "that read was given up");
+        pipe.silent();
+        let Poll::Ready(Err(error)) = pipe.poll_fill(&mut unread, 1, &waker) else { panic!("it is told") };
+        assert!(error.kind() == ErrorKind::TimedOut && pipe.has_told(&error));
+        assert!(!pipe.has_told(&io::Error::other("another")));
+    }
+
+    #[test]
+    fn who_never_has_to_wait_lets_others_go_first_now_and_then() {
+        let (pipe, mut unread, woken, waker) = pipe();
+        pipe.arrived(&[7; 100]);
+        for round in 0..10 {
+            for _ in 0..5 {
+                assert!(pipe.poll_fill(&mut unread, 1, &waker).is_ready());
+                unread.consume(1);
+            }
+            assert_eq!(woken.times(), round);
+            assert!(pipe.poll_fill(&mut unread, 1, &waker).is_pending());
+            assert_eq!(woken.times(), round + 1);
+        }
+    }
+
+    #[test]
+    fn what_had_arrived_is_read_before_the_failure_is() {
+        let (pipe, mut unread, woken, waker) = pipe();
+        pipe.arrived(b"ab");
+        assert!(pipe.poll_fill(&mut unread, 3, &waker).is_pending());
+        assert!(pipe.end(StopReason::Disconnected(Errno::ECONNRESET.0)), "it is served still");
+        assert_eq!(woken.times(), 1);
+        assert!(matches!(pipe.poll_fill(&mut unread, 1, &waker), Poll::Ready(Ok(true))));
+        unread.consume(2);
+        let Poll::Ready(Err(error)) = pipe.poll_fill(&mut unread, 1, &waker) else { panic!("it is told") };
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let Poll::Ready(Err(error)) = pipe.poll_write(b"x", &waker) else { panic!("it is told") };
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert!(pipe.served() && !pipe.served());
+    }
+}

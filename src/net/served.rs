@@ -1,0 +1,118 @@
+//! The connection that a future serves: an actor whose frames are bytes for a stream.
+//!
+//! Knows: hooks, and what of them a stream is told. Must not know what the future does.
+
+use std::any::type_name;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+
+use super::codec::Raw;
+use super::connection::{Connection, Never};
+use super::listener::Peer;
+use super::pipe::{Pipe, Turn, Wish};
+use super::stream::Stream;
+use crate::actor::{Actor, Context, Flow, StopReason, failed};
+use crate::executor::current;
+use crate::task;
+
+/// See the header.
+pub(crate) struct Served<F> {
+    pipe: Rc<Pipe>,
+    peer: Peer,
+    /// Until the connection starts.
+    serve: Option<F>,
+}
+
+impl<F> Served<F> {
+    pub(crate) fn new(peer: Peer, serve: F) -> Served<F> {
+        Served { pipe: Rc::default(), peer, serve: Some(serve) }
+    }
+}
+
+impl<F, R> Actor for Served<F>
+where
+    F: FnOnce(Stream) -> R + 'static,
+    R: Future<Output = io::Result<()>> + 'static,
+{
+    type Message = Never;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        let Some(serve) = self.serve.take() else { return Flow::Fail };
+        let me = cx.me().raw();
+        // Until the stream is dropped, nothing ends the connection in order.
+        cx.expect_answer();
+        let begun = cx.with_core(|core| {
+            self.pipe.open(core, me);
+            let stream = Stream::new(self.pipe.clone(), self.peer);
+            let serving = Serving(self.pipe.clone());
+            task::detach(core, type_name::<F>(), attend(serve, stream, serving))
+        });
+        if begun == Some(true) { Flow::Continue } else { Flow::Fail }
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
+        if self.pipe.end(reason) {
+            cx.with_core(|core| core.begin_epilogue());
+        }
+    }
+}
+
+impl<F, R> Connection for Served<F>
+where
+    F: FnOnce(Stream) -> R + 'static,
+    R: Future<Output = io::Result<()>> + 'static,
+{
+    type Codec = Raw;
+
+    const SERVED: bool = true;
+
+    fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
+        if self.pipe.arrived(bytes) {
+            cx.pause_reading();
+        }
+        Flow::Continue
+    }
+
+    fn end_of_stream(&mut self, _: &mut Context<Self>) -> Flow {
+        self.pipe.ended();
+        Flow::Continue
+    }
+
+    fn idle(&mut self, _: &mut Context<Self>) -> Flow {
+        self.pipe.silent();
+        Flow::Continue
+    }
+
+    fn turned(&mut self, turn: Turn, cx: &mut Context<Self>) -> Wish {
+        self.pipe.turned(turn, cx.queued_bytes())
+    }
+}
+
+/// Runs what serves a connection. It is dropped last, so that the stream is gone when the end is noted.
+async fn attend<F, R>(serve: F, stream: Stream, serving: Serving)
+where
+    F: FnOnce(Stream) -> R,
+    R: Future<Output = io::Result<()>>,
+{
+    if let Err(error) = serve(stream).await
+        && !serving.0.has_told(&error)
+    {
+        failed(type_name::<F>(), &error);
+    }
+}
+
+/// Notes the end of the future, however it comes.
+struct Serving(Rc<Pipe>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if self.0.served() {
+            current::with(|core| core.map(|core| core.end_epilogue()));
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! The socket of a connection: what of it is in flight, and how it is brought to its end.
+//!
+//! Knows: receives, sends, deadlines, the phases of an end. Must not know what the actor does, nor the backend.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::codec::Decode;
+use super::inward::Inward;
+use super::last_call::{BETWEEN_LOOKS, LastCall};
+use super::listener::Shared;
+use crate::actor::{Batch, StopReason};
+use crate::driver::{Event, Op, ReceiveEnd, SocketId};
+use crate::executor::{Activation, Core, Counters, Demand, Notice, Outcome, Output, TimerKey};
+use crate::mem::Lease;
+use crate::sys::Time;
+
+/// Timer kinds of a connection.
+pub(super) const LOOK: u32 = 0;
+pub(super) const CLOSE: u32 = 1;
+pub(super) const LAST_CALL: u32 = 2;
+pub(super) const STOP: u32 = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    New,
+    Open,
+    Flushing,
+    Lingering,
+    /// Everything in flight has been told to end; last completions are awaited.
+    Ending,
+    Closing,
+    Closed,
+}
+
+/// How the stream from the peer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Open,
+    /// The peer's end of stream has come, and the actor has not been told.
+    Ended,
+    /// The same, but the actor has been handed what came last, and is busy with it.
+    Finished,
+    /// The actor has been told.
+    Told,
+    Failed(i32),
+}
+
+/// How the stream to the peer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outward {
+    Open,
+    /// It ends once everything has been sent.
+    Finishing,
+    /// The peer has been told that it has ended.
+    Finished,
+    /// The peer is to see a reset.
+    Reset,
+}
+
+/// Reasons to end that let answers which are owed out first, in one byte.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Orderly {
+    Stopped,
+    EndOfStream,
+    Malformed,
+    Idle,
+}
+
+pub(super) struct Wire<C> {
+    pub(super) socket: SocketId,
+    pub(super) shared: Rc<Shared>,
+    pub(super) inward: Inward<C>,
+    /// A look for silence and stalls while open, that of the last call or the deadline while stopping, the close deadline
+    /// afterwards. One for all: where timers are short, no connection takes the place of another by being busy.
+    pub(super) timer: Option<TimerKey>,
+    /// While open, when that look is due, if ever; while stopping, by when that must be over.
+    pub(super) due: Time,
+    /// When the last send began, or the kernel took some of it.
+    pub(super) taken_at: Time,
+    /// When bytes last arrived.
+    pub(super) active: Time,
+    /// After so long without any, the actor is told.
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) stream: Stream,
+    pub(super) phase: Phase,
+    /// Bytes of the send in flight; zero if there is none.
+    pub(super) sending: u32,
+    /// Shutdowns and cancels in flight.
+    pub(super) others: u8,
+    /// A receive is armed.
+    pub(super) receiving: bool,
+    /// The receive has been cancelled and has not ended.
+    pub(super) cancelling: bool,
+    /// Reading is paused: what arrives is set aside.
+    pub(super) paused: bool,
+    /// In line for send slots.
+    pub(super) thirsty: bool,
+    /// How the stream to the peer stands.
+    pub(super) outward: Outward,
+    /// Stops once the last call is over, and what has arrived by then is handled.
+    pub(super) stopping: bool,
+    /// Nothing more is received: the frames that have arrived are the last.
+    pub(super) deaf: bool,
+    /// Ends for this reason once every answer that is owed has been written.
+    pub(super) leaves: Option<Orderly>,
+    pub(super) last_call: LastCall,
+}
+
+impl Orderly {
+    /// None for an end that waits for nothing.
+    pub(super) fn of(reason: StopReason) -> Option<Orderly> {
+        match reason {
+            StopReason::Stopped => Some(Orderly::Stopped),
+            StopReason::EndOfStream => Some(Orderly::EndOfStream),
+            StopReason::Malformed => Some(Orderly::Malformed),
+            StopReason::Idle => Some(Orderly::Idle),
+            _ => None,
+        }
+    }
+
+    pub(super) fn reason(self) -> StopReason {
+        match self {
+            Orderly::Stopped => StopReason::Stopped,
+            Orderly::EndOfStream => StopReason::EndOfStream,
+            Orderly::Malformed => StopReason::Malformed,
+            Orderly::Idle => StopReason::Idle,
+        }
+    }
+}
+
+impl<C: Decode> Wire<C> {
+    pub(super) fn new(
+        socket: SocketId,
+        shared: Rc<Shared>,
+        idle_timeout: Option<Duration>,
+        now: Time,
+    ) -> Wire<C> {
+        Wire {
+            socket,
+            inward: Inward::new(),
+            idle_timeout: shared.idle_timeout.or(idle_timeout),
+            shared,
+            timer: None,
+            due: Time::MAX,
+            taken_at: now,
+            active: now,
+            stream: Stream::Open,
+            phase: Phase::New,
+            sending: 0,
+            others: 0,
+            receiving: false,
+            cancelling: false,
+            paused: false,
+            thirsty: false,
+            outward: Outward::Open,
+            stopping: false,
+            deaf: false,
+            leaves: None,
+            last_call: LastCall::default(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::New | Phase::Open)
+    }
+
+    pub(super) fn receive(&mut self, activation: &Activation<'_>) {
+        self.receiving = true;
+        activation.core.push(activation.cell, Op::Receive { socket: self.socket });
+    }
+
+    /// True while a core that ends waits for what the peer may have sent before: a request that lies in the kernel is
+    /// answered.
+    pub(super) fn is_last_call(&mut self, activation: &Activation<'_>) -> bool {
+        let core = activation.core;
+        if !core.is_ending() || self.stream != Stream::Open || self.last_call.is_over() {
+            return false;
+        }
+        if self.timer.is_none() {
+            self.timer = core.arm(activation.cell, LAST_CALL, activation.deadline(BETWEEN_LOOKS)).ok();
+        }
+        self.timer.is_some()
+    }
+
+    /// When nothing will have been received for too long, if that matters.
+    pub(super) fn idle_at(&self) -> Option<Time> {
+        self.idle_timeout.map(|timeout| self.active.after(timeout))
+    }
+
+    /// When the send in flight will have made no progress for too long.
+    pub(super) fn stalled_at(&self, core: &Core) -> Time {
+        self.taken_at.after(core.config.write_stall)
+    }
+
+    /// True if the kernel has taken nothing of a send for too long. Its slots are for others.
+    pub(super) fn is_stalled(&self, core: &Core) -> bool {
+        self.sending > 0 && core.now() >= self.stalled_at(core)
+    }
+
+    /// Sets the timer for the next look, if there is anything to look for. False if an idle timeout cannot be kept.
+    pub(super) fn arm_look(&mut self, activation: &Activation<'_>) -> bool {
+        let idle_at = self.idle_at();
+        let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
+        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at);
+        if due < Time::MAX {
+            self.timer = activation.core.arm(activation.cell, LOOK, due).ok();
+        }
+        // Without a timer a send is not watched; the next one tries again.
+        self.due = if self.timer.is_some() { due } else { Time::MAX };
+        self.timer.is_some() || idle_at.is_none_or(|idle_at| idle_at == Time::MAX)
+    }
+
+    /// A send has begun: there is a look in time for it. One look serves all sends until then.
+    pub(super) fn watch_send(&mut self, activation: &Activation<'_>) {
+        self.taken_at = activation.core.now();
+        if self.is_open() && !self.stopping && self.stalled_at(activation.core) < self.due {
+            self.look_earlier(activation);
+        }
+    }
+
+    #[cold]
+    pub(super) fn look_earlier(&mut self, activation: &Activation<'_>) {
+        self.disarm(activation.core);
+        self.arm_look(activation);
+    }
+
+    /// Stops once the last call is over, by a deadline.
+    #[cold]
+    pub(super) fn begin_stop(&mut self, activation: &Activation<'_>) {
+        if !self.stopping {
+            self.stopping = true;
+            self.disarm(activation.core);
+            self.due = activation.deadline(self.shared.close_deadline);
+        }
+    }
+
+    /// Sets the timer by which a stop must be over. False if none can be set.
+    pub(super) fn arm_stop(&mut self, activation: &Activation<'_>) -> bool {
+        if self.timer.is_none() && self.due < Time::MAX {
+            self.timer = activation.core.arm(activation.cell, STOP, self.due).ok();
+        }
+        self.timer.is_some() || self.due == Time::MAX
+    }
+
+    /// What follows a batch of messages of one that stops, and perhaps leaves: it ends once every answer that is owed has been
+    /// written.
+    #[cold]
+    pub(super) fn leave_when_even(
+        &mut self,
+        activation: &Activation<'_>,
+        owed: u32,
+        batch: Batch,
+        frames: Batch,
+    ) -> Batch {
+        match (self.leaves, batch) {
+            (None, Batch::Empty) => frames,
+            (None, batch) | (_, batch @ Batch::End(StopReason::Panicked | StopReason::Failed)) => batch,
+            (Some(leaves), _) if owed == 0 => Batch::End(leaves.reason()),
+            _ if !self.arm_stop(activation) => Batch::End(StopReason::Aborted),
+            // It ends already.
+            (_, Batch::End(_)) => Batch::Again,
+            (_, batch) => batch,
+        }
+    }
+
+    /// True if an actor that owes answers does not end yet for this reason.
+    #[cold]
+    pub(super) fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
+        let Some(orderly) = Orderly::of(reason) else { return false };
+        if self.leaves.is_none() {
+            self.leaves = Some(orderly);
+            self.deaf = true;
+            self.begin_stop(activation);
+            self.end_receive(activation);
+            self.inward.discard(&activation.core.pools.receive);
+        }
+        self.arm_stop(activation)
+    }
+
+    #[cold]
+    pub(super) fn end_late(&self, core: &Core, cut_off: bool, reason: StopReason) -> Batch {
+        if cut_off {
+            Counters::add(&core.counters.connections_cut_off, 1);
+        }
+        Batch::End(reason)
+    }
+
+    /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
+    pub(super) fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
+        self.inward.set_aside(&activation.core.pools.receive, lease);
+        self.end_receive(activation);
+    }
+
+    pub(super) fn end_receive(&mut self, activation: &Activation<'_>) {
+        if self.receiving && !self.cancelling {
+            self.cancelling = true;
+            self.others += 1;
+            activation.core.push(activation.cell, Op::Cancel { socket: self.socket });
+        }
+    }
+
+    /// Enters a last completion into the books.
+    pub(super) fn settle(&mut self, activation: &Activation<'_>, notice: Notice) {
+        let core = activation.core;
+        let event = match notice {
+            Notice::Io(event) => event,
+            Notice::Slots => {
+                self.thirsty = false;
+                return;
+            }
+            Notice::Timer(_) => return,
+        };
+        match event {
+            Event::ReceiveEnded { why } => {
+                self.receiving = false;
+                self.cancelling = false;
+                match why {
+                    // The kernel tells of a failure once: after a send has heard of it, a receive sees an end.
+                    ReceiveEnd::EndOfStream if matches!(self.stream, Stream::Failed(_)) => {}
+                    ReceiveEnd::EndOfStream => self.stream = Stream::Ended,
+                    ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
+                    ReceiveEnd::Cancelled => {}
+                }
+            }
+            Event::Sending { .. } => self.taken_at = core.now(),
+            Event::Sent { error, .. } => {
+                if let Some(errno) = error {
+                    self.stream = Stream::Failed(errno.0);
+                }
+                let sent = std::mem::take(&mut self.sending);
+                core.with_output(activation.cell, |output| output.sent(sent));
+            }
+            Event::ShutDown { .. } | Event::Cancelled => self.others -= 1,
+            Event::Closed => self.phase = Phase::Closed,
+            Event::Received { .. } | Event::Accepted { .. } | Event::AcceptEnded { .. } => {
+                unreachable!("taken before, or never asked for by a connection")
+            }
+        }
+    }
+
+    /// Sends what has been written, unless a send is in flight: then it leaves with the next.
+    pub(super) fn flush(&mut self, activation: &Activation<'_>) {
+        let Activation { core, cell, .. } = *activation;
+        if self.sending > 0 {
+            return;
+        }
+        let next = |output: &mut Output| output.is_waiting().then(|| output.next(&core.pools.send));
+        let Some(chain) = core.with_output(cell, next).flatten() else { return };
+        if chain.is_empty() {
+            return self.wait_for_slots(activation);
+        }
+        self.sending = chain.bytes();
+        core.push(cell, Op::Send { socket: self.socket, chain });
+        self.watch_send(activation);
+    }
+
+    /// Gets in line for send slots.
+    pub(super) fn wait_for_slots(&mut self, activation: &Activation<'_>) {
+        if !self.thirsty {
+            self.thirsty = true;
+            activation.core.wait_for_slots(activation.cell);
+        }
+    }
+
+    /// Nothing more will be written.
+    pub(super) fn finish(&mut self) {
+        if self.outward == Outward::Open {
+            self.outward = Outward::Finishing;
+        }
+    }
+
+    /// Tells the peer that nothing more comes, once everything has been sent.
+    pub(super) fn finish_step(&mut self, activation: &Activation<'_>) {
+        if self.outward == Outward::Finishing && self.sending == 0 && !Self::is_waiting(activation) {
+            self.outward = Outward::Finished;
+            self.shutdown(activation, false);
+        }
+    }
+
+    /// True if something that was written has not been sent.
+    pub(super) fn is_waiting(activation: &Activation<'_>) -> bool {
+        activation.core.with_output(activation.cell, |output| output.is_waiting()) == Some(true)
+    }
+
+    /// Decides whether reading is paused, `apart` from how much is queued or not; true if it has just been resumed and there is
+    /// something to go on with.
+    #[inline]
+    pub(super) fn settle_reading(
+        &mut self,
+        activation: &Activation<'_>,
+        mailbox_full: bool,
+        apart: bool,
+    ) -> bool {
+        let Activation { core, cell, .. } = *activation;
+        // Messages are not handled any more then, so their number decides nothing.
+        let mailbox_full = mailbox_full && !self.deaf;
+        let was = self.paused;
+        let output = |output: &mut Output| match (apart, was) {
+            (true, _) => output.holds(),
+            (false, true) => !output.may_resume(),
+            (false, false) => output.must_pause(),
+        };
+        self.paused =
+            mailbox_full || core.cells.is_suspended(cell) || core.with_output(cell, output) == Some(true);
+        if self.paused {
+            // For as long as the pause takes: buffers are few.
+            self.inward.set_current_aside(&core.pools.receive);
+            return false;
+        }
+        let hungry = self.inward.is_hungry();
+        if was && (!hungry || self.deaf || matches!(self.stream, Stream::Ended | Stream::Finished)) {
+            return true;
+        }
+        // Not before everything is used up: a peer that sends fast would fill the assembly without bound.
+        if hungry && !self.receiving && !self.deaf && self.stream == Stream::Open {
+            self.receive(activation);
+        }
+        false
+    }
+
+    /// The actor has ended; the socket is brought to its end.
+    pub(super) fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
+        self.inward.discard(&activation.core.pools.receive);
+        self.disarm(activation.core);
+        self.phase = Phase::Flushing;
+        let deadline = activation.core.now().after(self.shared.close_deadline);
+        self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
+        // The last words may have been too many.
+        // What stands behind an answer that will not come cannot be sent.
+        let whole = activation.core.with_output(activation.cell, |output| {
+            !output.overflowed() && !output.is_broken() && output.places() == 0
+        });
+        let whole = whole == Some(true);
+        let orderly = whole && Orderly::of(reason).is_some();
+        // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
+        if !orderly || self.timer.is_none() {
+            self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
+        }
+    }
+
+    /// Drops what is queued and ends whatever is in flight.
+    pub(super) fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
+        let Activation { core, cell, .. } = *activation;
+        core.with_output(cell, |output| output.discard(&core.pools.send));
+        self.phase = Phase::Ending;
+        if reset {
+            self.outward = Outward::Reset;
+            // No shutdown: the peer would read the end of a stream that was cut short.
+            self.others += 1;
+            activation.core.push(activation.cell, Op::Reset { socket: self.socket });
+        } else {
+            self.shutdown(activation, true);
+        }
+    }
+
+    pub(super) fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
+        self.others += 1;
+        activation.core.push(activation.cell, Op::Shutdown { socket: self.socket, both });
+    }
+
+    pub(super) fn disarm(&mut self, core: &Core) {
+        if let Some(timer) = self.timer.take() {
+            core.disarm(timer);
+        }
+    }
+
+    /// One step towards the end of the socket, after the actor has ended.
+    pub(super) fn close_step(&mut self, activation: &Activation<'_>) -> Outcome {
+        let core = activation.core;
+        while let Some(notice) = core.cells.next_notice(activation.cell) {
+            match notice {
+                Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
+                Notice::Timer(CLOSE) => {
+                    self.timer = None;
+                    if self.phase == Phase::Flushing {
+                        Counters::add(&core.counters.connections_cut_off, 1);
+                    }
+                    self.end_unless_ending(activation);
+                }
+                notice => self.settle(activation, notice),
+            }
+        }
+        if matches!(core.cells.take_demand(activation.cell), Some(Demand::Abort | Demand::Broken))
+            || (self.phase == Phase::Flushing && matches!(self.stream, Stream::Failed(_)))
+        {
+            self.end_unless_ending(activation);
+        }
+        self.advance(activation);
+        if self.phase != Phase::Closed {
+            return Outcome::Rest;
+        }
+        self.disarm(core);
+        if self.thirsty {
+            core.wait_no_more(activation.cell);
+        }
+        self.shared.give_credits(core);
+        Outcome::Ended
+    }
+
+    pub(super) fn end_unless_ending(&mut self, activation: &Activation<'_>) {
+        if matches!(self.phase, Phase::Flushing | Phase::Lingering) {
+            self.end_now(activation, true);
+        }
+    }
+
+    /// Everything has been sent. A peer that may be sending is told so and heard out: closing on its unread bytes would
+    /// reset the connection, and with it what is still on its way to the peer. One that has ended its stream, or has been
+    /// silent, is not waited for.
+    pub(super) fn leave(&mut self, activation: &Activation<'_>) {
+        self.phase = Phase::Lingering;
+        let core = activation.core;
+        if self.stream != Stream::Open {
+            return;
+        }
+        if core.now() >= self.active.after(core.config.linger_after) {
+            self.phase = Phase::Ending;
+            self.end_receive(activation);
+        } else if self.outward != Outward::Finished {
+            self.shutdown(activation, false);
+        }
+    }
+
+    pub(super) fn advance(&mut self, activation: &Activation<'_>) {
+        if self.phase == Phase::Flushing {
+            self.flush(activation);
+            if self.sending > 0 || Self::is_waiting(activation) {
+                return;
+            }
+            self.leave(activation);
+        }
+        let quiet = !self.receiving && self.sending == 0 && self.others == 0;
+        match self.phase {
+            Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
+            Phase::Lingering | Phase::Ending if quiet => {
+                self.phase = Phase::Closing;
+                let (socket, reset) = (self.socket, self.outward == Outward::Reset);
+                activation.core.push(activation.cell, Op::Close { socket, reset });
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Waiting for a time, in futures on a core.
+//!
+//! Knows: deadlines. Must not know who waits, nor what for.
+//!
+//! ```
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//! use odeon::time::{sleep, timeout};
+//!
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let waited = system.spawn_task(0, || async {
+//!     sleep(Duration::from_millis(1)).await;
+//!     timeout(Duration::from_millis(1), std::future::pending::<()>()).await
+//! })?;
+//! assert!(waited.wait().unwrap().is_err(), "what never ends does not end in time");
+//! # Ok::<(), odeon::Error>(())
+//! ```
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+pub use crate::sys::Time;
+
+use crate::executor::{Sleeping, current};
+
+/// The time: of the core that runs this thread, as it was read last, or of the machine. The monotonic clock, or the virtual one of
+/// a simulation.
+#[must_use]
+pub fn now() -> Time {
+    current::with(|core| core.map_or_else(crate::sys::now, |core| core.now()))
+}
+
+/// The time as it is: a turn may have begun a while ago.
+fn fresh() -> Time {
+    current::with(|core| core.map_or_else(crate::sys::now, |core| core.read_clock()))
+}
+
+/// Waits for so long. See [`sleep_until`].
+pub fn sleep(duration: Duration) -> Sleep {
+    sleep_until(fresh().after(duration))
+}
+
+/// Waits until `deadline`: a future to be polled on a core. It is never early. A deadline that has passed is there at once,
+/// [`Time::MAX`] never.
+///
+/// **Costs** a timer from the first poll on; no allocation, no system call. Where there are as many timers as `Config::timers_max`
+/// allows, a place in an ordered list instead. On a thread that runs no core, nobody wakes it.
+pub fn sleep_until(deadline: Time) -> Sleep {
+    Sleep { sleeping: Sleeping::until(deadline) }
+}
+
+/// See [`sleep_until`].
+#[derive(Debug)]
+#[must_use = "nobody sleeps until this is awaited"]
+pub struct Sleep {
+    sleeping: Sleeping,
+}
+
+impl Sleep {
+    /// When it is over.
+    #[must_use]
+    pub fn deadline(&self) -> Time {
+        self.sleeping.deadline()
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.sleeping.poll(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Waits for `future`, but no longer than `duration`.
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timed<F> {
+    timeout_at(fresh().after(duration), future)
+}
+
+/// Waits for `future`, but no longer than until `deadline`. **Costs** as [`sleep_until`], if the future does not finish at once.
+pub fn timeout_at<F: Future>(deadline: Time, future: F) -> Timed<F> {
+    Timed { future, sleep: sleep_until(deadline) }
+}
+
+pin_project! {
+    /// See [`timeout`].
+    #[derive(Debug)]
+    #[must_use = "nothing happens until this is awaited"]
+    pub struct Timed<F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+    }
+}
+
+/// A future has not finished in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Elapsed(());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("it has not finished in time")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl<F: Future> Future for Timed<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(value) = this.future.poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed(())))
+    }
+}

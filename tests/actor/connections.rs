@@ -1,0 +1,146 @@
+//! Blocks with a codec: frames, silence, ends, and the bound of the outbox.
+
+use std::time::Duration;
+
+use odeon::prelude::*;
+
+use super::world::{Notes, World};
+
+const OUTBOX: usize = 4096;
+
+struct Session(Notes);
+
+#[actor(pub(crate), codec = Lines<16>, outbox(bytes = OUTBOX), mailbox(capacity = Session::ROOM))]
+impl Session {
+    const ROOM: u32 = 4;
+
+    #[started]
+    fn joined(&mut self, cx: &mut Context<Self>) {
+        cx.write_line("welcome");
+    }
+
+    #[frame]
+    fn line(&mut self, cx: &mut Context<Self>, line: &str) -> Flow {
+        match line {
+            "quit" => return Flow::Close,
+            "flood" => (0..=OUTBOX / 16).for_each(|_| cx.write("sixteen bytes...")),
+            _ => cx.write_line(line),
+        }
+        Flow::Continue
+    }
+
+    #[end_of_stream]
+    fn ended(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.write_line("goodbye");
+        Flow::Close
+    }
+
+    #[malformed]
+    fn refused(&mut self, error: FrameError, cx: &mut Context<Self>) {
+        cx.write_line(error.to_string());
+    }
+
+    #[idle("10m")]
+    fn asleep(&mut self) -> Flow {
+        self.0.note("asleep");
+        Flow::Close
+    }
+
+    #[stopped]
+    fn left(&mut self, why: StopReason) {
+        self.0.note(format_args!("{why:?}"));
+    }
+}
+
+fn read(world: &mut World, peer: &mut odeon::system::simulation::SimPeer) -> String {
+    world.run();
+    String::from_utf8(peer.read(1 << 20)).expect("text was sent")
+}
+
+#[test]
+fn frames_are_handled_as_they_come() {
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Session(notes.clone()));
+    assert_eq!(read(&mut world, &mut peer), "welcome\n");
+    peer.write(b"one\ntwo\nth");
+    assert_eq!(read(&mut world, &mut peer), "one\ntwo\n");
+    peer.write(b"ree\nquit\nfour\n");
+    assert_eq!(read(&mut world, &mut peer), "three\n");
+    assert_eq!(world.notes.take(), ["Stopped"]);
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn the_end_of_the_stream_and_what_is_malformed_have_hooks() {
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Session(notes.clone()));
+    peer.write(b"last");
+    peer.shutdown_write();
+    let said = read(&mut world, &mut peer);
+    assert!(said.starts_with("welcome\n") && said.ends_with("goodbye\n"), "{said:?}");
+    assert_eq!(world.notes.take(), ["EndOfStream"]);
+    peer.close();
+    world.end();
+
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Session(notes.clone()));
+    peer.write(b"far more than sixteen bytes\n");
+    let said = read(&mut world, &mut peer);
+    assert!(said.starts_with("welcome\n") && said.len() > "welcome\n".len(), "{said:?}");
+    assert_eq!(world.notes.take(), ["Malformed"]);
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn the_time_of_idle_is_that_of_the_attribute() {
+    let mut world = World::new();
+    assert_eq!(Session::IDLE_TIMEOUT, Some(Duration::from_secs(600)));
+    let notes = world.notes.clone();
+    let peer = world.connect(move || Session(notes.clone()));
+    world.run_for(Duration::from_secs(590));
+    assert_eq!(world.notes.take(), [""; 0]);
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(world.notes.take(), ["asleep", "Idle"]);
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn limits_are_those_of_the_attribute() {
+    let mut world = World::new();
+    assert_eq!((Session::OUTBOX_BYTES_MAX, Session::MAILBOX_CAPACITY), (Some(OUTBOX), 4));
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Session(notes.clone()));
+    peer.write(b"flood\n");
+    world.run();
+    assert_eq!(world.notes.take(), ["OutboxFull"]);
+    peer.close();
+    world.end();
+}
+
+/// What is not there is as the runtime has it.
+struct Plain;
+
+#[actor(codec = Raw)]
+impl Plain {
+    #[frame]
+    fn bytes(&mut self, bytes: &[u8], cx: &mut Context<Self>) {
+        cx.write(bytes);
+    }
+}
+
+#[test]
+fn only_frames_need_a_handler() {
+    let mut world = World::new();
+    assert_eq!((Plain::OUTBOX_BYTES_MAX, Plain::IDLE_TIMEOUT), (None, None));
+    let mut peer = world.connect(|| Plain);
+    peer.write(b"anything");
+    assert_eq!(read(&mut world, &mut peer), "anything");
+    peer.close();
+    world.end();
+}

@@ -1,0 +1,184 @@
+//! Intervals on the virtual clock: when they come, what is left out, and what waits for what.
+//!
+//! Knows: times to the millisecond. Must not know seeds.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::system::simulation::{Simulation, SimulationConfig};
+use odeon::{Time, Timeout, time};
+
+use super::world::{AGES, World};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// When which interval came, in milliseconds since the start.
+type Ticks = Arc<Mutex<Vec<(usize, u64)>>>;
+
+/// What an actor does at its first tick.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Habit {
+    Nothing,
+    /// Borrows its state for so many milliseconds.
+    Busy(u64),
+    Stops,
+    Fails,
+}
+
+struct Clock<const SET: usize> {
+    start: Time,
+    ticks: Ticks,
+    habit: Habit,
+}
+
+const SETS: [&[Duration]; 4] = [
+    &[Duration::from_millis(10), Duration::from_millis(25), Duration::MAX],
+    &[Duration::from_millis(10)],
+    &[Duration::ZERO],
+    &[Duration::from_millis(7); 32],
+];
+
+impl<const SET: usize> Clock<SET> {
+    fn tick(&mut self, index: usize, cx: &mut Context<Self>) -> Flow {
+        let mut ticks = self.ticks.lock().unwrap_or_else(PoisonError::into_inner);
+        ticks.push((index, cx.now().since(self.start).as_millis() as u64));
+        match self.habit {
+            Habit::Busy(milliseconds) if ticks.len() == 1 => {
+                cx.exclusive("busy", Timeout::Never, async move |_: &mut Self, _: &mut Context<Self>| {
+                    time::sleep(MS * milliseconds as u32).await;
+                    Flow::Continue
+                })
+            }
+            Habit::Stops => Flow::Stop,
+            Habit::Fails => Flow::Fail,
+            _ => Flow::Continue,
+        }
+    }
+}
+
+impl<const SET: usize> Actor for Clock<SET> {
+    type Message = Never;
+    const INTERVALS: &'static [Duration] = SETS[SET];
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        self.start = cx.now();
+        Flow::Continue
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn interval(&mut self, index: usize, cx: &mut Context<Self>) -> Flow {
+        self.tick(index, cx)
+    }
+}
+
+impl<const SET: usize> Connection for Clock<SET> {
+    type Codec = Raw;
+
+    fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
+        cx.write(bytes);
+        Flow::Continue
+    }
+}
+
+fn simulation(change: impl FnOnce(&mut Config)) -> Simulation {
+    let mut plan = SimulationConfig::new(0);
+    change(&mut plan.config);
+    Simulation::new(plan).expect("the limits are possible")
+}
+
+fn clock<const SET: usize>(habit: Habit) -> (Clock<SET>, Ticks) {
+    let ticks = Ticks::default();
+    (Clock { start: Time::ZERO, ticks: ticks.clone(), habit }, ticks)
+}
+
+/// Runs an actor for so long; answers when its intervals came.
+fn run<const SET: usize>(habit: Habit, steps: &[Duration]) -> Vec<(usize, u64)> {
+    let mut simulation = simulation(|_| {});
+    let (clock, ticks) = clock::<SET>(habit);
+    simulation.spawn_on(0, clock).expect("there is room");
+    simulation.settle();
+    for step in steps {
+        simulation.run_for(*step);
+    }
+    let seen = ticks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let remains = simulation.shutdown();
+    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 9]), "{remains:?}");
+    seen
+}
+
+fn every(milliseconds: u64, until: u64) -> Vec<u64> {
+    (1..).map(|tick| tick * milliseconds).take_while(|at| *at <= until).collect()
+}
+
+#[test]
+fn intervals_come_on_a_schedule_that_does_not_drift() {
+    let ticks = run::<0>(Habit::Nothing, &[MS * 1001]);
+    let of = |index| ticks.iter().filter(|tick| tick.0 == index).map(|tick| tick.1).collect::<Vec<_>>();
+    assert_eq!(of(0), every(10, 1000), "timers are late by less than a tenth of a millisecond, each");
+    assert_eq!(of(1), every(25, 1000));
+    assert_eq!(of(2), [0; 0]);
+    let ticks = run::<3>(Habit::Nothing, &[MS * 71]);
+    assert_eq!(ticks.len(), 32 * 10);
+}
+
+#[test]
+fn what_has_been_missed_is_left_out_and_the_schedule_stays() {
+    // Its own handler takes 35 ms: from 10 to 45.
+    let ticks: Vec<u64> = run::<1>(Habit::Busy(35), &[MS * 81]).into_iter().map(|tick| tick.1).collect();
+    assert_eq!(ticks, [10, 45, 50, 60, 70, 80]);
+}
+
+#[test]
+fn an_interval_of_nothing_does_not_keep_a_core_busy() {
+    let ticks = run::<2>(Habit::Nothing, &[MS * 10]);
+    assert!((100..200).contains(&ticks.len()), "each time a timer can be due: {}", ticks.len());
+}
+
+#[test]
+fn an_interval_ends_with_its_actor_and_may_end_it() {
+    for habit in [Habit::Stops, Habit::Fails] {
+        assert_eq!(run::<1>(habit, &[MS * 100]), [(0, 10)]);
+    }
+}
+
+#[test]
+fn an_actor_for_whose_interval_there_is_no_timer_fails() {
+    let mut simulation = simulation(|config| config.timers_max = 2);
+    let (clock, ticks) = clock::<0>(Habit::Nothing);
+    simulation.spawn_on(0, clock).expect("there is room");
+    simulation.run_for(MS * 100);
+    assert_eq!(ticks.lock().unwrap_or_else(PoisonError::into_inner).len(), 0);
+    let ledger = simulation.ledgers()[0];
+    assert_eq!((ledger.actors, ledger.timers, ledger.failures), (0, 0, 1));
+}
+
+#[test]
+fn a_connection_has_intervals_beside_its_frames() {
+    let mut simulation = simulation(|_| {});
+    let all = Ticks::default();
+    let ticks = all.clone();
+    let make = move |_| Clock::<1> { start: Time::ZERO, ticks: ticks.clone(), habit: Habit::Busy(35) };
+    simulation.listener(World::address()).start(make).expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    simulation.settle();
+    let mut echoed = vec![0];
+    for _ in 0..81 {
+        peer.write(b"x");
+        simulation.run_for(MS);
+        echoed.push(echoed[echoed.len() - 1] + peer.read(100).len());
+    }
+    assert_eq!(echoed[12], echoed[44], "while a handler has the state, nothing is read");
+    assert!((9..=11).contains(&echoed[12]), "{echoed:?}");
+    assert_eq!(echoed[47..], (47..82).collect::<Vec<_>>(), "and nothing is lost");
+    let ticks: Vec<u64> =
+        all.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|tick| tick.1).collect();
+    assert_eq!(ticks, [10, 45, 50, 60, 70, 80]);
+    peer.shutdown_write();
+    simulation.run_for(AGES);
+    assert_eq!(simulation.ledgers()[0].timers, 0, "they end with it");
+    drop((peer, simulation.shutdown()));
+}

@@ -1,0 +1,243 @@
+//! Futures that send everything back: in pieces, by lines, with reads that are given up, by halves; or that fail.
+//!
+//! Knows: what a future may do with a stream. Must not know how bytes come to it.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use odeon::net::{ReadHalf, WriteHalf};
+use odeon::prelude::*;
+use odeon::sys::Random;
+use odeon::task;
+use odeon::time::{sleep, timeout};
+
+use odeon::system::simulation::{Simulation, SimulationConfig};
+
+use super::echo::{self, Format};
+use super::journal::{Journal, Life};
+use super::world::{World, pick};
+
+/// How the futures of a seed go about it.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Pieces,
+    Lines,
+    /// Gives most reads up, and begins anew.
+    Impatient,
+    /// Two futures, one for each direction.
+    Halves,
+}
+
+/// The life of a future.
+struct Present(Life);
+
+impl Present {
+    fn new(journal: &Journal) -> Present {
+        let mut life = Life::new(journal);
+        life.start();
+        Present(life)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Whether and how a future goes wrong, now and then.
+struct Mood {
+    random: Random,
+    journal: Journal,
+    brittle: bool,
+}
+
+impl Mood {
+    /// Whether to go on, end, or fail; or a panic.
+    fn ask(&mut self) -> io::Result<bool> {
+        if !self.brittle || !self.random.chance(0.05) {
+            return Ok(true);
+        }
+        match self.random.below(3) {
+            0 => self.journal.panic(),
+            1 => Err(io::Error::other("as planned")),
+            _ => Ok(false),
+        }
+    }
+}
+
+pub(crate) fn run(seed: u64) -> [u64; 3] {
+    let mut world = World::new(seed, |plan, random| {
+        plan.config.read_ahead_bytes_max = pick(random, [1, 10, 300, 64 << 10]);
+        if plan.config.timers_max < 10 {
+            plan.config.tasks_max = 2;
+        }
+    });
+    let manner = pick(&mut world.random, [Manner::Pieces, Manner::Lines, Manner::Impatient, Manner::Halves]);
+    let format = if matches!(manner, Manner::Lines) { Format::Lines } else { Format::Raw };
+    let (seeds, journal, gentle) = (world.random.bits(), world.journal.clone(), world.gentle);
+    let brittle = !gentle && world.random.chance(0.5);
+    let mut listener = world.simulation.listener(World::address());
+    if !gentle && brittle {
+        listener = listener.idle_timeout(Duration::from_millis(300));
+    }
+    let listening = listener.serve(move |stream: Stream| async move {
+        let _present = Present::new(&journal);
+        // Numbers of cores differ from run to run.
+        let random = Random::new(seeds ^ (stream.id() & 0xFFFF_FFFF));
+        let served = serve(stream, manner, Mood { random, journal: journal.clone(), brittle }).await;
+        // What comes after the stream.
+        sleep(Duration::from_millis(3)).await;
+        served
+    });
+    listening.expect("nobody listens there yet");
+    echo::play(world, format)
+}
+
+async fn serve(mut stream: Stream, manner: Manner, mut mood: Mood) -> io::Result<()> {
+    match manner {
+        Manner::Lines => {
+            while let Some(line) = stream.read_line(699).await? {
+                if !mood.ask()? {
+                    return Ok(());
+                }
+                stream.write_all(line + "\n").await?;
+            }
+        }
+        Manner::Pieces => {
+            let mut buffer = [0; 50];
+            loop {
+                let wanted = mood.random.index(50) + 1;
+                let length = stream.read(&mut buffer[..wanted]).await?;
+                if length == 0 {
+                    break;
+                }
+                if !mood.ask()? {
+                    stream.abort();
+                    return Ok(());
+                }
+                stream.write_all(&buffer[..length]).await?;
+                if mood.random.chance(0.1) {
+                    stream.flush().await?;
+                }
+            }
+        }
+        Manner::Impatient => return impatient(stream, mood).await,
+        Manner::Halves => return halves(stream, mood).await,
+    }
+    stream.shutdown_write().await
+}
+
+async fn impatient(mut stream: Stream, mut mood: Mood) -> io::Result<()> {
+    let mut bytes = [0; 7];
+    while mood.ask()? {
+        let time = Duration::from_micros(mood.random.below(3000));
+        match timeout(time, stream.read_exact(&mut bytes)).await {
+            Ok(Ok(())) => stream.write_all(bytes).await?,
+            // Whatever is left.
+            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                let length = stream.read(&mut bytes).await?;
+                return stream.write_all(&bytes[..length]).await;
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What one future hands to the other.
+#[derive(Default)]
+struct Handed {
+    bytes: Vec<u8>,
+    over: bool,
+    waker: Option<Waker>,
+}
+
+async fn halves(stream: Stream, mut mood: Mood) -> io::Result<()> {
+    let (mut reader, writer) = stream.split();
+    let handed = Rc::<RefCell<Handed>>::default();
+    let writing = task::spawn(write(writer, handed.clone()));
+    let read = read(&mut reader, &handed, &mut mood).await;
+    hand(&handed, &[], true);
+    if mood.random.chance(0.5) {
+        drop(reader);
+    }
+    // It may have found no place.
+    writing.await.unwrap_or(Ok(()))?;
+    read
+}
+
+async fn read(reader: &mut ReadHalf, handed: &RefCell<Handed>, mood: &mut Mood) -> io::Result<()> {
+    let mut buffer = [0; 33];
+    while mood.ask()? {
+        match reader.read(&mut buffer).await? {
+            0 => break,
+            length => hand(handed, &buffer[..length], false),
+        }
+    }
+    Ok(())
+}
+
+fn hand(handed: &RefCell<Handed>, bytes: &[u8], over: bool) {
+    let mut handed = handed.borrow_mut();
+    handed.bytes.extend_from_slice(bytes);
+    handed.over |= over;
+    if let Some(waker) = handed.waker.take() {
+        waker.wake();
+    }
+}
+
+async fn write(mut writer: WriteHalf, handed: Rc<RefCell<Handed>>) -> io::Result<()> {
+    loop {
+        let (bytes, over) = poll_fn(|cx| {
+            let mut handed = handed.borrow_mut();
+            if handed.bytes.is_empty() && !handed.over {
+                handed.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready((std::mem::take(&mut handed.bytes), handed.over))
+        })
+        .await;
+        writer.write_all(bytes).await?;
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+#[test]
+fn a_write_waits_at_half_of_the_bound() {
+    let mut simulation = Simulation::new(SimulationConfig::new(0)).expect("the limits are possible");
+    let written = Arc::new(AtomicUsize::new(0));
+    let progress = written.clone();
+    let listener = simulation.listener(World::address()).outbox_bytes(1000);
+    let listening = listener.serve(|mut stream: Stream| async move {
+        for _ in 0..200 {
+            stream.write_all([b'x'; 10]).await?;
+            progress.fetch_add(10, Ordering::Relaxed);
+        }
+        Ok(())
+    });
+    listening.expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    peer.limit_unread(100);
+    let mut read = 0;
+    while read < 2000 {
+        simulation.settle();
+        let queued = written.load(Ordering::Relaxed) - read;
+        assert!(queued <= 100 + 500, "{queued} bytes are queued, or wait for the peer");
+        // The kernel takes them all at once, as far as is known here.
+        assert!(queued >= 100 || read + queued == 2000, "the peer waits, for {queued} bytes");
+        read += peer.read(50).len();
+    }
+    simulation.settle();
+    assert!(peer.is_ended());
+    drop(simulation.shutdown());
+}

@@ -1,0 +1,297 @@
+//! What a handler has begun, and how a test goes on with it.
+//!
+//! Knows: questions, answers, futures, time. Must not know output, but to see what happened.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::testing::{Asker, TestContext, probe};
+use odeon::{Config, HandleError, Timeout};
+
+use super::actors::{Look, Said, Session, SessionAddr, Store, StoreAddr};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What `run` says in a panic.
+fn panics<R>(run: impl FnOnce() -> R) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(run()))).expect_err("it is to panic");
+    *panic.downcast::<String>().expect("what is formatted is a string")
+}
+
+#[test]
+fn questions_are_answered_in_their_order_when_the_test_says_so() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let _ = session.line("/look one", &mut cx);
+    let _ = session.line("/look three", &mut cx);
+    assert_eq!((cx.asked(), cx.open_places()), (2, 2));
+    assert_eq!(cx.take_question(), Some(Look("one".to_owned())));
+    assert_eq!((cx.take_question::<Look>(), cx.take_question::<u8>()), (None, None));
+    cx.answer(Ok(3_u64));
+    assert_eq!((cx.asked(), cx.take_question()), (1, Some(Look("three".to_owned()))));
+    assert_eq!((session.sum, cx.run(&mut session), session.sum), (0, None, 3));
+    cx.answer::<u64>(Err(AskError::Full));
+    assert_eq!((cx.run(&mut session), cx.asked(), session.sum), (None, 0, 3));
+    assert_eq!(cx.written_text(), "3\nthe receiver's mailbox, or the lane to its core, is full\n");
+}
+
+#[test]
+fn an_answer_may_be_there_before_the_question() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    cx.answer(Ok(7_u64));
+    cx.answer(Ok(8_u64));
+    let _ = session.line("/look seven", &mut cx);
+    assert_eq!((cx.asked(), cx.run(&mut session), cx.written_text()), (0, None, "7\n".to_owned()));
+    let _ = session.line("/look eight", &mut cx);
+    let _ = session.line("/look nine", &mut cx);
+    assert_eq!((cx.asked(), cx.run(&mut session), cx.written_text()), (1, None, "8\n".to_owned()));
+}
+
+#[test]
+fn an_answer_of_another_type_is_a_mistake() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let _ = session.line("/look one", &mut cx);
+    let expected = "a question is answered by `u64`, and not by `&str`";
+    assert_eq!(panics(|| cx.answer(Ok("three"))), expected);
+    cx.answer(Ok("three"));
+    assert_eq!(panics(|| session.line("/look two", &mut cx)), expected);
+}
+
+#[test]
+fn a_question_that_is_not_answered_in_time_is_told_so() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let _ = session.line("/look one", &mut cx);
+    cx.advance(5 * SECOND - Duration::from_nanos(1));
+    assert_eq!((cx.run(&mut session), cx.asked()), (None, 1));
+    cx.advance(Duration::from_nanos(1));
+    assert_eq!((cx.run(&mut session), cx.asked()), (None, 0));
+    assert_eq!(cx.written_text(), "no answer came in time\n");
+    // Nobody waits for this one, so it is for the next question.
+    cx.answer(Ok(1_u64));
+    let _ = session.line("/look one", &mut cx);
+    assert_eq!((cx.run(&mut session), cx.written_text()), (None, "1\n".to_owned()));
+}
+
+#[test]
+fn time_stands_still_unless_it_is_moved() {
+    let mut cx = TestContext::<Session>::new();
+    let start = cx.now();
+    std::thread::yield_now();
+    assert_eq!(cx.now(), start);
+    cx.advance(SECOND);
+    assert_eq!(cx.now().since(start), SECOND);
+}
+
+#[test]
+fn two_actors_talk_when_the_test_lets_them() {
+    let (mut store, mut store_cx) = (Store, TestContext::new());
+    let (mut session, mut cx) = (Session { store: store_cx.me(), ..Session::alone() }, TestContext::new());
+    let _ = session.line("/look one", &mut cx);
+    let _ = session.line("/look three", &mut cx);
+    assert_eq!((cx.asked(), cx.run(&mut session), cx.open_places()), (0, None, 2));
+    assert_eq!(store_cx.run(&mut store), None);
+    assert_eq!((cx.run(&mut session), cx.written_text()), (None, "3\n5\n".to_owned()));
+    let _ = session.line("/look four", &mut cx);
+    drop(store_cx);
+    assert_eq!((cx.run(&mut session), cx.written_text()), (None, "the receiver has stopped\n".to_owned()));
+}
+
+#[test]
+fn messages_are_handled_until_one_ends_the_actor() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    for text in ["one", "two", "/quit", "three"] {
+        assert_eq!(cx.me().tell(Said(text.to_owned())), Ok(()));
+    }
+    assert_eq!(cx.run(&mut session), Some(StopReason::Stopped));
+    assert_eq!((cx.written_text(), cx.messages().len()), ("one\ntwo\n".to_owned(), 1));
+}
+
+#[test]
+fn whoever_stops_or_aborts_the_actor_is_heard() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    cx.me().stop();
+    assert_eq!((cx.run(&mut session), cx.run(&mut session)), (Some(StopReason::Stopped), None));
+    cx.me().abort();
+    assert_eq!(cx.run(&mut session), Some(StopReason::Aborted));
+}
+
+#[test]
+fn the_arguments_of_a_call_are_seen() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    session.store.twice("word".to_owned(), 3).then(&mut cx, |me: &mut Session, sum, _| me.sum = sum.unwrap());
+    assert_eq!(cx.take_question::<Look>(), None);
+    assert_eq!(cx.take_question(), Some(("word".to_owned(), 3_u64)));
+    cx.answer(Ok(24_u64));
+    assert_eq!((cx.run(&mut session), session.sum), (None, 24));
+}
+
+#[test]
+fn a_probe_is_asked_and_the_test_answers() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let (recipient, mut looks) = probe::<Look>();
+    for word in ["one", "two", "three"] {
+        recipient.ask(Look(word.to_owned())).then(&mut cx, |me: &mut Session, sum, cx| match sum {
+            Ok(sum) => me.sum += sum,
+            Err(error) => writeln!(cx, "{error}"),
+        });
+    }
+    assert_eq!(cx.asked(), 0);
+    let asked = looks.take_asked();
+    let words: Vec<_> = asked.iter().map(|(Look(word), _)| word.as_str()).collect();
+    assert_eq!(words, ["one", "two", "three"]);
+    asked.into_iter().take(2).for_each(|(_, reply)| reply.send(20));
+    assert_eq!((cx.run(&mut session), session.sum), (None, 40));
+    assert_eq!(cx.written_text(), "the receiver did not answer\n");
+    drop(looks);
+    recipient.ask(Look("four".to_owned())).then(&mut cx, |me: &mut Session, sum, _| me.sum = sum.unwrap());
+    assert_eq!(cx.take_question(), Some(Look("four".to_owned())));
+    cx.answer(Ok(4_u64));
+    assert_eq!((cx.run(&mut session), session.sum), (None, 4));
+}
+
+/// Begins an exclusive future as a system would, by a message.
+fn begin_to_add(session: &mut Session, cx: &mut TestContext<Session>) -> Asker<u64> {
+    let (reply, asker) = cx.reply();
+    cx.me().add_slowly("word".to_owned()).forward(reply);
+    let messages = cx.messages();
+    assert!(messages.into_iter().all(|message| session.handle(message, cx) == Flow::Continue));
+    asker
+}
+
+#[test]
+fn an_exclusive_future_is_run_to_its_end() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let start = cx.now();
+    let asker = begin_to_add(&mut session, &mut cx);
+    assert_eq!((cx.futures(), cx.me().tell(Said("behind".to_owned()))), (1, Ok(())));
+    cx.answer(Ok(40_u64));
+    cx.answer(Ok(2_u64));
+    assert_eq!((cx.run(&mut session), asker.take(), cx.futures()), (None, Some(Ok(42)), 0));
+    assert_eq!((cx.written_text(), cx.now().since(start).as_secs()), ("added\nbehind\n".to_owned(), 2));
+}
+
+#[test]
+fn an_exclusive_future_that_is_not_answered_goes_on_when_its_time_is_over() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let start = cx.now();
+    let asker = begin_to_add(&mut session, &mut cx);
+    assert_eq!((cx.run(&mut session), asker.take(), cx.asked()), (None, Some(Err(AskError::Timeout)), 0));
+    assert_eq!(cx.written_text(), "no answer came in time\nno answer came in time\nadded\n");
+    assert_eq!(cx.now().since(start).as_secs(), 12);
+}
+
+#[test]
+fn an_exclusive_future_that_takes_too_long_ends_the_actor() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let _ =
+        cx.exclusive("Session::wait", Timeout::After(SECOND), async move |me: &mut Session, _: &mut _| {
+            me.sum = 7;
+            odeon::time::sleep(2 * SECOND).await;
+            Flow::Continue
+        });
+    assert_eq!((cx.run(&mut session), session.sum, cx.futures()), (Some(StopReason::Failed), 7, 0));
+}
+
+#[test]
+fn an_exclusive_future_that_would_wait_for_ever_is_dropped_and_told_of() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let _ = cx.exclusive("Session::wait", Timeout::Never, async |me: &mut Session, _: &mut _| {
+        me.sum = 7;
+        std::future::pending().await
+    });
+    assert!(panics(|| cx.run(&mut session)).ends_with("Session waits for what does not come"));
+    assert_eq!((session.sum, cx.futures(), cx.run(&mut session)), (7, 0, None));
+}
+
+#[test]
+fn concurrent_futures_go_on_as_time_does() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let askers = [(); 2].map(|()| {
+        let (reply, asker) = cx.reply();
+        cx.me().count().forward(reply);
+        asker
+    });
+    assert_eq!((cx.run(&mut session), cx.futures()), (None, 2));
+    session.sum = 10;
+    cx.advance(SECOND);
+    assert_eq!((cx.run(&mut session), session.sum, cx.futures()), (None, 12, 0));
+    assert_eq!(askers.map(|asker| asker.take()), [Some(Ok(Ok(11))), Some(Ok(Ok(12)))]);
+    assert_eq!(cx.written_text(), "11\n12\n");
+}
+
+#[test]
+fn a_handle_is_busy_unless_the_test_lends_the_actor() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let me = cx.handle();
+    assert_eq!(me.with(|_, _| ()), Err(HandleError::Busy));
+    assert_eq!(cx.block_on(&mut session, Session::count(me.clone())), Ok(1));
+    drop(cx);
+    assert_eq!(me.with(|_, _| ()), Err(HandleError::Stopped));
+}
+
+#[test]
+fn an_actor_is_asked_what_it_can_be_asked() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    assert_eq!(cx.block_on(&mut session, cx.me().add(40)), Ok(40));
+    cx.answer(Ok(1_u64));
+    cx.answer(Ok(1_u64));
+    assert_eq!(cx.block_on(&mut session, cx.me().add_slowly("word".to_owned())), Ok(42));
+    assert_eq!(cx.block_on(&mut session, cx.me().count()), Ok(Ok(43)));
+    let others = async |me: Addr<Session>| [me.add(1).await, me.add(2).await];
+    assert_eq!(cx.block_on(&mut session, others(cx.me())), [Ok(44), Ok(46)]);
+    let never = panics(|| cx.block_on(&mut session, std::future::pending::<()>()));
+    assert!(never.ends_with("Session waits for what does not come"));
+}
+
+#[test]
+fn intervals_are_called_by_the_test_alone() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    cx.advance(61 * SECOND);
+    assert_eq!((cx.run(&mut session), cx.written_text()), (None, String::new()));
+    session.ping(&mut cx);
+    assert_eq!(
+        (session.interval(0, &mut cx), cx.written_text()),
+        (Flow::Continue, "PING\nPING\n".to_owned())
+    );
+}
+
+#[test]
+fn panics_of_the_actor_come_out_and_its_state_stays() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    session.sum = 7;
+    assert!(catch_unwind(AssertUnwindSafe(|| session.line("/panic", &mut cx))).is_err());
+    assert_eq!(cx.me().tell(Said("/panic".to_owned())), Ok(()));
+    assert!(panics(|| cx.run(&mut session)).ends_with("Session has panicked, as told above"));
+    let _ = cx.concurrent("Session::panic", Timeout::Never, async { panic!("as planned") });
+    assert!(panics(|| cx.run(&mut session)).ends_with("Session has panicked, as told above"));
+    assert_eq!((session.sum, cx.run(&mut session)), (7, None));
+}
+
+#[test]
+fn a_handler_is_given_a_reply_and_its_answer_seen() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::<Session>::new());
+    let (reply, asker) = cx.reply::<u64>();
+    assert!(!reply.is_closed() && asker.take().is_none());
+    session.add(3, reply);
+    assert_eq!((asker.take(), asker.take()), (Some(Ok(3)), None));
+    let (reply, asker) = cx.reply::<u64>();
+    drop(reply);
+    assert_eq!(asker.take(), Some(Err(AskError::Unanswered)));
+    let (_reply, asker) = cx.reply::<u64>();
+    cx.advance(5 * SECOND);
+    assert_eq!(asker.take(), Some(Err(AskError::Timeout)));
+    let (reply, asker) = cx.reply::<u64>();
+    drop(asker);
+    assert!(cx.block_on(&mut session, async move { reply.is_closed() }));
+}
+
+#[test]
+fn more_answers_than_the_inbox_holds_arrive() {
+    let mut config = Config::default();
+    (config.inbox_capacity, config.send_slots) = (8, [1, 0, 0, 0, 0]);
+    let mut cx = TestContext::<Session>::with_config(config);
+    let (replies, askers): (Vec<_>, Vec<_>) = (0..20).map(|_| cx.reply::<u64>()).unzip();
+    replies.into_iter().enumerate().for_each(|(number, reply)| reply.send(number as u64));
+    let answers: Vec<_> = askers.iter().map(|asker| asker.take()).collect();
+    assert!(answers.into_iter().eq((0..20).map(|number| Some(Ok(number)))));
+}

@@ -1,0 +1,8 @@
+use odeon::prelude::*;
+
+trait Speak {}
+
+#[actor]
+impl dyn Speak {}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use odeon::prelude::*;
+
+struct Room;
+
+
+#[actor(
+    codec = Lines<80>,
+    mailbox(capacity = 8, overflow = drop_oldest),
+    outbox(bytes = "256k", grace = "2s", overflow = close),
+    on_panic = restart
+)]
+impl Room {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use odeon::prelude::*;
+
+#[actor]
+struct Room;
+
+fn main() {}

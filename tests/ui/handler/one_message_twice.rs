@@ -1,0 +1,18 @@
+use odeon::prelude::*;
+
+struct Room;
+
+#[derive(Message)]
+struct Said(u64);
+
+
+#[actor]
+impl Room {
+    #[message]
+    fn said(&mut self, _said: Said) {}
+
+    #[message]
+    fn heard(&mut self, _said: Said) {}
+}
+
+fn main() {}
