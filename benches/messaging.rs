@@ -5,12 +5,16 @@
 //! the median of several repetitions behind one that is not counted, each so short that a busy machine lets most of them
 //! finish undisturbed; memory is what is resident, in a process of its own.
 
+#[path = "messaging/asks.rs"]
+mod asks;
 #[path = "messaging/bare.rs"]
 mod bare;
 #[path = "messaging/crowd.rs"]
 mod crowd;
 #[path = "messaging/fan_in.rs"]
 mod fan_in;
+#[path = "messaging/futures.rs"]
+mod futures;
 #[path = "messaging/heap.rs"]
 mod heap;
 #[path = "messaging/players.rs"]
@@ -38,6 +42,7 @@ struct Figure {
 /// Rows that are not Odeon's: what the same work costs with nothing around it. No figures of their own, so not in the JSON.
 const BARE: &[Figure] = &[
     Figure { name: "bare_ping_pong", unit: "ns", measure: bare::ping_pong, bare: None },
+    Figure { name: "bare_ask", unit: "ns", measure: bare::ask, bare: None },
     Figure { name: "bare_ring_503", unit: "ns", measure: bare::ring_503, bare: None },
     Figure { name: "bare_stream", unit: "ns", measure: bare::stream, bare: None },
     Figure { name: "bare_hop", unit: "ns", measure: bare::hop, bare: None },
@@ -70,6 +75,21 @@ const FIGURES: &[Figure] = &[
         measure: players::ping_pong_cross_core,
         bare: Some("bare_hop"),
     },
+    Figure { name: "ask_then_same_core", unit: "ns", measure: asks::same_core, bare: Some("bare_ask") },
+    Figure { name: "ask_then_cross_core", unit: "ns", measure: asks::cross_core, bare: Some("bare_hop") },
+    Figure {
+        name: "ask_then_cross_core_64",
+        unit: "ns",
+        measure: asks::cross_core_64,
+        bare: Some("bare_ask"),
+    },
+    Figure {
+        name: "exclusive_handler",
+        unit: "ns",
+        measure: futures::exclusive_handler,
+        bare: Some("bare_ping_pong"),
+    },
+    Figure { name: "task_wake", unit: "ns", measure: futures::task_wake, bare: Some("bare_ping_pong") },
     Figure { name: "timer_arm", unit: "ns", measure: timers::arm, bare: None },
     Figure { name: "timer_rearm", unit: "ns", measure: timers::rearm, bare: None },
     Figure { name: "idle_timeout_rearm", unit: "ns", measure: timers::idle_timeout_rearm, bare: None },
@@ -78,6 +98,12 @@ const FIGURES: &[Figure] = &[
         name: "allocations_per_tell",
         unit: "allocations",
         measure: players::allocations_per_tell,
+        bare: None,
+    },
+    Figure {
+        name: "allocations_per_ask",
+        unit: "allocations",
+        measure: asks::allocations_per_ask,
         bare: None,
     },
 ];

@@ -57,6 +57,43 @@ pub(crate) fn ring_503() -> f64 {
     passed(503)
 }
 
+/// A continuation that waits for a number.
+#[derive(Clone, Copy)]
+struct Waiting {
+    generation: u32,
+    then: Option<fn(&mut u64, u64)>,
+}
+
+/// Questions to one queue, whose answers go to places that are found by number and generation.
+pub(crate) fn ask() -> f64 {
+    const QUESTIONS: u64 = 100_000;
+    let mut places = vec![Waiting { generation: 0, then: None }; 64];
+    let mut free: Vec<usize> = (0..places.len()).collect();
+    let mut mailbox = VecDeque::with_capacity(4);
+    let (mut sum, mut last) = (0, 0);
+    median(41, || {
+        timed(|| {
+            for _ in 0..QUESTIONS {
+                let place = free.pop().expect("one is asked at a time");
+                places[place].then = Some(|last, answer| *last = answer);
+                mailbox.push_back(std::hint::black_box((1_u64, place, places[place].generation)));
+                while let Some((more, place, generation)) = mailbox.pop_front() {
+                    sum += more;
+                    let waiting = &mut places[place];
+                    if waiting.generation == generation
+                        && let Some(then) = std::hint::black_box(waiting.then.take())
+                    {
+                        waiting.generation = waiting.generation.wrapping_add(1);
+                        free.push(place);
+                        then(&mut last, sum);
+                    }
+                }
+            }
+            assert_eq!(last, sum, "the last one was answered");
+        }) / QUESTIONS as f64
+    })
+}
+
 /// A line of the cache, and its neighbour that is fetched with it.
 #[derive(Default)]
 #[repr(align(128))]
