@@ -9,9 +9,8 @@ use std::marker::PhantomData;
 use super::ask::{Anyone, Ask};
 use super::head::Head;
 use super::{AcceptsLocal, Actor, Message, Reply, SendError, SendTo};
-use crate::executor::blame::user;
 use crate::executor::current::Look;
-use crate::executor::{Core, Demand, RawAddress, Refused, current, insist, post};
+use crate::executor::{Core, Demand, RawAddress, Refused, Visit, current, insist, post};
 use crate::mem::Key;
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
@@ -196,8 +195,27 @@ pub(super) fn put_here<A: Actor, V>(
     value: V,
     wrap: impl FnOnce(V) -> A::Message,
 ) -> Result<(), SendError<V>> {
-    let push = |head: &Head<A>, value| head.push(core, value, |value| user(|| wrap(value)));
-    core.cells.reach(cell, value, push).unwrap_or_else(|value| Err(SendError::Stopped(value)))
+    let put = Put { core, wrap, actor: PhantomData::<A> };
+    match core.cells.reach_with(cell, value, put) {
+        Ok(put) => put,
+        Err(value) => Err(SendError::Stopped(value)),
+    }
+}
+
+/// Puts a value into a mailbox.
+struct Put<'a, A, W> {
+    core: &'a Core,
+    wrap: W,
+    actor: PhantomData<A>,
+}
+
+impl<A: Actor, V, W: FnOnce(V) -> A::Message> Visit<Head<A>, V> for Put<'_, A, W> {
+    type Result = Result<(), SendError<V>>;
+
+    #[inline(always)]
+    fn visit(self, head: &Head<A>, value: V) -> Self::Result {
+        head.push(self.core, value, self.wrap)
+    }
 }
 
 /// Sends to an actor of the calling core, whatever is sent.

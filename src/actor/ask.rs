@@ -16,6 +16,7 @@ use super::{
     AcceptsLocal, Actor, Addr, Context, Flow, IntoFlow, LocalAddr, Message, SendError, SendTo, testing,
 };
 use crate::executor::blame::user;
+use crate::executor::current::Look;
 use crate::executor::{
     AnswerTo, AnyTask, AskError, Core, CoreId, Kind, Limit, Oneshot, RawAddress, Refused, Waiting, current,
     directory, drop_from, post,
@@ -79,7 +80,7 @@ impl<A: Actor, Q: Question<A>> Receiver<Q> for A {
     type Route = ();
     type Content = Q::Content;
 
-    #[inline]
+    #[inline(always)]
     fn ask_here((): (), core: &Core, to: Key, question: Q, reply: Reply<Q::Reply>) {
         ask_here::<A, Q>(core, to, question, reply);
     }
@@ -236,18 +237,7 @@ where
         O: IntoFlow + 'static,
     {
         let asker = cx.me().raw();
-        current::at(asker.core, |core| {
-            let Some(core) = core else { return };
-            let asked = (self.to.core != core.id).then_some(self.to.core);
-            let Some(reply) = begin_answer(core, asker.cell, self.timeout, asked, then) else {
-                return core.drop_contained(self.question);
-            };
-            if asked.is_none() {
-                return A::ask_here(self.route, core, self.to.cell, self.question, reply);
-            }
-            let posted = post(Some(core), self.to, arrive::<A, Q>, (self.route, self.question, reply));
-            refused::<A, Q>(Some(core), posted);
-        });
+        current::at_value::<Then<B, O>, _>(asker.core, (self, asker.cell, then));
     }
 
     /// Asks, and waits for the answer on a thread of the program's own.
@@ -387,9 +377,38 @@ impl<A: Actor> Addr<A> {
     }
 }
 
+/// What [`Ask::then`] does on the core of the asker.
+struct Then<B, O>(PhantomData<(B, O)>);
+
+impl<A, Q, B, F, O> Look<(Ask<A, Q>, Key, F)> for Then<B, O>
+where
+    A: Receiver<Q>,
+    A::Reply: Send,
+    Q: Send + 'static,
+    B: Actor,
+    F: FnOnce(&mut B, Answer<A::Reply>, &mut Context<B>) -> O + 'static,
+    O: IntoFlow + 'static,
+{
+    type Result = ();
+
+    #[inline(always)]
+    fn look(core: Option<&Core>, (ask, asker, then): (Ask<A, Q>, Key, F)) {
+        let Some(core) = core else { return };
+        let asked = (ask.to.core != core.id).then_some(ask.to.core);
+        let Some(reply) = begin_answer(core, asker, ask.timeout, asked, then) else {
+            return core.drop_contained(ask.question);
+        };
+        if asked.is_none() {
+            return A::ask_here(ask.route, core, ask.to.cell, ask.question, reply);
+        }
+        let posted = post(Some(core), ask.to, arrive::<A, Q>, (ask.route, ask.question, reply));
+        refused::<A, Q>(Some(core), posted);
+    }
+}
+
 /// Puts a continuation where an answer will find it; none if the core has as many tasks as it may: then it runs soon, and is
 /// told so. `asked`: the core that is asked, if that is another one.
-#[inline]
+#[inline(always)]
 fn begin_answer<B: Actor, T: 'static, F, O>(
     core: &Core,
     asker: Key,
@@ -403,13 +422,15 @@ where
 {
     let continuation = Continuation::<B, F> { then, actor: PhantomData };
     let task = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation);
-    match core.begin_answer(asker, task, limit(deadline(timeout)), asked) {
-        Ok((task, deadline)) => Some(Reply::new(AnswerTo::new(core, task, deadline))),
-        Err(task) => {
-            refuse_answer::<T>(core, asker, task, type_name::<F>());
-            None
-        }
+    if !core.may_begin(asker) {
+        refuse_answer::<T>(core, asker, task, type_name::<F>());
+        return None;
     }
+    let (task, deadline) = match deadline(timeout) {
+        None => (core.begin_answer(asker, task, asked), core.usual_deadline()),
+        Some(deadline) => (core.begin_answer_until(asker, task, asked, deadline), deadline),
+    };
+    Some(Reply::new(AnswerTo::new(core, task, deadline)))
 }
 
 fn limit(deadline: Option<Time>) -> Limit {
@@ -438,7 +459,7 @@ fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'sta
 }
 
 /// Asks an actor of this core. Whoever waits is told if that cannot be.
-#[inline]
+#[inline(always)]
 pub(super) fn ask_here<A: Actor, Q: Question<A>>(core: &Core, to: Key, question: Q, reply: Reply<Q::Reply>) {
     let wrap = |(question, reply): (Q, Reply<Q::Reply>)| question.into_message(reply);
     if let Err(refused) = put_here::<A, _>(core, to, (question, reply), wrap) {

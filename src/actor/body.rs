@@ -3,7 +3,7 @@
 //! Knows: the order of hooks and messages. Must not know how it was scheduled.
 
 use super::head::Head;
-use super::shell::{Batch, Before, reason_of};
+use super::shell::{Batch, Before, reason_of, run_answers};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
 use crate::executor::{Activation, Body, Core, INTERVAL, Notice, Outcome};
 use crate::mem::Key;
@@ -25,12 +25,19 @@ impl<A: Actor> Body<Head<A>> for Plain {
 /// Activates an actor.
 #[inline(always)]
 pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-    let before = if activation.is_plain() && A::INTERVALS.is_empty() {
+    let before = if !A::INTERVALS.is_empty() {
+        before_messages(head, activation, cx)
+    } else if activation.is_plain() {
         Before::Messages(Batch::Empty)
+    } else if activation.has_only_errands()
+        && let Some(before) = run_answers(activation)
+    {
+        before
     } else {
         before_messages(head, activation, cx)
     };
     match before {
+        Before::Messages(left) if head.mailbox_is_empty() => left,
         Before::Messages(left) => head.handle_messages(activation, cx).or(left),
         Before::Done(batch) => batch,
     }

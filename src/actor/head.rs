@@ -5,6 +5,7 @@
 use std::cell::{RefCell, RefMut};
 
 use super::{Actor, SendError};
+use crate::executor::blame::user;
 use crate::executor::{AskError, Core, DeadReason, INTERVALS_MAX};
 use crate::mem::{ChunkPool, Fifo};
 
@@ -61,7 +62,7 @@ impl<A: Actor> Head<A> {
         if !self.has_room(core) {
             return Err(SendError::Full(message));
         }
-        if let Err(wrapped) = self.mailbox.push(&core.chunks, wrap(message)) {
+        if let Err(wrapped) = self.mailbox.push(&core.chunks, user(|| wrap(message))) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
             core.counters.dead_letter(DeadReason::Full);
             core.unanswered_because(AskError::Full, || core.drop_contained(wrapped));
@@ -80,6 +81,11 @@ impl<A: Actor> Head<A> {
     #[inline]
     pub(crate) fn pop<R>(&self, chunks: &ChunkPool, handle: impl FnOnce(A::Message) -> R) -> Option<R> {
         self.mailbox.pop_with(chunks, handle)
+    }
+
+    #[inline]
+    pub(crate) fn mailbox_is_empty(&self) -> bool {
+        self.mailbox.is_empty()
     }
 
     #[inline]

@@ -70,7 +70,7 @@ impl<T: 'static> Reply<T> {
     }
 
     /// Answers. If nobody waits any more, the answer is dropped.
-    #[inline]
+    #[inline(always)]
     pub fn send(self, answer: T) {
         let to = self.to;
         std::mem::forget(self);
@@ -86,21 +86,28 @@ impl<T: 'static> Reply<T> {
 
     /// True if it is known here that nobody waits: the asker has ended or given up, or its time is over. An asker on another core
     /// may have given up without its being known here, and on a thread that runs no core only the time is known, to a millisecond or two.
+    #[inline(always)]
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.to.is_closed()
     }
 
     /// The reply, if somebody waits for it. Counts the question as skipped if not: its handler need not run.
+    #[inline(always)]
     pub fn open(self) -> Option<Reply<T>> {
         if !self.is_closed() {
             return Some(self);
         }
-        current::with(|core| core.map(|core| Counters::add(&core.counters.skipped, 1)));
-        // One that still waits is about to be told so by its own core.
-        self.refuse(AskError::Timeout);
+        skip(self);
         None
     }
+}
+
+#[cold]
+fn skip<T: 'static>(reply: Reply<T>) {
+    current::with(|core| core.map(|core| Counters::add(&core.counters.skipped, 1)));
+    // One that still waits is about to be told so by its own core.
+    reply.refuse(AskError::Timeout);
 }
 
 impl<T: 'static> Drop for Reply<T> {
@@ -114,7 +121,7 @@ impl<T: 'static> Drop for Reply<T> {
     }
 }
 
-impl<T> fmt::Debug for Reply<T> {
+impl<T: 'static> fmt::Debug for Reply<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to.fmt(out)
     }

@@ -120,7 +120,7 @@ impl<A: Actor> Head<A> {
             }
         }
         let may_be_suspended = errands || activation.suspended() || activation.first();
-        if may_be_suspended && core.cells.is_suspended(activation.cell) {
+        if may_be_suspended && activation.is_suspended() {
             return Before::Done(left);
         }
         Before::Messages(left)
@@ -131,7 +131,7 @@ impl<A: Actor> Head<A> {
     fn run_tasks(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         let Activation { core, cell, .. } = *activation;
         let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
-        while core.cells.has_errands(cell) {
+        while activation.has_errands() {
             let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
             let batch = match errand {
                 Errand::Answer(task) => match core.contain(|| runtime(|| task.go_on(core, cell))) {
@@ -201,6 +201,66 @@ impl<A: Actor> Head<A> {
             self.discard(core);
             core.drop_contained(self.take_state());
         });
+    }
+}
+
+/// What came of answers, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    /// None is left.
+    All,
+    /// The budget is used up.
+    Some,
+    /// A notice or a demand has come.
+    Interrupted,
+    /// Something else is next.
+    NotNext,
+    Stop,
+    Fail,
+    Panicked,
+}
+
+/// Goes on with answers that have come, where that is all that an actor has to go on with; none if it is not, and what is left is
+/// for [`Head::run_errands`].
+#[inline(always)]
+pub(crate) fn run_answers(activation: &Activation<'_>) -> Option<Before> {
+    Some(match answer_all(activation) {
+        Answered::All => Before::Messages(Batch::Empty),
+        Answered::NotNext => return None,
+        Answered::Some => Before::Messages(Batch::Again),
+        Answered::Interrupted => Before::Done(Batch::Again),
+        Answered::Stop => Before::Done(Batch::End(StopReason::Stopped)),
+        Answered::Fail => Before::Done(Batch::End(StopReason::Failed)),
+        Answered::Panicked => Before::Done(Batch::End(StopReason::Panicked)),
+    })
+}
+
+#[inline(never)]
+fn answer_all(activation: &Activation<'_>) -> Answered {
+    let Activation { core, cell, .. } = *activation;
+    let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
+    loop {
+        let next = activation.desk().and_then(|desk| core.next_answer(desk));
+        let Some((task, was_last)) = next else { return Answered::NotNext };
+        if was_last {
+            activation.clear_errands();
+        }
+        match core.contain(|| runtime(|| task.go_on(core, cell))) {
+            Some(Flow::Continue) => {}
+            Some(Flow::Stop | Flow::Close) => return Answered::Stop,
+            Some(Flow::Fail) => return Answered::Fail,
+            None => return Answered::Panicked,
+        }
+        let more = budget.spend(core);
+        if demands != core.cells.demands() {
+            return Answered::Interrupted;
+        }
+        if !activation.has_errands() {
+            return Answered::All;
+        }
+        if !more {
+            return Answered::Some;
+        }
     }
 }
 

@@ -12,9 +12,11 @@
 //! 2. A `Stored` is freed only while `lent` is false: no reference into any of them is alive then. What lends sets it for as
 //!    long as a call lasts, and sets it back to what it was: the first to lend is the last to end. A state that a task borrows
 //!    for longer is no part of that: the tasks of a cell are ended before it is removed, because its desk is closed first.
-//! 3. References to slots never leave the functions of this file, and none is alive while `slots` grows or while code
+//! 3. References to slots never leave the functions of this file and of `activation.rs`, and none is alive while `slots` grows or while code
 //!    from outside runs.
 #![allow(unsafe_code)]
+
+mod activation;
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -27,67 +29,12 @@ use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
 use crate::mem::{Blocks, Key};
 
+pub use activation::Activation;
+
 /// The part of a cell that is run.
 pub trait Body<H>: 'static {
     /// Runs the cell once, within the budget of `activation`. A panic must not leave it.
     fn activate(&self, head: &H, activation: &Activation<'_>) -> Outcome;
-}
-
-/// What a cell is given when it runs.
-#[derive(Debug)]
-pub struct Activation<'a> {
-    /// The core that it runs on.
-    pub core: &'a Core,
-    /// The cell's own name.
-    pub cell: Key,
-    /// The flags of its slot when it was its turn.
-    flags: u16,
-}
-
-impl<'a> Activation<'a> {
-    /// Of a cell that has run before, by whoever steps it.
-    #[must_use]
-    pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
-        let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
-        Activation { core, cell, flags }
-    }
-}
-
-impl Activation<'_> {
-    /// True if there is nothing to look at but what waits in the cell's mailbox: what most activations are.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.flags & (DEMANDS | RAN | ERRANDS | SUSPENDED) == RAN
-    }
-
-    /// Something was asked of the cell before it ran: see [`Cells::take_demand`].
-    #[inline(always)]
-    #[must_use]
-    pub fn demanded(&self) -> bool {
-        self.flags & DEMANDS != 0
-    }
-
-    /// It has not run before.
-    #[inline(always)]
-    #[must_use]
-    pub fn first(&self) -> bool {
-        self.flags & RAN == 0
-    }
-
-    /// A reply, a wake or an interval waits for it.
-    #[inline(always)]
-    #[must_use]
-    pub fn errands(&self) -> bool {
-        self.flags & ERRANDS != 0
-    }
-
-    /// It handles nothing else until a future that borrows its state has finished.
-    #[inline(always)]
-    #[must_use]
-    pub fn suspended(&self) -> bool {
-        self.flags & SUSPENDED != 0
-    }
 }
 
 /// How an activation ended.
@@ -248,6 +195,26 @@ impl Drop for Loan<'_> {
     }
 }
 
+/// What is done with the head of a cell, and a value that is for it.
+pub trait Visit<H, V> {
+    /// What comes of it.
+    type Result;
+
+    /// Is lent the head.
+    fn visit(self, head: &H, value: V) -> Self::Result;
+}
+
+struct Act<F>(F);
+
+impl<H, V, R, F: FnOnce(&H, V) -> R> Visit<H, V> for Act<F> {
+    type Result = R;
+
+    #[inline]
+    fn visit(self, head: &H, value: V) -> R {
+        (self.0)(head, value)
+    }
+}
+
 impl Cells {
     /// Room for at most `capacity` cells; memory comes as it is needed.
     #[must_use]
@@ -321,6 +288,17 @@ impl Cells {
     /// The value, if there is no such head.
     #[inline(always)]
     pub fn reach<H: 'static, V, R>(&self, cell: Key, value: V, act: impl FnOnce(&H, V) -> R) -> Result<R, V> {
+        self.reach_with(cell, value, Act(act))
+    }
+
+    /// The same for the path of a single message: where `visit` is always inlined, the value never goes through memory.
+    #[inline(always)]
+    pub fn reach_with<H: 'static, V, T: Visit<H, V>>(
+        &self,
+        cell: Key,
+        value: V,
+        visitor: T,
+    ) -> Result<T::Result, V> {
         let slot = self.occupied(cell).filter(|slot| slot.flags.get() & CLOSED == 0);
         let Some((slot, head)) = slot.and_then(|slot| Some((slot, self.head(slot)?))) else {
             return Err(value);
@@ -328,7 +306,7 @@ impl Cells {
         self.enqueue(cell.index, slot);
         let _loan = Loan::new(&self.lent);
         // SAFETY: a live head (see `head`), which is not freed while it is lent (invariant 2).
-        Ok(act(unsafe { head.as_ref() }, value))
+        Ok(visitor.visit(unsafe { head.as_ref() }, value))
     }
 
     /// Calls `act` with the head of a cell, open or not, if the cell exists and has a head of this type.

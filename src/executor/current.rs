@@ -8,7 +8,6 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::rc::Rc;
 
 use super::address::CoreId;
 use super::blame;
@@ -49,27 +48,20 @@ pub fn with<R>(look: impl FnOnce(Option<&Core>) -> R) -> R {
 pub fn at<R>(id: CoreId, look: impl FnOnce(Option<&Core>) -> R) -> R {
     let core = CURRENT.get();
     // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
-    let mut core = unsafe { core.as_ref() };
-    let mut entered = None;
-    if core.is_none_or(|core| core.id != id) {
-        entered = enter(id);
-        core = entered.as_ref().map(|entered| entered.guest.core());
+    let core = unsafe { core.as_ref() };
+    match core {
+        Some(core) if core.id == id => blame::runtime(|| look(Some(core))),
+        _ => at_guest(id, look),
     }
-    let result = blame::runtime(|| look(core));
-    drop(entered);
-    result
-}
-
-struct Entered {
-    _restore: Restore,
-    guest: Rc<Guest>,
 }
 
 #[cold]
 #[inline(never)]
-fn enter(id: CoreId) -> Option<Entered> {
-    let guest = Guest::find(id)?;
-    Some(Entered { _restore: Restore(CURRENT.replace(ptr::from_ref(guest.core()))), guest })
+fn at_guest<R>(id: CoreId, look: impl FnOnce(Option<&Core>) -> R) -> R {
+    match Guest::find(id) {
+        Some(guest) => scope(guest.core(), || blame::runtime(|| look(Some(guest.core())))),
+        None => blame::runtime(|| look(None)),
+    }
 }
 
 /// What [`with_value`] calls.
@@ -79,6 +71,21 @@ pub trait Look<T> {
 
     /// Is given the current core of this thread; `None` on a thread that runs none.
     fn look(core: Option<&Core>, value: T) -> Self::Result;
+}
+
+/// Like [`at`], for the path of a single question: see [`with_value`].
+#[inline(always)]
+pub fn at_value<L: Look<T>, T>(id: CoreId, value: T) -> L::Result {
+    let core = CURRENT.get();
+    // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
+    let core = unsafe { core.as_ref() };
+    if core.is_none_or(|core| core.id != id) {
+        return at_guest(id, |core| L::look(core, value));
+    }
+    let judge = blame::Judge::begin();
+    let result = L::look(core, value);
+    judge.dismiss();
+    result
 }
 
 /// Like [`with`], for the path of a single message: where `look` is always inlined, the value never goes through memory. A

@@ -31,7 +31,7 @@ mod waker;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
-pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome};
+pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Visit};
 pub use core::{Budget, Core, Ending, drop_from};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};
 pub use envelope::{Arrive, Envelope, INLINE_BYTES, is_inline};

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use super::address::{CoreId, RawAddress};
 use super::core::{Core, drop_from};
-use super::current;
+use super::current::{self, Look};
 use super::links::insist;
 use crate::mem::Key;
 use crate::sys::Time;
@@ -63,15 +63,16 @@ const UNIT: u32 = 20;
 /// Longer than this is as good as for ever: half of what the units of a deadline can tell apart.
 const LIMIT_MAX_NS: u64 = 24 * 3600 * 20 * 1_000_000_000;
 
-/// The task that waits for a `V`. 16 bytes.
+/// The task that waits for a `V`. 16 bytes: two words, which stay in registers on their way.
 pub struct AnswerTo<V> {
-    core: CoreId,
-    task: Key,
-    /// In units, going round; zero for none.
-    deadline: u32,
+    /// The name of the task.
+    task: u64,
+    /// Its core below; above, the deadline in units, going round, or zero for none.
+    place: u64,
     value: PhantomData<V>,
 }
 
+#[inline]
 fn units(time: Time) -> u32 {
     ((time.0 >> UNIT) as u32).max(1)
 }
@@ -80,56 +81,84 @@ impl<V: 'static> AnswerTo<V> {
     const NOBODY: CoreId = CoreId(u32::MAX);
 
     /// A task of this core, which waits until `deadline`.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn new(core: &Core, task: Key, deadline: Time) -> AnswerTo<V> {
         let far = deadline.0.saturating_sub(core.now().0) > LIMIT_MAX_NS;
         let deadline = if far { 0 } else { units(Time(deadline.0 + (1 << UNIT))) };
-        AnswerTo { core: core.id, task, deadline, value: PhantomData }
+        let place = u64::from(deadline) << 32 | u64::from(core.id.0);
+        AnswerTo { task: task.to_bits(), place, value: PhantomData }
     }
 
     /// Nobody waits.
     #[must_use]
     pub const fn nobody() -> AnswerTo<V> {
-        let task = Key { index: 0, generation: 0 };
-        AnswerTo { core: Self::NOBODY, task, deadline: 0, value: PhantomData }
+        AnswerTo { task: 0, place: Self::NOBODY.0 as u64, value: PhantomData }
+    }
+
+    #[inline(always)]
+    fn core(self) -> CoreId {
+        CoreId(self.place as u32)
+    }
+
+    #[inline(always)]
+    fn task(self) -> Key {
+        Key::from_bits(self.task)
     }
 
     /// True if it is known here that nobody waits any more.
+    #[inline(always)]
     #[must_use]
-    pub fn is_closed(&self) -> bool {
-        if self.core == Self::NOBODY {
+    pub fn is_closed(self) -> bool {
+        if self.core() == Self::NOBODY {
             return true;
         }
         current::with(|core| match core {
-            Some(core) if core.id == self.core => core.is_task_closed(self.task),
-            Some(core) => self.is_late(core.now()) || core.is_cancelled(self.core, self.task),
-            None => self.is_late(crate::sys::now()),
+            Some(core) if core.id == self.core() => core.is_task_closed(self.task()),
+            core => self.is_closed_elsewhere(core),
         })
     }
 
-    fn is_late(&self, now: Time) -> bool {
-        self.deadline != 0 && units(now).wrapping_sub(self.deadline).cast_signed() > 0
+    #[inline(never)]
+    fn is_closed_elsewhere(self, core: Option<&Core>) -> bool {
+        match core {
+            Some(core) => self.is_late(core.now()) || core.is_cancelled(self.core(), self.task()),
+            None => self.is_late(crate::sys::now()),
+        }
+    }
+
+    fn is_late(self, now: Time) -> bool {
+        let deadline = (self.place >> 32) as u32;
+        deadline != 0 && units(now).wrapping_sub(deadline).cast_signed() > 0
     }
 
     /// Hands the value over. It is dropped if nobody waits for it any more.
-    #[inline]
-    pub fn send(&self, value: V) {
-        if self.core == Self::NOBODY {
+    #[inline(always)]
+    pub fn send(self, value: V) {
+        if self.core() == Self::NOBODY {
             return drop(value);
         }
-        current::with(|core| match core {
-            Some(core) if core.id == self.core => settle(core, self.task, value),
-            from => self.send_elsewhere(from, value),
-        });
+        current::with_value::<AnswerTo<V>, _>((self, value));
     }
 
     #[inline(never)]
-    fn send_elsewhere(&self, from: Option<&Core>, value: V) {
-        if from.is_some_and(|core| core.forget_cancelled(self.core, self.task)) {
+    fn send_elsewhere(self, from: Option<&Core>, value: V) {
+        if from.is_some_and(|core| core.forget_cancelled(self.core(), self.task())) {
             return drop_from(from, value);
         }
-        insist(from, RawAddress::new(self.core, self.task), arrive::<V>, Sent(value));
+        insist(from, RawAddress::new(self.core(), self.task()), arrive::<V>, Sent(value));
+    }
+}
+
+impl<V: 'static> Look<(AnswerTo<V>, V)> for AnswerTo<V> {
+    type Result = ();
+
+    #[inline(always)]
+    fn look(core: Option<&Core>, (to, value): (AnswerTo<V>, V)) {
+        match core {
+            Some(core) if core.id == to.core() => settle(core, to.task(), value),
+            from => to.send_elsewhere(from, value),
+        }
     }
 }
 
@@ -141,9 +170,9 @@ impl<V> Clone for AnswerTo<V> {
 
 impl<V> Copy for AnswerTo<V> {}
 
-impl<V> fmt::Debug for AnswerTo<V> {
+impl<V: 'static> fmt::Debug for AnswerTo<V> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "AnswerTo({}:{}:{})", self.core.0, self.task.index, self.task.generation)
+        write!(out, "AnswerTo({}:{}:{})", self.core().0, self.task().index, self.task().generation)
     }
 }
 
@@ -158,7 +187,7 @@ fn arrive<V: 'static>(task: Key, value: Sent<V>) {
     current::with(|core| core.map(|core| settle(core, task, value.0)));
 }
 
-#[inline]
+#[inline(always)]
 fn settle<V: 'static>(core: &Core, task: Key, value: V) {
     if let Err(late) = core.settle_task(task, value) {
         core.drop_contained(late);

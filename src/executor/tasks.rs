@@ -118,10 +118,17 @@ impl Tasks {
     }
 
     /// True if one more may begin.
+    #[inline(always)]
     #[must_use]
     pub fn has_room(&self) -> bool {
+        self.has_room_beyond(0)
+    }
+
+    /// True if one more may begin where there may be so many more.
+    #[inline(always)]
+    fn has_room_beyond(&self, more: u32) -> bool {
         let table = self.table.borrow();
-        table.live < table.max
+        table.live < table.max.saturating_add(more)
     }
 
     /// Tasks of one kind that have begun and not finished, and do not run now. Looks at all.
@@ -138,12 +145,16 @@ impl Tasks {
 }
 
 impl Core {
+    #[inline(always)]
     fn desk_of(&self, cell: Key, table: &mut Table) -> u32 {
-        self.cells.desk(cell).unwrap_or_else(|| {
-            let desk = table.open_desk();
-            self.cells.set_desk(cell, Some(desk));
-            desk
-        })
+        self.cells.desk(cell).unwrap_or_else(|| self.open_desk(cell, table))
+    }
+
+    #[cold]
+    fn open_desk(&self, cell: Key, table: &mut Table) -> u32 {
+        let desk = table.open_desk();
+        self.cells.set_desk(cell, Some(desk));
+        desk
     }
 
     /// Begins a task. It is not ready before somebody says so. Answers its name, and when its time is over.
@@ -160,59 +171,75 @@ impl Core {
         self.begin_by(owner, Begins { task, kind, asked: None }, limit)
     }
 
-    /// Begins to wait for an answer. `asked`: the core to which the question goes, if that is another one; it is told when nobody waits
-    /// any more.
-    ///
-    /// # Errors
-    /// As [`Core::begin`].
-    pub(crate) fn begin_answer(
+    /// True if a task of this cell may begin: the cell exists, and there is room.
+    #[inline(always)]
+    pub(crate) fn may_begin(&self, owner: Key) -> bool {
+        self.cells.exists(owner) && self.tasks.has_room()
+    }
+
+    /// Begins to wait for an answer, as long as for any. It [may begin](Core::may_begin): the caller has looked. `asked`: the core to
+    /// which the question goes, if that is another one; it is told when nobody waits any more.
+    #[inline(never)]
+    pub(crate) fn begin_answer(&self, owner: Key, task: AnyTask, asked: Option<CoreId>) -> Key {
+        let deadline = self.usual_deadline();
+        let key = self.insert(Some(owner), Begins { task, kind: Kind::Answer, asked }, Some(deadline));
+        self.look_at_line(deadline);
+        key
+    }
+
+    /// The same until a time that somebody has chosen.
+    #[inline(never)]
+    pub(crate) fn begin_answer_until(
         &self,
         owner: Key,
         task: AnyTask,
-        limit: Limit,
         asked: Option<CoreId>,
-    ) -> Result<(Key, Time), AnyTask> {
-        self.begin_by(Some(owner), Begins { task, kind: Kind::Answer, asked }, limit)
+        deadline: Time,
+    ) -> Key {
+        let key = self.insert(Some(owner), Begins { task, kind: Kind::Answer, asked }, None);
+        self.set_own_deadline(key, deadline);
+        key
     }
 
-    #[inline(always)]
     fn begin_by(&self, owner: Option<Key>, begins: Begins, limit: Limit) -> Result<(Key, Time), AnyTask> {
-        let kind = begins.kind;
-        if owner.is_some_and(|owner| !self.cells.exists(owner)) {
+        let more = if limit == Limit::Refused { REFUSED_MAX } else { 0 };
+        let has_room = self.tasks.has_room_beyond(more);
+        if !has_room || owner.is_some_and(|owner| !self.cells.exists(owner)) {
             return Err(begins.task);
         }
-        let mut table = self.tasks.table.borrow_mut();
-        let max = if limit == Limit::Refused { table.max.saturating_add(REFUSED_MAX) } else { table.max };
-        let key = table.insert(begins, max)?;
-        if let Some(owner) = owner {
-            let desk = self.desk_of(owner, &mut table);
-            table.link(desk, owner, key.index);
-            if kind == Kind::Exclusive {
-                table.open_errands(desk, owner).exclusive = key.index;
-                self.cells.set_suspended(owner, true);
-            }
-        }
+        let lined = (limit == Limit::Usual).then(|| self.usual_deadline());
+        let key = self.insert(owner, begins, lined);
         let deadline = match limit {
-            Limit::Usual => {
-                let deadline = self.usual_deadline();
-                table.join_line(key.index, deadline);
-                drop(table);
-                self.look_at_line(deadline);
-                deadline
-            }
-            Limit::At(deadline) => {
-                drop(table);
-                self.set_own_deadline(key, deadline);
-                deadline
-            }
+            Limit::Usual => self.usual_deadline(),
+            Limit::At(deadline) => deadline,
             Limit::Never | Limit::Refused => Time::MAX,
         };
+        match limit {
+            Limit::Usual => self.look_at_line(deadline),
+            Limit::At(_) => self.set_own_deadline(key, deadline),
+            Limit::Never | Limit::Refused => {}
+        }
         Ok((key, deadline))
+    }
+
+    /// Enters a task for which there is room.
+    #[inline(always)]
+    fn insert(&self, owner: Option<Key>, begins: Begins, lined: Option<Time>) -> Key {
+        let exclusive = begins.kind == Kind::Exclusive;
+        let mut table = self.tasks.table.borrow_mut();
+        let owned = owner.map(|owner| (self.desk_of(owner, &mut table), owner));
+        let key = table.insert(begins, owned, lined);
+        if exclusive && let Some((desk, owner)) = owned {
+            table.open_errands(desk, owner).exclusive = key.index;
+            self.cells.set_suspended(owner, true);
+        }
+        key
     }
 
     /// By when an answer comes, if nobody says anything else.
     #[inline(always)]
-    fn usual_deadline(&self) -> Time {
+    #[must_use]
+    pub fn usual_deadline(&self) -> Time {
         Time(self.now().0.saturating_add(self.tasks.ask_timeout_ns))
     }
 
@@ -256,21 +283,28 @@ impl Core {
     }
 
     /// Hands a task the value that it waits for; hands it back if there is no such task any more.
-    #[inline]
+    #[inline(always)]
     pub fn settle_task<V: 'static>(&self, key: Key, value: V) -> Result<(), V> {
         let mut table = self.tasks.table.borrow_mut();
         let Some(slot) = table.slot(key) else { return Err(value) };
         let Some(task) = slot.task.as_mut() else { return Err(value) };
-        let relay = slot.kind == Kind::Relay;
         task.settle(value)?;
-        if relay {
-            let removed = table.remove(key.index);
+        drop(table);
+        self.settled(key.index);
+        Ok(())
+    }
+
+    /// The value of a task has come.
+    #[inline(never)]
+    fn settled(&self, index: u32) {
+        let mut table = self.tasks.table.borrow_mut();
+        if table.at(index).kind == Kind::Relay {
+            let removed = table.remove(index);
             drop(table);
             self.go_on_now(removed);
-        } else if let Some(owner) = table.make_ready(key.index) {
+        } else if let Some(owner) = table.make_ready(index) {
             self.cells.set_errands(owner, true);
         }
-        Ok(())
     }
 
     /// Somebody outside is told what has come: code of users, and nothing is borrowed meanwhile.
@@ -298,9 +332,18 @@ impl Core {
         self.cells.desk(cell).is_some_and(|desk| self.tasks.table.borrow().owes(desk))
     }
 
+    /// Takes the answer that a cell with this desk goes on with, and says whether that is all for now; none if something else is
+    /// next. Otherwise as [`Core::next_errand`], and quicker.
+    #[inline(always)]
+    pub(crate) fn next_answer(&self, desk: u32) -> Option<(AnyTask, bool)> {
+        let mut table = self.tasks.table.borrow_mut();
+        let (removed, was_last) = table.next_answer(desk)?;
+        drop(table);
+        self.release(removed).map(|task| (task, was_last))
+    }
+
     /// Takes what a cell goes on with, and notes if that is all for now. While an exclusive task has not finished, nothing
     /// else.
-    #[inline]
     pub(crate) fn next_errand(&self, cell: Key) -> Option<Errand> {
         let desk = self.cells.desk(cell)?;
         let mut table = self.tasks.table.borrow_mut();
@@ -364,11 +407,16 @@ impl Core {
         }
     }
 
+    #[inline(never)]
+    fn clear_own_deadline(&self, deadline: Deadline, task: Key) {
+        self.clear_deadline(deadline, due(task));
+    }
+
     /// Clears the deadline of a task that was removed; answers the task.
-    #[inline]
+    #[inline(always)]
     fn release(&self, removed: Removed) -> Option<AnyTask> {
         if let Some(deadline) = removed.deadline {
-            self.clear_deadline(deadline, due(removed.key));
+            self.clear_own_deadline(deadline, removed.key);
         }
         removed.task
     }

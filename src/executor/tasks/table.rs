@@ -197,20 +197,39 @@ impl Table {
         errands
     }
 
-    /// Puts a task into a free place; hands it back if there are `max` tasks.
+    /// Puts a task into a free place, into the list of its owner, and into the line of answers if it has a deadline there. There is
+    /// room: whoever calls has looked.
     #[inline(always)]
-    pub(super) fn insert(&mut self, begins: Begins, max: u32) -> Result<Key, AnyTask> {
-        if self.live >= max {
-            return Err(begins.task);
-        }
+    pub(super) fn insert(&mut self, begins: Begins, owned: Option<(u32, Key)>, lined: Option<Time>) -> Key {
         self.live += 1;
         let index = if self.free == NONE { self.add_place() } else { self.free };
+        let (desk, next) = match owned {
+            Some((desk, owner)) => {
+                (desk, std::mem::replace(&mut self.open_errands(desk, owner).first, index))
+            }
+            None => (NONE, NONE),
+        };
         let slot = &mut self.slots[index as usize];
         self.free = slot.next_ready;
-        (slot.kind, slot.flags, slot.desk) = (begins.kind, 0, NONE);
+        let key = Key { index, generation: slot.generation };
+        (slot.kind, slot.flags) = (begins.kind, 0);
         slot.asked = begins.asked.map_or(NONE, |core| core.0);
         slot.task = Some(begins.task);
-        Ok(Key { index, generation: slot.generation })
+        (slot.desk, slot.previous, slot.next) = (desk, NONE, next);
+        if let Some(deadline) = lined {
+            let ahead = std::mem::replace(&mut self.line_last, index);
+            (slot.ahead, slot.behind) = (ahead, NONE);
+            slot.deadline = Deadline::of_line(deadline);
+            slot.flags = LINED;
+            match self.slots.get_mut(ahead as usize) {
+                Some(ahead) => ahead.behind = index,
+                None => self.line_first = index,
+            }
+        }
+        if let Some(next) = self.slots.get_mut(next as usize) {
+            next.previous = index;
+        }
+        key
     }
 
     #[cold]
@@ -232,17 +251,6 @@ impl Table {
         self.slots.len() as u32 - 1
     }
 
-    /// Puts a task into the list of its owner.
-    #[inline(always)]
-    pub(super) fn link(&mut self, desk: u32, owner: Key, index: u32) {
-        let first = std::mem::replace(&mut self.open_errands(desk, owner).first, index);
-        let slot = &mut self.slots[index as usize];
-        (slot.desk, slot.previous, slot.next) = (desk, NONE, first);
-        if first != NONE {
-            self.slots[first as usize].previous = index;
-        }
-    }
-
     /// Notes the deadline of a task that does not stand in the line.
     pub(super) fn set_deadline(&mut self, key: Key, deadline: Deadline) {
         if let Some(slot) = self.slot(key) {
@@ -254,25 +262,14 @@ impl Table {
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
     #[inline(always)]
     pub(super) fn remove(&mut self, index: u32) -> Removed {
-        self.leave_line(index);
-        let Slot { desk, previous, next, generation, .. } = self.slots[index as usize];
-        if desk != NONE {
-            if next != NONE {
-                self.slots[next as usize].previous = previous;
-            }
-            if previous != NONE {
-                self.slots[previous as usize].next = next;
-            } else if let Some(errands) = self.errands(desk) {
-                errands.first = next;
-            }
-        }
         let free = self.free;
         let slot = &mut self.slots[index as usize];
+        let Slot { flags, generation, desk, previous, next, ahead, behind, asked, deadline, .. } = *slot;
         let removed = Removed {
             key: Key { index, generation },
             task: slot.task.take(),
-            deadline: (slot.flags & TIMED != 0).then_some(slot.deadline),
-            asked: (slot.asked != NONE).then_some(CoreId(slot.asked)),
+            deadline: (flags & TIMED != 0).then_some(deadline),
+            asked: (asked != NONE).then_some(CoreId(asked)),
         };
         self.live -= 1;
         // A place whose generation would wrap is retired.
@@ -281,40 +278,34 @@ impl Table {
             slot.next_ready = free;
             self.free = index;
         }
+        if flags & LINED != 0 {
+            self.leave_line(ahead, behind);
+        }
+        if let Some(next) = self.slots.get_mut(next as usize) {
+            next.previous = previous;
+        }
+        match self.slots.get_mut(previous as usize) {
+            Some(previous) => previous.next = next,
+            None => {
+                let errands = self.desks.get_mut(desk as usize).and_then(|desk| desk.errands.as_deref_mut());
+                if let Some(errands) = errands {
+                    errands.first = next;
+                }
+            }
+        }
         removed
     }
 
+    /// Closes the gap in the line of answers between two.
     #[inline(always)]
-    pub(super) fn join_line(&mut self, index: u32, deadline: Time) {
-        let last = std::mem::replace(&mut self.line_last, index);
-        let slot = &mut self.slots[index as usize];
-        slot.flags |= LINED;
-        slot.deadline = Deadline::of_line(deadline);
-        (slot.ahead, slot.behind) = (last, NONE);
-        if last == NONE {
-            self.line_first = index;
-        } else {
-            self.slots[last as usize].behind = index;
+    fn leave_line(&mut self, ahead: u32, behind: u32) {
+        match self.slots.get_mut(ahead as usize) {
+            Some(ahead) => ahead.behind = behind,
+            None => self.line_first = behind,
         }
-    }
-
-    #[inline(always)]
-    fn leave_line(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        let (ahead, behind, flags) = (slot.ahead, slot.behind, slot.flags);
-        if flags & LINED == 0 {
-            return;
-        }
-        slot.flags = flags & !LINED;
-        if ahead == NONE {
-            self.line_first = behind;
-        } else {
-            self.slots[ahead as usize].behind = behind;
-        }
-        if behind == NONE {
-            self.line_last = ahead;
-        } else {
-            self.slots[behind as usize].ahead = ahead;
+        match self.slots.get_mut(behind as usize) {
+            Some(behind) => behind.ahead = ahead,
+            None => self.line_last = ahead,
         }
     }
 
@@ -331,9 +322,12 @@ impl Table {
 
     /// The time of a task is over: its deadline has come, and it does not stand in the line any more.
     pub(super) fn expire(&mut self, index: u32) {
-        self.leave_line(index);
         let slot = self.at(index);
-        slot.flags = slot.flags & !TIMED | EXPIRED;
+        let (flags, ahead, behind) = (slot.flags, slot.ahead, slot.behind);
+        slot.flags = flags & !(TIMED | LINED) | EXPIRED;
+        if flags & LINED != 0 {
+            self.leave_line(ahead, behind);
+        }
     }
 
     /// Notes that a task can go on; answers whose errands wait now. Nobody's if that was known, or it runs: then it is seen when it
@@ -359,13 +353,29 @@ impl Table {
         let owner = errands.owner;
         if kind != Kind::Exclusive {
             let last = std::mem::replace(&mut errands.ready_last, index);
-            if last == NONE {
-                errands.ready_first = index;
-            } else {
-                self.slots[last as usize].next_ready = index;
+            match self.slots.get_mut(last as usize) {
+                Some(last) => last.next_ready = index,
+                None => errands.ready_first = index,
             }
         }
         Some(owner)
+    }
+
+    /// Takes an answer, if it is what a cell goes on with, and says whether that is all for now.
+    #[inline(always)]
+    pub(super) fn next_answer(&mut self, desk: u32) -> Option<(Removed, bool)> {
+        let errands = self.desks[desk as usize].errands.as_deref_mut()?;
+        if errands.exclusive != NONE || errands.ticks != 0 {
+            return None;
+        }
+        let index = errands.ready_first;
+        let slot = self.slots.get(index as usize).filter(|slot| slot.kind == Kind::Answer)?;
+        errands.ready_first = slot.next_ready;
+        let was_last = slot.next_ready == NONE;
+        if was_last {
+            errands.ready_last = NONE;
+        }
+        Some((self.remove(index), was_last))
     }
 
     /// Takes what a cell goes on with, and says whether that is all for now. While there is an exclusive task, that alone;
@@ -469,12 +479,7 @@ mod tests {
 
     fn begin(table: &mut Table, blocks: &Rc<Blocks>, desk: u32, kind: Kind, lined: bool) -> Key {
         let begins = Begins { task: AnyTask::polled(blocks, Idle), kind, asked: None };
-        let key = table.insert(begins, 1000).expect("there is room");
-        table.link(desk, owner(desk), key.index);
-        if lined {
-            table.join_line(key.index, Time(u64::from(key.index)));
-        }
-        key
+        table.insert(begins, Some((desk, owner(desk))), lined.then_some(Time(7)))
     }
 
     /// Every task of an owner is in its list, once.

@@ -1,0 +1,121 @@
+//! What a cell is given when it runs.
+//!
+//! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
+
+use super::{DEMANDS, ERRANDS, NONE, RAN, SUSPENDED, Slot};
+use crate::executor::core::Core;
+use crate::executor::notice::Notice;
+use crate::mem::Key;
+
+/// What a cell is given when it runs.
+#[derive(Debug)]
+pub struct Activation<'a> {
+    /// The core that it runs on.
+    pub core: &'a Core,
+    /// The cell's own name.
+    pub cell: Key,
+    /// The flags of its slot when it was its turn.
+    pub(super) flags: u16,
+}
+
+impl<'a> Activation<'a> {
+    /// Of a cell that has run before, by whoever steps it.
+    #[must_use]
+    pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
+        let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
+        Activation { core, cell, flags }
+    }
+}
+
+impl Activation<'_> {
+    /// True if there is nothing to look at but what waits in the cell's mailbox: what most activations are.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.flags & (DEMANDS | RAN | ERRANDS | SUSPENDED) == RAN
+    }
+
+    /// True if nothing waits but errands, and perhaps messages.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_only_errands(&self) -> bool {
+        self.flags & (DEMANDS | RAN | ERRANDS | SUSPENDED) == RAN | ERRANDS
+    }
+
+    /// Something was asked of the cell before it ran: see [`Cells::take_demand`](super::Cells::take_demand).
+    #[inline(always)]
+    #[must_use]
+    pub fn demanded(&self) -> bool {
+        self.flags & DEMANDS != 0
+    }
+
+    /// It has not run before.
+    #[inline(always)]
+    #[must_use]
+    pub fn first(&self) -> bool {
+        self.flags & RAN == 0
+    }
+
+    /// A reply, a wake or an interval waits for it.
+    #[inline(always)]
+    #[must_use]
+    pub fn errands(&self) -> bool {
+        self.flags & ERRANDS != 0
+    }
+
+    /// It handles nothing else until a future that borrows its state has finished.
+    #[inline(always)]
+    #[must_use]
+    pub fn suspended(&self) -> bool {
+        self.flags & SUSPENDED != 0
+    }
+}
+
+/// The slot of the cell that runs, as it is now. It is that of no other cell, which saves a comparison of names.
+impl Activation<'_> {
+    #[inline(always)]
+    fn slot(&self) -> Option<&Slot> {
+        self.core.cells.slot(self.cell.index)
+    }
+
+    #[inline(always)]
+    fn flags_now(&self) -> u16 {
+        self.slot().map_or(0, |slot| slot.flags.get())
+    }
+
+    /// True if errands wait for the cell by now.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_errands(&self) -> bool {
+        self.flags_now() & ERRANDS != 0
+    }
+
+    /// True if a future borrows the state of the cell by now.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.flags_now() & SUSPENDED != 0
+    }
+
+    /// Notes that no errands wait.
+    #[inline(always)]
+    pub fn clear_errands(&self) {
+        if let Some(slot) = self.slot() {
+            slot.flags.set(slot.flags.get() & !ERRANDS);
+        }
+    }
+
+    /// The number that stands for the cell's desk, if it has one.
+    #[inline(always)]
+    #[must_use]
+    pub fn desk(&self) -> Option<u32> {
+        self.slot().map(|slot| slot.desk.get()).filter(|desk| *desk != NONE)
+    }
+
+    /// Takes the oldest notice.
+    #[inline(always)]
+    #[must_use]
+    pub fn next_notice(&self) -> Option<Notice> {
+        self.core.cells.notices.pop(&self.slot()?.notices)
+    }
+}
