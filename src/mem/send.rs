@@ -170,8 +170,7 @@ impl SendPool {
             return Err(Full);
         }
         self.assert_own(chain);
-        if chain.last != NONE && bytes.len() <= self.room(chain.last) {
-            self.append(chain, bytes);
+        if chain.last != NONE && self.append_if_it_fits(chain, bytes) {
             return Ok(());
         }
         self.write_more(chain, bytes)
@@ -180,6 +179,13 @@ impl SendPool {
     #[inline(never)]
     fn write_more(&self, chain: &mut Chain, bytes: &[u8]) -> Result<(), Full> {
         if bytes.is_empty() {
+            return Ok(());
+        }
+        if chain.last == NONE
+            && let Some(slot) = self.take_exact(bytes.len())
+        {
+            self.link(chain, slot);
+            self.append(chain, bytes);
             return Ok(());
         }
         if chain.last == NONE || chain.first == chain.last {
@@ -323,10 +329,12 @@ impl SendPool {
     }
 
     fn take(&self, class: usize) -> Option<u32> {
-        let index = self.classes[class].as_ref()?.free.borrow_mut().pop()?;
+        let of_class = self.classes[class].as_ref()?;
+        let index = of_class.free.borrow_mut().pop()?;
         let slot = (class as u32) << CLASS_SHIFT | index;
-        self.slot(slot).len.set(0);
-        self.slot(slot).next.set(NONE);
+        let place = &of_class.slots[index as usize];
+        place.len.set(0);
+        place.next.set(NONE);
         self.taken.set(self.taken.get() + 1);
         self.free_bytes.set(self.free_bytes.get() - capacity(slot));
         poison::allow(self.address(slot), capacity(slot));
@@ -334,9 +342,10 @@ impl SendPool {
     }
 
     fn give(&self, slot: u32) -> u32 {
-        let next = self.slot(slot).next.get();
+        let (class, index) = (self.class(slot), slot & INDEX_MASK);
+        let next = class.slots[index as usize].next.get();
         poison::forbid(self.address(slot), capacity(slot));
-        self.class(slot).free.borrow_mut().push(slot & INDEX_MASK);
+        class.free.borrow_mut().push(index);
         self.taken.set(self.taken.get() - 1);
         self.free_bytes.set(self.free_bytes.get() + capacity(slot));
         next
@@ -364,15 +373,25 @@ impl SendPool {
 
     /// Copies into the last slot of a chain, which has room for it.
     fn append(&self, chain: &mut Chain, bytes: &[u8]) {
-        let slot = self.slot(chain.last);
-        let len = slot.len.get();
-        assert!(bytes.len() <= self.room(chain.last), "the room was looked at before");
-        let target = self.address(chain.last).wrapping_add(len as usize);
-        // SAFETY: the target lies inside the slot, which has room for so many bytes (asserted above); the slot belongs to
+        assert!(self.append_if_it_fits(chain, bytes), "the room was looked at before");
+    }
+
+    /// Copies into the last slot of a chain, all or nothing.
+    #[inline]
+    fn append_if_it_fits(&self, chain: &mut Chain, bytes: &[u8]) -> bool {
+        let (class, index) = (self.class(chain.last), (chain.last & INDEX_MASK) as usize);
+        let (slot, capacity) = (&class.slots[index], capacity(chain.last));
+        let len = slot.len.get() as usize;
+        if bytes.len() > capacity - len {
+            return false;
+        }
+        let target = class.region.address(index * capacity).wrapping_add(len);
+        // SAFETY: the target lies inside the slot, which has room for so many bytes (looked at above); the slot belongs to
         // this chain alone (invariants 1 and 2), and `bytes` is a shared slice, which cannot cover unwritten bytes of it.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
-        slot.len.set(len + bytes.len() as u32);
+        slot.len.set((len + bytes.len()) as u32);
         chain.bytes += bytes.len() as u32;
+        true
     }
 
     fn bytes(&self, slot: u32) -> &[u8] {
