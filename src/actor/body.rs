@@ -47,13 +47,14 @@ pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mu
 #[inline(never)]
 fn before_messages<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Before {
     let Activation { core, cell, .. } = *activation;
+    let demands = core.cells.demands();
     if activation.first() {
         let batch = head.start(activation, cx);
         if batch != Batch::Empty {
             return Before::Done(batch);
         }
     }
-    if (activation.demanded() || activation.first())
+    if (activation.demanded() || demands != core.cells.demands())
         && let Some(demand) = core.cells.take_demand(cell)
     {
         return Before::Done(Batch::End(reason_of(demand)));
@@ -73,12 +74,12 @@ fn end<A: Actor>(
     cx: &mut Context<A>,
 ) -> Outcome {
     head.end(activation, reason, cx);
-    while activation.core.cells.next_notice(activation.cell).is_some() {}
+    while activation.next_notice().is_some() {}
     Outcome::Ended
 }
 
 fn take_ticks(activation: &Activation<'_>) {
-    while let Some(notice) = activation.core.cells.next_notice(activation.cell) {
+    while let Some(notice) = activation.next_notice() {
         if let Notice::Timer(kind) = notice {
             activation.core.tick(activation.cell, kind - INTERVAL);
         }

@@ -72,8 +72,9 @@ pub(crate) fn reason_of(demand: Demand) -> StopReason {
 impl<A: Actor> Head<A> {
     /// Calls into the actor. `Err` if that panicked: its state is not to be used again, but for `stopped`.
     pub(crate) fn call<R>(&self, core: &Core, call: impl FnOnce(&mut A) -> R) -> Result<R, StopReason> {
-        let Some(mut state) = self.borrow() else { return Err(StopReason::Stopped) };
-        core.contain(|| call(&mut state)).ok_or(StopReason::Panicked)
+        let Ok(mut state) = self.state().try_borrow_mut() else { return Err(StopReason::Stopped) };
+        let Some(actor) = state.as_mut() else { return Err(StopReason::Stopped) };
+        core.contain(|| call(actor)).ok_or(StopReason::Panicked)
     }
 
     /// Sets the actor's intervals and calls `started`.
@@ -228,11 +229,22 @@ pub(crate) fn run_answers(activation: &Activation<'_>) -> Option<Before> {
         Answered::All => Before::Messages(Batch::Empty),
         Answered::NotNext => return None,
         Answered::Some => Before::Messages(Batch::Again),
-        Answered::Interrupted => Before::Done(Batch::Again),
+        Answered::Interrupted => after_interruption(activation),
         Answered::Stop => Before::Done(Batch::End(StopReason::Stopped)),
         Answered::Fail => Before::Done(Batch::End(StopReason::Failed)),
         Answered::Panicked => Before::Done(Batch::End(StopReason::Panicked)),
     })
+}
+
+/// Something asked of another cell does not keep messages waiting.
+#[cold]
+fn after_interruption(activation: &Activation<'_>) -> Before {
+    let asked = activation.core.cells.is_asked(activation.cell);
+    if asked || activation.is_suspended() {
+        Before::Done(Batch::Again)
+    } else {
+        Before::Messages(Batch::Again)
+    }
 }
 
 #[inline(never)]

@@ -19,7 +19,7 @@
 mod activation;
 
 use std::any::TypeId;
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -109,7 +109,7 @@ struct Slot {
     notices: NoticeList,
     /// The slot behind this one in the run queue, unless it is the last.
     next_ready: Cell<u32>,
-    /// Its desk, if it has one.
+    /// Its desk, if it has one; of a free slot, the next that is free.
     desk: Cell<u32>,
     flags: Cell<u16>,
 }
@@ -125,6 +125,7 @@ const RAN: u16 = 32;
 const BROKEN: u16 = 64;
 const ERRANDS: u16 = 128;
 const SUSPENDED: u16 = 256;
+const PAUSES: u16 = 512;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +154,8 @@ const DEMANDS: u16 = STOP | ABORT | BROKEN;
 /// The cells of one core.
 pub struct Cells {
     slots: UnsafeCell<Vec<Slot>>,
-    free: RefCell<Vec<u32>>,
+    /// The slot that was freed last.
+    free: Cell<u32>,
     live: Cell<usize>,
     live_io: Cell<usize>,
     capacity: u32,
@@ -163,7 +165,6 @@ pub struct Cells {
     /// The ends of the run queue: slots whose flag says that they are queued, each once.
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
-    dead: RefCell<Vec<AnyStored>>,
     blocks: Rc<Blocks>,
     notices: Notices,
 }
@@ -221,7 +222,7 @@ impl Cells {
     pub fn new(capacity: u32) -> Cells {
         Cells {
             slots: UnsafeCell::new(Vec::new()),
-            free: RefCell::new(Vec::new()),
+            free: Cell::new(NONE),
             live: Cell::new(0),
             live_io: Cell::new(0),
             capacity: capacity.min(NONE - 1),
@@ -229,7 +230,6 @@ impl Cells {
             demands: Cell::new(0),
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
-            dead: RefCell::new(Vec::new()),
             blocks: Rc::new(Blocks::default()),
             notices: Notices::new(),
         }
@@ -237,20 +237,40 @@ impl Cells {
 
     /// Stores a cell; hands its parts back when there is no room.
     pub fn insert<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
+        self.store(head, body, false)
+    }
+
+    /// Stores a cell and queues it to be run; hands its parts back when there is no room.
+    #[inline]
+    pub fn insert_ready<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
+        self.store(head, body, true)
+    }
+
+    #[inline(always)]
+    fn store<H: 'static, B: Body<H>>(&self, head: H, body: B, ready: bool) -> Result<Key, (H, B)> {
         let Some(index) = self.vacant() else { return Err((head, body)) };
         let stored = Stored { vtable: &Vtables::<H, B>::VTABLE, head, body };
         let slot = self.slot(index).expect("a vacant slot exists");
         slot.stored.set(self.blocks.insert(stored).cast().as_ptr());
         // Nothing of the occupant before reaches the new one, but that its slot may still stand in the run queue.
         slot.flags.set(slot.flags.get() & QUEUED);
+        if ready {
+            self.enqueue(index, slot);
+        }
         self.live.set(self.live.get() + 1);
         Ok(Key { index, generation: slot.generation.get() })
     }
 
+    #[inline(always)]
     fn vacant(&self) -> Option<u32> {
-        if let Some(index) = self.free.borrow_mut().pop() {
-            return Some(index);
-        }
+        let index = self.free.get();
+        let Some(slot) = self.slot(index) else { return self.add_slot() };
+        self.free.set(slot.desk.replace(NONE));
+        Some(index)
+    }
+
+    #[inline(never)]
+    fn add_slot(&self) -> Option<u32> {
         // SAFETY: no reference to a slot is alive (invariant 3).
         let slots = unsafe { &mut *self.slots.get() };
         if slots.len() >= self.capacity as usize {
@@ -483,16 +503,30 @@ impl Cells {
         }
     }
 
+    /// Notes whether so much output of the cell waits that reading must pause.
+    #[cold]
+    pub(super) fn set_pauses(&self, cell: Key, pauses: bool) {
+        if let Some(slot) = self.occupied(cell) {
+            let flags = slot.flags.get();
+            slot.flags.set(if pauses { flags | PAUSES } else { flags & !PAUSES });
+            if pauses {
+                self.interrupt();
+            }
+        }
+    }
+
     /// True if a future borrows the state of the cell, which handles nothing else meanwhile.
     #[must_use]
     pub fn is_suspended(&self, cell: Key) -> bool {
         self.occupied(cell).is_some_and(|slot| slot.flags.get() & SUSPENDED != 0)
     }
 
-    /// Puts a notice behind those that wait for the cell; hands it back if the cell is gone.
+    /// Puts a notice behind those that wait for the cell, and queues it; hands the notice back if the cell is gone.
+    #[inline]
     pub fn notify(&self, cell: Key, notice: Notice) -> Result<(), Notice> {
         let Some(slot) = self.occupied(cell) else { return Err(notice) };
         self.notices.push(&slot.notices, notice);
+        self.enqueue(cell.index, slot);
         Ok(())
     }
 
@@ -507,45 +541,39 @@ impl Cells {
         self.occupied(cell).is_some_and(|slot| !slot.notices.is_empty())
     }
 
-    /// Frees the slot of a cell that has ended. What is stored goes with the next [`Cells::bury`].
+    /// Frees a cell that has ended, and what is stored of it. True if that panicked as it was dropped.
     ///
     /// # Panics
-    /// When a notice still waits for it: something of it was in flight, and a slot is not reused then.
-    pub(crate) fn remove(&self, cell: Key) {
-        let Some(slot) = self.occupied(cell) else { return };
+    /// When called from within a cell. When a notice still waits for it: something of it was in flight, and a slot is not reused
+    /// then.
+    #[inline]
+    pub(crate) fn remove(&self, cell: Key) -> bool {
+        let Some(slot) = self.occupied(cell) else { return false };
+        assert!(!self.lent.get(), "cells are freed between activations");
         assert!(slot.notices.is_empty(), "a cell ended with a notice waiting for it");
-        self.dead.borrow_mut().push(slot.stored.replace(ptr::null_mut()));
+        let stored = slot.stored.replace(ptr::null_mut());
         self.live.set(self.live.get() - 1);
         self.live_io.set(self.live_io.get() - usize::from(slot.flags.get() & IO != 0));
         // A slot whose generation would wrap is retired: an old address must never reach a stranger.
         if let Some(next) = slot.generation.get().checked_add(1) {
             slot.generation.set(next);
-            self.free.borrow_mut().push(cell.index);
+            slot.desk.set(self.free.replace(cell.index));
         }
+        NonNull::new(stored).is_some_and(|stored| self.bury(stored))
     }
 
-    /// Frees what removed cells stored, each by itself: one whose `Drop` panics does not keep the others. Answers how many
-    /// did.
-    ///
-    /// # Panics
-    /// When called from within a cell.
-    pub fn bury(&self) -> usize {
-        let mut panics = 0;
-        assert!(!self.lent.get(), "cells are buried between activations");
-        loop {
-            let Some(stored) = self.dead.borrow_mut().pop().and_then(NonNull::new) else { break };
-            // SAFETY: a `Stored` that is live until it is freed below; its first field is its vtable (invariant 1).
-            let vtable = unsafe { stored.read() };
-            // SAFETY: taken out of its slot by `remove`, so nobody finds it any more; nobody refers to it, as nothing is
-            // lent (invariant 2); popped, so freed once.
-            let free = || unsafe { (vtable.free)(stored, &self.blocks) };
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
-                panics += 1;
-                blame::contained();
-                std::mem::forget(panic);
-            }
-        }
-        panics
+    /// Frees what was stored of a cell that was taken out of its slot. True if that panicked.
+    #[inline]
+    fn bury(&self, stored: NonNull<&'static Vtable>) -> bool {
+        // SAFETY: a `Stored` that is live until it is freed below; its first field is its vtable (invariant 1).
+        let vtable = unsafe { stored.read() };
+        // SAFETY: taken out of its slot by `remove`, so nobody finds it any more, and freed once; nobody refers to it, as
+        // nothing was lent (invariant 2).
+        let free = || unsafe { (vtable.free)(stored, &self.blocks) };
+        let Err(panic) = catch_unwind(AssertUnwindSafe(free)) else { return false };
+        blame::contained();
+        std::mem::forget(panic);
+        true
     }
 
     /// The memory of cells, and of what belongs to one.
@@ -596,13 +624,14 @@ impl Drop for Cells {
         for cell in self.keys() {
             while self.next_notice(cell).is_some() {}
             self.remove(cell);
-            self.bury();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::config::Config;
     use crate::executor::{CoreId, Links};
@@ -694,8 +723,7 @@ mod tests {
     fn a_slot_that_is_used_again_while_it_is_queued_runs_its_new_occupant_once() {
         let (core, log) = (core(), Log::default());
         let old = spawn(&core, 1, 0, Outcome::Rest, &log);
-        core.cells.remove(old);
-        core.cells.bury();
+        assert!(!core.cells.remove(old));
         let new = spawn(&core, 2, 0, Outcome::Ended, &log);
         assert_eq!((old.index, core.cells.reach(old, 1_u32, Cell::set)), (new.index, Err(1)));
         run(&core);

@@ -53,6 +53,9 @@ pub struct Core {
     pub links: Links,
     clock: Clock,
     now: Cell<Time>,
+    turn_end: Cell<Time>,
+    outbox_max: Cell<usize>,
+    looks: Cell<bool>,
     /// Messages of an activation before it looks at the clock.
     first_look: u32,
     outbox: RefCell<Vec<(Token, Op)>>,
@@ -114,6 +117,9 @@ impl Core {
             counters: Counters::default(),
             links,
             now: Cell::new(now),
+            turn_end: Cell::new(Time::MAX),
+            outbox_max: Cell::new(usize::MAX),
+            looks: Cell::new(false),
             clock,
             first_look: Budget::FIRST_LOOK.min(config.activation_messages),
             outbox: RefCell::new(Vec::new()),
@@ -143,8 +149,26 @@ impl Core {
 
     /// Reads the clock. **Costs** about 25 ns.
     pub fn read_clock(&self) -> Time {
-        self.now.set(self.clock.now());
-        self.now.get()
+        let now = self.clock.now();
+        self.now.set(now);
+        if now >= self.turn_end.get() {
+            self.looks.set(true);
+        }
+        now
+    }
+
+    /// Sets what a turn may take: [`Core::must_look`] once it has.
+    pub(super) fn limit_turn(&self, end: Time, outbox_max: usize) {
+        self.turn_end.set(end);
+        self.outbox_max.set(outbox_max);
+        self.looks.set(end <= self.now() || self.outbox_len() >= outbox_max);
+    }
+
+    /// True if the time of the turn is over by the last look at the clock, or so many ops wait that they are to be submitted. One
+    /// look per activation serves for both.
+    #[inline(always)]
+    pub(super) fn must_look(&self) -> bool {
+        self.looks.get()
     }
 
     /// The address of a cell of this core.
@@ -156,9 +180,8 @@ impl Core {
 
     /// Stores a cell and queues it for its first activation; hands its parts back when there is no room.
     pub fn spawn<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
-        let cell = self.cells.insert(head, body)?;
+        let cell = self.cells.insert_ready(head, body)?;
         Counters::add(&self.counters.started, 1);
-        self.schedule(cell);
         match self.ending.get() {
             Ending::No | Ending::Connections => {}
             Ending::All => drop(self.demand(cell, Demand::Stop)),
@@ -295,9 +318,7 @@ impl Core {
 
     /// Tells a cell something, ahead of its messages, and queues it. Hands the notice back when the cell is gone.
     pub fn notify(&self, cell: Key, notice: Notice) -> Result<(), Notice> {
-        self.cells.notify(cell, notice)?;
-        self.schedule(cell);
-        Ok(())
+        self.cells.notify(cell, notice)
     }
 
     /// Asks a cell to stop or to end; false if it is gone.
@@ -308,8 +329,13 @@ impl Core {
     }
 
     /// Asks the driver for something on behalf of a cell. Goes out with the next submission.
+    #[inline]
     pub fn push(&self, cell: Key, op: Op) {
-        self.outbox.borrow_mut().push((token(cell), op));
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.push((token(cell), op));
+        if outbox.len() >= self.outbox_max.get() {
+            self.looks.set(true);
+        }
     }
 
     /// Ops that wait to be submitted.
@@ -419,9 +445,9 @@ impl Core {
     #[inline(never)]
     fn end(&self, cell: Key) {
         self.close_desk(cell);
-        self.cells.remove(cell);
         // The state went before, with the actor; what panics here is a codec, or what made the connections of a listener.
-        Counters::add(&self.counters.drop_panics, self.cells.bury() as u64);
+        let panicked = self.cells.remove(cell);
+        Counters::add(&self.counters.drop_panics, u64::from(panicked));
         Counters::add(&self.counters.ended, 1);
         self.look_for_quiet();
     }

@@ -35,6 +35,8 @@ pub struct Output {
     places_max: u32,
     next_place: PlaceId,
     overflowed: bool,
+    /// Whether reading must pause, as it was last told.
+    told: bool,
 }
 
 const _: () = assert!(size_of::<Output>() <= 48, "there is one for each connection");
@@ -70,6 +72,7 @@ impl Output {
             places_max: 0,
             next_place: PlaceId::FIRST,
             overflowed: false,
+            told: false,
         }
     }
 
@@ -125,6 +128,17 @@ impl Output {
     #[must_use]
     pub fn must_pause(&self) -> bool {
         self.queued >= self.pause_at || self.aside.as_ref().is_some_and(|aside| self.is_much(aside))
+    }
+
+    /// Tells whether reading must pause, if that has changed since it was told last.
+    #[inline(always)]
+    pub(super) fn tell_pause(&mut self) -> Option<bool> {
+        let pauses = self.must_pause();
+        if pauses == self.told {
+            return None;
+        }
+        self.told = pauses;
+        Some(pauses)
     }
 
     fn is_much(&self, aside: &Aside) -> bool {
@@ -202,6 +216,14 @@ impl Output {
             return self.write_aside(pool, bytes);
         }
         self.push(pool, bytes, pool.share(self.queued as usize))
+    }
+
+    /// Appends bytes and `\n`. Where there is no room for both, remembers that a write was refused.
+    pub fn write_line(&mut self, pool: &SendPool, line: &[u8]) {
+        let written = if self.room() > line.len() { self.write(pool, line) } else { Err(Full) };
+        if written.and_then(|()| self.write(pool, b"\n")).is_err() {
+            self.overflow();
+        }
     }
 
     /// As [`Output::write`], where something is spilled or waits behind a place.
@@ -347,8 +369,11 @@ impl Output {
     }
 
     /// Takes what is next to be sent; empty if nothing is, or if the pool has no slot for any of the spill.
+    #[inline]
     pub fn next(&mut self, pool: &SendPool) -> Chain {
-        self.unspill(pool);
+        if self.aside.is_some() {
+            self.unspill(pool);
+        }
         self.chain.take()
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::CoreId;
+use super::cell::Activation;
 use super::core::{Core, EXPIRE_MAX};
 use super::deadlines::Deadline;
 use super::output::Output;
@@ -422,8 +423,14 @@ impl Core {
     }
 
     /// Ends every task of a cell, and its intervals. Code of users may run, and begin others: these are ended as well.
+    #[inline]
     pub fn end_tasks(&self, cell: Key) {
-        let Some(desk) = self.cells.desk(cell) else { return };
+        if let Some(desk) = self.cells.desk(cell) {
+            self.end_tasks_at(cell, desk);
+        }
+    }
+
+    fn end_tasks_at(&self, cell: Key, desk: u32) {
         loop {
             let mut table = self.tasks.table.borrow_mut();
             let Some(errands) = table.errands(desk) else { break };
@@ -447,9 +454,15 @@ impl Core {
     }
 
     /// Takes the desk of a cell that has ended away.
+    #[inline]
     pub(super) fn close_desk(&self, cell: Key) {
-        let Some(desk) = self.cells.desk(cell) else { return };
-        self.end_tasks(cell);
+        if let Some(desk) = self.cells.desk(cell) {
+            self.close_desk_at(cell, desk);
+        }
+    }
+
+    fn close_desk_at(&self, cell: Key, desk: u32) {
+        self.end_tasks_at(cell, desk);
         self.cells.set_desk(cell, None);
         let output = self.tasks.table.borrow_mut().close_desk(desk);
         debug_assert!(output.is_none_or(|output| !output.is_waiting()), "output is discarded before");
@@ -572,11 +585,32 @@ impl Core {
         table.desks[desk as usize].output = Some(output);
     }
 
-    /// Lends the output of a cell; none if it has none. Nothing that `act` calls may look for an output.
+    /// Lends the output of a cell; none if it has none. Nothing that `act` calls may look for an output. Whether reading must
+    /// pause after it is seen in an activation of the cell: see [`Activation::pauses`](super::Activation::pauses).
     #[inline]
     pub fn with_output<R>(&self, cell: Key, act: impl FnOnce(&mut Output) -> R) -> Option<R> {
-        let desk = self.cells.desk(cell)?;
-        self.tasks.table.borrow_mut().desks[desk as usize].output.as_mut().map(act)
+        self.with_output_at(self.cells.desk(cell)?, cell, act)
+    }
+
+    /// The same for the cell that runs.
+    #[inline(always)]
+    pub fn with_own_output<R>(
+        &self,
+        activation: &Activation<'_>,
+        act: impl FnOnce(&mut Output) -> R,
+    ) -> Option<R> {
+        self.with_output_at(activation.desk()?, activation.cell, act)
+    }
+
+    #[inline(always)]
+    fn with_output_at<R>(&self, desk: u32, cell: Key, act: impl FnOnce(&mut Output) -> R) -> Option<R> {
+        let mut table = self.tasks.table.borrow_mut();
+        let output = table.desks[desk as usize].output.as_mut()?;
+        let result = act(output);
+        if let Some(pauses) = output.tell_pause() {
+            self.cells.set_pauses(cell, pauses);
+        }
+        Some(result)
     }
 }
 

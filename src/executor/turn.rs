@@ -174,8 +174,8 @@ impl<B: Backend> Executor<B> {
         /// Such groups between two looks at the clock, which costs as much as a small activation.
         const LOOK_EVERY: u32 = 4;
         let core = self.core.clone();
-        let deadline = core.now().after(core.config.turn_time);
-        let mut room = self.driver.room() / 2;
+        let end = core.now().after(core.config.turn_time);
+        core.limit_turn(end, self.driver.room() / 2);
         let (mut left, mut groups) = (core.config.turn_activations, 0_u32);
         'turn: while left > 0 {
             let group = left.min(GROUP);
@@ -184,12 +184,8 @@ impl<B: Backend> Executor<B> {
                 if !core.run_next() {
                     break 'turn;
                 }
-                if core.outbox_len() >= room {
-                    self.submit_early(&core);
-                    room = self.driver.room() / 2;
-                }
                 // Cells that run for long read the clock themselves.
-                if core.now() >= deadline {
+                if core.must_look() && self.look(&core, end).is_break() {
                     break 'turn;
                 }
             }
@@ -207,12 +203,19 @@ impl<B: Backend> Executor<B> {
         core.links.publish();
     }
 
-    /// The outbox has reached half of the submission queue: out with it, without waiting. What has completed meanwhile is
-    /// routed with the next enter.
+    /// Something has reached its limit. If it is the time of the turn, that ends. If it is the outbox, which has reached half of
+    /// the submission queue: out with it, without waiting. What has completed meanwhile is routed with the next enter.
     #[cold]
-    fn submit_early(&mut self, core: &Core) {
-        core.drain_outbox(|pools, token, op| self.driver.submit(pools, token, op));
-        self.driver.enter(&core.pools, Wait::No, &mut self.completions);
+    fn look(&mut self, core: &Core, end: Time) -> ControlFlow<()> {
+        if core.outbox_len() >= self.driver.room() / 2 {
+            core.drain_outbox(|pools, token, op| self.driver.submit(pools, token, op));
+            self.driver.enter(&core.pools, Wait::No, &mut self.completions);
+        }
+        if core.now() >= end {
+            return ControlFlow::Break(());
+        }
+        core.limit_turn(end, self.driver.room() / 2);
+        ControlFlow::Continue(())
     }
 
     /// Phase 6, **rest?**: says how long the next enter may stay away. Spins on memory first, then announces sleep and

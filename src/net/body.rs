@@ -83,38 +83,59 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         if A::SERVED && !matches!(batch, Batch::End(_)) {
             batch = Self::turned(&mut wire, head, activation, &mut cx).unwrap_or(batch);
         }
-        match core.with_output(activation.cell, |output| (output.overflowed(), output.is_broken())) {
-            Some((true, _)) => batch = Batch::End(StopReason::OutboxFull),
-            Some((_, true)) if !is_disorderly(batch) => {
+        if matches!(batch, Batch::End(_)) || !wire.flush(activation) {
+            return Self::end(&mut wire, head, activation, &mut cx, batch);
+        }
+        Self::rest(&mut wire, head, activation, batch)
+    }
+}
+
+impl<A: Connection> ConnectionBody<A> {
+    /// The actor goes on, when there is something to go on with.
+    #[inline(always)]
+    fn rest(wire: &mut Wire<A::Codec>, head: &Head<A>, activation: &Activation<'_>, batch: Batch) -> Outcome {
+        if A::SERVED {
+            wire.finish_step(activation);
+        }
+        let resumed = wire.settle_reading(activation, head.is_full(), A::SERVED);
+        if batch == Batch::Again || resumed { Outcome::Again } else { Outcome::Rest }
+    }
+
+    /// The actor ends, as soon as it has written what it owes.
+    #[inline(never)]
+    fn end(
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+        batch: Batch,
+    ) -> Outcome {
+        let reason = Self::reason(activation, batch);
+        if owed(activation) > 0 && wire.stays(activation, reason) {
+            // Messages have waited behind whatever it was that ends it.
+            wire.send_waiting(activation);
+            return Self::rest(wire, head, activation, Batch::Again);
+        }
+        head.end(activation, reason, cx);
+        wire.begin_end(activation, reason);
+        wire.close_step(activation)
+    }
+
+    /// Why the actor ends: what it has written decides first.
+    fn reason(activation: &Activation<'_>, batch: Batch) -> StopReason {
+        let Activation { core, cell, .. } = *activation;
+        let spoiled = core.with_output(cell, |output| (output.overflowed(), output.is_broken()));
+        match (spoiled, batch) {
+            (Some((true, _)), _) => StopReason::OutboxFull,
+            (Some((_, true)), batch) if !is_disorderly(batch) => {
                 let name = std::any::type_name::<A>();
                 core.report_failure(format_args!(
                     "{name}: a place in its output was dropped unfilled, and the connection is reset"
                 ));
-                batch = Batch::End(StopReason::Failed);
+                StopReason::Failed
             }
-            _ => {}
-        }
-        if let Batch::End(reason) = batch {
-            if owed(activation) > 0 && wire.stays(activation, reason) {
-                // Messages have waited behind whatever it was that ends it.
-                batch = Batch::Again;
-            } else {
-                head.end(activation, reason, &mut cx);
-            }
-        }
-        match batch {
-            Batch::End(reason) => {
-                wire.begin_end(activation, reason);
-                wire.close_step(activation)
-            }
-            batch => {
-                wire.flush(activation);
-                if A::SERVED {
-                    wire.finish_step(activation);
-                }
-                let resumed = wire.settle_reading(activation, head.is_full(), A::SERVED);
-                if batch == Batch::Again || resumed { Outcome::Again } else { Outcome::Rest }
-            }
+            (_, Batch::End(reason)) => reason,
+            (_, Batch::Empty | Batch::Again) => unreachable!("what was written can be sent"),
         }
     }
 }
@@ -132,13 +153,15 @@ impl<A: Connection> ConnectionBody<A> {
             if batch != Batch::Empty {
                 return batch;
             }
-            wire.paused |= core.cells.is_suspended(cell);
+            wire.paused |= activation.is_suspended();
         }
-        wire.paused |= activation.suspended();
-        match core.cells.take_demand(cell) {
-            Some(Demand::Stop) => wire.begin_stop(activation),
-            None => {}
-            Some(demand) => return Batch::End(reason_of(demand)),
+        wire.paused |= activation.suspended() || (!A::SERVED && activation.pauses());
+        if activation.demanded() || activation.first() {
+            match core.cells.take_demand(cell) {
+                Some(Demand::Stop) => wire.begin_stop(activation),
+                None => {}
+                Some(demand) => return Batch::End(reason_of(demand)),
+            }
         }
         let frames = Self::read(wire, head, activation, cx);
         if matches!(frames, Batch::End(_)) {
@@ -149,7 +172,7 @@ impl<A: Connection> ConnectionBody<A> {
             wire.end_receive(activation);
             // Frames that wait for the output to drain, or for the actor, were read, and so are answered. Where it is not the
             // peer that they wait for, it is what follows below.
-            let waits = core.cells.is_suspended(cell)
+            let waits = activation.is_suspended()
                 || core.with_output(cell, |output| output.holds() || output.places() > 0) == Some(true);
             let waiting = wire.paused && wire.inward.has_rest();
             if frames == Batch::Empty && !wire.receiving && !waiting {
@@ -163,7 +186,7 @@ impl<A: Connection> ConnectionBody<A> {
             }
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
-        match head.go_on(activation, core.cells.has_errands(cell), cx) {
+        match head.go_on(activation, activation.has_errands(), cx) {
             batch if wire.stopping => wire.leave_when_even(activation, owed(activation), batch, frames),
             Batch::Empty => frames,
             batch => batch,
@@ -222,7 +245,7 @@ impl<A: Connection> ConnectionBody<A> {
                     Err(reason) => break Batch::End(reason),
                 }
             }
-            let Some(notice) = activation.core.cells.next_notice(activation.cell) else {
+            let Some(notice) = activation.next_notice() else {
                 break Self::stream_state(wire, head, activation.core, cx);
             };
             if let Some(batch) = Self::notice(wire, head, activation, cx, notice) {
@@ -241,7 +264,7 @@ impl<A: Connection> ConnectionBody<A> {
         budget: &mut Budget,
     ) -> Result<Option<Enough>, StopReason> {
         let Activation { core, cell, .. } = *activation;
-        let inward = &mut wire.inward;
+        let (inward, mut demands) = (&mut wire.inward, core.cells.demands());
         let fed = head.call(core, |actor| {
             let mut take = |frame: <A::Codec as Decode>::Frame<'_>| {
                 let flow = user(|| actor.frame(frame, cx));
@@ -250,9 +273,15 @@ impl<A: Connection> ConnectionBody<A> {
                     return Some(Enough::End(flow));
                 }
                 // Whoever serves a connection by a future decides when it reads, and when it writes.
-                let full = |output: &mut Output| if A::SERVED { output.holds() } else { output.must_pause() };
-                if core.with_output(cell, full) == Some(true) || core.cells.is_suspended(cell) {
+                if A::SERVED && core.with_output(cell, |output| output.holds()) == Some(true) {
                     return Some(Enough::Output);
+                }
+                // Too much output is a demand, and so is a future that borrows the state.
+                if demands != core.cells.demands() {
+                    demands = core.cells.demands();
+                    if activation.is_suspended() || (!A::SERVED && activation.pauses()) {
+                        return Some(Enough::Output);
+                    }
                 }
                 (!more).then_some(Enough::Budget)
             };

@@ -131,12 +131,19 @@ impl<A: Connection> Context<A> {
     /// Writes a line: the text and `\n`, whatever the codec is. A `\n` within the text is written as it is: where it may come
     /// from a stranger, use [`Context::send_frame`], which refuses it. Otherwise as [`Context::write`].
     pub fn write_line(&mut self, line: impl AsRef<[u8]>) {
-        let line = line.as_ref();
-        if self.room() <= line.len() {
-            return self.overflow();
+        let (line, cell) = (line.as_ref(), self.cell());
+        let written = self.with_running_core(|core| {
+            core.with_output(cell, |output| output.write_line(&core.pools.send, line));
+        });
+        if written.is_none() {
+            self.write_line_elsewhere(line);
         }
-        self.write(line);
-        self.write(b"\n");
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_line_elsewhere(&mut self, line: &[u8]) {
+        self.with_output(|output, pool| output.write_line(pool, line));
     }
 
     /// What `write!(cx, …)` and `writeln!(cx, …)` call: writes text as it is formatted, without a `String` in between.

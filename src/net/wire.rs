@@ -12,7 +12,7 @@ use super::listener::Shared;
 use crate::actor::{Batch, StopReason};
 use crate::driver::{Event, Op, ReceiveEnd, SocketId};
 use crate::executor::{Activation, Core, Counters, Demand, Notice, Outcome, Output, TimerKey};
-use crate::mem::Lease;
+use crate::mem::{Chain, Lease};
 use crate::sys::Time;
 
 /// Timer kinds of a connection.
@@ -329,7 +329,7 @@ impl<C: Decode> Wire<C> {
                     self.stream = Stream::Failed(errno.0);
                 }
                 let sent = std::mem::take(&mut self.sending);
-                core.with_output(activation.cell, |output| output.sent(sent));
+                core.with_own_output(activation, |output| output.sent(sent));
             }
             Event::ShutDown { .. } | Event::Cancelled => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
@@ -339,14 +339,39 @@ impl<C: Decode> Wire<C> {
         }
     }
 
-    /// Sends what has been written, unless a send is in flight: then it leaves with the next.
-    pub(super) fn flush(&mut self, activation: &Activation<'_>) {
+    /// Sends what has been written, unless a send is in flight: then it leaves with the next. False if it is too much, or not
+    /// whole: the actor ends.
+    #[inline(always)]
+    pub(super) fn flush(&mut self, activation: &Activation<'_>) -> bool {
+        let core = activation.core;
+        let may_send = self.sending == 0;
+        let next = |output: &mut Output| {
+            let is_sound = !output.overflowed() && !output.is_broken();
+            is_sound.then(|| (may_send && output.is_waiting()).then(|| output.next(&core.pools.send)))
+        };
+        match core.with_own_output(activation, next) {
+            Some(Some(Some(chain))) => self.send(activation, chain),
+            Some(None) => return false,
+            Some(Some(None)) | None => {}
+        }
+        true
+    }
+
+    /// Sends what has been written, also where it is too much, or is not all.
+    pub(super) fn send_waiting(&mut self, activation: &Activation<'_>) {
         let Activation { core, cell, .. } = *activation;
         if self.sending > 0 {
             return;
         }
         let next = |output: &mut Output| output.is_waiting().then(|| output.next(&core.pools.send));
-        let Some(chain) = core.with_output(cell, next).flatten() else { return };
+        if let Some(chain) = core.with_output(cell, next).flatten() {
+            self.send(activation, chain);
+        }
+    }
+
+    #[inline(always)]
+    fn send(&mut self, activation: &Activation<'_>, chain: Chain) {
+        let Activation { core, cell, .. } = *activation;
         if chain.is_empty() {
             return self.wait_for_slots(activation);
         }
@@ -396,13 +421,12 @@ impl<C: Decode> Wire<C> {
         // Messages are not handled any more then, so their number decides nothing.
         let mailbox_full = mailbox_full && !self.deaf;
         let was = self.paused;
-        let output = |output: &mut Output| match (apart, was) {
-            (true, _) => output.holds(),
-            (false, true) => !output.may_resume(),
-            (false, false) => output.must_pause(),
+        let output_pauses = match (apart, was) {
+            (true, _) => core.with_output(cell, |output| output.holds()) == Some(true),
+            (false, true) => core.with_output(cell, |output| !output.may_resume()) == Some(true),
+            (false, false) => activation.pauses(),
         };
-        self.paused =
-            mailbox_full || core.cells.is_suspended(cell) || core.with_output(cell, output) == Some(true);
+        self.paused = mailbox_full || output_pauses || activation.is_suspended();
         if self.paused {
             // For as long as the pause takes: buffers are few.
             self.inward.set_current_aside(&core.pools.receive);
@@ -468,7 +492,7 @@ impl<C: Decode> Wire<C> {
     /// One step towards the end of the socket, after the actor has ended.
     pub(super) fn close_step(&mut self, activation: &Activation<'_>) -> Outcome {
         let core = activation.core;
-        while let Some(notice) = core.cells.next_notice(activation.cell) {
+        while let Some(notice) = activation.next_notice() {
             match notice {
                 Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
                 Notice::Timer(CLOSE) => {
@@ -523,7 +547,7 @@ impl<C: Decode> Wire<C> {
 
     pub(super) fn advance(&mut self, activation: &Activation<'_>) {
         if self.phase == Phase::Flushing {
-            self.flush(activation);
+            self.send_waiting(activation);
             if self.sending > 0 || Self::is_waiting(activation) {
                 return;
             }

@@ -2,7 +2,7 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use super::{DEMANDS, ERRANDS, NONE, RAN, SUSPENDED, Slot};
+use super::{DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
 use crate::executor::core::Core;
 use crate::executor::notice::Notice;
 use crate::mem::Key;
@@ -95,6 +95,13 @@ impl Activation<'_> {
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.flags_now() & SUSPENDED != 0
+    }
+
+    /// True if so much output waits by now that reading must pause.
+    #[inline(always)]
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.flags_now() & PAUSES != 0
     }
 
     /// Notes that no errands wait.

@@ -331,8 +331,7 @@ impl Twins {
         let cell = self.owners[owner];
         self.bench.core.close_desk(cell);
         assert!(!self.bench.core.cells.is_suspended(cell));
-        self.bench.core.cells.remove(cell);
-        self.bench.core.cells.bury();
+        assert!(!self.bench.core.cells.remove(cell));
         let of = |entry: &Entry| entry.owner == Some(owner);
         let ended: Vec<Key> = self.tasks.iter().filter(|(_, entry)| of(entry)).map(|(key, _)| *key).collect();
         for key in ended {
