@@ -89,7 +89,8 @@ pub struct Config {
     pub turn_activations: u32,
     /// Time before the core looks at the kernel again, looked at between activations. Default 500 µs.
     pub turn_time: Duration,
-    /// Time that an idle core looks at memory before it sleeps. Zero where cores outnumber processors. Default 20 µs.
+    /// Longest time that an idle core looks at memory before it sleeps: less while that finds nothing, down to a sixteenth. Zero
+    /// where cores outnumber processors. Default 20 µs.
     pub spin: Duration,
     /// Time for connections to send what is queued when the system shuts down. Default 10 s.
     pub drain_deadline: Duration,

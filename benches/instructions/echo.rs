@@ -104,7 +104,7 @@ impl MacroLined {
 /// Sixteen lines at a time: what each needs.
 fn lines<A: Connection>(count: u64, make: fn(Left) -> A) {
     const TOGETHER: usize = 16;
-    let mut line = vec![b'x'; BYTES];
+    let mut line = [b'x'; BYTES];
     line[BYTES - 1] = b'\n';
     serve(line.repeat(TOGETHER), count / TOGETHER as u64, make);
 }

@@ -22,6 +22,7 @@ mod output;
 mod request;
 mod sleep;
 mod sleepers;
+mod spin;
 mod task;
 mod task_answer;
 mod task_block;

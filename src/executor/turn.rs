@@ -14,6 +14,7 @@ use super::current;
 use super::links::Arrivals;
 use super::notice::Notice;
 use super::request::Request;
+use super::spin::Spin;
 use super::task_answer::AskError;
 use super::wheel::TimerPayload;
 use crate::driver::{Backend, Completion, Driver, Event, Wait};
@@ -32,36 +33,18 @@ pub struct Executor<B> {
     finished: bool,
 }
 
-/// How long an idle core looks at memory before it sleeps: less while that finds nothing, more while it does.
-#[derive(Debug)]
-struct Spin {
-    now_ns: u64,
-    max_ns: u64,
-}
-
-impl Spin {
-    fn found(&mut self) {
-        self.now_ns = self.max_ns;
-    }
-
-    /// A core that spins in vain soon all but stops; a sixteenth is kept to notice when it begins to pay again.
-    fn missed(&mut self) {
-        self.now_ns = (self.now_ns / 2).max(self.max_ns / 16);
-    }
-}
-
 impl<B: Backend> Executor<B> {
     /// Puts a core together.
     #[must_use]
     pub fn new(core: Rc<Core>, backend: B, arrivals: Arrivals) -> Executor<B> {
-        let max_ns = nanoseconds(core.config.spin);
+        let spin = Spin::new(nanoseconds(core.config.spin));
         Executor {
             core,
             driver: Driver::new(backend),
             arrivals,
             completions: Vec::with_capacity(256),
             due: Vec::new(),
-            spin: Spin { now_ns: max_ns, max_ns },
+            spin,
             finished: false,
         }
     }
@@ -228,7 +211,7 @@ impl<B: Backend> Executor<B> {
         if !self.completions.is_empty() {
             return Wait::No;
         }
-        if self.spin.max_ns > 0 {
+        if !self.spin.is_off() {
             self.enter(Wait::No);
             if self.core.has_ready() || self.spin_on_memory().is_break() {
                 return Wait::No;
@@ -247,7 +230,7 @@ impl<B: Backend> Executor<B> {
     fn spin_on_memory(&mut self) -> ControlFlow<()> {
         const LOOKS: u32 = 32;
         let start = self.core.read_clock();
-        let end = Time(start.0.saturating_add(self.spin.now_ns)).min(self.core.next_deadline());
+        let end = Time(start.0.saturating_add(self.spin.next_ns())).min(self.core.next_deadline());
         loop {
             for _ in 0..LOOKS {
                 if self.driver.ready() || self.arrivals.pending() {
