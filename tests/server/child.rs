@@ -3,6 +3,7 @@
 //! Knows: how a case runs itself again. Must not know what for.
 
 use std::env;
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
 use odeon::BackendChoice;
@@ -53,4 +54,21 @@ pub(crate) fn run(on: BackendChoice, case: &str, role: &str, limits: &str, varia
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
     assert!(said.contains("1 passed"), "the case did not run:\n{said}\n{complained}");
+}
+
+/// Runs a case by itself, unless this is that run already: then it answers false. For what must have been closed when the
+/// case looks: a child of any other case has all sockets of its process, and so listens to all ports, from its fork to its exec.
+pub(crate) fn apart(on: BackendChoice, case: &str) -> bool {
+    let first = role().is_none();
+    if first {
+        run(on, case, "apart", "true", &[]);
+    }
+    first
+}
+
+/// An address at which no other process listens: a port of it that is free again is not soon somebody else's. Only Linux has
+/// so many.
+pub(crate) fn own_loopback() -> Ipv4Addr {
+    let process = if cfg!(target_os = "linux") { std::process::id() & 0x3f_ffff } else { 1 };
+    Ipv4Addr::from_bits(127 << 24 | process)
 }
