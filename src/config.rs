@@ -77,9 +77,9 @@ pub struct Config {
     /// Tasks that have begun and not finished: answers that are awaited, and futures. Beside them, up to 1,024 continuations may wait
     /// to be told that there was no room for their questions. Default 1,048,576.
     pub tasks_max: u32,
-    /// How long an answer is awaited, where the question does not say. Default 5 s.
+    /// How long an answer is awaited, where the question does not say. Longer than nothing. Default 5 s.
     pub ask_timeout: Duration,
-    /// How long an asynchronous handler may take, where it does not say. Default 30 s.
+    /// How long an asynchronous handler may take, where it does not say. Longer than nothing. Default 30 s.
     pub handler_timeout: Duration,
     /// Messages that one actor handles before others have their turn. Default 64.
     pub activation_messages: u32,
@@ -171,7 +171,7 @@ impl Config {
     /// Names the first limit that cannot be, with what it may be.
     pub fn check(&self) -> Result<(), ConfigError> {
         let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
-        let rules: [Rule; 6] = [
+        let rules: [Rule; 5] = [
             ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
             (
                 "connections_max",
@@ -197,12 +197,12 @@ impl Config {
                 slots > 0 && slots < 1 << 24,
                 "from 1 to 16,777,215 in all classes together",
             ),
-            ("write_stall", self.write_stall.as_secs(), !self.write_stall.is_zero(), "longer than nothing"),
         ];
         let broken = rules
             .into_iter()
             .chain(self.rules_of_output())
             .chain(self.rules_of_queues())
+            .chain(self.rules_of_times())
             .chain(self.pool_rules())
             .find(|(_, _, holds, _)| !holds);
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
@@ -284,6 +284,16 @@ impl Config {
         ]
     }
 
+    /// Times that may be as long as anybody likes.
+    fn rules_of_times(&self) -> [Rule; 3] {
+        let rule = |limit, time: Duration| (limit, time.as_secs(), !time.is_zero(), "longer than nothing");
+        [
+            rule("write_stall", self.write_stall),
+            rule("ask_timeout", self.ask_timeout),
+            rule("handler_timeout", self.handler_timeout),
+        ]
+    }
+
     /// What the pools may hold in bytes.
     fn pool_rules(&self) -> [Rule; 2] {
         let receive_bytes = u64::from(self.receive_buffers) * u64::from(self.receive_buffer_bytes);
@@ -331,6 +341,25 @@ mod tests {
     fn a_system_of_no_connections_is_refused() {
         let error = Config { connections_max: Some(0), ..Config::default() }.check().unwrap_err();
         assert_eq!(error.to_string(), "Config::connections_max is 0: it must be at least 1, or None");
+    }
+
+    #[test]
+    fn times_of_nothing_are_refused_where_nothing_could_happen_in_them() {
+        let set: [(&str, fn(&mut Config, Duration)); 3] = [
+            ("write_stall", |config, time| config.write_stall = time),
+            ("ask_timeout", |config, time| config.ask_timeout = time),
+            ("handler_timeout", |config, time| config.handler_timeout = time),
+        ];
+        for (limit, set) in set {
+            let check = |time| {
+                let mut config = Config::default();
+                set(&mut config, time);
+                config.check()
+            };
+            let error = check(Duration::ZERO).unwrap_err();
+            assert_eq!(error.to_string(), format!("Config::{limit} is 0: it must be longer than nothing"));
+            assert_eq!((check(Duration::from_nanos(1)), check(Duration::MAX)), (Ok(()), Ok(())), "{limit}");
+        }
     }
 
     #[test]
