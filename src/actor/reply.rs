@@ -136,3 +136,56 @@ pub(crate) fn while_stopping(core: &Core, run: impl FnOnce()) {
 pub(crate) fn while_expiring(core: &Core, run: impl FnOnce()) {
     core.unanswered_because(AskError::Timeout, run);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::driver::Waker;
+    use crate::executor::directory::{self, Port};
+    use crate::executor::{AnyTask, CoreId, Flow, Kind, Limit, Links, Waiting};
+    use crate::mem::Key;
+    use crate::sys::{Clock, Time};
+
+    /// Notes what its question becomes.
+    struct Asker(Rc<RefCell<Vec<Answer<u64>>>>);
+
+    impl Waiting<Answer<u64>> for Asker {
+        fn go_on(self, answer: Option<Answer<u64>>, _: &Core, _: Key) -> Flow {
+            self.0.borrow_mut().extend(answer);
+            Flow::Continue
+        }
+    }
+
+    fn core(id: CoreId, now: &Rc<Cell<Time>>) -> Core {
+        let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        Core::new(id, Rc::new(config), Clock::Virtual(now.clone()), Links::new(CoreId(0), []))
+    }
+
+    #[test]
+    fn whoever_asked_from_elsewhere_and_is_skipped_is_told_that_the_time_is_over() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let first = directory::reserve(2);
+        let (asking, asked) = (core(first, &now), core(CoreId(first.0 + 1), &now));
+        let (inbox, envelopes) = crossbeam_channel::bounded(1);
+        directory::open(first, Arc::new(Port::new(inbox, Waker::None, Duration::ZERO)));
+        let answers = Rc::default();
+        let limit = Limit::At(now.get().after(Duration::from_millis(20)));
+        let waiting = AnyTask::waiting::<Answer<u64>, _>(asking.cells.blocks(), Asker(Rc::clone(&answers)));
+        let (task, deadline) = asking.begin(None, waiting, Kind::Relay, limit).ok().expect("there is room");
+        let reply = Reply::<u64>::new(AnswerTo::new(&asking, task, deadline));
+        // The core that asks has not looked at the time for a while.
+        now.set(Time(1).after(Duration::from_millis(30)));
+        asked.read_clock();
+        current::scope(&asked, || assert!(reply.open().is_none(), "its handler does not run"));
+        assert_eq!((asked.counters.skipped.get(), answers.borrow().len()), (1, 0));
+        current::scope(&asking, || envelopes.recv().expect("it is told").deliver());
+        assert_eq!(*answers.borrow(), [Err(AskError::Timeout)]);
+        directory::close(first);
+    }
+}

@@ -121,3 +121,32 @@ impl<F: Future> Future for Timed<F> {
         Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed(())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::{Core, CoreId, Links};
+    use crate::sys::Clock;
+
+    #[test]
+    fn what_begins_late_in_a_turn_counts_from_then() {
+        const SHORT: Duration = Duration::from_millis(10);
+        let now = Rc::new(Cell::new(Time(0)));
+        let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        let clock = Clock::Virtual(now.clone());
+        let core = Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []));
+        current::scope(&core, || {
+            for seconds in [1, 2] {
+                // Handlers see the time of the turn, and that has taken so long already.
+                now.set(Time(0).after(Duration::from_secs(seconds)));
+                let due = now.get().after(SHORT);
+                let begun = if seconds == 1 { sleep(SHORT) } else { timeout(SHORT, async {}).sleep };
+                assert_eq!(begun.deadline(), due);
+            }
+        });
+    }
+}
