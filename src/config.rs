@@ -75,7 +75,7 @@ pub struct Config {
     /// in an ordered list instead, which is slower. Default 4,194,304.
     pub timers_max: u32,
     /// Tasks that have begun and not finished: answers that are awaited, and futures. Beside them, up to 1,024 continuations may wait
-    /// to be told that there was no room for their questions. Default 1,048,576.
+    /// to be told that there was no room for their questions; more are dropped and counted as failures. Default 1,048,576.
     pub tasks_max: u32,
     /// How long an answer is awaited, where the question does not say. Longer than nothing. Default 5 s.
     pub ask_timeout: Duration,

@@ -227,7 +227,10 @@ where
     /// runs within the handler that asks, and never while another handler of this actor does; messages are handled meanwhile.
     /// What it returns is what a handler may return, such as nothing or a [`Flow`].
     ///
-    /// If the asking actor ends first, the continuation is dropped.
+    /// If the asking actor ends first, the continuation is dropped. So it is if there are as many tasks as `Config::tasks_max` allows
+    /// and 1,024 continuations wait already to be told [`AskError::Full`]: that is counted in
+    /// [`Ledger::failures`](crate::Ledger::failures) and told on standard error by the continuation's name, and whoever waits for
+    /// a reply that it holds is told `Full`. An actor that asks in a loop asks no more than so many questions in one handler.
     ///
     /// **Costs** no allocation for a continuation of up to a kilobyte, with what it holds.
     pub fn then<B, F, O>(self, cx: &mut Context<B>, then: F)
@@ -443,19 +446,21 @@ fn deadline(timeout: Option<Duration>) -> Option<Time> {
     timeout.map(|timeout| current::with(|core| core.map_or_else(now, Core::read_clock)).after(timeout))
 }
 
-/// Has a continuation told that there was no room for its question.
+/// Has a continuation told that there was no room for its question. If too many are to be told that already, or its actor is
+/// gone, it is dropped, which is counted; and whoever waits for a reply that it holds is told as much.
 #[cold]
 fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'static str) {
-    match core.begin(Some(asker), task, Kind::Answer, Limit::Refused) {
+    let task = match core.begin(Some(asker), task, Kind::Answer, Limit::Refused) {
         // It has begun just now, and waits.
-        Ok((task, _)) => drop(core.settle_task(task, Err::<T, _>(AskError::Full))),
-        Err(task) => {
-            core.report_failure(format_args!(
-                "{name} is not told: there are far more than Config::tasks_max tasks"
-            ));
-            core.drop_contained(task);
-        }
+        Ok((task, _)) => return drop(core.settle_task(task, Err::<T, _>(AskError::Full))),
+        Err(task) => task,
+    };
+    if core.cells.exists(asker) {
+        core.report_failure(format_args!(
+            "{name} is not told that its question found no room: too many are told that, see Config::tasks_max"
+        ));
     }
+    core.unanswered_because(AskError::Full, || core.drop_contained(task));
 }
 
 /// Asks an actor of this core. Whoever waits is told if that cannot be.

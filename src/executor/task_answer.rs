@@ -27,7 +27,7 @@ use crate::sys::Time;
 #[non_exhaustive]
 pub enum AskError {
     /// The receiver's mailbox is full, or the lane to its core, or there are as many questions as `Config::tasks_max` allows. The
-    /// question was not asked.
+    /// question was not asked; or whoever was to answer found that, and could not go on.
     Full,
     /// The receiver has stopped: before it was asked, or before it answered.
     Stopped,
@@ -35,7 +35,7 @@ pub enum AskError {
     Timeout,
     /// The receiver dropped the question, or its reply, without an answer.
     Unanswered,
-    /// The receiver panicked: on the question, or on something else before it answered.
+    /// The receiver panicked on the question. Whoever waits for another answer of it is told that it has stopped.
     Panicked,
     /// `wait` was called on a thread of a system, where it would keep a core from everything else: use `then` or `await`.
     WithinCore,
@@ -48,7 +48,7 @@ impl fmt::Display for AskError {
             AskError::Stopped => "the receiver has stopped",
             AskError::Timeout => "no answer came in time",
             AskError::Unanswered => "the receiver did not answer",
-            AskError::Panicked => "the receiver panicked",
+            AskError::Panicked => "the receiver panicked on the question",
             AskError::WithinCore => {
                 "a thread of a system cannot wait for an answer: use `then` in a handler, or `await` in a task"
             }

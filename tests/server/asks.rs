@@ -170,6 +170,38 @@ pub(crate) fn too_many_tasks_refuse_the_question(on: BackendChoice) {
     world.finish();
 }
 
+pub(crate) fn far_too_many_questions_are_refused_and_counted(on: BackendChoice) {
+    const MANY: u64 = 3000;
+    const TOLD: u64 = 1024;
+    let mut world = World::with(on, 1, |config| config.tasks_max = 2);
+    let puppet = world.puppet(0);
+    let (told, answers) = channel();
+    let failures = world.sum(|ledger| ledger.failures);
+    // The thread that waits takes one task, and what it asks for takes the other.
+    let asking = puppet.ask(act(move |_: &mut Puppet, cx: &mut Context<Puppet>, reply| {
+        puppet.ask(keep()).then(cx, |_: &mut Puppet, _, _| ());
+        for question in 0..MANY {
+            let told = told.clone();
+            puppet.ask(note(question)).then(cx, move |_: &mut Puppet, answer, _| {
+                tell(&told, (question, answer));
+            });
+        }
+        puppet.ask(note(MANY)).then(cx, move |_: &mut Puppet, _, _| reply.send(1));
+    }));
+    assert_eq!(asking.wait(), Err(AskError::Full), "what holds a reply is not dropped without a word");
+    let heard: Vec<_> = (0..).map_while(|_| answers.recv_timeout(PATIENCE).ok()).collect();
+    assert_eq!(answers.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected), "the others are gone");
+    let expected: Vec<_> = (0..TOLD).map(|question| (question, Err(AskError::Full))).collect();
+    assert!(heard == expected, "{} were told", heard.len());
+    let dropped = world.sum(|ledger| ledger.failures) - failures;
+    assert_eq!(dropped, MANY - TOLD + 1, "each of the others is counted");
+    assert_eq!(world.sum(|ledger| ledger.tasks as u64), 1, "and none is left but what waits");
+    let clear = act(|me: &mut Puppet, _, _| me.kept.drain(..).for_each(|reply| reply.send(5)));
+    puppet.tell(clear).expect("there is room");
+    assert_eq!(notes(puppet), [0; 0], "what was refused is not handled");
+    world.finish();
+}
+
 pub(crate) fn whoever_has_stopped_is_not_asked(on: BackendChoice) {
     let ways = Ways::new(on, |_| {});
     let (puppet, end) = ways.world.mortal::<64>(1);
@@ -346,6 +378,34 @@ pub(crate) fn a_question_on_which_the_asked_panics_is_told_so(on: BackendChoice)
         assert_eq!(panics, 2 * WAYS.len() as u64, "and nobody else does");
     }
     ways.finish();
+}
+
+pub(crate) fn only_the_question_on_which_the_asked_panics_is_told_so(on: BackendChoice) {
+    crate::panics::quietly();
+    let mut world = World::new(on, 2);
+    let runner = world.runner(0);
+    for core in [0, 1] {
+        let (puppet, end) = world.mortal::<64>(core);
+        let (told, answers) = channel();
+        // They lie in its mailbox behind each other: sent within one handler.
+        run(runner, move |cx| {
+            let panics = act(|_, _, reply| -> Flow {
+                let _reply: Reply<u64> = reply;
+                panic!("as planned")
+            });
+            for (place, question) in [keep(), panics, note(1), note(2)].into_iter().enumerate() {
+                let told = told.clone();
+                puppet.ask(question).then(cx, move |_: &mut Runner, answer, _| tell(&told, (place, answer)));
+            }
+            Flow::Continue
+        });
+        assert_eq!(end.wait(), (StopReason::Panicked, vec![]));
+        let mut answers: Vec<_> = answers.into_iter().collect();
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        let stopped = |place| (place, Err(AskError::Stopped));
+        assert_eq!(answers, [stopped(0), (1, Err(AskError::Panicked)), stopped(2), stopped(3)]);
+    }
+    world.finish();
 }
 
 pub(crate) fn a_core_does_not_wait(on: BackendChoice) {

@@ -183,6 +183,7 @@ macro_rules! every_case_on {
                 a_full_mailbox_refuses_the_question
                 a_full_lane_refuses_the_question_and_loses_none
                 too_many_tasks_refuse_the_question
+                far_too_many_questions_are_refused_and_counted
                 whoever_has_stopped_is_not_asked
                 whoever_stops_answers_that_it_has_stopped
                 whoever_ends_with_a_question_in_its_mailbox_answers_that_it_has_stopped
@@ -190,6 +191,7 @@ macro_rules! every_case_on {
                 a_question_may_wait_for_nothing_or_for_ever
                 a_question_that_is_dropped_is_not_answered
                 a_question_on_which_the_asked_panics_is_told_so
+                only_the_question_on_which_the_asked_panics_is_told_so
                 a_core_does_not_wait
                 continuations_run_between_handlers
                 what_a_continuation_returns_is_what_a_handler_may_return
@@ -203,6 +205,7 @@ macro_rules! every_case_on {
                 a_reply_that_is_dropped_anywhere_tells_the_asker
                 a_question_is_forwarded_along_a_chain
                 a_question_is_forwarded_to_a_full_mailbox_and_the_asker_is_told
+                the_time_of_whoever_asked_first_goes_along_with_a_question
                 a_reply_closes_when_its_asker_ends_or_gives_up
                 questions_that_nobody_waits_for_are_skipped_and_counted
                 a_reply_finds_its_way_though_everything_is_full

@@ -104,6 +104,39 @@ pub(crate) fn a_question_is_forwarded_along_a_chain(on: BackendChoice) {
     ways.finish();
 }
 
+pub(crate) fn the_time_of_whoever_asked_first_goes_along_with_a_question(on: BackendChoice) {
+    const SHORT: Duration = Duration::from_millis(3);
+    let mut ways = Ways::new(on, |_| {});
+    let (near, far) = (ways.world.puppet(0), ways.world.puppet(1));
+    let blocker = ways.world.runner(1);
+    // Neither a shorter time of whoever passes it on says anything ...
+    ways.all(Ok(5), |_| {
+        near.ask(act(move |_: &mut Puppet, _, reply| {
+            far.ask(number(5)).timeout(Duration::ZERO).forward(reply);
+        }))
+    });
+    // ... nor a longer one: when it comes up at last, nobody waits.
+    let held = hold(blocker);
+    for hops in 0..3 {
+        let ask = near.ask(along(hops, near, far)).timeout(SHORT);
+        assert_eq!(ask.wait(), Err(AskError::Timeout), "{hops}");
+    }
+    // Elsewhere the time is not known to the millisecond.
+    let over = odeon::sys::now().after(SHORT * 2);
+    until("the time of all to be over", || odeon::sys::now() > over);
+    drop(held);
+    assert_eq!((notes(far), ways.world.sum(|ledger| ledger.skipped)), (vec![], 3));
+    ways.finish();
+}
+
+/// Passes the question on to `far`, which is to note it, after so many hops.
+fn along(hops: u32, near: Addr<Puppet>, far: Addr<Puppet>) -> Act {
+    act(move |_: &mut Puppet, _, reply| match hops {
+        0 => far.ask(note(1)).timeout(Duration::MAX).forward(reply),
+        hops => near.ask(along(hops - 1, near, far)).timeout(Duration::MAX).forward(reply),
+    })
+}
+
 fn gone_or(puppet: Addr<Puppet>, reply: Reply<u64>) {
     puppet.ask(number(12)).forward(reply);
 }

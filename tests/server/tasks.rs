@@ -5,7 +5,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::{TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as Waiting, Poll, Wake, Waker};
 use std::thread;
@@ -75,8 +75,16 @@ pub(crate) fn a_core_does_not_wait_for_a_task(on: BackendChoice) {
     assert_eq!(waited, Err(JoinError::WithinCore));
     let waited = world.system.spawn_task(0, || async { task::spawn(async { 1 }).wait() });
     assert_eq!(waited.expect("the core runs").wait(), Ok(Err(JoinError::WithinCore)));
-    // Nor does a thread without a core run one.
-    assert_eq!(task::spawn(async { 1 }).wait(), Err(JoinError::Refused));
+    // Nor does a thread without a core run one: the future is dropped there, and at once.
+    let (held, dropped) = channel::<()>();
+    let refused = task::spawn(async move {
+        let _held = held;
+        unreachable!("it is not polled")
+    });
+    assert!(dropped.try_recv().is_err_and(|error| error == TryRecvError::Disconnected));
+    refused.abort();
+    let told: Result<(), _> = refused.wait();
+    assert_eq!(told, Err(JoinError::Refused));
     world.finish();
 }
 
