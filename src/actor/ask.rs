@@ -456,9 +456,12 @@ fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'sta
         Err(task) => task,
     };
     if core.cells.exists(asker) {
-        core.report_failure(format_args!(
-            "{name} is not told that its question found no room: too many are told that, see Config::tasks_max"
-        ));
+        core.report_failure(
+            name,
+            format_args!(
+                "is not told that its question found no room: too many are told that, see Config::tasks_max"
+            ),
+        );
     }
     core.unanswered_because(AskError::Full, || core.drop_contained(task));
 }

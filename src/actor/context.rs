@@ -209,9 +209,9 @@ impl<A: Actor> Context<A> {
 #[cold]
 fn not_begun(core: &Core, cell: Key, handler: &'static str) {
     if core.cells.is_suspended(cell) {
-        core.report_failure(format_args!("{handler} is not run: another handler of its actor has not begun"));
+        core.report_failure(handler, format_args!("is not run: another handler of its actor has not begun"));
     } else {
-        core.report_failure(format_args!("{handler} is not run: there are Config::tasks_max tasks"));
+        core.report_failure(handler, format_args!("is not run: there are Config::tasks_max tasks"));
     }
 }
 

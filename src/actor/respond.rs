@@ -5,7 +5,7 @@
 use std::fmt::Display;
 
 use super::{Flow, Reply};
-use crate::executor::current;
+use crate::executor::{Name, current};
 use crate::sys::warn;
 
 /// What a hook may return: nothing, a [`Flow`], or a `Result` of either whose error can be shown. An error ends the actor with
@@ -133,11 +133,12 @@ pub trait Failure: Display {}
 #[diagnostic::do_not_recommend]
 impl<T: Display + ?Sized> Failure for T {}
 
-/// Counts a failure that nobody else is told of, and tells it on standard error, once a second at most.
+/// Counts a failure that nobody else is told of, and tells it on standard error, once a second
+/// at most of each handler, and later how many more there were.
 #[cold]
 pub fn failed(handler: &'static str, error: &impl Failure) {
     current::with(|core| match core {
-        Some(core) => core.report_failure(format_args!("{handler} failed: {error}")),
-        None => warn(format_args!("{handler} failed: {error}")),
+        Some(core) => core.report_failure(handler, format_args!("failed: {error}")),
+        None => warn(format_args!("{} failed: {error}", Name(handler))),
     });
 }

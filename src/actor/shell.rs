@@ -282,11 +282,12 @@ fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
     if taken.expired {
         let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
         if exclusive {
-            core.report_failure(format_args!(
-                "{name} has not finished in its time: its actor ends, and its state is gone"
-            ));
+            core.report_failure(
+                name,
+                format_args!("has not finished in its time: its actor ends, and its state is gone"),
+            );
         } else {
-            core.report_failure(format_args!("{name} has not finished in its time, and is dropped"));
+            core.report_failure(name, format_args!("has not finished in its time, and is dropped"));
         }
         reply::while_expiring(core, || core.finish_task(cell, taken));
         return if exclusive { Batch::End(StopReason::Failed) } else { Batch::Empty };
@@ -301,8 +302,9 @@ fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
 #[cold]
 fn no_timer<A>(core: &Core) -> Batch {
     let name = std::any::type_name::<A>();
-    core.report_failure(format_args!(
-        "{name} ends: there is no timer for an interval of it, see Config::timers_max"
-    ));
+    core.report_failure(
+        name,
+        format_args!("ends: there is no timer for an interval of it, see Config::timers_max"),
+    );
     Batch::End(StopReason::Failed)
 }

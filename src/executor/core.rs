@@ -20,6 +20,7 @@ use super::deadlines::Beyond;
 use super::directory::{self, Port};
 use super::links::Links;
 use super::notice::Notice;
+use super::reports::Reports;
 use super::request::Request;
 use super::sleepers::{SLEEPER_DUE, Sleepers};
 use super::task_answer::AskError;
@@ -28,7 +29,7 @@ use super::wheel::{TimerKey, TimerPayload, Wheel};
 use crate::config::Config;
 use crate::driver::{Op, Pools, Token, Waker};
 use crate::mem::{ChunkPool, Full, Key, ReceivePool, SendPool};
-use crate::sys::{Clock, Time, warn};
+use crate::sys::{Clock, Time};
 
 /// Timers that come due in one turn; the rest waits for the next, so that a million at once cannot stall the core.
 pub(super) const EXPIRE_MAX: usize = 4096;
@@ -65,8 +66,7 @@ pub struct Core {
     pub(super) cancelled: Cancelled,
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
-    /// When a failure was last told of, and how many have been since.
-    failure_told: Cell<(Time, u64)>,
+    pub(super) reports: Reports,
     /// The way into this core, once somebody has asked for it.
     port: OnceCell<Arc<Port>>,
     requests: RefCell<Vec<Request>>,
@@ -128,7 +128,7 @@ impl Core {
             sleepers: Sleepers::default(),
             cancelled: Cancelled::default(),
             unanswered: Cell::new(AskError::Unanswered),
-            failure_told: Cell::new((Time::ZERO, 0)),
+            reports: Reports::default(),
             port: OnceCell::new(),
             requests: RefCell::new(Vec::new()),
             thirsty: RefCell::new(VecDeque::new()),
@@ -242,21 +242,6 @@ impl Core {
         }
         let _restore = Restore(&self.unanswered, self.unanswered.replace(why));
         run();
-    }
-
-    /// Counts a failure that nobody else is told of, and says so: once a second at most, with the number of the others.
-    pub fn report_failure(&self, what: fmt::Arguments<'_>) {
-        const PAUSE: Duration = Duration::from_secs(1);
-        Counters::add(&self.counters.failures, 1);
-        let (told, untold) = self.failure_told.get();
-        if told > Time::ZERO && self.now() < told.after(PAUSE) {
-            return self.failure_told.set((told, untold + 1));
-        }
-        self.failure_told.set((self.now(), 0));
-        match untold {
-            0 => warn(what),
-            untold => warn(format_args!("{what} (and {untold} failures before it)")),
-        }
     }
 
     /// Begins a stage of the end of this core. `quiet` is called once no cell is left that the stage ends: perhaps at once.

@@ -124,6 +124,7 @@ impl Drop for Guest {
                 core.end_all_cells();
             });
         });
+        core.tell_all_untold();
     }
 }
 

@@ -107,6 +107,7 @@ impl<B: Backend> Executor<B> {
             });
             hand_over(&core);
         });
+        core.tell_all_untold();
         if leaked > 0 {
             std::mem::forget((core, driver));
         } else {
@@ -144,9 +145,11 @@ impl<B: Backend> Executor<B> {
         }
     }
 
-    /// Phase 4, **expire**: timers that are due become notices, sleepers are woken, and the time of tasks ends.
+    /// Phase 4, **expire**: timers that are due become notices, sleepers are woken, the time of tasks ends, and reports
+    /// that were held back are told.
     pub fn expire(&mut self) {
         self.core.expire(&mut self.due);
+        self.core.tell_untold();
     }
 
     /// Phase 5, **run** and **publish**: runs ready cells until none is left or the turn's budget is used up, then makes
@@ -223,7 +226,7 @@ impl<B: Backend> Executor<B> {
             return Wait::No;
         }
         Counters::add(&self.core.counters.sleeps, 1);
-        Wait::Until(self.core.next_deadline())
+        Wait::Until(self.core.next_deadline().min(self.core.next_report()))
     }
 
     /// Looks at memory until something is there (`Break`) or the time for it has run out.

@@ -129,9 +129,10 @@ impl<A: Connection> ConnectionBody<A> {
             (Some((true, _)), _) => StopReason::OutboxFull,
             (Some((_, true)), batch) if !is_disorderly(batch) => {
                 let name = std::any::type_name::<A>();
-                core.report_failure(format_args!(
-                    "{name}: a place in its output was dropped unfilled, and the connection is reset"
-                ));
+                core.report_failure(
+                    name,
+                    format_args!("has dropped a place in its output unfilled: the connection is reset"),
+                );
                 StopReason::Failed
             }
             (_, Batch::End(reason)) => reason,

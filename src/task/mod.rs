@@ -199,9 +199,10 @@ where
 fn cell_for(core: &Core, name: &'static str) -> Option<Key> {
     let cell = if core.tasks.has_room() { core.spawn(TaskHead, TaskBody).ok() } else { None };
     if cell.is_none() {
-        core.report_failure(format_args!(
-            "{name} is not begun: there are Config::actors_max actors, or Config::tasks_max tasks"
-        ));
+        core.report_failure(
+            name,
+            format_args!("is not begun: there are Config::actors_max actors, or Config::tasks_max tasks"),
+        );
     }
     cell
 }

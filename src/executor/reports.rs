@@ -1,0 +1,247 @@
+//! What a core says on standard error of the code that runs on it: seldom, however often it happens.
+//!
+//! Knows: who was reported of what, and when. Must not know what went wrong.
+//!
+//! Each name has a second of its own, so that whoever fails all the time hides nobody else. What is not told is counted, and the
+//! number is told when the second is over, or when the core ends. The names are bounded too: what those do for which there is no
+//! place is counted together.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::time::Duration;
+
+use super::core::Core;
+use super::counters::Counters;
+use crate::sys::{Time, warn};
+
+/// From one report to the next of the same matter and name.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Names that are told apart within that time.
+const NAMES_MAX: usize = 64;
+
+/// What a report is about. One does not silence another, also of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matter {
+    /// A hook or a handler has failed.
+    Failure,
+    /// The peer of a connection does not read.
+    Outbox,
+}
+
+/// What was told not long ago.
+#[derive(Default)]
+pub(super) struct Reports {
+    told: RefCell<Vec<Told>>,
+    /// Reports of names for which there was no place.
+    others: Cell<u64>,
+    /// When something is to be told that has not been.
+    due: Cell<Option<Time>>,
+}
+
+struct Told {
+    matter: Matter,
+    name: &'static str,
+    at: Time,
+    untold: u64,
+}
+
+impl Told {
+    fn end(&self) -> Time {
+        self.at.after(PAUSE)
+    }
+}
+
+impl Reports {
+    /// Something has happened: `Some` if it is to be told now, with the number of those before it that were not.
+    fn note(&self, matter: Matter, name: &'static str, now: Time) -> Option<u64> {
+        let mut told = self.told.borrow_mut();
+        if let Some(before) = told.iter_mut().find(|told| told.matter == matter && told.name == name) {
+            if now < before.end() {
+                before.untold += 1;
+                self.be_due(before.end());
+                return None;
+            }
+            before.at = now;
+            return Some(std::mem::take(&mut before.untold));
+        }
+        if told.len() >= NAMES_MAX {
+            told.retain(|told| told.untold > 0 || now < told.end());
+        }
+        if told.len() >= NAMES_MAX {
+            self.others.set(self.others.get() + 1);
+            self.be_due(now.after(PAUSE));
+            return None;
+        }
+        told.push(Told { matter, name, at: now, untold: 0 });
+        Some(0)
+    }
+
+    fn be_due(&self, time: Time) {
+        self.due.set(Some(self.due.get().map_or(time, |due| due.min(time))));
+    }
+
+    /// When there is something to [tell](Self::take_untold).
+    fn due(&self) -> Time {
+        self.due.get().unwrap_or(Time::MAX)
+    }
+
+    /// What was not told of those whose second is over: names, with their numbers. The name is missing where there was no place.
+    fn take_untold(&self, now: Time) -> Vec<(Option<&'static str>, u64)> {
+        let mut told = self.told.borrow_mut();
+        let over = told.extract_if(.., |told| told.untold > 0 && told.end() <= now);
+        let mut untold: Vec<_> = over.map(|told| (Some(told.name), told.untold)).collect();
+        let waits = told.iter().filter(|told| told.untold > 0).map(Told::end).min();
+        self.due.set(waits);
+        match self.others.take() {
+            0 => {}
+            others => untold.push((None, others)),
+        }
+        untold
+    }
+}
+
+impl Core {
+    /// Counts a failure that nobody else is told of, and says so: of each name once a second at most, and later how many more
+    /// there were. `what` goes on behind the name.
+    #[cold]
+    pub fn report_failure(&self, name: &'static str, what: fmt::Arguments<'_>) {
+        Counters::add(&self.counters.failures, 1);
+        self.report(Matter::Failure, name, what);
+    }
+
+    /// Says something of a name, without counting it as a failure.
+    #[cold]
+    pub fn report(&self, matter: Matter, name: &'static str, what: fmt::Arguments<'_>) {
+        // Nothing is borrowed while it is said: `what` may show values of users.
+        match self.reports.note(matter, name, self.now()) {
+            None => {}
+            Some(0) => warn(format_args!("{} {what}", Name(name))),
+            Some(untold) => warn(format_args!("{} {what} (and {untold} more before it)", Name(name))),
+        }
+    }
+
+    /// When [`Core::tell_untold`] has something to say.
+    pub(super) fn next_report(&self) -> Time {
+        self.reports.due()
+    }
+
+    /// Says what was held back until now.
+    pub(super) fn tell_untold(&self) {
+        if self.reports.due() <= self.now() {
+            self.tell_untold_until(self.now());
+        }
+    }
+
+    /// Says what was held back, when nothing more comes.
+    pub(super) fn tell_all_untold(&self) {
+        self.tell_untold_until(Time::MAX);
+    }
+
+    #[cold]
+    fn tell_untold_until(&self, time: Time) {
+        for (name, untold) in self.reports.take_untold(time) {
+            match name {
+                Some(name) => warn(format_args!("{}: {untold} more of these within a second", Name(name))),
+                None => warn(format_args!(
+                    "{untold} more of others within a second: more than {NAMES_MAX} have something to report"
+                )),
+            }
+        }
+    }
+}
+
+/// The name of a handler, or of a type, as a reader knows it.
+///
+/// What the compiler calls a closure, or the future of an asynchronous function, is named by the function around it.
+pub struct Name(pub &'static str);
+
+impl fmt::Display for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const CLOSURE: &str = "::{{closure}}";
+        // The actor that stands between a connection and the function that serves it.
+        let served =
+            self.0.strip_prefix("odeon::net::served::Served<").and_then(|rest| rest.strip_suffix('>'));
+        let name = served.unwrap_or(self.0);
+        let mut around = name.trim_end_matches(CLOSURE);
+        if around.len() < name.len() {
+            out.write_str("code in ")?;
+        }
+        while let Some((before, behind)) = around.split_once(CLOSURE) {
+            out.write_str(before)?;
+            around = behind;
+        }
+        out.write_str(around)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILURE: Matter = Matter::Failure;
+
+    fn second(seconds: u64) -> Time {
+        Time(1_000_000_000 * seconds)
+    }
+
+    #[test]
+    fn whoever_fails_all_the_time_hides_nobody_else() {
+        let reports = Reports::default();
+        assert_eq!(reports.note(FAILURE, "noisy", second(1)), Some(0));
+        for _ in 0..37 {
+            assert_eq!(reports.note(FAILURE, "noisy", second(1)), None);
+        }
+        assert_eq!(reports.note(FAILURE, "quiet", second(1)), Some(0));
+        assert_eq!(reports.note(Matter::Outbox, "noisy", second(1)), Some(0), "another matter");
+        assert_eq!(reports.due(), second(2));
+        assert_eq!(reports.take_untold(Time(second(2).0 - 1)), []);
+        assert_eq!(reports.due(), second(2), "it is still to be told");
+        assert_eq!(reports.take_untold(second(2)), [(Some("noisy"), 37)]);
+        assert_eq!(reports.due(), Time::MAX);
+        assert_eq!(reports.note(FAILURE, "noisy", second(2)), Some(0), "and in full again");
+    }
+
+    #[test]
+    fn what_fails_once_is_told_once_and_nothing_is_due() {
+        let reports = Reports::default();
+        assert_eq!(reports.note(FAILURE, "quiet", second(1)), Some(0));
+        assert_eq!(reports.due(), Time::MAX);
+        assert_eq!(reports.take_untold(Time::MAX), []);
+    }
+
+    #[test]
+    fn what_was_not_told_in_time_is_told_with_the_next() {
+        let reports = Reports::default();
+        assert_eq!(reports.note(FAILURE, "noisy", second(1)), Some(0));
+        assert_eq!(reports.note(FAILURE, "noisy", second(1)), None);
+        assert_eq!(reports.note(FAILURE, "noisy", second(3)), Some(1));
+        assert_eq!(reports.take_untold(Time::MAX), []);
+    }
+
+    #[test]
+    fn names_are_bounded_and_what_is_beyond_is_counted() {
+        let name = |index: usize| -> &'static str { format!("name{index}").leak() };
+        let reports = Reports::default();
+        for index in 0..NAMES_MAX {
+            assert_eq!(reports.note(FAILURE, name(index), second(1)), Some(0));
+        }
+        assert_eq!(reports.note(FAILURE, name(NAMES_MAX), second(1)), None);
+        assert_eq!(reports.note(FAILURE, name(NAMES_MAX + 1), second(1)), None);
+        assert_eq!(reports.take_untold(second(2)), [(None, 2)]);
+        assert_eq!(reports.note(FAILURE, name(NAMES_MAX), second(2)), Some(0), "others are old by now");
+        assert_eq!(reports.told.borrow().len(), 1);
+    }
+
+    #[test]
+    fn names_are_those_that_a_reader_knows() {
+        let check = |name, shown: &str| assert_eq!(Name(name).to_string(), shown);
+        check("Session::line", "Session::line");
+        check("chat::Session", "chat::Session");
+        check("sink::serve", "sink::serve");
+        check("sink::main::{{closure}}", "code in sink::main");
+        check("sink::main::{{closure}}::{{closure}}", "code in sink::main");
+        check("sink::main::{{closure}}::serve", "sink::main::serve");
+        check("odeon::net::served::Served<sink::main::{{closure}}>", "code in sink::main");
+        check("odeon::net::served::Served<sink::serve>", "sink::serve");
+    }
+}
