@@ -31,6 +31,8 @@ pub struct Counters {
     pub connections_closed: Cell<u64>,
     /// Those of them that were reset while output was queued, because their peer did not read it by the deadline.
     pub connections_cut_off: Cell<u64>,
+    /// Those of them whose peer did not read: their output passed a bound, or none of it was taken for too long.
+    pub connections_outbox_full: Cell<u64>,
     /// Handlers that panicked.
     pub panics: Cell<u64>,
     /// Values whose `Drop` panicked, and that were leaked in part.

@@ -34,7 +34,7 @@
 //!
 //! A hook returns nothing, a [`Flow`](crate::Flow), or a `Result` of either. An `Err` ends the actor with
 //! [`StopReason::Failed`](crate::StopReason::Failed). In a message or call an `Err` is the answer; where nobody asked it is a failure that is
-//! counted, and told on standard error, once a second at most.
+//! counted, and told on standard error: of each handler once a second at most, and then how many more there were.
 //!
 //! # By hand
 //!

@@ -6,6 +6,9 @@
 //! ([`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max), the listener's
 //! [`outbox_bytes`](crate::ListenerBuilder::outbox_bytes), or the key `outbox(bytes = "…")`): from half of it on the connection does
 //! not read from its peer, and a write that would pass it ends the connection, because what a peer does not read must not grow.
+//! So does a peer of whose output the kernel takes nothing for [`Config::write_stall`](crate::Config::write_stall). `#[stopped]` is told
+//! [`StopReason::OutboxFull`](crate::StopReason::OutboxFull) then, a line on standard error names the type of the actor, and
+//! [`Ledger::connections_outbox_full`](crate::Ledger::connections_outbox_full) counts. The peer sees a reset.
 //!
 //! | | |
 //! |---|---|

@@ -22,7 +22,9 @@ use super::wire::{LAST_CALL, LOOK, Orderly, Phase, STOP, Stream, Wire};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Body, Budget, Core, Counters, Demand, INTERVAL, Notice, Outcome, Output};
+use crate::executor::{
+    Activation, Body, Budget, Core, Counters, Demand, INTERVAL, Matter, Notice, Outcome, Output,
+};
 use crate::sys::Time;
 
 /// Why frames are not handed on for now.
@@ -116,9 +118,29 @@ impl<A: Connection> ConnectionBody<A> {
             wire.send_waiting(activation);
             return Self::rest(wire, head, activation, Batch::Again);
         }
+        if reason == StopReason::OutboxFull {
+            Self::tell_outbox_full(activation);
+        }
         head.end(activation, reason, cx);
         wire.begin_end(activation, reason);
         wire.close_step(activation)
+    }
+
+    /// Counts and reports a connection whose peer does not read: it is cut off without a word to the peer.
+    #[cold]
+    fn tell_outbox_full(activation: &Activation<'_>) {
+        let Activation { core, cell, .. } = *activation;
+        Counters::add(&core.counters.connections_outbox_full, 1);
+        let name = std::any::type_name::<A>();
+        if core.with_output(cell, |output| output.overflowed()) == Some(true) {
+            let what = "ends: its peer does not read, and its output has passed a bound (outbox_bytes_max, deferred_max or \
+                        spill_bytes_max of Config, or one of its own)";
+            core.report(Matter::Outbox, name, format_args!("{what}"));
+        } else {
+            let stall = core.config.write_stall;
+            let what = format_args!("ends: its peer has read nothing for {stall:?} (Config::write_stall)");
+            core.report(Matter::Outbox, name, what);
+        }
     }
 
     /// Why the actor ends: what it has written decides first.

@@ -55,6 +55,8 @@ pub struct Ledger {
     pub connections_closed: u64,
     /// Those of them that were reset while output was queued, because their peer did not read it by the deadline.
     pub connections_cut_off: u64,
+    /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
+    pub connections_outbox_full: u64,
     /// Times that the core has slept since the start.
     pub sleeps: u64,
 }
@@ -83,6 +85,7 @@ impl Ledger {
             connections_opened: counters.connections_opened.get(),
             connections_closed: counters.connections_closed.get(),
             connections_cut_off: counters.connections_cut_off.get(),
+            connections_outbox_full: counters.connections_outbox_full.get(),
             sleeps: counters.sleeps.get(),
         }
     }

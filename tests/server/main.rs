@@ -25,6 +25,7 @@ mod pressure;
 mod process;
 mod puppet;
 mod replies;
+mod reports;
 mod runner;
 mod session;
 mod sleeps;
@@ -101,6 +102,12 @@ macro_rules! every_case_on {
                 panics_in_handlers_and_messages_end_one_actor_each
                 a_broken_invariant_below_a_handler_ends_the_process
                 an_actor_that_finds_no_room_may_panic_when_dropped
+            }
+            reports {
+                a_handler_that_fails_all_the_time_hides_no_other
+                what_was_held_back_is_told_without_another_failure
+                a_connection_that_ends_because_its_peer_does_not_read_is_told_of
+                functions_that_serve_are_named_by_where_they_are
             }
             answers {
                 an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream

@@ -310,6 +310,7 @@ pub(crate) fn a_client_that_takes_nothing_for_too_long_ends_alone(on: BackendCho
     assert!(ends_by_reset(&mut slow), "a stream that was cut short does not look like one that ended");
     request(&mut other, "echo still served", "still served\n");
     assert_eq!(world.ledgers()[0].connections_cut_off, 1);
+    assert_eq!(world.ledgers()[0].connections_outbox_full, 1);
     drop((slow, other));
     world.finish();
 }

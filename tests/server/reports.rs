@@ -1,0 +1,154 @@
+//! What is told on standard error of handlers and connections, and how often.
+//!
+//! Knows: failures, peers that do not read, the words. Must not know where they are kept back.
+
+use odeon::prelude::*;
+
+use crate::child::{self, role};
+use crate::client::{connect, ends_by_reset, request};
+use crate::world::World;
+
+#[derive(Default)]
+struct Clerk;
+
+#[actor]
+impl Clerk {
+    #[call]
+    fn count(&self) -> u64 {
+        0
+    }
+
+    #[message]
+    fn noisy(&mut self, Noise(number): Noise) -> Result<(), String> {
+        Err(format!("noise {number}"))
+    }
+
+    #[message]
+    fn quiet(&mut self, _: Quiet) -> Result<(), &'static str> {
+        Err("hardly a word")
+    }
+}
+
+#[derive(Message)]
+struct Noise(u32);
+
+#[derive(Message)]
+struct Quiet;
+
+/// Writes more than may wait.
+struct Flood;
+
+#[actor(codec = Lines<9>, outbox(bytes = "64k"))]
+impl Flood {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        match line {
+            "flood" => cx.write(vec![b'x'; 65_537]),
+            line => cx.write_line(line),
+        }
+    }
+}
+
+/// What a case says on standard error when it runs in a process of its own.
+fn said(on: BackendChoice, case: &str) -> String {
+    let ended = child::start(on, case, "speaker", "true", &[]).wait_with_output().expect("it was started");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.success(), "{}: {said}", ended.status);
+    said
+}
+
+fn lines(said: &str, part: &str) -> usize {
+    said.lines().filter(|line| line.starts_with("odeon: ") && line.contains(part)).count()
+}
+
+/// Tells the clerk a noise a thousand times, and one quiet thing.
+fn make_noise(clerk: Addr<Clerk>) {
+    for number in 0..1000 {
+        clerk.tell(Noise(number)).expect("there is room");
+    }
+    clerk.tell(Quiet).expect("there is room");
+    clerk.count().wait().expect("it answers");
+}
+
+pub(crate) fn a_handler_that_fails_all_the_time_hides_no_other(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        make_noise(world.system.spawn(Clerk).expect("there is room"));
+        assert_eq!(world.sum(|ledger| ledger.failures), 1001);
+        return world.finish();
+    }
+    let said = said(on, "reports::a_handler_that_fails_all_the_time_hides_no_other");
+    assert_eq!(lines(&said, "Clerk::noisy failed: noise 0"), 1, "{said}");
+    assert_eq!(lines(&said, "Clerk::quiet failed: hardly a word"), 1, "{said}");
+    assert_eq!(lines(&said, "Clerk::quiet:"), 0, "{said}");
+    // The machine may be so slow that it takes more than a second: then there are more lines, which name all the same.
+    let told = said.lines().filter(|line| line.contains("Clerk::noisy failed")).count();
+    let untold = said.lines().filter_map(|line| {
+        line.strip_prefix("odeon: Clerk::noisy: ")?
+            .strip_suffix(" more of these within a second")?
+            .parse()
+            .ok()
+    });
+    let before = said.lines().filter_map(|line| {
+        line.split_once("(and ")?.1.strip_suffix(" more before it)")?.parse::<usize>().ok()
+    });
+    assert_eq!(told + untold.chain(before).sum::<usize>(), 1000, "{said}");
+}
+
+pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        make_noise(world.system.spawn(Clerk).expect("there is room"));
+        // Whoever has started this process ends it, when it has read enough.
+        let mut end = String::new();
+        std::io::stdin().read_line(&mut end).expect("it can be read");
+        std::process::exit(0);
+    }
+    let case = "reports::what_was_held_back_is_told_without_another_failure";
+    let mut child = child::start(on, case, "speaker", "true", &[]);
+    let errors = std::io::BufReader::new(child.stderr.take().expect("it is a pipe"));
+    let found = std::io::BufRead::lines(errors).map_while(Result::ok).find(|line| {
+        line.starts_with("odeon: Clerk::noisy: ") && line.ends_with(" more of these within a second")
+    });
+    drop(child.stdin.take());
+    child.wait().expect("it was started");
+    assert!(found.is_some(), "it is told while the core rests");
+}
+
+pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let address = world.serve(|_| Flood);
+        let mut client = connect(address);
+        request(&mut client, "hello", "hello\n");
+        std::io::Write::write_all(&mut client, b"flood\n").expect("the server reads");
+        ends_by_reset(&mut client);
+        drop(client);
+        world.settle();
+        assert_eq!(world.sum(|ledger| ledger.connections_outbox_full), 1);
+        assert_eq!(world.sum(|ledger| ledger.failures), 0, "nobody here has failed");
+        return world.finish();
+    }
+    let said = said(on, "reports::a_connection_that_ends_because_its_peer_does_not_read_is_told_of");
+    assert_eq!(lines(&said, "reports::Flood ends: its peer does not read"), 1, "{said}");
+}
+
+pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let serve = |_: Stream| async { Err(std::io::Error::other("no mood")) };
+        let listener = world.system.listener("127.0.0.1:0").serve(serve).expect("a free port is found");
+        world.listens();
+        let mut client = connect(listener.address());
+        crate::client::rest(&mut client);
+        drop(client);
+        return world.finish();
+    }
+    let said = said(on, "reports::functions_that_serve_are_named_by_where_they_are");
+    assert_eq!(
+        lines(&said, "reports::functions_that_serve_are_named_by_where_they_are failed: no mood"),
+        1,
+        "{said}"
+    );
+    assert!(!said.contains("{{closure}}"), "{said}");
+}
