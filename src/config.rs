@@ -89,6 +89,9 @@ pub struct Config {
     pub turn_activations: u32,
     /// Time before the core looks at the kernel again, looked at between activations. Default 500 µs.
     pub turn_time: Duration,
+    /// A handler, or whatever else of a program runs on a core without waiting, is reported if it keeps the core from everything else
+    /// for longer. `Duration::MAX` reports none. Default 100 ms.
+    pub slow_handler: Duration,
     /// Longest time that an idle core looks at memory before it sleeps: less while that finds nothing, down to a sixteenth. Zero
     /// where cores outnumber processors. Default 20 µs.
     pub spin: Duration,
@@ -129,6 +132,7 @@ impl Default for Config {
             activation_time: Duration::from_micros(200),
             turn_activations: 1024,
             turn_time: Duration::from_micros(500),
+            slow_handler: Duration::from_millis(100),
             spin: Duration::from_micros(20),
             drain_deadline: Duration::from_secs(10),
             close_deadline: Duration::from_secs(5),
@@ -285,12 +289,13 @@ impl Config {
     }
 
     /// Times that may be as long as anybody likes.
-    fn rules_of_times(&self) -> [Rule; 3] {
+    fn rules_of_times(&self) -> [Rule; 4] {
         let rule = |limit, time: Duration| (limit, time.as_secs(), !time.is_zero(), "longer than nothing");
         [
             rule("write_stall", self.write_stall),
             rule("ask_timeout", self.ask_timeout),
             rule("handler_timeout", self.handler_timeout),
+            rule("slow_handler", self.slow_handler),
         ]
     }
 

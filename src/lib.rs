@@ -125,7 +125,8 @@
 //!   (With `panic = "abort"` the process ends.)
 //! - **The end.** [`System::shutdown`] lets connections finish; dropping a system does the same.
 //!
-//! Handlers must not block: everything else on their core waits for them.
+//! Handlers must not block: everything else on their core waits for them. One that does for longer than [`Config::slow_handler`] is
+//! reported on standard error.
 
 #[doc(hidden)]
 pub mod actor;

@@ -18,7 +18,7 @@
 
 mod activation;
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -78,6 +78,8 @@ type AnyStored = *mut &'static Vtable;
 
 struct Vtable {
     head: TypeId,
+    /// That of the head, for reports.
+    name: fn() -> &'static str,
     activate: unsafe fn(AnyStored, &Activation<'_>) -> Outcome,
     free: unsafe fn(NonNull<&'static Vtable>, &Blocks),
 }
@@ -85,7 +87,12 @@ struct Vtable {
 struct Vtables<H, B>(H, B);
 
 impl<H: 'static, B: Body<H>> Vtables<H, B> {
-    const VTABLE: Vtable = Vtable { head: TypeId::of::<H>(), activate: activate::<H, B>, free: free::<H, B> };
+    const VTABLE: Vtable = Vtable {
+        head: TypeId::of::<H>(),
+        name: type_name::<H>,
+        activate: activate::<H, B>,
+        free: free::<H, B>,
+    };
 }
 
 /// # Safety
@@ -377,6 +384,15 @@ impl Cells {
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
         let outcome = unsafe { (vtable.activate)(stored, &activation) };
         Activated::Cell(cell, outcome)
+    }
+
+    /// The type of the head of the cell that has waited longest; none if none waits.
+    #[must_use]
+    pub fn next_name(&self) -> Option<&'static str> {
+        let stored = NonNull::new(self.slot(self.first_ready.get())?.stored.get())?;
+        // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
+        let vtable = unsafe { stored.read() };
+        Some((vtable.name)())
     }
 
     /// True if a cell waits to be run.

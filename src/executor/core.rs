@@ -23,6 +23,7 @@ use super::notice::Notice;
 use super::reports::Reports;
 use super::request::Request;
 use super::sleepers::{SLEEPER_DUE, Sleepers};
+use super::slow::Slow;
 use super::task_answer::AskError;
 use super::tasks::{LINE_DUE, TASK_DUE, Tasks};
 use super::wheel::{TimerKey, TimerPayload, Wheel};
@@ -67,6 +68,7 @@ pub struct Core {
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
     pub(super) reports: Reports,
+    pub(super) slow: Slow,
     /// The way into this core, once somebody has asked for it.
     port: OnceCell<Arc<Port>>,
     requests: RefCell<Vec<Request>>,
@@ -120,7 +122,6 @@ impl Core {
             turn_end: Cell::new(Time::MAX),
             outbox_max: Cell::new(usize::MAX),
             looks: Cell::new(false),
-            clock,
             first_look: Budget::FIRST_LOOK.min(config.activation_messages),
             outbox: RefCell::new(Vec::new()),
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
@@ -129,6 +130,7 @@ impl Core {
             cancelled: Cancelled::default(),
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),
+            slow: Slow::new(&config, &clock),
             port: OnceCell::new(),
             requests: RefCell::new(Vec::new()),
             thirsty: RefCell::new(VecDeque::new()),
@@ -136,6 +138,7 @@ impl Core {
             epilogues: Cell::new(0),
             ending: Cell::new(Ending::No),
             quiet: Cell::new(None),
+            clock,
             config,
         }
     }
@@ -149,6 +152,14 @@ impl Core {
 
     /// Reads the clock. **Costs** about 25 ns.
     pub fn read_clock(&self) -> Time {
+        let before = self.now();
+        let now = self.read_clock_after_rest();
+        self.slow.note(before, now);
+        now
+    }
+
+    /// The same, when it was not code that has taken the time since the last look.
+    pub(super) fn read_clock_after_rest(&self) -> Time {
         let now = self.clock.now();
         self.now.set(now);
         if now >= self.turn_end.get() {

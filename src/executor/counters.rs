@@ -47,6 +47,8 @@ pub struct Counters {
     pub dead: [Cell<u64>; 3],
     /// Turns made.
     pub turns: Cell<u64>,
+    /// Times that code of actors was found to have kept the core for longer than `Config::slow_handler`.
+    pub slow: Cell<u64>,
     /// Times that the core slept.
     pub sleeps: Cell<u64>,
 }

@@ -23,6 +23,7 @@ mod reports;
 mod request;
 mod sleep;
 mod sleepers;
+mod slow;
 mod spin;
 mod task;
 mod task_answer;

@@ -26,6 +26,8 @@ pub enum Matter {
     Failure,
     /// The peer of a connection does not read.
     Outbox,
+    /// Something keeps the core from everything else.
+    Slow,
 }
 
 /// What was told not long ago.
@@ -158,10 +160,15 @@ pub struct Name(pub &'static str);
 impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         const CLOSURE: &str = "::{{closure}}";
-        // The actor that stands between a connection and the function that serves it.
-        let served =
-            self.0.strip_prefix("odeon::net::served::Served<").and_then(|rest| rest.strip_suffix('>'));
-        let name = served.unwrap_or(self.0);
+        /// Those of the runtime itself, around or for what users wrote.
+        const AROUND: &[&str] = &["odeon::actor::head::Head<", "odeon::net::served::Served<"];
+        const OURS: &[(&str, &str)] =
+            &[("odeon::task::TaskHead", "a task"), ("odeon::net::listener::ListenerHead", "a listener")];
+        let inner = |name: &'static str, around: &&str| name.strip_prefix(around)?.strip_suffix('>');
+        let name = AROUND.iter().fold(self.0, |name, around| inner(name, around).unwrap_or(name));
+        if let Some((_, name)) = OURS.iter().find(|(ours, _)| *ours == name) {
+            return out.write_str(name);
+        }
         let mut around = name.trim_end_matches(CLOSURE);
         if around.len() < name.len() {
             out.write_str("code in ")?;
@@ -243,5 +250,7 @@ mod tests {
         check("sink::main::{{closure}}::serve", "sink::main::serve");
         check("odeon::net::served::Served<sink::main::{{closure}}>", "code in sink::main");
         check("odeon::net::served::Served<sink::serve>", "sink::serve");
+        check("odeon::actor::head::Head<odeon::net::served::Served<sink::serve>>", "sink::serve");
+        check("core::option::Option<u8>", "core::option::Option<u8>");
     }
 }

@@ -83,6 +83,7 @@ impl<B: Backend> Executor<B> {
     /// operations could not be awaited: their memory must be leaked.
     pub fn run(&mut self) -> usize {
         let core = self.core.clone();
+        core.read_clock_after_rest();
         current::scope(&core, || {
             while !self.finished {
                 let wait = self.rest();
@@ -124,7 +125,11 @@ impl<B: Backend> Executor<B> {
         if wait != Wait::No {
             self.arrivals.awake();
         }
-        core.read_clock();
+        if wait == Wait::No {
+            core.read_clock();
+        } else {
+            core.read_clock_after_rest();
+        }
         for completion in self.completions.drain(..) {
             if matches!(completion.event, Event::Sent { .. }) {
                 core.wake_for_slots();
@@ -145,23 +150,38 @@ impl<B: Backend> Executor<B> {
         }
     }
 
-    /// Phase 4, **expire**: timers that are due become notices, sleepers are woken, the time of tasks ends, and reports
-    /// that were held back are told.
+    /// Phase 4, **expire**: timers that are due become notices, sleepers are woken, the time of tasks ends, and it is
+    /// told what was held back, and what took too long.
     pub fn expire(&mut self) {
         self.core.expire(&mut self.due);
+        self.core.tell_slow(None);
         self.core.tell_untold();
     }
 
     /// Phase 5, **run** and **publish**: runs ready cells until none is left or the turn's budget is used up, then makes
     /// envelopes for other cores visible.
     pub fn activate(&mut self) {
+        let core = self.core.clone();
+        let end = core.now().after(core.config.turn_time);
+        core.limit_turn(end, self.driver.room() / 2);
+        if core.is_watched() {
+            self.run_watched(&core, end);
+        } else {
+            self.run_ready(&core, end);
+        }
+        // Slots also come back without a completion, from a connection that dropped what it had queued. Whoever waits for
+        // slots is woken one a turn, and there is no rest while somebody waits and a slot is free.
+        if core.pools.send.has_free() {
+            core.wake_for_slots();
+        }
+        core.links.publish();
+    }
+
+    fn run_ready(&mut self, core: &Core, end: Time) {
         /// Activations between two looks whether something is to be published: others begin while this core goes on.
         const GROUP: u32 = 8;
         /// Such groups between two looks at the clock, which costs as much as a small activation.
         const LOOK_EVERY: u32 = 4;
-        let core = self.core.clone();
-        let end = core.now().after(core.config.turn_time);
-        core.limit_turn(end, self.driver.room() / 2);
         let (mut left, mut groups) = (core.config.turn_activations, 0_u32);
         'turn: while left > 0 {
             let group = left.min(GROUP);
@@ -171,7 +191,7 @@ impl<B: Backend> Executor<B> {
                     break 'turn;
                 }
                 // Cells that run for long read the clock themselves.
-                if core.must_look() && self.look(&core, end).is_break() {
+                if core.must_look() && self.look(core, end).is_break() {
                     break 'turn;
                 }
             }
@@ -181,12 +201,23 @@ impl<B: Backend> Executor<B> {
                 core.read_clock();
             }
         }
-        // Slots also come back without a completion, from a connection that dropped what it had queued. Whoever waits for
-        // slots is woken one a turn, and there is no rest while somebody waits and a slot is free.
-        if core.pools.send.has_free() {
-            core.wake_for_slots();
+    }
+
+    /// The same, looking at the clock after each activation: somebody has taken too long, not long ago.
+    #[cold]
+    fn run_watched(&mut self, core: &Core, end: Time) {
+        for _ in 0..core.config.turn_activations {
+            let name = core.cells.next_name();
+            if !core.run_next() {
+                return;
+            }
+            core.read_clock();
+            core.tell_slow(name);
+            if core.must_look() && self.look(core, end).is_break() {
+                return;
+            }
+            core.links.publish();
         }
-        core.links.publish();
     }
 
     /// Something has reached its limit. If it is the time of the turn, that ends. If it is the outbox, which has reached half of
@@ -224,6 +255,10 @@ impl<B: Backend> Executor<B> {
         if self.arrivals.pending() {
             self.arrivals.awake();
             return Wait::No;
+        }
+        if self.spin.is_off() {
+            // What ran until now is told from the rest that follows.
+            self.core.read_clock();
         }
         Counters::add(&self.core.counters.sleeps, 1);
         Wait::Until(self.core.next_deadline().min(self.core.next_report()))

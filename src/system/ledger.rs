@@ -57,6 +57,9 @@ pub struct Ledger {
     pub connections_cut_off: u64,
     /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
     pub connections_outbox_full: u64,
+    /// Times since the start that a handler, or whatever else runs on the core, has kept it from everything else for longer than
+    /// [`Config::slow_handler`](crate::Config::slow_handler).
+    pub slow: u64,
     /// Times that the core has slept since the start.
     pub sleeps: u64,
 }
@@ -86,6 +89,7 @@ impl Ledger {
             connections_closed: counters.connections_closed.get(),
             connections_cut_off: counters.connections_cut_off.get(),
             connections_outbox_full: counters.connections_outbox_full.get(),
+            slow: counters.slow.get(),
             sleeps: counters.sleeps.get(),
         }
     }

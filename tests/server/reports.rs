@@ -2,7 +2,10 @@
 //!
 //! Knows: failures, peers that do not read, the words. Must not know where they are kept back.
 
+use std::time::Duration;
+
 use odeon::prelude::*;
+use odeon::sys::now;
 
 use crate::child::{self, role};
 use crate::client::{connect, ends_by_reset, request};
@@ -75,7 +78,8 @@ pub(crate) fn a_handler_that_fails_all_the_time_hides_no_other(on: BackendChoice
         let world = World::new(on, 1);
         make_noise(world.system.spawn(Clerk).expect("there is room"));
         assert_eq!(world.sum(|ledger| ledger.failures), 1001);
-        return world.finish();
+        drop(world);
+        return;
     }
     let said = said(on, "reports::a_handler_that_fails_all_the_time_hides_no_other");
     assert_eq!(lines(&said, "Clerk::noisy failed: noise 0"), 1, "{said}");
@@ -131,6 +135,44 @@ pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(o
     }
     let said = said(on, "reports::a_connection_that_ends_because_its_peer_does_not_read_is_told_of");
     assert_eq!(lines(&said, "reports::Flood ends: its peer does not read"), 1, "{said}");
+}
+
+/// Keeps its core to itself, for longer than it should.
+struct Sloth;
+
+#[actor]
+impl Sloth {
+    #[call]
+    fn dawdle(&self) {
+        let end = now().after(SLOW * 2);
+        while now() < end {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+const SLOW: Duration = Duration::from_millis(20);
+
+pub(crate) fn a_handler_that_keeps_its_core_is_named(on: BackendChoice) {
+    if role().is_some() {
+        for spin in [Duration::ZERO, Duration::from_micros(20)] {
+            let world = World::with(on, 1, |config| (config.slow_handler, config.spin) = (SLOW, spin));
+            let sloth = world.system.spawn(Sloth).expect("there is room");
+            for _ in 0..2 {
+                sloth.dawdle().wait().expect("it answers");
+            }
+            world.wait_for_figure("both to be noticed", 2, |ledger| ledger.slow);
+            drop(world);
+        }
+        let world = World::with(on, 1, |config| config.slow_handler = Duration::MAX);
+        world.system.spawn(Sloth).expect("there is room").dawdle().wait().expect("it answers");
+        world.ledgers();
+        assert_eq!(world.sum(|ledger| ledger.slow), 0, "nothing is too long for ever");
+        return;
+    }
+    let said = said(on, "reports::a_handler_that_keeps_its_core_is_named");
+    assert!(lines(&said, "a handler has kept its core from everything else for ") >= 2, "{said}");
+    assert!(lines(&said, "reports::Sloth has kept its core from everything else for ") >= 2, "{said}");
 }
 
 pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice) {
