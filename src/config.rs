@@ -66,10 +66,10 @@ pub struct Config {
     /// Entries in the completion queue: a power of two, at least as many. Default 4,096.
     pub completion_entries: u32,
     /// Places for messages under way from one core to another, of 32 bytes each: a message of up to 16 bytes takes up one,
-    /// one of up to 48 bytes two, and so on up to four; larger ones are boxed and take up one. A power of two, from 8 on.
-    /// Default 2,048.
+    /// one of up to 48 bytes two, and so on up to four; larger ones are boxed and take up one. [How many](crate#sizing) are needed
+    /// depends on what is sent while the other core is busy. A power of two, from 8 on. Default 2,048.
     pub lane_capacity: u32,
-    /// Envelopes under way to a core from threads outside of the system. Default 4,096.
+    /// Envelopes under way to a core from threads outside of the system: see [Sizing](crate#sizing). Default 4,096.
     pub inbox_capacity: usize,
     /// Timers set at one time. Where a connection or an interval finds none, its actor ends; what futures and answers find none for stands
     /// in an ordered list instead, which is slower. Default 4,194,304.

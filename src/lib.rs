@@ -86,8 +86,22 @@
 //! ([`Actor::MAILBOX_CAPACITY`]) for as many questions as all of them may have open: one for each, where they pause reading
 //! as above, or else half of [`Config::deferred_max`]; and no more connections than that
 //! ([`max_connections`](system::ListenerBuilder::max_connections)). [`Config::mailbox_bytes_max`] bounds the mailboxes of a core
-//! together: one refuses, as if it were full, when that is used up. What a core sends to another within a few microseconds must
-//! find room in [`Config::lane_capacity`].
+//! together: one refuses, as if it were full, when that is used up.
+//!
+//! A message to another core travels by a *lane*, of which there is one from each core to each other. What the actors of one core
+//! send to those of another stays in it until that core has its next turn: soon after [`Config::turn_time`], or when a handler there
+//! that takes longer has finished. So a lane needs room for as much as may be sent in that time: one place of 32 bytes for a
+//! message of up to 16 bytes, two for one of up to 48, and so on ([`Config::lane_capacity`]). It takes all of that memory from
+//! the start: 64 KiB by default, times the pairs of cores. Threads that are no cores send by the *inbox* of a core, which needs room for what all of
+//! them together send to it in such a time ([`Config::inbox_capacity`]). A question is a message, and its answer is never refused.
+//!
+//! | [`SendError::Full`], [`AskError::Full`] | what is full | what to raise |
+//! |---|---|---|
+//! | to an actor of the same core | its mailbox | [`Actor::MAILBOX_CAPACITY`], by `#[actor(mailbox(capacity = …))]`; [`Config::mailbox_bytes_max`] |
+//! | to one of another core | the lane | [`Config::lane_capacity`] |
+//! | from a thread that is no core | the inbox | [`Config::inbox_capacity`] |
+//! | a question, from anywhere | one of these, the mailbox also on another core, or the table of tasks | [`Config::tasks_max`], too |
+//! | counted in [`Ledger::dead_letters`], and nobody is told | the mailbox of an actor on another core | as for the same core |
 //!
 //! What is refused comes back at once, and trying again at once finds the same. Tell the peer that the server is
 //! busy, or stop reading until an answer that is on its way has come.

@@ -27,7 +27,9 @@ use crate::executor::{DeadReason, count_dead_letter};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
-    /// The receiver's mailbox is full, or the lane to its core is. Try again later, or give up.
+    /// The receiver's mailbox is full, or the lane to its core is. Try again later, or give up. An actor on the sender's own core
+    /// has no lane: there it is the mailbox, or [`Config::mailbox_bytes_max`](crate::Config::mailbox_bytes_max). To another core it is
+    /// the lane. [Sizing](crate#sizing) has what to raise.
     Full(M),
     /// The receiver has stopped, and its address will never be valid again.
     Stopped(M),
@@ -52,7 +54,10 @@ impl<M> SendError<M> {
 impl<M> fmt::Display for SendError<M> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            SendError::Full(_) => "the receiver's mailbox, or the lane to its core, is full",
+            SendError::Full(_) => {
+                "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY), or the lane to its core \
+                 (Config::lane_capacity, from other threads Config::inbox_capacity)"
+            }
             SendError::Stopped(_) => "the receiver has stopped",
         })
     }

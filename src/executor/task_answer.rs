@@ -44,7 +44,10 @@ pub enum AskError {
 impl fmt::Display for AskError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            AskError::Full => "the receiver's mailbox, or the lane to its core, is full",
+            AskError::Full => {
+                "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY), or the lane to its core \
+                 (Config::lane_capacity, from other threads Config::inbox_capacity), or there are Config::tasks_max tasks"
+            }
             AskError::Stopped => "the receiver has stopped",
             AskError::Timeout => "no answer came in time",
             AskError::Unanswered => "the receiver did not answer",

@@ -86,7 +86,7 @@
 //!
 //! | the asker is told | when |
 //! |---|---|
-//! | [`Full`](crate::AskError::Full) | the mailbox or the way there had no room: not asked |
+//! | [`Full`](crate::AskError::Full) | the mailbox or the way there had no room: not asked; [Sizing](crate#sizing) says what to raise |
 //! | [`Stopped`](crate::AskError::Stopped) | the actor had ended, or ended before it answered |
 //! | [`Timeout`](crate::AskError::Timeout) | no answer came in time |
 //! | [`Unanswered`](crate::AskError::Unanswered) | the question, or its reply, was dropped |
