@@ -259,7 +259,7 @@ impl Member {
             if self.late.is_empty() && self.missed > 0 {
                 let missed = std::mem::take(&mut self.missed);
                 self.late
-                    .push_back(Line(format!("* {missed} lines are missing here: too many at once").into()));
+                    .push_back(Line(format!("* lines are missing here, too many at once: {missed}").into()));
             }
             let Some(line) = self.late.pop_front() else { return };
             match self.lines.tell(line) {

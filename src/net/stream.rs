@@ -355,7 +355,9 @@ impl ReadHalf {
             seen = rest.len();
             let before = found.unwrap_or(seen);
             if before > max.saturating_add(more) {
-                return Err(self.invalid(FrameError::too_large(max, before)));
+                // Where `more` is a part of the end of a line, it is not counted.
+                let ends = found.is_some() && more > 0 && rest[..before].ends_with(b"\r");
+                return Err(self.invalid(FrameError::too_large(max, before - usize::from(ends))));
             }
             if let Some(at) = found {
                 return Ok(at + 1);

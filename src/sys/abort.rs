@@ -24,3 +24,33 @@ pub fn abort(what: fmt::Arguments<'_>) -> ! {
 pub fn warn(what: fmt::Arguments<'_>) {
     eprintln!("odeon: {what}");
 }
+
+/// A number of things, in words: `1 core`, `2 cores`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(pub u64, pub &'static str);
+
+impl Count {
+    /// So many of `thing`, which is in the singular and has a plural with `s`.
+    #[must_use]
+    pub fn of(count: usize, thing: &'static str) -> Count {
+        Count(count as u64, thing)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count(count, thing) = self;
+        write!(out, "{count} {thing}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_and_everything_else_is_several() {
+        let said = [0, 1, 2].map(|count| Count::of(count, "core").to_string());
+        assert_eq!(said, ["0 cores", "1 core", "2 cores"]);
+    }
+}

@@ -23,7 +23,7 @@ pub mod sync;
 #[cfg_attr(not(target_os = "linux"), path = "topology_elsewhere.rs")]
 mod topology;
 
-pub use abort::{abort, warn};
+pub use abort::{Count, abort, warn};
 #[cfg(target_os = "linux")]
 use backlog::bound_unsent;
 #[cfg(target_os = "linux")]

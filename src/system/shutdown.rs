@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{Error, Ledger, Result, System, any_cell};
 use crate::executor::{Ending, Request, current, insist};
 use crate::mem::Key;
-use crate::sys::{Signals, Time, now, warn};
+use crate::sys::{Count, Signals, Time, now, warn};
 
 /// What a shutdown had to cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,7 +107,9 @@ impl System {
         }
         let held = self.sum(left);
         warn(format_args!(
-            "shutting down: {held} actors on {missing} cores have not finished by the deadline"
+            "shutting down: {} on {} did not finish within Config::drain_deadline",
+            Count::of(held, "actor"),
+            Count::of(missing, "core"),
         ));
         held
     }

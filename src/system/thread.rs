@@ -17,7 +17,7 @@ use crate::driver::backend::mio::Mio;
 use crate::driver::backend::uring::{Uring, UringConfig};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, lane};
-use crate::sys::{Clock, abort, allowed_processors, descriptor_limit, pin_thread, warn};
+use crate::sys::{Clock, Count, abort, allowed_processors, descriptor_limit, pin_thread, warn};
 
 /// Which backend the threads are started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,11 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     let leaked = executor.run();
     directory::close(id);
     if leaked > 0 {
-        warn(format_args!("core {} leaks the memory of {leaked} operations that did not end", plan.index));
+        let leaked = Count::of(leaked, "operation");
+        warn(format_args!(
+            "core {} leaks the memory of {leaked}, not ended by Config::close_deadline",
+            plan.index
+        ));
     }
     executor.end(leaked);
     std::mem::forget(abort);

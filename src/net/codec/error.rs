@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::sys::Count;
+
 /// Bytes that are not a frame, or an item that cannot be one. Each says what was expected and what was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,19 +73,32 @@ impl fmt::Display for FrameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FrameError::TooLarge { limit, got } => {
-                write!(out, "frame too large: at most {limit} bytes expected, got {got}")
+                let limit_in_words = Count::of(*limit, "byte");
+                write!(
+                    out,
+                    "frame too large: at most {limit_in_words} expected, got {got}; whoever reads sets the limit, as in \
+                     `Lines<{limit}>` or `read_line({limit})`"
+                )
             }
             FrameError::Malformed { at, expected, got } => {
                 write!(out, "malformed frame: expected {expected} at byte {at}, got {got}")
             }
             FrameError::Truncated { expected, got } => {
-                write!(out, "stream ended within a frame: at least {expected} bytes expected, got {got}")
+                write!(
+                    out,
+                    "stream ended within a frame: at least {} expected, got {got}",
+                    Count::of(*expected, "byte")
+                )
             }
             FrameError::NotUtf8 { at, got } => {
                 write!(out, "not UTF-8: expected text at byte {at}, got {got}")
             }
             FrameError::Contract { answered, got } => {
-                write!(out, "the codec is wrong: it was given {got} bytes and answered {answered}")
+                write!(
+                    out,
+                    "the codec is wrong: it was given {} and answered {answered}",
+                    Count::of(*got, "byte")
+                )
             }
         }
     }
@@ -146,7 +161,12 @@ mod tests {
 
     #[test]
     fn errors_say_what_was_expected_and_what_was_there() {
-        check(FrameError::too_large(10, 11), "frame too large: at most 10 bytes expected, got 11");
+        check(
+            FrameError::too_large(10, 11),
+            "frame too large: at most 10 bytes expected, got 11; whoever reads sets the limit, as in `Lines<10>` or \
+             `read_line(10)`",
+        );
+        assert!(FrameError::too_large(1, 2).to_string().contains("at most 1 byte expected"));
         check(
             FrameError::malformed(b"GET / HTTP/1.1", 4, "a colon"),
             "malformed frame: expected a colon at byte 4, got \"/ HTTP/\"",

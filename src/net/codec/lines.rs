@@ -49,7 +49,7 @@ impl<const MAX: usize> Decode for Lines<MAX> {
     fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<Decoded<&'a str>, FrameError> {
         match self.search.find(b'\n', bytes, Self::FRAME_BYTES_MAX) {
             Some(end) => Ok(Decoded::Frame { frame: line::<MAX>(&bytes[..end])?, consumed: end + 1 }),
-            None if without_return(bytes).len() > MAX => Err(FrameError::too_large(MAX, bytes.len())),
+            None if without_return(bytes).len() > MAX => Err(too_long::<MAX>(bytes)),
             None => Ok(Decoded::Incomplete { needed: bytes.len() + 1 }),
         }
     }
@@ -65,6 +65,13 @@ impl<const MAX: usize> Decode for Lines<MAX> {
     fn frame_bytes_max(&self) -> usize {
         Self::FRAME_BYTES_MAX
     }
+}
+
+/// The error for a line that begins these bytes: it may end among them.
+#[cold]
+fn too_long<const MAX: usize>(bytes: &[u8]) -> FrameError {
+    let line = memchr::memchr(b'\n', bytes).map_or(bytes, |end| without_return(&bytes[..end]));
+    FrameError::too_large(MAX, line.len())
 }
 
 /// The text of a line whose `\n` has been cut off.
@@ -134,9 +141,10 @@ mod tests {
         check(b"1234\r", &["1234"], Ok(()));
         check(b"12345\n", &[], Err(FrameError::too_large(4, 5)));
         check(b"12345", &[], Err(FrameError::too_large(4, 5)));
-        check(b"12345\r\n", &[], Err(FrameError::too_large(4, 7)));
+        check(b"12345\r\n", &[], Err(FrameError::too_large(4, 5)));
+        check(b"1234567\nnext\nnext\n", &[], Err(FrameError::too_large(4, 7)));
         check(b"1234\rx", &[], Err(FrameError::too_large(4, 6)));
-        check(b"1234\r\r\n", &[], Err(FrameError::too_large(4, 7)));
+        check(b"1234\r\r\n", &[], Err(FrameError::too_large(4, 5)));
     }
 
     #[test]
