@@ -164,7 +164,7 @@ pub mod time;
 pub use actor::{
     Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, Failure, Flow,
     Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Question, Receiver, Recipient,
-    Reply, Respond, SendError, SendTo, Sendable, SpawnError, StopReason, Timeout, failed,
+    Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, failed,
 };
 pub use config::{Config, ConfigError};
 pub use executor::dead_letters_outside;

@@ -29,7 +29,7 @@ pub use local::{AcceptsLocal, LocalAddr};
 pub use reply::Reply;
 pub use respond::{Failure, IntoFlow, Respond, failed};
 pub use testing::{Asker, Probe, TestContext, nobody, probe};
-pub use traits::{Accepts, Actor, Message, SendTo, Sendable, StopReason};
+pub use traits::{Accepts, Actor, Message, SendTo, Sendable, Spawnable, StopReason};
 
 pub use body::spawn;
 pub(crate) use head::Head;

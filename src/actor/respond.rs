@@ -11,9 +11,10 @@ use crate::sys::warn;
 /// What a hook may return: nothing, a [`Flow`], or a `Result` of either whose error can be shown. An error ends the actor with
 /// [`StopReason::Failed`](crate::StopReason::Failed); it is counted, and told on standard error.
 #[diagnostic::on_unimplemented(
-    message = "a hook cannot return `{Self}`",
+    message = "a hook, or a handler that takes a `Reply`, cannot return `{Self}`",
     label = "not nothing, a `Flow`, or a `Result` of these",
-    note = "help: return `()`, `Flow`, or `Result<_, E>` of either, where `E: Display`"
+    note = "help: return `()`, `Flow`, or `Result<_, E>` of either, where `E: Display`; a handler that takes `reply: Reply<…>` answers by \
+            `reply.send(…)`, one that does not answers what it returns"
 )]
 pub trait IntoFlow {
     /// What follows. `handler` says in reports whose result it is, like `Session::line`.

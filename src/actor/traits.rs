@@ -237,6 +237,19 @@ pub trait Sendable {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + ?Sized> Sendable for T {}
 
+/// What can be made here and live on another core. Follows from [`Send`]; never implemented by hand. It is there for the
+/// words of the compiler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to the core where it is to live",
+    label = "this is not `Send`",
+    note = "help: let it be made there: `system.spawn_with(0, || …)`, or `cx.spawn(…)` in a handler, whose core is the actor's too"
+)]
+pub trait Spawnable: Send {}
+
+// As above.
+#[diagnostic::do_not_recommend]
+impl<A: Send> Spawnable for A {}
+
 /// A message that can be sent to an `A`, from any core. Follows from `A: Accepts<Self>`; never implemented by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to `{A}`",

@@ -157,6 +157,43 @@ pub enum Decoded<F> {
     },
 }
 
+/// A frame that a handler which takes a `T` can be given: a `T`. Never implemented by hand; it is there for the words of the
+/// compiler.
+#[diagnostic::on_unimplemented(
+    message = "the codec of this actor makes `{Self}` of what it receives, and its `#[frame]` takes `{T}`",
+    label = "the frames are of type `{Self}`",
+    note = "help: take what the codec makes, or choose another codec: `Lines` makes `&str`, `Fixed<N>` makes `&[u8; N]`, and \
+            `Delimited`, `LengthDelimited` and `Raw` make `&[u8]`"
+)]
+#[doc(hidden)]
+pub trait FrameFor<T> {
+    /// The frame, as the handler takes it.
+    fn hand_over(self) -> T;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> FrameFor<T> for T {
+    #[inline(always)]
+    fn hand_over(self) -> T {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, const N: usize> FrameFor<&'a [u8]> for &'a [u8; N] {
+    #[inline(always)]
+    fn hand_over(self) -> &'a [u8] {
+        self
+    }
+}
+
+/// The frame, as a handler takes it.
+#[doc(hidden)]
+#[inline(always)]
+pub fn hand_over<T, F: FrameFor<T>>(frame: F) -> T {
+    frame.hand_over()
+}
+
 /// Writes frames. The codecs that read a format write it too.
 pub trait Encode: Default + 'static {
     /// What is written: something borrowed.

@@ -50,7 +50,8 @@ use crate::mem::{Bytes, Full, SendPool};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a connection",
     label = "only an actor that is a `Connection` has a socket",
-    note = "implement `Connection` for `{Self}`: its codec, and what it does with a frame"
+    note = "say how bytes become frames, `#[actor(codec = Lines<8192>)]`, and what is done with one, `#[frame]`; or implement \
+            `Connection` for `{Self}` by hand"
 )]
 pub trait Connection: Actor {
     /// How received bytes become frames.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Sender;
 
 use super::{Error, Result, System, on_core};
-use crate::actor::{self, Actor, Addr};
+use crate::actor::{self, Actor, Addr, Spawnable};
 use crate::executor::{RawAddress, current};
 use crate::mem::Key;
 use crate::task::{self, JoinHandle};
@@ -20,7 +20,7 @@ impl System {
     ///
     /// # Errors
     /// [`Error::ActorsFull`], [`Error::CoreEnded`], or [`Error::WithinHandler`] when called from within a handler.
-    pub fn spawn<A: Actor + Send>(&self, actor: A) -> Result<Addr<A>> {
+    pub fn spawn<A: Actor + Spawnable>(&self, actor: A) -> Result<Addr<A>> {
         self.spawn_with(self.next_core(), move || actor)
     }
 
@@ -28,7 +28,7 @@ impl System {
     ///
     /// # Errors
     /// As [`System::spawn`].
-    pub fn spawn_on<A: Actor + Send>(&self, core: usize, actor: A) -> Result<Addr<A>> {
+    pub fn spawn_on<A: Actor + Spawnable>(&self, core: usize, actor: A) -> Result<Addr<A>> {
         self.spawn_with(core, move || actor)
     }
 

@@ -52,6 +52,19 @@ impl Session {
     }
 }
 
+/// Names the lifetime of its frames, which are arrays, and takes them as slices.
+struct Meter(Vec<u8>);
+
+#[actor(codec = odeon::net::codec::Fixed<2>)]
+impl Meter {
+    #[frame]
+    fn sample<'frame>(&mut self, sample: &'frame [u8], cx: &mut Context<Self>) {
+        let larger: &'frame u8 = sample.iter().max().expect("it is not empty");
+        self.0.push(*larger);
+        cx.write(self.0.as_slice());
+    }
+}
+
 fn read(world: &mut World, peer: &mut odeon::system::simulation::SimPeer) -> String {
     world.run();
     String::from_utf8(peer.read(1 << 20)).expect("text was sent")
@@ -68,6 +81,16 @@ fn frames_are_handled_as_they_come() {
     peer.write(b"ree\nquit\nfour\n");
     assert_eq!(read(&mut world, &mut peer), "three\n");
     assert_eq!(world.notes.take(), ["Stopped"]);
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn frames_that_are_arrays_may_be_taken_as_slices() {
+    let mut world = World::new();
+    let mut peer = world.connect(|| Meter(Vec::new()));
+    peer.write(b"abdc");
+    assert_eq!(read(&mut world, &mut peer), "bbd");
     peer.close();
     world.end();
 }

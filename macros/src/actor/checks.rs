@@ -40,6 +40,7 @@ pub(crate) fn together(arguments: &Arguments, handlers: &mut Handlers, errors: &
         rest = behind;
     }
     refuse_keys(arguments, &handlers.kinds, errors);
+    handlers.all.retain(|handler| !handler.nameless);
 }
 
 fn refuse_hook(handler: &Handler, arguments: &Arguments, errors: &mut Errors) {
@@ -67,8 +68,17 @@ fn refuse_flow(handler: &Handler, errors: &mut Errors) {
 fn refuse_second(handler: &mut Handler, before: &[&Handler], errors: &mut Errors) {
     // Of those with conditions, no two may be there at once. The compiler sees if they are.
     let unconditional = |other: &&Handler| handler.cfgs.is_empty() || other.cfgs.is_empty();
-    let mut others = before.iter().copied().filter(unconditional);
-    let Some(first) = others.find(|other| is_same(handler, other)) else { return };
+    let others = || before.iter().copied().filter(unconditional);
+    if let Some(first) = others().find(|other| handler.name.unraw() == other.name.unraw()) {
+        let what = format!("this actor has a `#[{}]` of this name already", first.kind.name());
+        let help =
+            "give one of them another name: senders know handlers by their names, and methods share them";
+        errors.push(error(&handler.name, &what, help));
+        handler.repeated = true;
+        handler.nameless = true;
+        return;
+    }
+    let Some(first) = others().find(|other| is_same(handler, other)) else { return };
     let name = first.name.unraw();
     handler.repeated = true;
     match handler.kind {

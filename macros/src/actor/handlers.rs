@@ -28,6 +28,8 @@ pub(crate) struct Handler {
     pub(crate) local: bool,
     /// True if another handles the same message, which has been said.
     pub(crate) repeated: bool,
+    /// True if another has its name, which has been said.
+    pub(crate) nameless: bool,
     pub(crate) timeout: Option<Time>,
     /// Of `#[every]` and `#[idle]`.
     pub(crate) time: Option<TokenStream>,
@@ -103,6 +105,7 @@ impl Handler {
             run,
             local: mark.local,
             repeated: false,
+            nameless: false,
             timeout: mark.timeout.map(|(_, time)| time),
             time: mark.time,
             parameters: parameters?,

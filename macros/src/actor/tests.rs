@@ -61,8 +61,8 @@ fn a_message_can_be_told_and_asked() {
                 /// Somebody said something.
                 fn said(&self, said: Said) -> ::odeon::Ask<Room, Said>;
             }
-            #[allow(deprecated, clippy::type_complexity)]
-            const _: () = {
+            #[allow(deprecated, clippy::type_complexity)] const _: () = {
+                #[automatically_derived] impl Room { const _ALL_HANDLERS_OF_A_TYPE_STAND_IN_ONE_ACTOR_BLOCK: () = (); }
                 pub struct __RoomMessage(__RoomInner);
                 enum __RoomInner {
                     told_said(Said),
@@ -425,6 +425,20 @@ fn what_is_there_twice_is_refused_unless_conditions_may_part_it() {
             }
         },
         &["`said` handles this message already", "`a` is the `#[started]` of this actor already"],
+    );
+    check_refused(
+        quote!(),
+        quote! {
+            impl Room {
+                #[message] fn said(&mut self, said: Said) {}
+                #[call] fn said(&self) -> u64 { 0 }
+                #[cfg(b)] #[started] fn r#said(&mut self) {}
+            }
+        },
+        &[
+            "this actor has a `#[message]` of this name already",
+            "this actor has a `#[message]` of this name already",
+        ],
     );
     check_refused(
         quote!(),

@@ -3,7 +3,7 @@
 //! Knows: what may stand in an enum and in a trait. Must not know where the types come from.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericArgument, PathArguments, Result, Type};
 
 use super::block::path_of;
@@ -39,6 +39,45 @@ fn spelled_out(name: &Ident, actor: &Type, begins_path: bool) -> TokenStream {
         true => quote_spanned!(there=> <#actor>),
         false => actor.to_token_stream(),
     }
+}
+
+/// The type of a parameter, as it is written in a body: lifetimes that the method names are not known there.
+pub(crate) fn within_body(ty: &Type) -> TokenStream {
+    let tokens = ty.to_token_stream();
+    let names_lifetimes_of_its_own = |word: &str| ["impl", "dyn", "for"].contains(&word);
+    match words(&tokens).iter().any(|word| names_lifetimes_of_its_own(word)) {
+        true => quote!(_),
+        false => without_lifetimes(tokens),
+    }
+}
+
+fn words(tokens: &TokenStream) -> Vec<String> {
+    let words = tokens.clone().into_iter().flat_map(|token| match token {
+        TokenTree::Ident(word) => vec![word.to_string()],
+        TokenTree::Group(group) => words(&group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+    });
+    words.collect()
+}
+
+fn without_lifetimes(tokens: TokenStream) -> TokenStream {
+    let mut is_lifetime = false;
+    let tokens = tokens.into_iter().map(|token| {
+        let after_tick = std::mem::replace(
+            &mut is_lifetime,
+            matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\''),
+        );
+        match token {
+            TokenTree::Ident(name) if after_tick && name != "static" => Ident::new("_", name.span()).into(),
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), without_lifetimes(group.stream()));
+                inner.set_span(group.span());
+                inner.into()
+            }
+            token => token,
+        }
+    });
+    tokens.collect()
 }
 
 /// Refuses what cannot lie in a mailbox after its sender has gone on.
@@ -115,6 +154,17 @@ mod tests {
         check_without_self(quote!(Vec<(Self, Addr<Self>)>), "Vec<(Cache<T>,Addr<Cache<T>>)>");
         check_without_self(quote!([u8; Self::N]), "[u8;<Cache<T>>::N]");
         check_without_self(quote!(Selfish), "Selfish");
+    }
+
+    #[test]
+    fn lifetimes_that_a_method_names_are_not_known_in_a_body() {
+        let check = |ty: Type, expected: &str| {
+            assert_eq!(within_body(&ty).to_string().replace(' ', ""), expected);
+        };
+        check(parse_quote!(&str), "&str");
+        check(parse_quote!(&'a [Part<'b>]), "&'_[Part<'_>]");
+        check(parse_quote!((&'static str, Head<'_>)), "(&'staticstr,Head<'_>)");
+        check(parse_quote!(impl AsRef<str>), "_");
     }
 
     fn owned(ty: Type) -> bool {

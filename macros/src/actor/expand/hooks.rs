@@ -3,13 +3,14 @@
 //! Knows: their hooks and constants. Must not know addresses.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::calls;
 use crate::actor::handlers::Handler;
 use crate::actor::marks::Kind;
-use crate::actor::{Actor, braced, placed};
+use crate::actor::types::within_body;
+use crate::actor::{Actor, braced, located, placed};
 
 pub(super) fn actor(actor: &Actor) -> TokenStream {
     let root = &actor.arguments.root;
@@ -172,7 +173,10 @@ fn frame(actor: &Actor) -> TokenStream {
     let head = placed(head, actor.arguments.codec.as_ref().map_or_else(Span::call_site, Spanned::span));
     let hooks = actor.hooks(Kind::Frame).map(|handler| {
         let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
-        quote!(#(#cfgs)* #head { #flow })
+        let taken = &handler.parameters.given[0].ty;
+        let (there, taken) = (located(taken.span()), within_body(taken));
+        let frame = quote_spanned!(there=> #root::net::codec::hand_over::<#taken, _>(given_0));
+        quote!(#(#cfgs)* #head { let given_0 = #frame; #flow })
     });
     match actor.sound {
         true => quote!(#(#hooks)*),

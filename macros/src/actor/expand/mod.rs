@@ -16,7 +16,7 @@ use syn::{GenericParam, Type, parse_quote};
 
 use super::handlers::Handler;
 use super::marks::Kind;
-use super::{Actor, placed};
+use super::{Actor, braced, located, placed};
 
 /// Everything but the block itself.
 pub(super) fn actor(actor: &Actor, tokens: &mut TokenStream) {
@@ -24,13 +24,14 @@ pub(super) fn actor(actor: &Actor, tokens: &mut TokenStream) {
     let implementation = hooks::actor(actor);
     let connection = hooks::connection(actor);
     let accepts = accepts::all(actor);
-    let cfgs = actor.cfgs();
+    let (cfgs, only) = (actor.cfgs(), only(actor));
     tokens.extend(address::traits(actor));
     let addresses = address::implementations(actor);
     tokens.extend(quote! {
         #(#cfgs)*
         #[allow(deprecated, clippy::type_complexity)]
         const _: () = {
+            #only
             #messages
             #implementation
             #connection
@@ -38,6 +39,16 @@ pub(super) fn actor(actor: &Actor, tokens: &mut TokenStream) {
             #addresses
         };
     });
+}
+
+/// Two blocks of one type would have two of this: what the compiler says of that names what is wrong.
+fn only(actor: &Actor) -> TokenStream {
+    let (declared, _, bounds) = actor.block.generics.split_for_impl();
+    let (this, there) = (&actor.block.actor, actor.block.name.span());
+    let head = placed(quote!(impl #declared #this), there);
+    let name = Ident::new("_ALL_HANDLERS_OF_A_TYPE_STAND_IN_ONE_ACTOR_BLOCK", located(there));
+    let body = braced(placed(quote!(const #name: () = ();), there), there);
+    quote!(#[automatically_derived] #head #bounds #body)
 }
 
 impl Actor {
