@@ -90,6 +90,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `mailbox(capacity = 256)` | how many messages wait at most | 1,024 |
 /// | `codec = Lines<8192>` | how bytes become frames: makes the actor a `Connection` | no connection |
 /// | `outbox(bytes = "256k")` | how much output waits at most; a listener's own comes first | as in `Config` |
+/// | `address = LobbyAddr` | the name of the first trait; that of the second becomes `LobbyLocalAddr` | `SumAddr`, `SumLocalAddr` |
 /// | `crate = path` | where Odeon is | `::odeon` |
 ///
 /// Times are `"500us"`, `"50ms"`, `"10s"`, `"2m"`, `"1h"`, `"1d"`. Sizes are `4096`, `"64k"`, `"1m"`, `"1g"`. Each may as well be the path
@@ -108,6 +109,9 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `#[end_of_stream]` | when the peer has sent everything | `Context` |
 /// | `#[malformed]` | when the codec refuses what the peer sent | `FrameError`, `Context` |
 /// | `#[idle("10m")]` | when nothing was received for so long; a listener's own time comes first | `Context` |
+///
+/// A method without one of these stays an ordinary method, which handlers may call and senders do not see. A type has one block
+/// with `#[actor]`, for all of its handlers; other methods may as well stand in another block.
 ///
 /// Parameters may be left out, and stand in any order. They are known by the last name in the path of their type, which is not to
 /// be changed by `use … as …`:

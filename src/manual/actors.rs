@@ -18,6 +18,47 @@
 //! `async` and `concurrent` handlers have [a page of their own](super::futures). `local` ones are reached by
 //! [`LocalAddr`](crate::LocalAddr) only, from the same core, and may carry what is not `Send`.
 //!
+//! # Modules
+//!
+//! The methods of an address belong to a trait that is named after the actor: `RoomAddr` for a `Room`, and `RoomLocalAddr` for handlers
+//! that are `local`. It is private to the module unless the attribute begins with a visibility, and who calls the methods elsewhere
+//! imports it along with the actor. `tell`, `ask` and `Recipient` need no import.
+//!
+//! ```
+//! mod room {
+//!     use odeon::prelude::*;
+//!
+//!     #[derive(Default)]
+//!     pub struct Room(Vec<String>);
+//!
+//!     /// One block for each type: all handlers stand in it. Other methods may, too, or elsewhere.
+//!     #[actor(pub)]
+//!     impl Room {
+//!         #[call]
+//!         fn enter(&mut self, name: String) -> usize {
+//!             self.0.push(name);
+//!             self.count()
+//!         }
+//!
+//!         /// No handler, because nothing is written above it: nobody reaches it by an address.
+//!         fn count(&self) -> usize {
+//!             self.0.len()
+//!         }
+//!     }
+//! }
+//!
+//! use odeon::prelude::*;
+//! use room::{Room, RoomAddr};
+//!
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let room: Addr<Room> = system.spawn(Room::default())?;
+//! assert_eq!(room.enter("Ada".to_owned()).wait(), Ok(1));
+//! # Ok::<(), odeon::Error>(())
+//! ```
+//!
+//! Where the name is taken, by an alias such as `type RoomAddr = Addr<Room>`, or by another block for a generic type
+//! (`Shelf<String>` and `Shelf<u64>`), `#[actor(address = LobbyAddr)]` gives the trait another.
+//!
 //! # Hooks
 //!
 //! | | runs |

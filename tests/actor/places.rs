@@ -58,11 +58,32 @@ mod generic {
             self.0.join(", ")
         }
     }
+
+    /// Another of these types. Its traits need other names in the same module.
+    #[actor(pub(crate), address = NumbersAddr)]
+    impl Shelf<u64> {
+        #[call]
+        fn sum(&self) -> u64 {
+            self.0.iter().sum()
+        }
+
+        #[call(local)]
+        fn shelf(&self, times: std::rc::Rc<u64>) -> u64 {
+            self.sum() * *times
+        }
+
+        #[call]
+        fn doubled(&self, cx: &mut Context<Self>, reply: Reply<u64>) {
+            let Some(me) = cx.me().local() else { return };
+            NumbersLocalAddr::shelf(&me, std::rc::Rc::new(2))
+                .then(cx, |_, sum, _| reply.send(sum.unwrap_or(0)));
+        }
+    }
 }
 
 #[test]
 fn actors_may_be_generic() {
-    use generic::{Put, Ring, RingAddr, Shelf, ShelfAddr};
+    use generic::{NumbersAddr, Put, Ring, RingAddr, Shelf, ShelfAddr};
 
     let mut world = World::new();
     let ring = world.spawn(Ring { last: [None::<String>, None] });
@@ -75,6 +96,8 @@ fn actors_may_be_generic() {
     assert_eq!((last, same), ([Some("c".to_owned()), Some("b".to_owned())], true));
     let shelf = world.spawn(Shelf(vec!["x".to_owned(), "y".to_owned()]));
     assert_eq!(world.ask(shelf.joined()), Ok("x, y".to_owned()));
+    let numbers = world.spawn(Shelf(vec![20, 1]));
+    assert_eq!((world.ask(numbers.sum()), world.ask(numbers.doubled())), (Ok(21), Ok(42)));
     world.end();
 }
 

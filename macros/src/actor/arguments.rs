@@ -11,13 +11,15 @@ use super::errors::{Errors, error};
 use super::keys::{each_key, equals, nested, not_yet, unknown};
 use super::values;
 
-const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")` \
-                    and `crate = path`";
+const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")`, \
+                    `address = Name` and `crate = path`";
 
 /// What `#[actor(…)]` says.
 pub(crate) struct Arguments {
     /// That of the traits by which the actor is called.
     pub(crate) visibility: Visibility,
+    /// The name of the first of them, if it has one of its own.
+    pub(crate) address: Option<Ident>,
     pub(crate) codec: Option<Type>,
     /// Also if what it says makes no sense.
     pub(crate) has_codec: bool,
@@ -40,6 +42,7 @@ impl Arguments {
     pub(crate) fn of(tokens: TokenStream, errors: &mut Errors) -> Arguments {
         let mut arguments = Arguments {
             visibility: Visibility::Inherited,
+            address: None,
             codec: None,
             has_codec: false,
             capacity: None,
@@ -65,6 +68,11 @@ impl Arguments {
 
     fn take(&mut self, name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> Result<()> {
         match name.unraw().to_string().as_str() {
+            "address" => {
+                equals(name, "address = LobbyAddr", input)?;
+                let help = "`address` takes the name of a trait, without quotes: `address = LobbyAddr`";
+                self.address = Some(input.parse().map_err(|error| Error::new(error.span(), help))?);
+            }
             "codec" => {
                 self.has_codec = true;
                 equals(name, "codec = Lines<8192>", input)?;

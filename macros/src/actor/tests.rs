@@ -252,6 +252,28 @@ fn local_handlers_have_a_trait_of_their_own() {
 }
 
 #[test]
+fn the_traits_may_have_names_of_their_own() {
+    let block = quote! {
+        impl Room {
+            #[call]
+            fn count(&self) -> u64 { 0 }
+            #[call(local)]
+            fn shared(&self) -> Rc<str> { self.name.clone() }
+        }
+    };
+    let made = expand(quote!(pub, address = LobbyAddr), block.clone());
+    let parts = [
+        "pub trait LobbyAddr {",
+        "impl LobbyAddr for",
+        "pub trait LobbyLocalAddr {",
+        "impl LobbyLocalAddr for",
+    ];
+    assert_parts(&made, &parts);
+    assert!(!made.to_string().contains("RoomAddr"), "{made}");
+    assert_parts(&expand(quote!(address = Lobby), block), &["trait Lobby {", "trait LobbyLocal {"]);
+}
+
+#[test]
 fn hooks_and_connections() {
     check_part(
         quote!(codec = Lines<80>, outbox(bytes = "64k")),

@@ -43,7 +43,17 @@ fn reached(actor: &Actor, way: Way) -> Vec<&Handler> {
     actor.asked().filter(|handler| handler.local == way.local).collect()
 }
 
+/// `RoomAddr` and `RoomLocalAddr`, or what the attribute says: `LobbyAddr` and `LobbyLocalAddr`.
 fn name(actor: &Actor, way: Way) -> Ident {
+    if let Some(name) = &actor.arguments.address {
+        let text = name.unraw().to_string();
+        let text = match (way.local, text.strip_suffix("Addr")) {
+            (false, _) => text,
+            (true, Some(stem)) => format!("{stem}LocalAddr"),
+            (true, None) => format!("{text}Local"),
+        };
+        return format_ident!("{}", text, span = located(name.span()));
+    }
     format_ident!("{}{}", actor.block.name.unraw(), way.address, span = located(actor.block.name.span()))
 }
 
