@@ -4,7 +4,6 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TrySendError};
@@ -18,6 +17,8 @@ use super::directory::{self, Port};
 use super::envelope::{Arrive, Envelope};
 use super::guest::Guest;
 use super::lane;
+use super::overdue::{Overdue, Sent};
+use crate::sys::Time;
 
 /// Why a message did not leave; it is handed back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +44,8 @@ pub struct Links {
     /// By core, counted from the first of the system; none to itself.
     ways: Box<[Option<Way>]>,
     pushed: Cell<bool>,
-    /// What found no room and must not be lost: stops, words to listeners, answers. By whom it is for and what delivers it:
-    /// the same word to the same cell waits once, and the answer to a question is one, so there are never more than a few for
-    /// each cell, and one for each question that waits.
-    overdue: RefCell<BTreeMap<(RawAddress, TypeId), Envelope>>,
+    /// What found no room and must not be lost: stops, words to listeners, answers.
+    overdue: RefCell<Overdue>,
 }
 
 impl Links {
@@ -55,7 +54,7 @@ impl Links {
     pub fn new(first: CoreId, lanes: impl IntoIterator<Item = Option<lane::Sender>>) -> Links {
         let way = |lane| Way { lane: RefCell::new(lane), port: OnceCell::new(), pushed: Cell::new(false) };
         let ways = lanes.into_iter().map(|lane| lane.map(way)).collect();
-        Links { first, ways, pushed: Cell::new(false), overdue: RefCell::new(BTreeMap::new()) }
+        Links { first, ways, pushed: Cell::new(false), overdue: RefCell::default() }
     }
 
     fn index(&self, core: CoreId) -> usize {
@@ -67,9 +66,9 @@ impl Links {
     }
 
     /// Makes everything that was sent visible, and wakes the cores that sleep: at least once per turn.
-    pub fn publish(&self) {
+    pub fn publish(&self, now: Time) {
         if self.has_overdue() {
-            self.send_overdue();
+            self.send_overdue(now);
         }
         if !self.pushed.replace(false) {
             return;
@@ -114,33 +113,56 @@ impl Links {
     }
 
     #[cold]
-    fn send_overdue(&self) {
-        for (key, envelope) in self.overdue.take() {
-            let sent = match directory::ports().find(key.0.core) {
-                Some(port) => port.inbox.try_send(envelope).map(|()| port.wake_if_asleep()),
-                None => Err(TrySendError::Disconnected(envelope)),
-            };
-            match sent {
-                Ok(()) => {}
-                Err(TrySendError::Full(envelope)) => {
-                    self.overdue.borrow_mut().insert(key, envelope);
+    fn send_overdue(&self, now: Time) {
+        let ports = directory::ports();
+        let send = |core, envelope| match ports.find(core) {
+            Some(port) => match port.inbox.try_send(envelope) {
+                Ok(()) => {
+                    port.wake_if_asleep();
+                    Sent::Handed
                 }
-                // For a core that has ended. Its drop is code of a user: nothing is borrowed.
-                Err(TrySendError::Disconnected(envelope)) => {
-                    current::with(|core| drop_from(core, envelope));
-                }
-            }
-        }
+                Err(TrySendError::Full(envelope)) => Sent::Full(envelope),
+                Err(TrySendError::Disconnected(envelope)) => Sent::Gone(envelope),
+            },
+            None => Sent::Gone(envelope),
+        };
+        let gone = self.overdue.borrow_mut().send(now, send);
+        drop(ports);
+        drop_all(gone);
+    }
+
+    /// Gives up on what is overdue still, at the end of the core: others stand still.
+    pub(super) fn give_up_overdue(&self) {
+        let overdue = self.overdue.borrow_mut().take();
+        drop_all(overdue);
+    }
+}
+
+/// For cores that have ended, or do not go on. Their drop is code of users: nothing is borrowed.
+fn drop_all(envelopes: Vec<Envelope>) {
+    for envelope in envelopes {
+        current::with(|core| drop_from(core, envelope));
     }
 }
 
 /// Sends what must not be lost to any core that has not ended. A core that finds no room tries again every turn; a thread
 /// that runs none waits for room.
-pub fn insist<M: Send + 'static, F: Arrive<M>>(
+pub fn insist<M: Send + 'static>(
+    from: Option<&Core>,
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+) {
+    insist_until(from, target, arrive, message, |_| Time::MAX);
+}
+
+/// The same for what nobody wants after a time that is asked for where there is no room.
+pub(super) fn insist_until<M: Send + 'static, F: Arrive<M>>(
     from: Option<&Core>,
     target: RawAddress,
     arrive: F,
     message: M,
+    until: impl Fn(Time) -> Time,
 ) {
     let mut message = message;
     loop {
@@ -149,7 +171,8 @@ pub fn insist<M: Send + 'static, F: Arrive<M>>(
             (Err(Refused::Gone(back)), from) => return drop_from(from, back),
             (Err(Refused::Full(back)), Some(core)) => {
                 let envelope = Envelope::new(target.cell, arrive, back);
-                let same = core.links.overdue.borrow_mut().insert((target, TypeId::of::<F>()), envelope);
+                let (word, until) = ((target, TypeId::of::<F>()), until(core.now()));
+                let same = core.links.overdue.borrow_mut().keep(word, until, envelope);
                 return core.drop_contained(same);
             }
             (Err(Refused::Full(back)), None) => message = back,
@@ -331,15 +354,15 @@ mod tests {
         current::scope(&core, || {
             let echo = Echo(Some(stays.0), counted.clone());
             insist(Some(&core), RawAddress::new(ends.0, CELL), arrive, echo);
-            core.links.publish();
+            core.links.publish(core.now());
             assert!(core.links.has_overdue());
             directory::close(ends.0);
-            core.links.publish();
+            core.links.publish(core.now());
         });
         assert_eq!(Arc::strong_count(&counted), 2, "one is dropped, and another waits");
         assert_eq!(core.counters.panics.get(), 1);
         stays.2.recv().expect("what was there").deliver();
-        core.links.publish();
+        core.links.publish(core.now());
         assert!(!core.links.has_overdue());
         stays.2.recv().expect("what has waited").deliver();
         assert_eq!(Arc::strong_count(&counted), 1);

@@ -19,6 +19,7 @@ mod links;
 mod notice;
 mod oneshot;
 mod output;
+mod overdue;
 mod reports;
 mod request;
 mod sleep;

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use super::address::{CoreId, RawAddress};
 use super::core::{Core, drop_from};
 use super::current::{self, Look};
-use super::links::insist;
+use super::links::insist_until;
 use crate::mem::Key;
 use crate::sys::Time;
 
@@ -135,6 +135,16 @@ impl<V: 'static> AnswerTo<V> {
         deadline != 0 && units(now).wrapping_sub(deadline).cast_signed() > 0
     }
 
+    /// The time after which [it is late](Self::is_late).
+    fn waits_until(self, now: Time) -> Time {
+        let deadline = (self.place >> 32) as u32;
+        if deadline == 0 {
+            return Time::MAX;
+        }
+        let left = deadline.wrapping_sub(units(now)).cast_signed();
+        Time(((now.0 >> UNIT).max(1).saturating_add_signed(left.into()) + 1) << UNIT)
+    }
+
     /// Hands the value over. It is dropped if nobody waits for it any more.
     #[inline(always)]
     pub fn send(self, value: V) {
@@ -149,7 +159,8 @@ impl<V: 'static> AnswerTo<V> {
         if from.is_some_and(|core| core.forget_cancelled(self.core(), self.task())) {
             return drop_from(from, value);
         }
-        insist(from, RawAddress::new(self.core(), self.task()), arrive::<V>, Sent(value));
+        let to = RawAddress::new(self.core(), self.task());
+        insist_until(from, to, arrive::<V>, Sent(value), |now| self.waits_until(now));
     }
 }
 
@@ -232,6 +243,8 @@ mod tests {
                 current::scope(&other, || to.is_closed())
             };
             assert!(!closed(Duration::ZERO) && !closed(MILLISECOND * 20), "never early: {start}");
+            let until = to.waits_until(now.get());
+            assert!(to.is_late(until) && !to.is_late(Time(until.0 - 1)), "{start}");
             assert!(closed(MILLISECOND * 24) && closed(Duration::from_secs(24 * 3600)), "{start}");
         }
     }

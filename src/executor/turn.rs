@@ -174,7 +174,7 @@ impl<B: Backend> Executor<B> {
         if core.pools.send.has_free() {
             core.wake_for_slots();
         }
-        core.links.publish();
+        core.links.publish(core.now());
     }
 
     fn run_ready(&mut self, core: &Core, end: Time) {
@@ -195,7 +195,7 @@ impl<B: Backend> Executor<B> {
                     break 'turn;
                 }
             }
-            core.links.publish();
+            core.links.publish(core.now());
             groups += 1;
             if groups.is_multiple_of(LOOK_EVERY) {
                 core.read_clock();
@@ -216,7 +216,7 @@ impl<B: Backend> Executor<B> {
             if core.must_look() && self.look(core, end).is_break() {
                 return;
             }
-            core.links.publish();
+            core.links.publish(core.now());
         }
     }
 
@@ -285,14 +285,16 @@ impl<B: Backend> Executor<B> {
     }
 }
 
-/// Waits until others have made room for what they are owed by a core that ends, for a while: they may stand still.
+/// Waits until others have made room for what they are owed by a core that ends, for a while: they may stand still. Then it is
+/// dropped, and whoever waits there is told when the time is over.
 fn hand_over(core: &Core) {
     let deadline = core.read_clock().after(core.config.close_deadline);
-    core.links.publish();
+    core.links.publish(core.now());
     while core.links.has_overdue() && core.read_clock() < deadline {
         std::thread::yield_now();
-        core.links.publish();
+        core.links.publish(core.now());
     }
+    core.links.give_up_overdue();
 }
 
 /// Takes a completion to the cell that asked, as data.

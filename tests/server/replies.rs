@@ -400,41 +400,49 @@ pub(crate) fn an_answer_that_finds_no_room_is_handed_over_though_its_core_ends(o
     other.finish();
 }
 
-pub(crate) fn an_answer_whose_drop_panics_ends_nobody_else(on: BackendChoice) {
-    /// Answered with what panics when it is dropped on a core.
-    struct Giver(Vec<Reply<Bomb>>);
-    #[derive(Debug)]
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            assert!(!thread::current().name().unwrap_or_default().starts_with("odeon-"), "as planned");
-        }
+/// Answers with what panics when it is dropped.
+struct Giver(Vec<Reply<Bomb>>);
+
+/// Panics when it is dropped on a core.
+#[derive(Debug)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!thread::current().name().unwrap_or_default().starts_with("odeon-"), "as planned");
     }
-    #[derive(Message)]
-    #[message(reply = Bomb)]
-    struct Give {
-        later: bool,
+}
+
+#[derive(Message)]
+#[message(reply = Bomb)]
+struct Give {
+    later: bool,
+}
+
+impl Actor for Giver {
+    type Message = Option<(Give, Reply<Bomb>)>;
+
+    fn handle(&mut self, asked: Self::Message, _: &mut Context<Self>) -> Flow {
+        match asked {
+            Some((Give { later: true }, reply)) => self.0.push(reply),
+            Some((Give { later: false }, reply)) => reply.send(Bomb),
+            None => self.0.drain(..).for_each(|reply| reply.send(Bomb)),
+        }
+        Flow::Continue
     }
-    impl Actor for Giver {
-        type Message = Option<(Give, Reply<Bomb>)>;
-        fn handle(&mut self, asked: Self::Message, _: &mut Context<Self>) -> Flow {
-            match asked {
-                Some((Give { later: true }, reply)) => self.0.push(reply),
-                Some((Give { later: false }, reply)) => reply.send(Bomb),
-                None => self.0.drain(..).for_each(|reply| reply.send(Bomb)),
-            }
-            Flow::Continue
-        }
-    }
-    impl Accepts<Give> for Giver {
-        fn accept(_: Give) -> Self::Message {
-            None
-        }
-        fn accept_ask(give: Give, reply: Reply<Bomb>) -> Self::Message {
-            Some((give, reply))
-        }
+}
+
+impl Accepts<Give> for Giver {
+    fn accept(_: Give) -> Self::Message {
+        None
     }
 
+    fn accept_ask(give: Give, reply: Reply<Bomb>) -> Self::Message {
+        Some((give, reply))
+    }
+}
+
+pub(crate) fn an_answer_whose_drop_panics_ends_nobody_else(on: BackendChoice) {
     crate::panics::quietly();
     let mut world = World::new(on, 2);
     let givers = [0, 1].map(|core| world.system.spawn_on(core, Giver(Vec::new())).expect("there is room"));
@@ -463,4 +471,29 @@ pub(crate) fn an_answer_whose_drop_panics_ends_nobody_else(on: BackendChoice) {
         assert!(giver.ask(Give { later: false }).wait().is_ok(), "it lives on");
     }
     world.finish();
+    given_up_at_the_end(on);
+}
+
+/// The core that waits for the answer stands still until the other has given up.
+fn given_up_at_the_end(on: BackendChoice) {
+    let ends = World::with(on, 1, |config| config.close_deadline = Duration::from_millis(20));
+    let mut other = World::with(on, 1, |config| config.inbox_capacity = 1);
+    let giver = ends.system.spawn(Giver(Vec::new())).expect("there is room");
+    let (runner, (told, answers)) = (other.runner(0), channel());
+    run(runner, move |cx| {
+        let then = move |_: &mut Runner, answer: Result<Bomb, AskError>, _: &mut Context<Runner>| {
+            told.send(answer.map(drop)).expect("the test listens");
+        };
+        giver.ask(Give { later: true }).timeout(Duration::from_millis(500)).then(cx, then);
+        Flow::Continue
+    });
+    ends.wait_for_figure("the question", 1, |ledger| ledger.handled);
+    let held = hold(runner);
+    while runner.tell(idle()).is_ok() {}
+    giver.tell(Give { later: true }).expect("there is room");
+    ends.wait_for_figure("the answer", 2, |ledger| ledger.handled);
+    ends.system.shutdown();
+    drop(held);
+    assert_eq!(next(&answers), Err(AskError::Timeout));
+    other.finish();
 }
