@@ -358,7 +358,7 @@ impl<A: Connection> ConnectionBody<A> {
                     return None;
                 }
                 let cut_off = wire.sending > 0 || owed(activation) > 0;
-                return Some(wire.end_late(activation.core, cut_off, StopReason::Aborted));
+                return Some(wire.end_late(cut_off, StopReason::Aborted));
             }
             Notice::Timer(kind) if kind >= INTERVAL => activation.core.tick(activation.cell, kind - INTERVAL),
             notice => wire.settle(activation, notice),
@@ -375,7 +375,7 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
     ) -> Option<Batch> {
         if wire.is_stalled(activation.core) {
-            return Some(wire.end_late(activation.core, true, StopReason::OutboxFull));
+            return Some(wire.end_late(true, StopReason::OutboxFull));
         }
         if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             let idle = head.call(activation.core, |actor| actor.idle(cx));

@@ -102,6 +102,8 @@ pub(super) struct Wire<C> {
     pub(super) stopping: bool,
     /// Nothing more is received: the frames that have arrived are the last.
     pub(super) deaf: bool,
+    /// Its peer does not get all that it was to get, because it did not read that in time. Counted once it has ended.
+    pub(super) cut_off: bool,
     /// Ends for this reason once every answer that is owed has been written.
     pub(super) leaves: Option<Orderly>,
     pub(super) last_call: LastCall,
@@ -156,6 +158,7 @@ impl<C: Decode> Wire<C> {
             outward: Outward::Open,
             stopping: false,
             deaf: false,
+            cut_off: false,
             leaves: None,
             last_call: LastCall::default(),
         }
@@ -279,10 +282,8 @@ impl<C: Decode> Wire<C> {
     }
 
     #[cold]
-    pub(super) fn end_late(&self, core: &Core, cut_off: bool, reason: StopReason) -> Batch {
-        if cut_off {
-            Counters::add(&core.counters.connections_cut_off, 1);
-        }
+    pub(super) fn end_late(&mut self, cut_off: bool, reason: StopReason) -> Batch {
+        self.cut_off |= cut_off;
         Batch::End(reason)
     }
 
@@ -497,9 +498,7 @@ impl<C: Decode> Wire<C> {
                 Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
                 Notice::Timer(CLOSE) => {
                     self.timer = None;
-                    if self.phase == Phase::Flushing {
-                        Counters::add(&core.counters.connections_cut_off, 1);
-                    }
+                    self.cut_off |= self.phase == Phase::Flushing;
                     self.end_unless_ending(activation);
                 }
                 notice => self.settle(activation, notice),
@@ -518,6 +517,7 @@ impl<C: Decode> Wire<C> {
         if self.thirsty {
             core.wait_no_more(activation.cell);
         }
+        Counters::add(&core.counters.connections_cut_off, self.cut_off.into());
         self.shared.give_credits(core);
         Outcome::Ended
     }

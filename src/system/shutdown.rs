@@ -65,16 +65,23 @@ impl System {
         /// Plain actors need a few turns, also when connections have used up the time.
         const TURNS: Duration = Duration::from_millis(100);
         let deadline = now().after(self.config.drain_deadline);
-        let before = self.sum(|ledger| ledger.connections_cut_off as usize);
+        let before = sum(&self.ledgers_or_none(), cut_off);
         let left = |ledger: &Ledger| ledger.socket_actors + ledger.epilogues;
         let late = self.stage(Ending::Connections, deadline, left);
-        let connections_cut_off = late + self.sum(|ledger| ledger.connections_cut_off as usize) - before;
+        let connections_cut_off = match &late {
+            // Listeners own sockets, too, and may be late as well. A connection that its own deadline has cut off counts when it
+            // has ended, so that none counts twice in what a core says at one time.
+            Some(late) => sum(late, |ledger| cut_off(ledger) + open(ledger) + ledger.epilogues),
+            None => sum(&self.ledgers_or_none(), cut_off),
+        } - before;
         let deadline = deadline.max(now().after(TURNS));
-        let actors_cut_off = self.stage(Ending::All, deadline, |ledger| ledger.actors - ledger.socket_actors);
-        if connections_cut_off + actors_cut_off > 0 {
+        let plain = |ledger: &Ledger| ledger.actors - ledger.socket_actors;
+        let late_actors = self.stage(Ending::All, deadline, plain);
+        if late.is_some() || late_actors.is_some() {
             // An abort needs a few turns, not the peer.
             self.stage(Ending::Abort, now().after(self.config.close_deadline), |ledger| ledger.actors);
         }
+        let actors_cut_off = late_actors.map_or(0, |late| sum(&late, plain));
         for core in &self.cores {
             insist(None, any_cell(core.id), finish, ());
         }
@@ -89,13 +96,12 @@ impl System {
         ShutdownReport { connections_cut_off, actors_cut_off }
     }
 
-    /// A figure of all cores together.
-    fn sum(&self, figure: impl Fn(&Ledger) -> usize) -> usize {
-        self.ledgers().map_or(0, |ledgers| ledgers.iter().map(figure).sum())
+    fn ledgers_or_none(&self) -> Vec<Ledger> {
+        self.ledgers().unwrap_or_default()
     }
 
-    /// Has every core end what the stage ends; answers how many were left at the deadline.
-    fn stage(&self, ending: Ending, deadline: Time, left: impl Fn(&Ledger) -> usize) -> usize {
+    /// Has every core end what the stage ends; answers what they held at the deadline if one of them had not.
+    fn stage(&self, ending: Ending, deadline: Time, left: impl Fn(&Ledger) -> usize) -> Option<Vec<Ledger>> {
         let (quiet, answers) = bounded(self.cores.len());
         for core in &self.cores {
             insist(None, any_cell(core.id), end_here, (ending, quiet.clone()));
@@ -103,16 +109,32 @@ impl System {
         drop(quiet);
         let missing = self.cores.len() - count_until(&answers, deadline);
         if missing == 0 {
-            return 0;
+            return None;
         }
-        let held = self.sum(left);
+        let ledgers = self.ledgers_or_none();
+        let held = sum(&ledgers, left);
         warn(format_args!(
             "shutting down: {} on {} did not finish within Config::drain_deadline",
             Count::of(held, "actor"),
             Count::of(missing, "core"),
         ));
-        held
+        Some(ledgers)
     }
+}
+
+/// A figure of all cores together.
+fn sum(ledgers: &[Ledger], figure: impl Fn(&Ledger) -> usize) -> usize {
+    ledgers.iter().map(figure).sum()
+}
+
+/// Connections that have ended by being cut off.
+fn cut_off(ledger: &Ledger) -> usize {
+    ledger.connections_cut_off as usize
+}
+
+/// Connections that have not ended.
+fn open(ledger: &Ledger) -> usize {
+    (ledger.connections_opened - ledger.connections_closed) as usize
 }
 
 fn count_until(answers: &Receiver<()>, deadline: Time) -> usize {

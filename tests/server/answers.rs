@@ -296,7 +296,7 @@ pub(crate) fn an_answer_that_never_comes_is_not_waited_for_for_ever(on: BackendC
     assert_eq!(scene.next(), Told::EndOfStream);
     assert_eq!(scene.next(), Told::Stopped(StopReason::Aborted));
     drop(question);
-    assert_eq!(scene.world.sum(|ledger| ledger.connections_cut_off), 1);
+    scene.world.wait_for_figure("its end", 1, |ledger| ledger.connections_cut_off);
     drop(stream);
     scene.world.finish();
 }

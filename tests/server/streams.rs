@@ -508,7 +508,7 @@ pub(crate) fn a_client_that_takes_nothing_is_told_to_a_write_that_waits(on: Back
     SockRef::from(&stream).set_recv_buffer_size(64 << 10).expect("the option exists");
     assert_eq!(told(&answers), ErrorKind::TimedOut);
     assert!(ends_by_reset(&mut stream));
-    assert_eq!(world.ledgers()[0].connections_cut_off, 1);
+    world.wait_for_figure("its end", 1, |ledger| ledger.connections_cut_off);
     drop(stream);
     world.finish();
 }

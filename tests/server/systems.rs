@@ -222,7 +222,8 @@ pub(crate) fn a_shutdown_at_the_limit_serves_who_waits(on: BackendChoice) {
 
 pub(crate) fn a_shutdown_counts_what_it_cuts_off(on: BackendChoice) {
     let mut world = World::with(on, 1, |config| {
-        config.drain_deadline = Duration::from_millis(100);
+        // Enough for the one that closes, on a machine that does much else.
+        config.drain_deadline = Duration::from_secs(1);
         config.close_deadline = Duration::from_secs(20);
     });
     let (make, events) = sessions(Habits::default());
@@ -239,6 +240,13 @@ pub(crate) fn a_shutdown_counts_what_it_cuts_off(on: BackendChoice) {
     assert_eq!(report.actors_cut_off, 0);
     assert_eq!(waiter.join().expect("the end is read"), b"");
     ends_by_reset(&mut stays);
+}
+
+pub(crate) fn a_shutdown_counts_no_listener_that_it_cuts_off(on: BackendChoice) {
+    // No time even for a look at what the kernel holds.
+    let mut world = World::with(on, 2, |config| config.drain_deadline = Duration::ZERO);
+    world.serve(|_| Echo);
+    assert_eq!(world.system.shutdown(), ShutdownReport::default());
 }
 
 pub(crate) fn systems_start_and_end_in_a_row(on: BackendChoice) {
