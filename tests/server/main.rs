@@ -294,6 +294,7 @@ macro_rules! every_case_on {
                 lines_are_read_whole_however_they_are_split
                 a_line_may_be_longer_than_what_is_read_ahead
                 a_write_waits_for_a_client_that_reads_slowly
+                a_write_waits_for_slots_where_no_memory_is_left_either
                 a_client_waits_for_a_stream_that_is_not_read
                 a_reset_reaches_a_read_that_waits
                 a_reset_reaches_a_write_that_waits

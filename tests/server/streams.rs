@@ -176,6 +176,67 @@ pub(crate) fn a_write_waits_for_a_client_that_reads_slowly(on: BackendChoice) {
     world.finish();
 }
 
+/// Writes until nothing more is taken for a while; answers how much was.
+async fn write_until_stuck(stream: &mut Stream, bytes: &[u8]) -> std::io::Result<usize> {
+    let mut written = 0;
+    while let Ok(more) = timeout(Duration::from_millis(300), stream.write(&bytes[written..])).await {
+        written += more?;
+    }
+    Ok(written)
+}
+
+pub(crate) fn a_write_waits_for_slots_where_no_memory_is_left_either(on: BackendChoice) {
+    const MANY: usize = 100;
+    let mut world = World::with(on, 1, |config| {
+        config.send_slots = [1, 0, 0, 0, 0];
+        config.spill_bytes_max = 64 << 10;
+        (config.write_stall, config.close_deadline) = (PATIENCE * 10, PATIENCE);
+    });
+    // The only slot belongs to somebody whose client does not read.
+    let (tell, stuck) = channel();
+    let hogs = world.attend(move |mut stream: Stream| async move {
+        let bytes = pattern(1, 8 << 20);
+        let written = write_until_stuck(&mut stream, &bytes).await?;
+        tell.send(written).expect("the test waits");
+        stream.write_all(&bytes[written..][..1000]).await
+    });
+    let mut hog = connect(hogs);
+    SockRef::from(&hog).set_recv_buffer_size(64 << 10).expect("the option exists");
+    let before = told(&stuck);
+    assert_eq!(world.ledgers()[0].send_slots, 1);
+    // Each has an eighth of what is left, until nobody has a byte.
+    let (tell, steps) = channel();
+    let address = world.system.listener("127.0.0.1:0").serve(move |mut stream: Stream| async move {
+        tell.send(0).expect("the test waits");
+        let bytes = pattern(2, 3000);
+        let written = stream.write(&bytes).await?;
+        tell.send(1).expect("the test waits");
+        stream.write_all(&bytes[written..]).await
+    });
+    let address = address.expect("a free port is found").address();
+    let (mut clients, mut counts) = (Vec::new(), [0; 2]);
+    while clients.len() < MANY {
+        clients.push(connect(address));
+        while counts[0] < clients.len() {
+            counts[told(&steps)] += 1;
+        }
+    }
+    // A turn of its core later, all that could be written has been.
+    world.ledgers();
+    steps.try_iter().for_each(|step: usize| counts[step] += 1);
+    assert!((1..MANY).contains(&counts[1]), "there are those who have written nothing: {counts:?}");
+    // Nor do they try again and again.
+    let slept = world.sum(|ledger| ledger.sleeps);
+    world.wait_for_figure("the core to rest", slept + 1, |ledger| ledger.sleeps);
+    // Whoever waits goes on when the slot comes back, each with all that is its own.
+    expect(&mut hog, &pattern(1, 8 << 20)[..before + 1000]);
+    let bytes = pattern(2, 3000);
+    clients.iter_mut().for_each(|client| expect(client, &bytes));
+    drop((hog, clients));
+    world.listens();
+    world.finish();
+}
+
 pub(crate) fn a_client_waits_for_a_stream_that_is_not_read(on: BackendChoice) {
     const TOTAL: usize = 32 << 20;
     let mut world = World::new(on, 1);
