@@ -255,3 +255,59 @@ fn the_expansion_names_nothing_of_its_surroundings() {
     assert!(world.poll(handle).is_some() && world.poll(interval).is_some());
     world.end();
 }
+
+/// Nothing is imported, and each attribute has a path of its own.
+mod anonymous {
+    #[derive(odeon::Message)]
+    pub(crate) struct Note(pub(crate) u64);
+
+    #[derive(Default)]
+    pub(crate) struct Desk {
+        pub(crate) notes: Vec<u64>,
+    }
+
+    #[odeon::prelude::actor(pub(crate), codec = odeon::net::codec::Lines<80>)]
+    impl Desk {
+        #[odeon::started]
+        fn begins(&mut self) {
+            self.notes.push(1);
+        }
+
+        #[::odeon::message]
+        fn note(&mut self, note: Note) {
+            self.notes.push(note.0);
+        }
+
+        #[crate::places::vendored::actors::call]
+        fn notes(&self) -> Vec<u64> {
+            self.notes.clone()
+        }
+
+        #[odeon::prelude::frame]
+        fn line(&mut self, line: &str) {
+            self.notes.push(line.len() as u64);
+        }
+
+        #[odeon::prelude::end_of_stream]
+        fn heard(&mut self) {
+            self.notes.push(2);
+        }
+
+        #[odeon::every("1s")]
+        fn ticks(&mut self) {
+            self.notes.push(3);
+        }
+    }
+}
+
+#[test]
+fn attributes_may_be_named_by_any_path() {
+    use anonymous::{Desk, DeskAddr, Note};
+
+    let mut world = World::new();
+    let desk = world.spawn(Desk::default());
+    assert!(desk.tell(Note(7)).is_ok());
+    world.run_for(std::time::Duration::from_millis(1500));
+    assert_eq!(world.ask(desk.notes()), Ok(vec![1, 7, 3]));
+    world.end();
+}
