@@ -71,8 +71,9 @@ pub struct Config {
     pub lane_capacity: u32,
     /// Envelopes under way to a core from threads outside of the system: see [Sizing](crate#sizing). Default 4,096.
     pub inbox_capacity: usize,
-    /// Timers set at one time. Where a connection or an interval finds none, its actor ends; what futures and answers find none for stands
-    /// in an ordered list instead, which is slower. Default 4,194,304.
+    /// Timers set at one time, of 32 bytes each. Where a connection finds none, it ends, by a reset; where an interval does, its actor
+    /// fails, and that is reported. What futures and answers find none for stands in an ordered list instead, which is slower and no
+    /// less exact ([`sleep_until`](crate::time::sleep_until)). Default 4,194,304.
     pub timers_max: u32,
     /// Tasks that have begun and not finished: answers that are awaited, and futures. Beside them, up to 1,024 continuations may wait
     /// to be told that there was no room for their questions; more are dropped and counted as failures. Default 1,048,576.

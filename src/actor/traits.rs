@@ -153,9 +153,15 @@ pub trait Actor: Sized + 'static {
         Flow::Continue
     }
 
-    /// Runs once, after the last message. The mailbox is closed already; what it still held is counted as dead letters. What a
-    /// connection writes here is sent, unless it ends by a panic, an abort, an error of the socket or an outbox at its bound: its
-    /// peer sees a reset then.
+    /// Runs once, after the last message. The mailbox is closed already; what it still held is counted as dead letters.
+    ///
+    /// What a connection writes here is sent behind what is queued, and its peer reads the end of the stream, if the reason is
+    /// [`Stopped`](StopReason::Stopped), [`EndOfStream`](StopReason::EndOfStream), [`Malformed`](StopReason::Malformed) or
+    /// [`Idle`](StopReason::Idle). After [`Failed`](StopReason::Failed), [`Panicked`](StopReason::Panicked),
+    /// [`Aborted`](StopReason::Aborted) and [`OutboxFull`](StopReason::OutboxFull) all of that is dropped, and the peer sees a
+    /// reset: it shall not take a stream that was cut short for a whole one. So it does if what is written here passes the bound of
+    /// the outbox, or a [place](crate::Context::defer) in it is still open. After [`Disconnected`](StopReason::Disconnected) there
+    /// is nobody to be sent anything.
     fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
         let _ = (reason, cx);
     }

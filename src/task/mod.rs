@@ -84,8 +84,15 @@ impl<T> JoinHandle<T> {
         JoinHandle { result, task: None, done: false }
     }
 
-    /// Drops the task's future as soon as its core gets to it, unless it has finished. Whoever waits gets
-    /// [`JoinError::Aborted`].
+    /// Drops the task's future, unless it has finished: on its core, when it is the task's turn, and never in the middle of a poll. It
+    /// is not polled again from the moment that its core has heard of this; on that core, that is at once. So a future that
+    /// aborts its own task goes on until it waits.
+    ///
+    /// Whoever waits is told [`JoinError::Aborted`] once the future has been dropped, with all that it held; or the result, if that
+    /// came first. If a `Drop` within the future panics, it is [`JoinError::Panicked`]. A task that has finished, or whose core has
+    /// ended, is left alone. Tasks that the future has spawned go on.
+    ///
+    /// Never refused: where the way to its core is full, the abort waits for room there, and so does a thread that runs no core.
     pub fn abort(&self) {
         let Some(task) = self.task else { return };
         current::with(|core| match core {

@@ -127,6 +127,17 @@ pub(crate) fn a_task_that_panics_says_so_and_harms_nobody(on: BackendChoice) {
             }
         });
         assert!(matches!(panics(core, &world, drops), Ok(7) | Err(JoinError::Panicked)));
+        // What panics when it is dropped because its task is aborted.
+        let gate = Gate::default();
+        let closed = gate.clone();
+        let waits = world.system.spawn_task(core, move || async move {
+            let _bomb = Bomb;
+            closed.pass().await;
+        });
+        let waits = waits.expect("the core runs");
+        gate.until_somebody_waits();
+        waits.abort();
+        assert_eq!(waits.wait(), Err(JoinError::Panicked));
         // What nobody waits for any more.
         let nobody = world.system.spawn_task(core, || async {
             yield_now().await;
@@ -136,7 +147,7 @@ pub(crate) fn a_task_that_panics_says_so_and_harms_nobody(on: BackendChoice) {
         world.settle();
     }
     let panics = world.sum(|ledger| ledger.panics);
-    assert!((2 * 4..=2 * 5).contains(&panics), "each of them once, but for what the test dropped: {panics}");
+    assert!((2 * 5..=2 * 6).contains(&panics), "each of them once, but for what the test dropped: {panics}");
     world.finish();
 }
 
@@ -163,7 +174,8 @@ pub(crate) fn a_task_is_aborted_from_anywhere_and_at_any_time(on: BackendChoice)
         });
         let waits = waits.expect("the core runs");
         assert_eq!(abort(from, waits), Err(JoinError::Aborted));
-        assert!(dropped.recv().is_err(), "its future is dropped");
+        let gone = dropped.try_recv() == Err(TryRecvError::Disconnected);
+        assert!(gone, "its future is dropped before anybody is told");
         // While it is ready, always.
         let busy = world.system.spawn_task(0, || async {
             loop {
