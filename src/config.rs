@@ -351,7 +351,8 @@ mod tests {
 
     #[test]
     fn times_of_nothing_are_refused_where_nothing_could_happen_in_them() {
-        let set: [(&str, fn(&mut Config, Duration)); 3] = [
+        type Set = fn(&mut Config, Duration);
+        let set: [(&str, Set); 3] = [
             ("write_stall", |config, time| config.write_stall = time),
             ("ask_timeout", |config, time| config.ask_timeout = time),
             ("handler_timeout", |config, time| config.handler_timeout = time),

@@ -737,7 +737,8 @@ mod tests {
     #[test]
     fn times_that_begin_late_in_a_turn_count_from_then() {
         const SHORT: Duration = Duration::from_millis(10);
-        let begin: [(&str, fn(&mut Context<Keeper>) -> Flow); 5] = [
+        type Begin = fn(&mut Context<Keeper>) -> Flow;
+        let begin: [(&str, Begin); 5] = [
             ("then", |cx| {
                 cx.me().ask(Well).timeout(SHORT).then(cx, |_: &mut Keeper, _, _| ());
                 Flow::Continue

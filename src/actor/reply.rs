@@ -177,7 +177,9 @@ mod tests {
         let answers = Rc::default();
         let limit = Limit::At(now.get().after(Duration::from_millis(20)));
         let waiting = AnyTask::waiting::<Answer<u64>, _>(asking.cells.blocks(), Asker(Rc::clone(&answers)));
-        let (task, deadline) = asking.begin(None, waiting, Kind::Relay, limit).ok().expect("there is room");
+        let Ok((task, deadline)) = asking.begin(None, waiting, Kind::Relay, limit) else {
+            panic!("there is room")
+        };
         let reply = Reply::<u64>::new(AnswerTo::new(&asking, task, deadline));
         // The core that asks has not looked at the time for a while.
         now.set(Time(1).after(Duration::from_millis(30)));
