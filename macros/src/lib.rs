@@ -220,7 +220,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///
 /// Hooks become the functions of the same name in `impl Actor` and `impl Connection`. An `async` handler is run by
 /// `Context::exclusive`, a concurrent one by `Context::concurrent`. Handlers that are `local` have `impl AcceptsLocal`, and their
-/// methods a trait of their own, `SumLocalAddr`. A trait that would be empty is not made.
+/// methods a trait of their own, `SumLocalAddr`. A trait that would be empty is not made. A constant that nobody uses is there for its name,
+/// by which the compiler refuses a second block.
 ///
 /// Handlers may have a `#[cfg]`. The actor may be generic, if its block is not generic over a lifetime.
 ///

@@ -188,7 +188,7 @@ impl<A: Actor, Args: 'static, R: 'static> Question<A> for Call<A, Args, R> {
 /// assert_eq!(sum.ask(Add(1)).wait(), Err(AskError::Stopped));
 /// # Ok::<(), odeon::Error>(())
 /// ```
-#[must_use = "nothing is asked before `.then`, `.await`, `.wait` or `.forward`"]
+#[must_use = "nothing is asked before `.then`, `.await`, `.wait` or `.forward`; where no answer is wanted, `tell` a `#[message]`"]
 pub struct Ask<A: Receiver<Q>, Q> {
     to: RawAddress,
     route: A::Route,
@@ -197,7 +197,7 @@ pub struct Ask<A: Receiver<Q>, Q> {
 }
 
 /// A question to an actor of the same core, which need not be [`Send`]: see [`LocalAddr`]. Otherwise as [`Ask`].
-#[must_use = "nothing is asked before `.then`, `.await` or `.forward`"]
+#[must_use = "nothing is asked before `.then`, `.await` or `.forward`; where no answer is wanted, `tell` a `#[message]`"]
 pub struct LocalAsk<A: Receiver<Q>, Q> {
     ask: Ask<A, Q>,
     local: PhantomData<*const ()>,

@@ -55,6 +55,67 @@
 //! # Ok::<(), odeon::Error>(())
 //! ```
 //!
+//! # From a hook
+//!
+//! Hooks are synchronous: `#[started]`, `#[frame]` and the others cannot be `async`. They begin what takes time, and go on with it
+//! when they have returned. [`Context::exclusive`](crate::Context::exclusive) keeps the actor to itself and its peer waiting, as an
+//! `async fn(&mut self)` would; [`Context::concurrent`](crate::Context::concurrent) runs beside everything else, with a
+//! [`Handle`](crate::Handle), and a [`Place`](crate::Place) where an answer belongs to a request. The name is for reports.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//! use odeon::Timeout;
+//! use odeon::time::sleep;
+//!
+//! #[derive(Default)]
+//! struct Session {
+//!     greeting: String,
+//! }
+//!
+//! #[actor(codec = Lines<80>)]
+//! impl Session {
+//!     /// It has finished before the first line is handled.
+//!     #[started]
+//!     fn load(&mut self, cx: &mut Context<Self>) -> Flow {
+//!         cx.exclusive("Session::load", Timeout::Default, async |me: &mut Session, _: &mut Context<Session>| {
+//!             sleep(Duration::from_millis(1)).await; // a database, or another actor
+//!             me.greeting = "hello".to_owned();
+//!             Flow::Continue
+//!         })
+//!     }
+//!
+//!     /// Other lines are handled meanwhile; the answers leave in the order of the lines.
+//!     #[frame]
+//!     fn line(&mut self, name: &str, cx: &mut Context<Self>) -> Flow {
+//!         let (me, place, name) = (cx.handle(), cx.defer(), name.to_owned());
+//!         cx.concurrent("Session::line", Timeout::After(Duration::from_secs(1)), async move {
+//!             sleep(Duration::from_millis(10 - name.len() as u64)).await;
+//!             // An error: the connection has ended meanwhile, and nobody waits for the answer.
+//!             let _ = me.with(|me, cx| cx.fill_line(place, format!("{} {name}", me.greeting)));
+//!             Flow::Continue
+//!         })
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let listening = system.listener("127.0.0.1:0").start(|_peer| Session::default())?;
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"Ada\nGrace\n")?;
+//! client.shutdown(Shutdown::Write)?;
+//! let mut answers = String::new();
+//! client.read_to_string(&mut answers)?;
+//! assert_eq!(answers, "hello Ada\nhello Grace\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where the order among other messages matters, a hook sends the actor a message instead, `cx.me().tell(…)`, whose handler is
+//! asynchronous. Where another actor answers, [`then`](crate::Ask::then) needs no future at all.
+//!
 //! # Streams
 //!
 //! [`Context::attach`](crate::Context::attach) makes the items of a stream messages of the actor.

@@ -129,8 +129,8 @@ fn run(mark: &Mark, method: &Method, errors: &mut Errors) -> Run {
     }
     if let (Some(is_async), false) = (&method.is_async, mark.kind.is_asked()) {
         let what = format!("a method with `#[{}]` is synchronous", mark.kind.name());
-        let help = "leave out `async`; what takes time is asked for with `.then(cx, …)`, or is an `async` handler \
-                    of a message that the actor sends itself";
+        let help = "leave out `async`; begin what takes time by `cx.exclusive(…)` or `cx.concurrent(…)`, ask for it with \
+                    `.then(cx, …)`, or let the actor send itself a message whose handler is `async`";
         errors.push(error(is_async, &what, help));
     }
     match (&method.is_async, &mark.concurrent) {
