@@ -2,6 +2,7 @@
 //!
 //! Knows: failures, peers that do not read, the words. Must not know where they are kept back.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -9,7 +10,7 @@ use odeon::sys::now;
 
 use crate::child::{self, role};
 use crate::client::{connect, ends_by_reset, request};
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 #[derive(Default)]
 struct Clerk;
@@ -104,9 +105,14 @@ pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoi
         let world = World::new(on, 1);
         make_noise(world.system.spawn(Clerk).expect("there is room"));
         // Whoever has started this process ends it, when it has read enough.
-        let mut end = String::new();
-        std::io::stdin().read_line(&mut end).expect("it can be read");
-        std::process::exit(0);
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            let mut end = String::new();
+            std::io::stdin().read_line(&mut end).expect("it can be read");
+            tell.send(end)
+        });
+        // At once, so that the end of the system tells nothing.
+        std::process::exit(i32::from(told.recv_timeout(PATIENCE).is_err()));
     }
     let case = "reports::what_was_held_back_is_told_without_another_failure";
     let mut child = child::start(on, case, "speaker", "true", &[]);
@@ -187,10 +193,7 @@ pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice
         return world.finish();
     }
     let said = said(on, "reports::functions_that_serve_are_named_by_where_they_are");
-    assert_eq!(
-        lines(&said, "reports::functions_that_serve_are_named_by_where_they_are failed: no mood"),
-        1,
-        "{said}"
-    );
+    let name = "code in server::reports::functions_that_serve_are_named_by_where_they_are failed: no mood";
+    assert_eq!(lines(&said, name), 1, "{said}");
     assert!(!said.contains("{{closure}}"), "{said}");
 }
