@@ -705,6 +705,18 @@ mod tests {
     }
 
     #[test]
+    fn the_next_to_run_is_known_by_the_type_of_its_head() {
+        let (core, log) = (core(), Log::default());
+        assert_eq!(core.cells.next_name(), None);
+        let first = spawn(&core, 1, 0, Outcome::Ended, &log);
+        spawn(&core, 2, 0, Outcome::Rest, &log);
+        assert_eq!(core.cells.next_name(), Some(type_name::<Cell<u32>>()));
+        run(&core);
+        core.schedule(first);
+        assert_eq!(core.cells.next_name(), None, "it is gone");
+    }
+
+    #[test]
     fn a_head_is_reached_by_its_type_only_and_while_its_cell_is_open() {
         let (core, log) = (core(), Log::default());
         let cell = spawn(&core, 7, 0, Outcome::Rest, &log);
