@@ -154,7 +154,7 @@ impl Core {
     pub fn read_clock(&self) -> Time {
         let before = self.now();
         let now = self.read_clock_after_rest();
-        self.slow.note(before, now);
+        self.note_work(before, now);
         now
     }
 

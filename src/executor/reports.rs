@@ -31,13 +31,18 @@ pub enum Matter {
 }
 
 /// What was told not long ago.
-#[derive(Default)]
 pub(super) struct Reports {
     told: RefCell<Vec<Told>>,
     /// Reports of names for which there was no place.
     others: Cell<u64>,
     /// When something is to be told that has not been.
-    due: Cell<Option<Time>>,
+    due: Cell<Time>,
+}
+
+impl Default for Reports {
+    fn default() -> Reports {
+        Reports { told: RefCell::default(), others: Cell::new(0), due: Cell::new(Time::MAX) }
+    }
 }
 
 struct Told {
@@ -78,13 +83,14 @@ impl Reports {
         Some(0)
     }
 
-    fn be_due(&self, time: Time) {
-        self.due.set(Some(self.due.get().map_or(time, |due| due.min(time))));
+    /// Something is to be told at this time.
+    pub(super) fn be_due(&self, time: Time) {
+        self.due.set(self.due.get().min(time));
     }
 
     /// When there is something to [tell](Self::take_untold).
     fn due(&self) -> Time {
-        self.due.get().unwrap_or(Time::MAX)
+        self.due.get()
     }
 
     /// What was not told of those whose second is over: names, with their numbers. The name is missing where there was no place.
@@ -93,7 +99,7 @@ impl Reports {
         let over = told.extract_if(.., |told| told.untold > 0 && told.end() <= now);
         let mut untold: Vec<_> = over.map(|told| (Some(told.name), told.untold)).collect();
         let waits = told.iter().filter(|told| told.untold > 0).map(Told::end).min();
-        self.due.set(waits);
+        self.due.set(waits.unwrap_or(Time::MAX));
         match self.others.take() {
             0 => {}
             others => untold.push((None, others)),
@@ -122,14 +128,16 @@ impl Core {
         }
     }
 
-    /// When [`Core::tell_untold`] has something to say.
+    /// When [`Core::tell_due`] has something to say.
     pub(super) fn next_report(&self) -> Time {
         self.reports.due()
     }
 
-    /// Says what was held back until now.
-    pub(super) fn tell_untold(&self) {
+    /// Says what was held back until now, and what has taken too long.
+    #[inline]
+    pub(super) fn tell_due(&self) {
         if self.reports.due() <= self.now() {
+            self.tell_slow(None);
             self.tell_untold_until(self.now());
         }
     }

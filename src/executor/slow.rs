@@ -37,37 +37,40 @@ impl Slow {
         Slow { limit_ns, longest_ns: Cell::new(0), watched_until: Cell::new(Time::ZERO) }
     }
 
-    /// Nothing but code that ran on the core took this time.
+    /// True if nothing but code that ran on the core may not take so long.
     #[inline(always)]
-    pub(super) fn note(&self, from: Time, to: Time) {
-        let taken = to.0.saturating_sub(from.0);
-        if taken > self.limit_ns {
-            self.note_slow(taken);
-        }
-    }
-
-    #[cold]
-    fn note_slow(&self, taken: u64) {
-        self.longest_ns.set(self.longest_ns.get().max(taken));
+    fn is_too_long(&self, from: Time, to: Time) -> bool {
+        to.0.saturating_sub(from.0) > self.limit_ns
     }
 }
 
 impl Core {
+    /// Nothing but code that ran on the core has taken this time.
+    #[inline(always)]
+    pub(super) fn note_work(&self, from: Time, to: Time) {
+        if self.slow.is_too_long(from, to) {
+            self.note_slow(to.0 - from.0);
+        }
+    }
+
+    #[cold]
+    fn note_slow(&self, taken_ns: u64) {
+        let slow = &self.slow.longest_ns;
+        slow.set(slow.get().max(taken_ns));
+        self.reports.be_due(Time::ZERO);
+    }
+
     /// True while it is to be found out who takes so long.
     pub(super) fn is_watched(&self) -> bool {
         self.now() < self.slow.watched_until.get()
     }
 
     /// Tells of what took too long since this was called last, if anything did. `name` is that of the only cell that ran.
-    #[inline]
-    pub(super) fn tell_slow(&self, name: Option<&'static str>) {
-        if self.slow.longest_ns.get() > 0 {
-            self.tell_longest(name);
-        }
-    }
-
     #[cold]
-    fn tell_longest(&self, name: Option<&'static str>) {
+    pub(super) fn tell_slow(&self, name: Option<&'static str>) {
+        if self.slow.longest_ns.get() == 0 {
+            return;
+        }
         Counters::add(&self.counters.slow, 1);
         self.slow.watched_until.set(self.now().after(WATCH));
         let taken = Duration::from_millis(self.slow.longest_ns.take() / 1_000_000);
@@ -97,20 +100,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_the_limit_is_too_long_and_the_longest_counts() {
+    fn more_than_the_limit_is_too_long() {
         let config = Config { slow_handler: Duration::from_nanos(100), ..Config::default() };
         let slow = Slow::new(&config, &Clock::Monotonic);
-        slow.note(Time(1000), Time(1100));
-        assert_eq!(slow.longest_ns.get(), 0);
-        slow.note(Time(1000), Time(1150));
-        slow.note(Time(1150), Time(1251));
-        assert_eq!(slow.longest_ns.get(), 150);
+        assert!(!slow.is_too_long(Time(1000), Time(1100)));
+        assert!(slow.is_too_long(Time(1000), Time(1101)));
     }
 
     #[test]
     fn what_is_told_to_pass_is_no_work() {
         let slow = Slow::new(&Config::default(), &Clock::Virtual(std::rc::Rc::default()));
-        slow.note(Time::ZERO, Time(u64::MAX - 1));
-        assert_eq!(slow.longest_ns.get(), 0);
+        assert!(!slow.is_too_long(Time::ZERO, Time::MAX));
     }
 }

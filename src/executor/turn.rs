@@ -125,10 +125,9 @@ impl<B: Backend> Executor<B> {
         if wait != Wait::No {
             self.arrivals.awake();
         }
+        let (before, now) = (core.now(), core.read_clock_after_rest());
         if wait == Wait::No {
-            core.read_clock();
-        } else {
-            core.read_clock_after_rest();
+            core.note_work(before, now);
         }
         for completion in self.completions.drain(..) {
             if matches!(completion.event, Event::Sent { .. }) {
@@ -154,8 +153,7 @@ impl<B: Backend> Executor<B> {
     /// told what was held back, and what took too long.
     pub fn expire(&mut self) {
         self.core.expire(&mut self.due);
-        self.core.tell_slow(None);
-        self.core.tell_untold();
+        self.core.tell_due();
     }
 
     /// Phase 5, **run** and **publish**: runs ready cells until none is left or the turn's budget is used up, then makes
@@ -177,6 +175,7 @@ impl<B: Backend> Executor<B> {
         core.links.publish(core.now());
     }
 
+    #[inline(always)]
     fn run_ready(&mut self, core: &Core, end: Time) {
         /// Activations between two looks whether something is to be published: others begin while this core goes on.
         const GROUP: u32 = 8;
