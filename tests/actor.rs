@@ -16,6 +16,8 @@ mod fairness;
 mod hooks;
 #[path = "actor/messages.rs"]
 mod messages;
+#[path = "actor/order.rs"]
+mod order;
 #[path = "actor/places.rs"]
 mod places;
 #[path = "actor/world.rs"]

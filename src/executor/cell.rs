@@ -756,6 +756,14 @@ mod tests {
         assert_eq!((old.index, core.cells.reach(old, 1_u32, Cell::set)), (new.index, Err(1)));
         run(&core);
         assert_eq!((log.borrow().as_slice(), core.cells.live()), ([2].as_slice(), 0));
+        // Where another is queued behind it, the new occupant has its turn.
+        let old = spawn(&core, 3, 0, Outcome::Rest, &log);
+        spawn(&core, 5, 0, Outcome::Ended, &log);
+        assert!(!core.cells.remove(old));
+        let new = spawn(&core, 4, 0, Outcome::Rest, &log);
+        run(&core);
+        assert_eq!(log.borrow().as_slice(), [2, 4, 5]);
+        assert!(!core.cells.remove(new));
         assert_eq!(Rc::strong_count(&log), 1, "what ended is freed");
     }
 }

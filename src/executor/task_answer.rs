@@ -214,11 +214,14 @@ const _: () = assert!(size_of::<AnswerTo<u64>>() == 16);
 mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::config::Config;
-    use crate::executor::Links;
+    use crate::driver::Waker;
+    use crate::executor::directory::{self, Port};
+    use crate::executor::{AnyTask, Arrivals, Flow, Kind, Limit, Links, Waiting};
     use crate::sys::Clock;
 
     const MILLISECOND: Duration = Duration::from_millis(1);
@@ -292,6 +295,43 @@ mod tests {
             assert_eq!(Rc::strong_count(&counted), 1, "it is not sent");
             assert!(!to.is_closed());
         });
+    }
+
+    /// Waits for a number, and notes what has come.
+    struct Notes(Rc<Cell<Option<u64>>>);
+
+    impl Waiting<u64> for Notes {
+        fn go_on(self, value: Option<u64>, _: &Core, _: Key) -> Flow {
+            self.0.set(value);
+            Flow::Continue
+        }
+    }
+
+    #[test]
+    fn an_answer_from_elsewhere_is_not_for_whoever_has_the_place_of_its_asker() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let (asker, other) = (core(directory::reserve(1).0, &now), core(directory::reserve(1).0, &now));
+        let (inbox, envelopes) = crossbeam_channel::bounded(4);
+        let port = Arc::new(Port::new(inbox, Waker::None, Duration::ZERO));
+        directory::open(asker.id, port.clone());
+        let mut arrivals = Arrivals::new(port, envelopes, Vec::new());
+        let begin = |noted: &Rc<Cell<Option<u64>>>| {
+            let task = AnyTask::waiting(asker.cells.blocks(), Notes(noted.clone()));
+            asker.begin(None, task, Kind::Relay, Limit::Never).expect("there is room").0
+        };
+        let to = |task| AnswerTo::<u64>::new(&asker, task, Time::MAX);
+        let [first, second] = [Rc::default(), Rc::default()];
+        let old = begin(&first);
+        asker.settle_task(old, 1_u64).expect("it waits");
+        let new = begin(&second);
+        assert_eq!((old.index, first.get()), (new.index, Some(1)));
+        for (task, expected) in [(old, None), (new, Some(7))] {
+            current::scope(&other, || to(task).send(7));
+            assert!(arrivals.pending());
+            current::scope(&asker, || arrivals.deliver(&asker));
+            assert_eq!(second.get(), expected);
+        }
+        directory::close(asker.id);
     }
 
     #[test]

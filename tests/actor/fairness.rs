@@ -6,10 +6,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use odeon::Timeout;
 use odeon::prelude::*;
 use odeon::system::simulation::{Simulation, SimulationConfig};
 use odeon::time::sleep;
+use odeon::{HandleError, Timeout};
 
 struct Worker;
 
@@ -69,24 +69,63 @@ fn continuations_that_stop_others_keep_no_messages_waiting() {
     assert!(jobs.get() > before, "it had something else to do all the time");
 }
 
-/// Answers each line a while later, by a handler of one kind or the other.
+/// Takes its time.
+struct Clerk;
+
+#[actor]
+impl Clerk {
+    #[call]
+    async fn work(&mut self) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// How a line is answered a while later.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Exclusive,
+    Concurrent,
+    /// By a handler that borrows the state, begun by one that runs beside others.
+    OneByTheOther,
+    /// By the continuation of a question.
+    Asks,
+}
+
+/// Answers each line a while later.
 struct Slow {
-    concurrent: bool,
+    manner: Manner,
 }
 
 #[actor(codec = Lines<64>)]
 impl Slow {
     #[frame]
     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
-        let line = line.to_owned();
-        if self.concurrent {
-            let me = cx.handle();
-            return cx.concurrent("Slow::line", Timeout::Default, async move {
+        let (line, me) = (line.to_owned(), cx.handle());
+        match self.manner {
+            Manner::Exclusive => Slow::answer_later(line, cx),
+            Manner::Concurrent => cx.concurrent("Slow::line", Timeout::Default, async move {
                 sleep(Duration::from_millis(1)).await;
                 me.with(|_, cx| cx.write_line(&line)).expect("its connection waits for it");
                 Flow::Continue
-            });
+            }),
+            Manner::OneByTheOther => cx.concurrent("Slow::line", Timeout::Default, async move {
+                sleep(Duration::from_millis(1)).await;
+                while me.with(|_, cx| Slow::answer_later(line.clone(), cx)) == Err(HandleError::Busy) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                Flow::Continue
+            }),
+            Manner::Asks => {
+                let clerk = cx.spawn(Clerk).expect("there is room");
+                clerk.work().then(cx, move |_, _, cx| cx.write_line(&line));
+                Flow::Continue
+            }
         }
+    }
+}
+
+impl Slow {
+    fn answer_later(line: String, cx: &mut Context<Slow>) -> Flow {
         cx.exclusive("Slow::line", Timeout::Default, async move |_: &mut Slow, cx: &mut Context<Slow>| {
             sleep(Duration::from_millis(1)).await;
             cx.write_line(&line);
@@ -97,12 +136,12 @@ impl Slow {
 
 #[test]
 fn a_client_that_has_ended_its_stream_gets_what_handlers_have_begun() {
-    for concurrent in [false, true] {
+    for manner in [Manner::Exclusive, Manner::Concurrent, Manner::OneByTheOther, Manner::Asks] {
         let mut world = crate::world::World::new();
-        let mut client = world.connect(move || Slow { concurrent });
+        let mut client = world.connect(move || Slow { manner });
         client.write(b"one\ntwo\n");
         client.shutdown_write();
         world.run_for(Duration::from_millis(50));
-        assert_eq!(client.read(100), b"one\ntwo\n", "concurrent: {concurrent}");
+        assert_eq!(client.read(100), b"one\ntwo\n", "{manner:?}");
     }
 }
