@@ -110,7 +110,7 @@ fn connection_limit(config: &Config) -> Result<usize> {
     let allowed = files.saturating_sub(DESCRIPTORS_KEPT).max(1);
     if config.connections_max.is_none() && allowed < DESCRIPTORS_KEPT {
         warn(format_args!(
-            "Config::connections_max is {allowed}, because no more than {files} open files are allowed: raise the hard limit \
+            "Config::connections_max is {allowed}, because only {files} files may be open: raise the hard limit \
              (ulimit -Hn, LimitNOFILE= in systemd)"
         ));
     }
