@@ -91,7 +91,7 @@ pub struct Config {
     /// Time before the core looks at the kernel again, looked at between activations. Default 500 µs.
     pub turn_time: Duration,
     /// A handler, or whatever else of a program runs on a core without waiting, is reported if it keeps the core from everything else
-    /// for longer. `Duration::MAX` reports none. Default 100 ms.
+    /// for longer. A machine that has no processor for the core looks the same. `Duration::MAX` reports none. Default 100 ms.
     pub slow_handler: Duration,
     /// Longest time that an idle core looks at memory before it sleeps: less while that finds nothing, down to a sixteenth. Zero
     /// where cores outnumber processors. Default 20 µs.

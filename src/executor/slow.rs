@@ -80,15 +80,16 @@ impl Core {
                 Matter::Slow,
                 name,
                 format_args!(
-                    "has kept its core from everything else for {taken:?} (Config::slow_handler is {limit:?})"
+                    "has kept its core from everything else for {taken:?}, unless the machine has (Config::slow_handler is \
+                     {limit:?})"
                 ),
             ),
             None => self.report(
                 Matter::Slow,
                 "a handler",
                 format_args!(
-                    "has kept its core from everything else for {taken:?} (Config::slow_handler is {limit:?}): the next \
-                     such within {WATCH:?} is named"
+                    "has kept its core from everything else for {taken:?}, unless the machine has (Config::slow_handler is \
+                     {limit:?}): the next such within {WATCH:?} is named"
                 ),
             ),
         }
