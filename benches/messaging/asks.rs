@@ -69,8 +69,8 @@ struct Start {
 struct Asker {
     sum: Addr<Sum>,
     left: u64,
-    waiting: u64,
     last: u64,
+    unanswered: u64,
     started: (Time, u64),
     report: Sender<Round>,
 }
@@ -85,7 +85,7 @@ impl Actor for Asker {
     type Message = Start;
 
     fn handle(&mut self, Start { questions, width }: Start, cx: &mut Context<Self>) -> Flow {
-        self.left = questions;
+        (self.left, self.unanswered) = (questions, questions);
         self.started = (now(), heap::allocations());
         for _ in 0..width {
             self.ask(cx);
@@ -97,13 +97,12 @@ impl Actor for Asker {
 impl Asker {
     fn ask(&mut self, cx: &mut Context<Self>) {
         self.left -= 1;
-        self.waiting += 1;
         self.sum.ask(Add(1)).then(cx, |asker: &mut Asker, sum, cx| {
             asker.last = sum.expect("every question is answered");
-            asker.waiting -= 1;
+            asker.unanswered -= 1;
             if asker.left > 0 {
                 asker.ask(cx);
-            } else if asker.waiting == 0 {
+            } else if asker.unanswered == 0 {
                 asker.end();
             }
         });
@@ -129,7 +128,7 @@ impl Pair {
         let system = system(cores);
         let (report, rounds) = channel();
         let sum = system.spawn_on(0, Sum(0)).expect("there is room for two");
-        let asker = Asker { sum, left: 0, waiting: 0, last: 0, started: (Time::ZERO, 0), report };
+        let asker = Asker { sum, left: 0, last: 0, unanswered: 0, started: (Time::ZERO, 0), report };
         let asker = system.spawn_on(cores - 1, asker).expect("there is room for two");
         Pair { asker, rounds, _system: system }
     }
