@@ -425,15 +425,20 @@ where
 {
     let continuation = Continuation::<B, F> { then, actor: PhantomData };
     let task = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation);
-    if !core.may_begin(asker) {
-        refuse_answer::<T>(core, asker, task, type_name::<F>());
-        return None;
-    }
-    let (task, deadline) = match deadline(timeout) {
-        None => (core.begin_answer(asker, task, asked), core.usual_deadline()),
-        Some(deadline) => (core.begin_answer_until(asker, task, asked, deadline), deadline),
+    let begun = match deadline(timeout) {
+        None => core.begin_answer(asker, task, asked).map(|task| AnswerTo::usual(core, task)),
+        Some(deadline) => {
+            let begun = core.begin_answer_until(asker, task, asked, deadline);
+            begun.map(|task| AnswerTo::new(core, task, deadline))
+        }
     };
-    Some(Reply::new(AnswerTo::new(core, task, deadline)))
+    match begun {
+        Ok(to) => Some(Reply::new(to)),
+        Err(task) => {
+            refuse_answer::<T>(core, asker, task, type_name::<F>());
+            None
+        }
+    }
 }
 
 fn limit(deadline: Option<Time>) -> Limit {

@@ -24,7 +24,7 @@ use super::reports::Reports;
 use super::request::Request;
 use super::sleepers::{SLEEPER_DUE, Sleepers};
 use super::slow::Slow;
-use super::task_answer::AskError;
+use super::task_answer::{self, AskError};
 use super::tasks::{LINE_DUE, TASK_DUE, Tasks};
 use super::wheel::{TimerKey, TimerPayload, Wheel};
 use crate::config::Config;
@@ -55,6 +55,9 @@ pub struct Core {
     pub links: Links,
     clock: Clock,
     now: Cell<Time>,
+    /// By when an answer comes, if nobody says anything else; and the same as it travels with a question to this core.
+    usual_deadline: Cell<Time>,
+    usual_place: Cell<u64>,
     turn_end: Cell<Time>,
     outbox_max: Cell<usize>,
     looks: Cell<bool>,
@@ -106,7 +109,7 @@ impl Core {
     #[must_use]
     pub fn new(id: CoreId, config: Rc<Config>, clock: Clock, links: Links) -> Core {
         let now = clock.now();
-        Core {
+        let core = Core {
             id,
             tasks: Tasks::new(config.tasks_max, config.ask_timeout),
             cells: Cells::new(config.actors_max),
@@ -119,6 +122,8 @@ impl Core {
             counters: Counters::default(),
             links,
             now: Cell::new(now),
+            usual_deadline: Cell::new(now),
+            usual_place: Cell::new(0),
             turn_end: Cell::new(Time::MAX),
             outbox_max: Cell::new(usize::MAX),
             looks: Cell::new(false),
@@ -140,7 +145,9 @@ impl Core {
             quiet: Cell::new(None),
             clock,
             config,
-        }
+        };
+        core.set_now(now);
+        core
     }
 
     /// The time at the start of this turn: what handlers see as now.
@@ -161,11 +168,31 @@ impl Core {
     /// The same, when it was not code that has taken the time since the last look.
     pub(super) fn read_clock_after_rest(&self) -> Time {
         let now = self.clock.now();
-        self.now.set(now);
+        self.set_now(now);
         if now >= self.turn_end.get() {
             self.looks.set(true);
         }
         now
+    }
+
+    fn set_now(&self, now: Time) {
+        let deadline = self.tasks.usual_deadline(now);
+        self.now.set(now);
+        self.usual_deadline.set(deadline);
+        self.usual_place.set(task_answer::place(self.id, now, deadline));
+    }
+
+    /// By when an answer comes, if nobody says anything else.
+    #[inline(always)]
+    #[must_use]
+    pub fn usual_deadline(&self) -> Time {
+        self.usual_deadline.get()
+    }
+
+    /// The same, with the name of this core, for an [`AnswerTo`](super::AnswerTo).
+    #[inline(always)]
+    pub(super) fn usual_place(&self) -> u64 {
+        self.usual_place.get()
     }
 
     /// Sets what a turn may take: [`Core::must_look`] once it has.

@@ -80,17 +80,27 @@ fn units(time: Time) -> u32 {
     ((time.0 >> UNIT) as u32).max(1)
 }
 
+/// A core, and until when somebody waits there, in one word.
+pub(super) fn place(core: CoreId, now: Time, deadline: Time) -> u64 {
+    let far = deadline.0.saturating_sub(now.0) > LIMIT_MAX_NS;
+    let deadline = if far { 0 } else { units(Time(deadline.0.saturating_add(1 << UNIT))) };
+    u64::from(deadline) << 32 | u64::from(core.0)
+}
+
 impl<V: 'static> AnswerTo<V> {
     const NOBODY: CoreId = CoreId(u32::MAX);
 
     /// A task of this core, which waits until `deadline`.
-    #[inline(always)]
     #[must_use]
     pub fn new(core: &Core, task: Key, deadline: Time) -> AnswerTo<V> {
-        let far = deadline.0.saturating_sub(core.now().0) > LIMIT_MAX_NS;
-        let deadline = if far { 0 } else { units(Time(deadline.0 + (1 << UNIT))) };
-        let place = u64::from(deadline) << 32 | u64::from(core.id.0);
-        AnswerTo { task: task.to_bits(), place, value: PhantomData }
+        AnswerTo { task: task.to_bits(), place: place(core.id, core.now(), deadline), value: PhantomData }
+    }
+
+    /// A task of this core, by the bits of its name, which waits as long as for any answer.
+    #[inline(always)]
+    #[must_use]
+    pub fn usual(core: &Core, task: u64) -> AnswerTo<V> {
+        AnswerTo { task, place: core.usual_place(), value: PhantomData }
     }
 
     /// Nobody waits.

@@ -118,15 +118,18 @@ impl Tasks {
         Tasks { table: RefCell::new(table), ask_timeout_ns, line, handles }
     }
 
+    /// By when an answer comes that is awaited from `now` on, if nobody says anything else.
+    pub(super) fn usual_deadline(&self, now: Time) -> Time {
+        Time(now.0.saturating_add(self.ask_timeout_ns))
+    }
+
     /// True if one more may begin.
-    #[inline(always)]
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.has_room_beyond(0)
     }
 
     /// True if one more may begin where there may be so many more.
-    #[inline(always)]
     fn has_room_beyond(&self, more: u32) -> bool {
         let table = self.table.borrow();
         table.live < table.max.saturating_add(more)
@@ -172,23 +175,44 @@ impl Core {
         self.begin_by(owner, Begins { task, kind, asked: None }, limit)
     }
 
-    /// True if a task of this cell may begin: the cell exists, and there is room.
-    #[inline(always)]
-    pub(crate) fn may_begin(&self, owner: Key) -> bool {
-        self.cells.exists(owner) && self.tasks.has_room()
+    /// Begins to wait for an answer, as long as for any. `asked`: the core to which the question goes, if that is another one; it is
+    /// told when nobody waits any more. Answers the bits of its name: two words that stay in registers.
+    ///
+    /// # Errors
+    /// As [`Core::begin`].
+    #[inline(never)]
+    pub(crate) fn begin_answer(
+        &self,
+        owner: Key,
+        task: AnyTask,
+        asked: Option<CoreId>,
+    ) -> Result<u64, AnyTask> {
+        // No call before the end, unless something is there for the first time: nothing is saved, then, and nothing restored.
+        let mut task = task;
+        if let Some(desk) = self.cells.desk(owner)
+            && let Ok(mut table) = self.tasks.table.try_borrow_mut()
+            && table.live < table.max
+            && self.tasks.line.get().is_some()
+        {
+            let asked = asked.map_or(NONE, |core| core.0);
+            match table.insert_answer(desk, owner, task, asked, self.usual_deadline()) {
+                Ok(key) => return Ok(key.to_bits()),
+                Err(back) => task = back,
+            }
+        }
+        self.begin_first_answer(owner, task, asked)
     }
 
-    /// Begins to wait for an answer, as long as for any. It [may begin](Core::may_begin): the caller has looked. `asked`: the core to
-    /// which the question goes, if that is another one; it is told when nobody waits any more.
-    #[inline(never)]
-    pub(crate) fn begin_answer(&self, owner: Key, task: AnyTask, asked: Option<CoreId>) -> Key {
-        let deadline = self.usual_deadline();
-        let key = self.insert(Some(owner), Begins { task, kind: Kind::Answer, asked }, Some(deadline));
-        self.look_at_line(deadline);
-        key
+    #[cold]
+    fn begin_first_answer(&self, owner: Key, task: AnyTask, asked: Option<CoreId>) -> Result<u64, AnyTask> {
+        let begins = Begins { task, kind: Kind::Answer, asked };
+        self.begin_by(Some(owner), begins, Limit::Usual).map(|(key, _)| key.to_bits())
     }
 
     /// The same until a time that somebody has chosen.
+    ///
+    /// # Errors
+    /// As [`Core::begin`].
     #[inline(never)]
     pub(crate) fn begin_answer_until(
         &self,
@@ -196,10 +220,9 @@ impl Core {
         task: AnyTask,
         asked: Option<CoreId>,
         deadline: Time,
-    ) -> Key {
-        let key = self.insert(Some(owner), Begins { task, kind: Kind::Answer, asked }, None);
-        self.set_own_deadline(key, deadline);
-        key
+    ) -> Result<Key, AnyTask> {
+        let begins = Begins { task, kind: Kind::Answer, asked };
+        self.begin_by(Some(owner), begins, Limit::At(deadline)).map(|(key, _)| key)
     }
 
     fn begin_by(&self, owner: Option<Key>, begins: Begins, limit: Limit) -> Result<(Key, Time), AnyTask> {
@@ -224,7 +247,6 @@ impl Core {
     }
 
     /// Enters a task for which there is room.
-    #[inline(always)]
     fn insert(&self, owner: Option<Key>, begins: Begins, lined: Option<Time>) -> Key {
         let exclusive = begins.kind == Kind::Exclusive;
         let mut table = self.tasks.table.borrow_mut();
@@ -235,13 +257,6 @@ impl Core {
             self.cells.set_suspended(owner, true);
         }
         key
-    }
-
-    /// By when an answer comes, if nobody says anything else.
-    #[inline(always)]
-    #[must_use]
-    pub fn usual_deadline(&self) -> Time {
-        Time(self.now().0.saturating_add(self.tasks.ask_timeout_ns))
     }
 
     #[inline(never)]
@@ -298,14 +313,21 @@ impl Core {
     /// The value of a task has come.
     #[inline(never)]
     fn settled(&self, index: u32) {
-        let mut table = self.tasks.table.borrow_mut();
-        if table.at(index).kind == Kind::Relay {
-            let removed = table.remove(index);
-            drop(table);
-            self.go_on_now(removed);
-        } else if let Some(owner) = table.make_ready(index) {
-            self.cells.set_errands(owner, true);
+        if let Ok(mut table) = self.tasks.table.try_borrow_mut()
+            && !table.is_relay(index)
+        {
+            if let Some(owner) = table.make_ready(index) {
+                self.cells.set_errands(owner, true);
+            }
+            return;
         }
+        self.settled_relay(index);
+    }
+
+    #[cold]
+    fn settled_relay(&self, index: u32) {
+        let removed = self.tasks.table.borrow_mut().remove(index);
+        self.go_on_now(removed);
     }
 
     /// Somebody outside is told what has come: code of users, and nothing is borrowed meanwhile.
@@ -337,8 +359,18 @@ impl Core {
     /// next. Otherwise as [`Core::next_errand`], and quicker.
     #[inline(always)]
     pub(crate) fn next_answer(&self, desk: u32) -> Option<(AnyTask, bool)> {
+        let next = self.tasks.table.borrow_mut().next_answer(desk);
+        next.or_else(|| self.next_timed_answer(desk))
+    }
+
+    /// The same of an answer with a deadline of its own.
+    #[cold]
+    fn next_timed_answer(&self, desk: u32) -> Option<(AnyTask, bool)> {
         let mut table = self.tasks.table.borrow_mut();
-        let (removed, was_last) = table.next_answer(desk)?;
+        if !table.is_answer_next(desk) {
+            return None;
+        }
+        let (Next::Answer(removed), was_last) = table.next(desk, self.now()) else { return None };
         drop(table);
         self.release(removed).map(|task| (task, was_last))
     }

@@ -18,14 +18,14 @@ use crate::sys::Time;
 
 pub(super) const NONE: u32 = u32::MAX;
 
-#[derive(Default)]
 pub(super) struct Desk {
     pub(super) output: Option<Output>,
-    /// Boxed, because most connections never have any.
-    pub(super) errands: Option<Box<Errands>>,
+    /// The place of its errands, if it has had any: most connections never have.
+    errands: u32,
 }
 
 /// What a cell has begun. Places of the table, or none.
+#[repr(align(64))]
 pub(super) struct Errands {
     owner: Key,
     pub(super) first: u32,
@@ -38,11 +38,10 @@ pub(super) struct Errands {
 }
 
 impl Errands {
-    #[cold]
-    fn of(owner: Key) -> Box<Errands> {
+    fn of(owner: Key) -> Errands {
         let intervals = Box::default();
         let (first, ready_first, ready_last, exclusive) = (NONE, NONE, NONE, NONE);
-        Box::new(Errands { owner, first, ready_first, ready_last, exclusive, ticks: 0, intervals })
+        Errands { owner, first, ready_first, ready_last, exclusive, ticks: 0, intervals }
     }
 }
 
@@ -66,8 +65,8 @@ pub(super) struct Slot {
     pub(super) generation: u32,
     pub(super) kind: Kind,
     pub(super) flags: u8,
-    /// That of its owner, if it has one.
-    desk: u32,
+    /// Those of its owner, if it has one.
+    errands: u32,
     /// The owner's other tasks.
     previous: u32,
     next: u32,
@@ -83,7 +82,7 @@ pub(super) struct Slot {
     pub(super) task: Option<AnyTask>,
 }
 
-const _: () = assert!(size_of::<Slot>() == 64);
+const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Errands>() == 64);
 
 /// A task that begins.
 pub(super) struct Begins {
@@ -118,6 +117,8 @@ pub(super) enum Next {
 pub(super) struct Table {
     pub(super) desks: Vec<Desk>,
     free_desks: Vec<u32>,
+    /// Those of a desk stay with it.
+    errands: Vec<Errands>,
     slots: Vec<Slot>,
     free: u32,
     pub(super) live: u32,
@@ -131,6 +132,7 @@ impl Table {
         Table {
             desks: Vec::new(),
             free_desks: Vec::new(),
+            errands: Vec::new(),
             slots: Vec::new(),
             free: NONE,
             live: 0,
@@ -150,6 +152,12 @@ impl Table {
         &mut self.slots[index as usize]
     }
 
+    /// True if the answer goes on to somebody outside of the core.
+    #[inline(always)]
+    pub(super) fn is_relay(&self, index: u32) -> bool {
+        self.slots.get(index as usize).is_none_or(|slot| slot.kind == Kind::Relay)
+    }
+
     /// Places, used or not.
     pub(super) fn places(&self) -> u32 {
         self.slots.len() as u32
@@ -157,12 +165,12 @@ impl Table {
 
     pub(super) fn open_desk(&mut self) -> u32 {
         self.free_desks.pop().unwrap_or_else(|| {
-            self.desks.push(Desk::default());
+            self.desks.push(Desk { output: None, errands: NONE });
             self.desks.len() as u32 - 1
         })
     }
 
-    /// Clears a desk, and answers the output that lay there. The box of its errands stays, for the next cell that has it.
+    /// Clears a desk, and answers the output that lay there. The place of its errands stays, for the next cell that has it.
     pub(super) fn close_desk(&mut self, desk: u32) -> Option<Output> {
         self.free_desks.push(desk);
         self.desks[desk as usize].output.take()
@@ -175,7 +183,8 @@ impl Table {
 
     /// True if a cell waits for an answer, or for a future that has a time.
     pub(super) fn owes(&self, desk: u32) -> bool {
-        let mut at = self.desks[desk as usize].errands.as_ref().map_or(NONE, |errands| errands.first);
+        let errands = self.errands.get(self.desks[desk as usize].errands as usize);
+        let mut at = errands.map_or(NONE, |errands| errands.first);
         while let Some(slot) = self.slots.get(at as usize) {
             if slot.kind == Kind::Answer || (slot.kind == Kind::Future && slot.flags & TIMED != 0) {
                 return true;
@@ -187,40 +196,87 @@ impl Table {
 
     #[inline(always)]
     pub(super) fn errands(&mut self, desk: u32) -> Option<&mut Errands> {
-        self.desks[desk as usize].errands.as_deref_mut()
+        self.errands.get_mut(self.desks.get(desk as usize)?.errands as usize)
     }
 
     #[inline(always)]
     pub(super) fn open_errands(&mut self, desk: u32, owner: Key) -> &mut Errands {
-        let errands = self.desks[desk as usize].errands.get_or_insert_with(|| Errands::of(owner));
-        errands.owner = owner;
-        errands
+        let place = self.place_of_errands(desk, owner);
+        &mut self.errands[place as usize]
+    }
+
+    /// Where the errands of a cell are, from now on if there are none.
+    fn place_of_errands(&mut self, desk: u32, owner: Key) -> u32 {
+        let desk = &mut self.desks[desk as usize];
+        match self.errands.get_mut(desk.errands as usize) {
+            Some(errands) => errands.owner = owner,
+            None => {
+                desk.errands = self.errands.len() as u32;
+                self.errands.push(Errands::of(owner));
+            }
+        }
+        desk.errands
     }
 
     /// Puts a task into a free place, into the list of its owner, and into the line of answers if it has a deadline there. There is
     /// room: whoever calls has looked.
-    #[inline(always)]
     pub(super) fn insert(&mut self, begins: Begins, owned: Option<(u32, Key)>, lined: Option<Time>) -> Key {
+        if self.free == NONE {
+            self.add_place();
+        }
+        let errands = owned.map_or(NONE, |(desk, owner)| self.place_of_errands(desk, owner));
+        let (kind, asked) = (begins.kind, begins.asked.map_or(NONE, |core| core.0));
+        let key = self.put(begins.task, kind, asked, errands, lined);
+        key.expect("a place is free")
+    }
+
+    /// Puts an answer that waits into a free place, and into all lists; hands it back if there is no place, or if the desk has
+    /// never had errands of this owner.
+    #[inline(always)]
+    pub(super) fn insert_answer(
+        &mut self,
+        desk: u32,
+        owner: Key,
+        task: AnyTask,
+        asked: u32,
+        deadline: Time,
+    ) -> Result<Key, AnyTask> {
+        let Some(desk) = self.desks.get(desk as usize) else { return Err(task) };
+        let place = desk.errands;
+        if self.errands.get(place as usize).is_none_or(|errands| errands.owner != owner) {
+            return Err(task);
+        }
+        self.put(task, Kind::Answer, asked, place, Some(deadline))
+    }
+
+    /// Puts a task into the place that is free next, and into its lists; hands it back if none is.
+    #[inline(always)]
+    fn put(
+        &mut self,
+        task: AnyTask,
+        kind: Kind,
+        asked: u32,
+        errands: u32,
+        lined: Option<Time>,
+    ) -> Result<Key, AnyTask> {
+        let index = self.free;
+        let Some(slot) = self.slots.get_mut(index as usize) else { return Err(task) };
         self.live += 1;
-        let index = if self.free == NONE { self.add_place() } else { self.free };
-        let (desk, next) = match owned {
-            Some((desk, owner)) => {
-                (desk, std::mem::replace(&mut self.open_errands(desk, owner).first, index))
-            }
-            None => (NONE, NONE),
-        };
-        let slot = &mut self.slots[index as usize];
         self.free = slot.next_ready;
         let key = Key { index, generation: slot.generation };
-        (slot.kind, slot.flags) = (begins.kind, 0);
-        slot.asked = begins.asked.map_or(NONE, |core| core.0);
-        slot.task = Some(begins.task);
-        (slot.desk, slot.previous, slot.next) = (desk, NONE, next);
+        let next = match self.errands.get_mut(errands as usize) {
+            Some(errands) => std::mem::replace(&mut errands.first, index),
+            None => NONE,
+        };
+        (slot.kind, slot.flags) = (kind, if lined.is_some() { LINED } else { 0 });
+        (slot.errands, slot.asked) = (errands, asked);
+        (slot.previous, slot.next) = (NONE, next);
+        // It is none: nothing is dropped.
+        std::mem::forget(slot.task.replace(task));
         if let Some(deadline) = lined {
             let ahead = std::mem::replace(&mut self.line_last, index);
             (slot.ahead, slot.behind) = (ahead, NONE);
             slot.deadline = Deadline::of_line(deadline);
-            slot.flags = LINED;
             match self.slots.get_mut(ahead as usize) {
                 Some(ahead) => ahead.behind = index,
                 None => self.line_first = index,
@@ -229,16 +285,17 @@ impl Table {
         if let Some(next) = self.slots.get_mut(next as usize) {
             next.previous = index;
         }
-        key
+        Ok(key)
     }
 
     #[cold]
-    fn add_place(&mut self) -> u32 {
+    fn add_place(&mut self) {
+        self.free = self.slots.len() as u32;
         self.slots.push(Slot {
             generation: 0,
             kind: Kind::Relay,
             flags: 0,
-            desk: NONE,
+            errands: NONE,
             previous: NONE,
             next: NONE,
             next_ready: NONE,
@@ -248,7 +305,6 @@ impl Table {
             deadline: Deadline::NEVER,
             task: None,
         });
-        self.slots.len() as u32 - 1
     }
 
     /// Notes the deadline of a task that does not stand in the line.
@@ -260,17 +316,24 @@ impl Table {
     }
 
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
-    #[inline(always)]
     pub(super) fn remove(&mut self, index: u32) -> Removed {
-        let free = self.free;
         let slot = &mut self.slots[index as usize];
-        let Slot { flags, generation, desk, previous, next, ahead, behind, asked, deadline, .. } = *slot;
         let removed = Removed {
-            key: Key { index, generation },
+            key: Key { index, generation: slot.generation },
             task: slot.task.take(),
-            deadline: (flags & TIMED != 0).then_some(deadline),
-            asked: (asked != NONE).then_some(CoreId(asked)),
+            deadline: (slot.flags & TIMED != 0).then_some(slot.deadline),
+            asked: (slot.asked != NONE).then_some(CoreId(slot.asked)),
         };
+        self.free(index);
+        removed
+    }
+
+    /// Takes a place out of all lists, for whoever comes next.
+    #[inline(always)]
+    fn free(&mut self, index: u32) {
+        let free = self.free;
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        let Slot { flags, generation, errands, previous, next, ahead, behind, .. } = *slot;
         self.live -= 1;
         // A place whose generation would wrap is retired.
         if let Some(generation) = generation.checked_add(1) {
@@ -287,13 +350,11 @@ impl Table {
         match self.slots.get_mut(previous as usize) {
             Some(previous) => previous.next = next,
             None => {
-                let errands = self.desks.get_mut(desk as usize).and_then(|desk| desk.errands.as_deref_mut());
-                if let Some(errands) = errands {
+                if let Some(errands) = self.errands.get_mut(errands as usize) {
                     errands.first = next;
                 }
             }
         }
-        removed
     }
 
     /// Closes the gap in the line of answers between two.
@@ -334,7 +395,7 @@ impl Table {
     /// is given back.
     #[inline(always)]
     pub(super) fn make_ready(&mut self, index: u32) -> Option<Key> {
-        let slot = &mut self.slots[index as usize];
+        let slot = self.slots.get_mut(index as usize)?;
         if slot.flags & READY != 0 {
             return None;
         }
@@ -346,12 +407,11 @@ impl Table {
     /// Puts a task behind those that are ready; answers whose errands wait now. The exclusive one has a place of its own.
     #[inline(always)]
     pub(super) fn queue(&mut self, index: u32) -> Option<Key> {
-        let slot = &mut self.slots[index as usize];
-        let (desk, kind) = (slot.desk, slot.kind);
+        let slot = self.slots.get_mut(index as usize)?;
         slot.next_ready = NONE;
-        let errands = self.desks.get_mut(desk as usize)?.errands.as_deref_mut()?;
+        let errands = self.errands.get_mut(slot.errands as usize)?;
         let owner = errands.owner;
-        if kind != Kind::Exclusive {
+        if slot.kind != Kind::Exclusive {
             let last = std::mem::replace(&mut errands.ready_last, index);
             match self.slots.get_mut(last as usize) {
                 Some(last) => last.next_ready = index,
@@ -361,28 +421,42 @@ impl Table {
         Some(owner)
     }
 
-    /// Takes an answer, if it is what a cell goes on with, and says whether that is all for now.
+    /// True if an answer is what a cell goes on with.
+    pub(super) fn is_answer_next(&mut self, desk: u32) -> bool {
+        let Some(&mut Errands { exclusive: NONE, ticks: 0, ready_first, .. }) = self.errands(desk) else {
+            return false;
+        };
+        self.slots.get(ready_first as usize).is_some_and(|slot| slot.kind == Kind::Answer)
+    }
+
+    /// Takes an answer, if it is what a cell goes on with, and says whether that is all for now. One with a deadline of its own is
+    /// left.
     #[inline(always)]
-    pub(super) fn next_answer(&mut self, desk: u32) -> Option<(Removed, bool)> {
-        let errands = self.desks[desk as usize].errands.as_deref_mut()?;
+    pub(super) fn next_answer(&mut self, desk: u32) -> Option<(AnyTask, bool)> {
+        let errands = self.errands.get_mut(self.desks.get(desk as usize)?.errands as usize)?;
         if errands.exclusive != NONE || errands.ticks != 0 {
             return None;
         }
         let index = errands.ready_first;
-        let slot = self.slots.get(index as usize).filter(|slot| slot.kind == Kind::Answer)?;
+        let slot = self.slots.get_mut(index as usize)?;
+        if slot.kind != Kind::Answer || slot.flags & TIMED != 0 {
+            return None;
+        }
+        let task = slot.task.take()?;
         errands.ready_first = slot.next_ready;
         let was_last = slot.next_ready == NONE;
         if was_last {
             errands.ready_last = NONE;
         }
-        Some((self.remove(index), was_last))
+        self.free(index);
+        Some((task, was_last))
     }
 
     /// Takes what a cell goes on with, and says whether that is all for now. While there is an exclusive task, that alone;
     /// otherwise intervals come first.
     #[inline(always)]
     pub(super) fn next(&mut self, desk: u32, now: Time) -> (Next, bool) {
-        let Some(errands) = self.desks[desk as usize].errands.as_deref_mut() else {
+        let Some(errands) = self.errands.get_mut(self.desks[desk as usize].errands as usize) else {
             return (Next::Nothing, true);
         };
         let (exclusive, index) = (errands.exclusive, errands.ready_first);
