@@ -11,7 +11,7 @@ use super::head::Head;
 use super::{AcceptsLocal, Actor, Message, Reply, SendError, SendTo};
 use crate::executor::current::Look;
 use crate::executor::{Core, Demand, RawAddress, Refused, Visit, current, insist, post};
-use crate::mem::Key;
+use crate::mem::{Key, aside};
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
 /// nothing alive, and never reaches another actor than the one it was made for. It may be kept for ever: once the actor has
@@ -164,7 +164,7 @@ impl<A: Actor, M: SendTo<A>> Look<(RawAddress, M)> for Tell<A> {
     #[inline(always)]
     fn look(from: Option<&Core>, (raw, message): (RawAddress, M)) -> Self::Result {
         match from {
-            Some(core) if core.id == raw.core => tell_here::<A, M>(core, raw.cell, message),
+            Some(core) if core.id == raw.core() => tell_here::<A, M>(core, raw.cell(), message),
             from => tell_there::<A, M>(from, raw, message),
         }
     }
@@ -223,27 +223,41 @@ pub(super) fn tell_local<A: AcceptsLocal<M>, M: Message>(
     raw: RawAddress,
     message: M,
 ) -> Result<(), SendError<M>> {
-    current::at(raw.core, |core| match core {
-        Some(core) => put_here::<A, M>(core, raw.cell, message, A::accept),
+    current::at(raw.core(), |core| match core {
+        Some(core) => put_here::<A, M>(core, raw.cell(), message, A::accept),
         None => Err(SendError::Stopped(message)),
     })
 }
 
 /// A message arrives from another core or thread. What the mailbox refuses is a dead letter.
 fn arrive<A: Actor, M: SendTo<A>>(cell: Key, message: M) {
-    current::with(|core| {
+    current::with_value::<Arriving<A>, _>((cell, message));
+}
+
+struct Arriving<A>(PhantomData<A>);
+
+impl<A: Actor, M: SendTo<A>> Look<(Key, M)> for Arriving<A> {
+    type Result = ();
+
+    #[inline(always)]
+    fn look(core: Option<&Core>, (cell, message): (Key, M)) {
         let Some(core) = core else { return };
         if let Err(error) = tell_here::<A, M>(core, cell, message) {
-            core.counters.dead_letter(error.reason());
-            core.drop_contained(error);
+            refuse(core, aside(error));
         }
-    });
+    }
+}
+
+#[cold]
+fn refuse<M>(core: &Core, error: SendError<M>) {
+    core.counters.dead_letter(error.reason());
+    core.drop_contained(error);
 }
 
 fn demand(raw: RawAddress, demand: Demand) {
     current::with(|core| match core {
-        Some(core) if core.id == raw.core => {
-            core.demand(raw.cell, demand);
+        Some(core) if core.id == raw.core() => {
+            core.demand(raw.cell(), demand);
         }
         from if demand == Demand::Stop => insist(from, raw, arrive_stop, ()),
         from => insist(from, raw, arrive_abort, ()),
@@ -282,7 +296,7 @@ impl<A> Hash for Addr<A> {
 
 impl<A> fmt::Debug for Addr<A> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RawAddress { core, cell, .. } = self.raw;
+        let (core, cell) = (self.raw.core(), self.raw.cell());
         write!(out, "Addr({}:{}:{})", core.0, cell.index, cell.generation)
     }
 }
@@ -297,7 +311,7 @@ impl<M: Message> Copy for Recipient<M> {}
 
 impl<M: Message> fmt::Debug for Recipient<M> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RawAddress { core, cell, .. } = self.raw;
+        let (core, cell) = (self.raw.core(), self.raw.cell());
         write!(out, "Recipient({}:{}:{})", core.0, cell.index, cell.generation)
     }
 }

@@ -240,7 +240,7 @@ where
         O: IntoFlow + 'static,
     {
         let asker = cx.me().raw();
-        current::at_value::<Then<B, O>, _>(asker.core, (self, asker.cell, then));
+        current::at_value::<Then<B, O>, _>(asker.core(), (self, asker.cell(), then));
     }
 
     /// Asks, and waits for the answer on a thread of the program's own.
@@ -251,7 +251,7 @@ where
         if current::with(|core| core.is_some()) {
             return Err(AskError::WithinCore);
         }
-        let Some(port) = directory::port(self.to.core) else { return Err(AskError::Stopped) };
+        let Some(port) = directory::port(self.to.core()) else { return Err(AskError::Stopped) };
         let deadline = now().after(self.timeout.unwrap_or(port.ask_timeout));
         let limit = self.deadline();
         let answer = self.begin(limit);
@@ -267,8 +267,8 @@ where
     /// means nothing.
     pub fn forward(self, reply: Reply<A::Reply>) {
         current::with(|core| match core {
-            Some(core) if core.id == self.to.core => {
-                A::ask_here(self.route, core, self.to.cell, self.question, reply);
+            Some(core) if core.id == self.to.core() => {
+                A::ask_here(self.route, core, self.to.cell(), self.question, reply);
             }
             from => {
                 let posted = post(from, self.to, arrive::<A, Q>, (self.route, self.question, reply));
@@ -282,8 +282,8 @@ where
         let answer = Arc::new(Oneshot::new());
         let relay = Relay { answer: answer.clone() };
         current::with(|core| match core {
-            Some(core) if core.id == self.to.core => {
-                relay_here::<A, Q>(core, self.to.cell, (self.route, self.question), limit, relay);
+            Some(core) if core.id == self.to.core() => {
+                relay_here::<A, Q>(core, self.to.cell(), (self.route, self.question), limit, relay);
             }
             from => {
                 let question = (self.route, self.question);
@@ -307,7 +307,7 @@ where
     type IntoFuture = AnswerFuture<A::Reply>;
 
     fn into_future(self) -> AnswerFuture<A::Reply> {
-        let (to, limit) = (self.to.core, self.deadline());
+        let (to, limit) = (self.to.core(), self.deadline());
         AnswerFuture::new(self.begin(limit), to, limit)
     }
 }
@@ -331,9 +331,9 @@ impl<A: Actor, Q: Question<A>> LocalAsk<A, Q> {
         O: IntoFlow + 'static,
     {
         let (asker, ask) = (cx.me().raw(), self.ask);
-        current::at(asker.core, |core| {
+        current::at(asker.core(), |core| {
             let Some(core) = core else { return };
-            match begin_answer(core, asker.cell, ask.timeout, None, then) {
+            match begin_answer(core, asker.cell(), ask.timeout, None, then) {
                 Some(reply) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
                 None => core.drop_contained(ask.question),
             }
@@ -343,7 +343,7 @@ impl<A: Actor, Q: Question<A>> LocalAsk<A, Q> {
     /// As [`Ask::forward`].
     pub fn forward(self, reply: Reply<Q::Reply>) {
         let ask = self.ask;
-        current::at(ask.to.core, |core| match core {
+        current::at(ask.to.core(), |core| match core {
             Some(core) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
             None => reply.refuse(AskError::Stopped),
         });
@@ -358,17 +358,17 @@ impl<A: Actor, Q: Question<A>> IntoFuture for LocalAsk<A, Q> {
     fn into_future(self) -> AnswerFuture<Q::Reply> {
         let answer = Arc::new(Oneshot::new());
         let (limit, ask) = (self.ask.deadline(), self.ask);
-        current::at(ask.to.core, |core| match core {
+        current::at(ask.to.core(), |core| match core {
             Some(core) => {
                 let relay = Relay { answer: answer.clone() };
-                relay_here::<A, Q>(core, ask.to.cell, ((), ask.question), limit, relay);
+                relay_here::<A, Q>(core, ask.to.cell(), ((), ask.question), limit, relay);
             }
             None => {
                 Relay { answer: answer.clone() }.refuse(AskError::Stopped);
                 drop_from(core, ask.question);
             }
         });
-        AnswerFuture::new(answer, ask.to.core, limit)
+        AnswerFuture::new(answer, ask.to.core(), limit)
     }
 }
 
@@ -397,12 +397,12 @@ where
     #[inline(always)]
     fn look(core: Option<&Core>, (ask, asker, then): (Ask<A, Q>, Key, F)) {
         let Some(core) = core else { return };
-        let asked = (ask.to.core != core.id).then_some(ask.to.core);
+        let asked = (ask.to.core() != core.id).then_some(ask.to.core());
         let Some(reply) = begin_answer(core, asker, ask.timeout, asked, then) else {
             return core.drop_contained(ask.question);
         };
         if asked.is_none() {
-            return A::ask_here(ask.route, core, ask.to.cell, ask.question, reply);
+            return A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply);
         }
         let posted = post(Some(core), ask.to, arrive::<A, Q>, (ask.route, ask.question, reply));
         refused::<A, Q>(Some(core), posted);
@@ -492,8 +492,8 @@ fn refuse<Q, R: 'static>(core: &Core, refused: SendError<(Q, Reply<R>)>) {
 }
 
 fn ask_local<A: Actor, Q: Question<A>>(core: &Core, to: RawAddress, question: Q, reply: Reply<Q::Reply>) {
-    if to.core == core.id {
-        return ask_here::<A, Q>(core, to.cell, question, reply);
+    if to.core() == core.id {
+        return ask_here::<A, Q>(core, to.cell(), question, reply);
     }
     // A local address does not leave its core, but that of another system may have been on this thread.
     core.drop_contained(question);
@@ -533,8 +533,21 @@ fn begin_relay<T: 'static>(core: &Core, deadline: Option<Time>, relay: Relay<T>)
 
 type Asked<A, Q> = (<A as Receiver<Q>>::Route, Q, Reply<<A as Receiver<Q>>::Reply>);
 
-fn arrive<A: Receiver<Q>, Q>(to: Key, (route, question, reply): Asked<A, Q>) {
-    current::with(|core| core.map(|core| A::ask_here(route, core, to, question, reply)));
+fn arrive<A: Receiver<Q>, Q: 'static>(to: Key, asked: Asked<A, Q>) {
+    current::with_value::<Arriving<A, Q>, _>((to, asked));
+}
+
+struct Arriving<A, Q>(PhantomData<(A, Q)>);
+
+impl<A: Receiver<Q>, Q> Look<(Key, Asked<A, Q>)> for Arriving<A, Q> {
+    type Result = ();
+
+    #[inline(always)]
+    fn look(core: Option<&Core>, (to, (route, question, reply)): (Key, Asked<A, Q>)) {
+        if let Some(core) = core {
+            A::ask_here(route, core, to, question, reply);
+        }
+    }
 }
 
 type Relayed<A, Q> = ((<A as Receiver<Q>>::Route, Q), Option<Time>, Relay<<A as Receiver<Q>>::Reply>);
@@ -774,7 +787,7 @@ mod tests {
                 assert_eq!(begin(&mut Context::at(asker.raw())), Flow::Continue);
                 let (due, expected) = (core.next_deadline(), now.get().after(SHORT));
                 assert!((expected..expected.after(SHORT / 10)).contains(&due), "{how}: {due:?}");
-                core.end_tasks(asker.raw().cell);
+                core.end_tasks(asker.raw().cell());
             });
         }
     }

@@ -117,8 +117,8 @@ where
 
 fn handle<A: Accepts<M>, M: Message>(me: RawAddress, item: M) -> Flow {
     current::with(|core| {
-        let Some(core) = core.filter(|core| core.id == me.core) else { return Flow::Continue };
-        let handled = core.cells.find(me.cell, |head: &Head<A>| {
+        let Some(core) = core.filter(|core| core.id == me.core()) else { return Flow::Continue };
+        let handled = core.cells.find(me.cell(), |head: &Head<A>| {
             let mut actor = head.borrow()?;
             Counters::add(&core.counters.handled, 1);
             Some(user(|| actor.handle(A::accept(item), &mut Context::at(me))))

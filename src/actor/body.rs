@@ -3,7 +3,7 @@
 //! Knows: the order of hooks and messages. Must not know how it was scheduled.
 
 use super::head::Head;
-use super::shell::{Batch, Before, reason_of, run_answers};
+use super::shell::{Answered, Batch, Before, reason_of, run_answers};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
 use crate::executor::{Activation, Body, Core, INTERVAL, Notice, Outcome};
 use crate::mem::Key;
@@ -13,7 +13,7 @@ struct Plain;
 
 impl<A: Actor> Body<Head<A>> for Plain {
     fn activate(&self, head: &Head<A>, activation: &Activation<'_>) -> Outcome {
-        let mut cx = Context::at(activation.core.address(activation.cell));
+        let mut cx = Context::at(activation.core.address(activation.cell()));
         match run(head, activation, &mut cx) {
             Batch::Empty => Outcome::Rest,
             Batch::Again => Outcome::Again,
@@ -25,28 +25,40 @@ impl<A: Actor> Body<Head<A>> for Plain {
 /// Activates an actor.
 #[inline(always)]
 pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-    let before = if !A::INTERVALS.is_empty() {
-        before_messages(head, activation, cx)
+    let answered = if !A::INTERVALS.is_empty() {
+        Answered::NotNext
     } else if activation.is_plain() {
-        Before::Messages(Batch::Empty)
-    } else if activation.has_only_errands()
-        && let Some(before) = run_answers(activation)
-    {
-        before
+        Answered::All
+    } else if activation.has_only_errands() {
+        run_answers(activation)
     } else {
-        before_messages(head, activation, cx)
+        Answered::NotNext
     };
-    match before {
-        Before::Messages(left) if head.mailbox_is_empty() => left,
-        Before::Messages(left) => head.handle_messages(activation, cx).or(left),
-        Before::Done(batch) => batch,
+    let mut left = Batch::Empty;
+    if answered != Answered::All {
+        match before_messages(head, activation, answered, cx) {
+            Before::Messages(batch) => left = batch,
+            Before::Done(batch) => return batch,
+        }
     }
+    if head.mailbox_is_empty() {
+        return left;
+    }
+    head.handle_messages(activation, cx).or(left)
 }
 
-/// Runs what comes before messages.
+/// Runs what comes before messages, and is not answers alone.
 #[inline(never)]
-fn before_messages<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Before {
-    let Activation { core, cell, .. } = *activation;
+fn before_messages<A: Actor>(
+    head: &Head<A>,
+    activation: &Activation<'_>,
+    answered: Answered,
+    cx: &mut Context<A>,
+) -> Before {
+    if let Some(before) = answered.before(activation) {
+        return before;
+    }
+    let (core, cell) = (activation.core, activation.cell());
     let demands = core.cells.demands();
     if activation.first() {
         let batch = head.start(activation, cx);
@@ -81,7 +93,7 @@ fn end<A: Actor>(
 fn take_ticks(activation: &Activation<'_>) {
     while let Some(notice) = activation.next_notice() {
         if let Notice::Timer(kind) = notice {
-            activation.core.tick(activation.cell, kind - INTERVAL);
+            activation.core.tick(activation.cell(), kind - INTERVAL);
         }
     }
 }

@@ -117,7 +117,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// Hands the actor back when the core holds as many as `Config::actors_max` allows.
     pub fn spawn<B: Actor>(&mut self, actor: B) -> Result<Addr<B>, SpawnError<B>> {
-        current::at(self.me.core, |core| match core {
+        current::at(self.me.core(), |core| match core {
             Some(core) => body::spawn(core, actor),
             None => Err(SpawnError(actor)),
         })
@@ -139,12 +139,12 @@ impl<A: Actor> Context<A> {
     {
         let me = self.me;
         self.begin(handler, |core| {
-            if core.cells.is_suspended(me.cell) {
+            if core.cells.is_suspended(me.cell()) {
                 core.drop_contained(run);
                 return Err(Full);
             }
             let run = async move |actor: &mut A| run(actor, &mut Context::at(me)).await;
-            core.begin_exclusive(me.cell, timeout.limit(core), handler, Head::<A>::state, run)
+            core.begin_exclusive(me.cell(), timeout.limit(core), handler, Head::<A>::state, run)
         });
         Flow::Continue
     }
@@ -168,7 +168,7 @@ impl<A: Actor> Context<A> {
     where
         F: Future<Output = Flow> + 'static,
     {
-        let cell = self.me.cell;
+        let cell = self.me.cell();
         self.begin(handler, |core| core.begin_future(cell, timeout.limit(core), handler, future))
     }
 
@@ -177,7 +177,7 @@ impl<A: Actor> Context<A> {
             let mut begun = false;
             core.unanswered_because(AskError::Full, || begun = begin(core).is_ok());
             if !begun {
-                not_begun(core, self.me.cell, handler);
+                not_begun(core, self.me.cell(), handler);
             }
             begun
         });
@@ -192,17 +192,17 @@ impl<A: Actor> Context<A> {
 
     /// The core of this actor, if this is its thread.
     pub(crate) fn with_core<R>(&self, look: impl FnOnce(&Core) -> R) -> Option<R> {
-        current::at(self.me.core, |core| core.map(look))
+        current::at(self.me.core(), |core| core.map(look))
     }
 
     /// The same where this thread runs that core, and nothing else: what is asked first for every write.
     pub(crate) fn with_running_core<R>(&self, look: impl FnOnce(&Core) -> R) -> Option<R> {
-        current::with(|core| core.filter(|core| core.id == self.me.core).map(look))
+        current::with(|core| core.filter(|core| core.id == self.me.core()).map(look))
     }
 
     /// The name of the actor's cell.
     pub(crate) fn cell(&self) -> Key {
-        self.me.cell
+        self.me.cell()
     }
 }
 

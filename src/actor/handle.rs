@@ -71,7 +71,7 @@ struct Broken(RawAddress);
 
 impl Drop for Broken {
     fn drop(&mut self) {
-        current::with(|core| core.map(|core| core.demand(self.0.cell, Demand::Broken)));
+        current::with(|core| core.map(|core| core.demand(self.0.cell(), Demand::Broken)));
     }
 }
 
@@ -97,10 +97,10 @@ impl<A: Actor> Handle<A> {
     pub fn with<R>(&self, act: impl FnOnce(&mut A, &mut Context<A>) -> R) -> Result<R, HandleError> {
         // Where it is not called, what it holds is dropped by whoever called: that may be code of a user, too.
         let mut act = Some(act);
-        current::at(self.me.core, |core| {
+        current::at(self.me.core(), |core| {
             let core = core.ok_or(HandleError::Stopped)?;
             let lend = |head: &Head<A>, ()| {
-                if core.cells.is_suspended(self.me.cell) {
+                if core.cells.is_suspended(self.me.cell()) {
                     return Err(HandleError::Busy);
                 }
                 let mut state = head.borrow().ok_or(HandleError::Busy)?;
@@ -110,7 +110,7 @@ impl<A: Actor> Handle<A> {
                 std::mem::forget(broken);
                 Ok(result)
             };
-            core.cells.reach(self.me.cell, (), lend).unwrap_or(Err(HandleError::Stopped))
+            core.cells.reach(self.me.cell(), (), lend).unwrap_or(Err(HandleError::Stopped))
         })
     }
 }

@@ -7,7 +7,13 @@ use std::cell::{RefCell, RefMut};
 use super::{Actor, SendError};
 use crate::executor::blame::user;
 use crate::executor::{AskError, Core, DeadReason, INTERVALS_MAX};
-use crate::mem::{ChunkPool, Fifo};
+use crate::mem::{ChunkPool, Fifo, aside};
+
+#[cold]
+fn refuse_wrapped<M>(core: &Core, wrapped: M) {
+    core.counters.dead_letter(DeadReason::Full);
+    core.unanswered_because(AskError::Full, || core.drop_contained(wrapped));
+}
 
 /// A mailbox and a state, found by the type of the actor.
 pub(crate) struct Head<A: Actor> {
@@ -64,8 +70,7 @@ impl<A: Actor> Head<A> {
         }
         if let Err(wrapped) = self.mailbox.push(&core.chunks, user(|| wrap(message))) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
-            core.counters.dead_letter(DeadReason::Full);
-            core.unanswered_because(AskError::Full, || core.drop_contained(wrapped));
+            refuse_wrapped(core, aside(wrapped));
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl<A: Actor> Addr<A> {
     /// The address as actors of its own core may use it. None on any other thread.
     #[must_use]
     pub fn local(self) -> Option<LocalAddr<A>> {
-        current::at(self.raw().core, |core| core.map(|_| LocalAddr::new(self)))
+        current::at(self.raw().core(), |core| core.map(|_| LocalAddr::new(self)))
     }
 }
 

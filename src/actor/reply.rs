@@ -74,14 +74,14 @@ impl<T: 'static> Reply<T> {
     pub fn send(self, answer: T) {
         let to = self.to;
         std::mem::forget(self);
-        to.send(Ok(answer));
+        to.send_made(answer, Ok);
     }
 
     /// Says that there is no answer, and why.
     pub(crate) fn refuse(self, why: AskError) {
         let to = self.to;
         std::mem::forget(self);
-        to.send(Err(why));
+        to.send_made(why, Err);
     }
 
     /// True if it is known here that nobody waits: the asker has ended or given up, or its time is over. An asker on another core
@@ -117,7 +117,7 @@ impl<T: 'static> Drop for Reply<T> {
         } else {
             current::with(|core| core.map_or(AskError::Unanswered, Core::why_unanswered))
         };
-        self.to.send(Err(why));
+        self.to.send_made(why, Err);
     }
 }
 

@@ -79,7 +79,7 @@ impl<A: Actor> Head<A> {
 
     /// Sets the actor's intervals and calls `started`.
     pub(crate) fn start(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         let mut set = Ok(());
         if !A::INTERVALS.is_empty() {
             set = core.begin_intervals(cell, A::INTERVALS);
@@ -115,7 +115,7 @@ impl<A: Actor> Head<A> {
             let demands = core.cells.demands();
             left = self.run_tasks(activation, cx);
             // Something asked of another cell does not keep messages waiting.
-            let asked = demands != core.cells.demands() && core.cells.is_asked(activation.cell);
+            let asked = demands != core.cells.demands() && core.cells.is_asked(activation.cell());
             if matches!(left, Batch::End(_)) || asked {
                 return Before::Done(left);
             }
@@ -130,7 +130,7 @@ impl<A: Actor> Head<A> {
     /// Goes on with what the actor has begun: intervals that are over, answers that have come, futures that were woken. While
     /// a future borrows the state of the actor, with that alone.
     fn run_tasks(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
         while activation.has_errands() {
             let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
@@ -192,7 +192,7 @@ impl<A: Actor> Head<A> {
     /// Ends the actor: closes its mailbox, ends what it has begun, calls `stopped`, discards what it did not handle, drops its
     /// state. Whoever waits for an answer of it is told.
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         core.cells.close(cell);
         reply::while_stopping(core, || {
             core.end_tasks(cell);
@@ -207,39 +207,39 @@ impl<A: Actor> Head<A> {
 
 /// What came of answers, in one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answered {
-    /// None is left.
+pub(crate) enum Answered {
+    /// None is left, nor anything else that comes before messages.
     All,
     /// The budget is used up.
     Some,
     /// A notice or a demand has come.
     Interrupted,
-    /// Something else is next.
+    /// Something else is next: what is left is for [`Head::run_errands`].
     NotNext,
     Stop,
     Fail,
     Panicked,
 }
 
-/// Goes on with answers that have come, where that is all that an actor has to go on with; none if it is not, and what is left is
-/// for [`Head::run_errands`].
-#[inline(always)]
-pub(crate) fn run_answers(activation: &Activation<'_>) -> Option<Before> {
-    Some(match answer_all(activation) {
-        Answered::All => Before::Messages(Batch::Empty),
-        Answered::NotNext => return None,
-        Answered::Some => Before::Messages(Batch::Again),
-        Answered::Interrupted => after_interruption(activation),
-        Answered::Stop => Before::Done(Batch::End(StopReason::Stopped)),
-        Answered::Fail => Before::Done(Batch::End(StopReason::Failed)),
-        Answered::Panicked => Before::Done(Batch::End(StopReason::Panicked)),
-    })
+impl Answered {
+    /// What came of all that comes before messages; none if something else is next.
+    pub(crate) fn before(self, activation: &Activation<'_>) -> Option<Before> {
+        Some(match self {
+            Answered::All => Before::Messages(Batch::Empty),
+            Answered::NotNext => return None,
+            Answered::Some => Before::Messages(Batch::Again),
+            Answered::Interrupted => after_interruption(activation),
+            Answered::Stop => Before::Done(Batch::End(StopReason::Stopped)),
+            Answered::Fail => Before::Done(Batch::End(StopReason::Failed)),
+            Answered::Panicked => Before::Done(Batch::End(StopReason::Panicked)),
+        })
+    }
 }
 
 /// Something asked of another cell does not keep messages waiting.
 #[cold]
 fn after_interruption(activation: &Activation<'_>) -> Before {
-    let asked = activation.core.cells.is_asked(activation.cell);
+    let asked = activation.core.cells.is_asked(activation.cell());
     if asked || activation.is_suspended() {
         Before::Done(Batch::Again)
     } else {
@@ -247,9 +247,10 @@ fn after_interruption(activation: &Activation<'_>) -> Before {
     }
 }
 
+/// Goes on with answers that have come, where that is all that an actor has to go on with.
 #[inline(never)]
-fn answer_all(activation: &Activation<'_>) -> Answered {
-    let Activation { core, cell, .. } = *activation;
+pub(crate) fn run_answers(activation: &Activation<'_>) -> Answered {
+    let (core, cell) = (activation.core, activation.cell());
     let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
     loop {
         let next = activation.desk().and_then(|desk| core.next_answer(desk));
@@ -278,7 +279,7 @@ fn answer_all(activation: &Activation<'_>) -> Answered {
 
 /// Runs one task once.
 fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
-    let Activation { core, cell, .. } = *activation;
+    let (core, cell) = (activation.core, activation.cell());
     if taken.expired {
         let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
         if exclusive {

@@ -377,7 +377,7 @@ impl Cells {
             return Activated::Gone;
         }
         let cell = Key { index, generation: slot.generation.get() };
-        let activation = Activation { core, cell, flags };
+        let activation = Activation { core, name: cell.to_bits(), flags };
         let _loan = Loan::new(&self.lent);
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
         let vtable = unsafe { *stored };

@@ -606,7 +606,7 @@ mod tests {
 
     impl Body<()> for Waits {
         fn activate(&self, (): &(), activation: &Activation<'_>) -> Outcome {
-            let (core, cell) = (activation.core, activation.cell);
+            let (core, cell) = (activation.core, activation.cell());
             if core.cells.take_demand(cell).is_none() {
                 core.wait_for_slots(cell);
                 return Outcome::Rest;

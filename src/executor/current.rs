@@ -13,6 +13,7 @@ use super::address::CoreId;
 use super::blame;
 use super::core::Core;
 use super::guest::Guest;
+use crate::mem::aside;
 
 thread_local! {
     static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
@@ -80,6 +81,7 @@ pub fn at_value<L: Look<T>, T>(id: CoreId, value: T) -> L::Result {
     // SAFETY: null, or a core that an enclosing `scope` borrows until after this returns (invariant 1).
     let core = unsafe { core.as_ref() };
     if core.is_none_or(|core| core.id != id) {
+        let value = aside(value);
         return at_guest(id, |core| L::look(core, value));
     }
     let judge = blame::Judge::begin();

@@ -20,7 +20,7 @@ use std::ptr::NonNull;
 
 use crossbeam_channel::TrySendError;
 
-use crate::mem::Key;
+use crate::mem::{Key, aside};
 
 /// Bytes of a message that travel without an allocation.
 pub const INLINE_BYTES: usize = RECORD_BYTES - size_of::<Header>();
@@ -137,7 +137,7 @@ unsafe fn take_as<M, F: Arrive<M>>(record: *const Header, end: End, at: &mut usi
             let arrive = unsafe { NonNull::<F>::dangling().read() };
             arrive(cell, message);
         }
-        End::Drop => drop(message),
+        End::Drop => drop(aside(message)),
     }
 }
 

@@ -18,6 +18,7 @@ use super::envelope::{Arrive, Envelope};
 use super::guest::Guest;
 use super::lane;
 use super::overdue::{Overdue, Sent};
+use crate::mem::aside;
 use crate::sys::Time;
 
 /// Why a message did not leave; it is handed back.
@@ -164,24 +165,38 @@ pub(super) fn insist_until<M: Send + 'static, F: Arrive<M>>(
     message: M,
     until: impl Fn(Time) -> Time,
 ) {
-    let mut message = message;
+    if let Err(refused) = post(from, target, arrive, message) {
+        insist_again(from, target, arrive, aside(refused), until);
+    }
+}
+
+#[cold]
+fn insist_again<M: Send + 'static, F: Arrive<M>>(
+    from: Option<&Core>,
+    target: RawAddress,
+    arrive: F,
+    refused: Refused<M>,
+    until: impl Fn(Time) -> Time,
+) {
+    let mut posted = Err(refused);
     loop {
-        match (post(from, target, arrive, message), from) {
+        let message = match (posted, from) {
             (Ok(()), _) => return,
             (Err(Refused::Gone(back)), from) => return drop_from(from, back),
             (Err(Refused::Full(back)), Some(core)) => {
-                let envelope = Envelope::new(target.cell, arrive, back);
+                let envelope = Envelope::new(target.cell(), arrive, back);
                 let (word, until) = ((target, TypeId::of::<F>()), until(core.now()));
                 let same = core.links.overdue.borrow_mut().keep(word, until, envelope);
                 return core.drop_contained(same);
             }
-            (Err(Refused::Full(back)), None) => message = back,
-        }
+            (Err(Refused::Full(back)), None) => back,
+        };
         // A guest of this thread makes room itself; others are waited for.
-        match Guest::find(target.core) {
+        match Guest::find(target.core()) {
             Some(guest) => guest.receive(),
             None => std::thread::yield_now(),
         }
+        posted = post(from, target, arrive, message);
     }
 }
 
@@ -200,16 +215,16 @@ pub fn post<M: Send + 'static>(
     message: M,
 ) -> Result<(), Refused<M>> {
     if let Some(links) = from.map(|core| &core.links)
-        && let Some(way) = links.way(target.core)
+        && let Some(way) = links.way(target.core())
     {
         let mut lane = way.lane.borrow_mut();
-        return match lane.push(target.cell, arrive, message) {
+        return match lane.push(target.cell(), arrive, message) {
             Ok(()) => {
                 way.pushed.set(true);
                 links.pushed.set(true);
                 if lane.is_long() {
                     drop(lane);
-                    links.publish_early(target.core);
+                    links.publish_early(target.core());
                 }
                 Ok(())
             }
@@ -217,7 +232,7 @@ pub fn post<M: Send + 'static>(
             Err(message) => Err(Refused::Full(message)),
         };
     }
-    post_to_inbox(target, arrive, message)
+    post_to_inbox(target, arrive, aside(message))
 }
 
 #[inline(never)]
@@ -227,8 +242,8 @@ fn post_to_inbox<M: Send + 'static>(
     message: M,
 ) -> Result<(), Refused<M>> {
     let ports = directory::ports();
-    let Some(port) = ports.find(target.core) else { return Err(Refused::Gone(message)) };
-    Envelope::send(&port.inbox, target.cell, arrive, message).map_err(|refused| match refused {
+    let Some(port) = ports.find(target.core()) else { return Err(Refused::Gone(message)) };
+    Envelope::send(&port.inbox, target.cell(), arrive, message).map_err(|refused| match refused {
         TrySendError::Full(message) => Refused::Full(message),
         TrySendError::Disconnected(message) => Refused::Gone(message),
     })?;

@@ -47,7 +47,7 @@ impl Overdue {
         let (mut full, mut refused) = (BTreeSet::new(), Vec::new());
         for _ in 0..self.waiting.len() {
             let Some((word, until, envelope)) = self.waiting.pop_front() else { break };
-            let core = word.0.core;
+            let core = word.0.core();
             let sent = match () {
                 () if until < now => Sent::Gone(envelope),
                 () if full.contains(&core) => Sent::Full(envelope),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn cells(overdue: &Overdue) -> Vec<u32> {
-        overdue.waiting.iter().map(|((to, _), ..)| to.cell.index).collect()
+        overdue.waiting.iter().map(|((to, _), ..)| to.cell().index).collect()
     }
 
     #[test]

@@ -187,9 +187,9 @@ mod tests {
 
     impl Body<Head> for Runs {
         fn activate(&self, _: &Head, activation: &Activation<'_>) -> Outcome {
-            let errand = activation.core.next_errand(activation.cell);
+            let errand = activation.core.next_errand(activation.cell());
             let Some(Errand::Future(taken)) = errand else { return Outcome::Rest };
-            let ran = activation.core.run_task(activation.cell, taken);
+            let ran = activation.core.run_task(activation.cell(), taken);
             self.0.borrow_mut().push(ran);
             match ran {
                 Ran::Done(Flow::Stop) => Outcome::Ended,

@@ -10,10 +10,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::address::{CoreId, RawAddress};
-use super::core::{Core, drop_from};
+use super::core::Core;
 use super::current::{self, Look};
 use super::links::insist_until;
-use crate::mem::Key;
+use crate::mem::{Key, aside};
 use crate::sys::Time;
 
 /// Why a question was not answered.
@@ -156,32 +156,40 @@ impl<V: 'static> AnswerTo<V> {
     }
 
     /// Hands the value over. It is dropped if nobody waits for it any more.
-    #[inline(always)]
     pub fn send(self, value: V) {
+        self.send_made(value, |value| value);
+    }
+
+    /// Hands over what `make` makes of a part: only where it goes is it put together, so that it is written once, and a small
+    /// part stays in a register until then.
+    #[inline(always)]
+    pub fn send_made<P>(self, part: P, make: impl FnOnce(P) -> V) {
         if self.core() == Self::NOBODY {
-            return drop(value);
+            return drop(part);
         }
-        current::with_value::<AnswerTo<V>, _>((self, value));
+        current::with_value::<AnswerTo<V>, _>((self, part, make));
     }
 
     #[inline(never)]
-    fn send_elsewhere(self, from: Option<&Core>, value: V) {
-        if from.is_some_and(|core| core.forget_cancelled(self.core(), self.task())) {
-            return drop_from(from, value);
+    fn send_elsewhere<P>(self, from: Option<&Core>, part: P, make: impl FnOnce(P) -> V) {
+        if let Some(core) = from
+            && core.forget_cancelled(self.core(), self.task())
+        {
+            return core.drop_contained(aside(part));
         }
         let to = RawAddress::new(self.core(), self.task());
-        insist_until(from, to, arrive::<V>, Sent(value), |now| self.waits_until(now));
+        insist_until(from, to, arrive::<V>, Sent(make(part)), |now| self.waits_until(now));
     }
 }
 
-impl<V: 'static> Look<(AnswerTo<V>, V)> for AnswerTo<V> {
+impl<V: 'static, P, M: FnOnce(P) -> V> Look<(AnswerTo<V>, P, M)> for AnswerTo<V> {
     type Result = ();
 
     #[inline(always)]
-    fn look(core: Option<&Core>, (to, value): (AnswerTo<V>, V)) {
+    fn look(core: Option<&Core>, (to, part, make): (AnswerTo<V>, P, M)) {
         match core {
-            Some(core) if core.id == to.core() => settle(core, to.task(), value),
-            from => to.send_elsewhere(from, value),
+            Some(core) if core.id == to.core() => settle(core, to.task(), make(part)),
+            from => to.send_elsewhere(from, part, make),
         }
     }
 }
@@ -208,13 +216,24 @@ struct Sent<V>(V);
 unsafe impl<V> Send for Sent<V> {}
 
 fn arrive<V: 'static>(task: Key, value: Sent<V>) {
-    current::with(|core| core.map(|core| settle(core, task, value.0)));
+    current::with_value::<Sent<V>, _>((task, value));
+}
+
+impl<V: 'static> Look<(Key, Sent<V>)> for Sent<V> {
+    type Result = ();
+
+    #[inline(always)]
+    fn look(core: Option<&Core>, (task, value): (Key, Sent<V>)) {
+        if let Some(core) = core {
+            settle(core, task, value.0);
+        }
+    }
 }
 
 #[inline(always)]
 fn settle<V: 'static>(core: &Core, task: Key, value: V) {
     if let Err(late) = core.settle_task(task, value) {
-        core.drop_contained(late);
+        core.drop_contained(aside(late));
     }
 }
 

@@ -631,7 +631,7 @@ impl Core {
         activation: &Activation<'_>,
         act: impl FnOnce(&mut Output) -> R,
     ) -> Option<R> {
-        self.with_output_at(activation.desk()?, activation.cell, act)
+        self.with_output_at(activation.desk()?, activation.cell(), act)
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 //!
 //! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
 
+mod aside;
 mod blocks;
 mod bytes;
 mod fifo;
@@ -14,6 +15,7 @@ mod send;
 mod slab;
 
 pub use self::bytes::Bytes;
+pub use aside::aside;
 pub use blocks::Blocks;
 pub use fifo::{ChunkPool, Fifo};
 pub use lend::lend;

@@ -16,12 +16,14 @@ pub struct Key {
 
 impl Key {
     /// Both halves in one word; [`Key::from_bits`] is the inverse.
+    #[inline(always)]
     #[must_use]
     pub fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
     /// The key that [`Key::to_bits`] packed.
+    #[inline(always)]
     #[must_use]
     pub fn from_bits(bits: u64) -> Key {
         Key { index: bits as u32, generation: (bits >> 32) as u32 }

@@ -80,7 +80,7 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
             return wire.close_step(activation);
         }
         let core = activation.core;
-        let mut cx = Context::at(core.address(activation.cell));
+        let mut cx = Context::at(core.address(activation.cell()));
         let mut batch = Self::run(&mut wire, head, activation, &mut cx);
         if A::SERVED && !matches!(batch, Batch::End(_)) {
             batch = Self::turned(&mut wire, head, activation, &mut cx).unwrap_or(batch);
@@ -129,7 +129,7 @@ impl<A: Connection> ConnectionBody<A> {
     /// Counts and reports a connection whose peer does not read: it is cut off without a word to the peer.
     #[cold]
     fn tell_outbox_full(activation: &Activation<'_>) {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         Counters::add(&core.counters.connections_outbox_full, 1);
         let name = std::any::type_name::<A>();
         if core.with_output(cell, |output| output.overflowed()) == Some(true) {
@@ -145,7 +145,7 @@ impl<A: Connection> ConnectionBody<A> {
 
     /// Why the actor ends: what it has written decides first.
     fn reason(activation: &Activation<'_>, batch: Batch) -> StopReason {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         let spoiled = core.with_output(cell, |output| (output.overflowed(), output.is_broken()));
         match (spoiled, batch) {
             (Some((true, _)), _) => StopReason::OutboxFull,
@@ -170,7 +170,7 @@ impl<A: Connection> ConnectionBody<A> {
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Batch {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         if wire.phase == Phase::New {
             let batch = Self::open(wire, head, activation, cx);
             if batch != Batch::Empty {
@@ -286,7 +286,7 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
         budget: &mut Budget,
     ) -> Result<Option<Enough>, StopReason> {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         let (inward, mut demands) = (&mut wire.inward, core.cells.demands());
         let fed = head.call(core, |actor| {
             let mut take = |frame: <A::Codec as Decode>::Frame<'_>| {
@@ -360,7 +360,9 @@ impl<A: Connection> ConnectionBody<A> {
                 let cut_off = wire.sending > 0 || owed(activation) > 0;
                 return Some(wire.end_late(cut_off, StopReason::Aborted));
             }
-            Notice::Timer(kind) if kind >= INTERVAL => activation.core.tick(activation.cell, kind - INTERVAL),
+            Notice::Timer(kind) if kind >= INTERVAL => {
+                activation.core.tick(activation.cell(), kind - INTERVAL)
+            }
             notice => wire.settle(activation, notice),
         }
         None
@@ -379,7 +381,7 @@ impl<A: Connection> ConnectionBody<A> {
         }
         if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             let idle = head.call(activation.core, |actor| actor.idle(cx));
-            wire.paused |= activation.core.cells.is_suspended(activation.cell);
+            wire.paused |= activation.core.cells.is_suspended(activation.cell());
             match idle {
                 // It is not asked while a handler of it has not finished.
                 Ok(Flow::Continue) | Err(StopReason::Stopped) => wire.active = activation.core.now(),
@@ -438,7 +440,7 @@ fn is_disorderly(batch: Batch) -> bool {
 /// Answers that the actor is still to write. One that waits for an answer itself may write some, and so may one of which a
 /// handler has not finished.
 fn owed(activation: &Activation<'_>) -> u32 {
-    let Activation { core, cell, .. } = *activation;
+    let (core, cell) = (activation.core, activation.cell());
     let owed = core.with_output(cell, |output| output.owed()).unwrap_or(0);
     owed + u32::from(core.cells.is_suspended(cell) || core.owes(cell))
 }

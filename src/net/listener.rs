@@ -88,7 +88,7 @@ impl Shared {
 fn tell_waiters(waiters: Vec<RawAddress>) {
     for listener in waiters {
         current::with(|core| match core {
-            Some(core) if core.id == listener.core => retry(listener.cell, ()),
+            Some(core) if core.id == listener.core() => retry(listener.cell(), ()),
             from => insist(from, listener, retry, ()),
         });
     }
@@ -180,12 +180,12 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
     fn activate(&self, _: &ListenerHead, activation: &Activation<'_>) -> Outcome {
         let core = activation.core;
         let mut accepting = self.accepting.borrow_mut();
-        match core.cells.take_demand(activation.cell) {
+        match core.cells.take_demand(activation.cell()) {
             Some(Demand::Stop) if accepting.phase == Phase::Open => accepting.begin_last_call(activation),
             Some(Demand::Abort) => accepting.abort(activation),
             _ => {}
         }
-        while let Some(notice) = core.cells.next_notice(activation.cell) {
+        while let Some(notice) = core.cells.next_notice(activation.cell()) {
             match notice {
                 Notice::Io(event) => self.event(&mut accepting, activation, event),
                 Notice::Timer(LAST_CALL) => {
@@ -228,7 +228,7 @@ impl<F> ListenerBody<F> {
         A: Connection,
         F: FnMut(Peer) -> A + 'static,
     {
-        let me = activation.core.address(activation.cell);
+        let me = activation.core.address(activation.cell());
         let mut registered = false;
         while let Some(socket) = accepting.held.front().copied() {
             match self.shared.take_credits() {
@@ -294,7 +294,7 @@ impl Accepting {
         }
         if !self.last_call.is_over() {
             let next = activation.deadline(BETWEEN_LOOKS);
-            self.look = activation.core.arm(activation.cell, LAST_CALL, next).ok();
+            self.look = activation.core.arm(activation.cell(), LAST_CALL, next).ok();
         }
         if self.look.is_none() {
             self.phase = Phase::Stopping;
@@ -313,7 +313,7 @@ impl Accepting {
 
     fn refuse(&mut self, activation: &Activation<'_>, socket: SocketId) {
         self.others += 1;
-        activation.core.push(activation.cell, Op::Close { socket, reset: true });
+        activation.core.push(activation.cell(), Op::Close { socket, reset: true });
     }
 
     fn ended(&mut self, activation: &Activation<'_>, error: Errno) {
@@ -328,11 +328,11 @@ impl Accepting {
         }
         let retry = activation.deadline(BACK_OFF);
         disarm(activation.core, &mut self.retry);
-        self.retry = activation.core.arm(activation.cell, RETRY, retry).ok();
+        self.retry = activation.core.arm(activation.cell(), RETRY, retry).ok();
     }
 
     fn advance(&mut self, activation: &Activation<'_>) -> Outcome {
-        let (core, cell, listener) = (activation.core, activation.cell, self.socket);
+        let (core, cell, listener) = (activation.core, activation.cell(), self.socket);
         let stopping = self.phase == Phase::Stopping;
         // While it is open, who comes beyond the limit stays in the backlog. The last call empties that.
         let full = self.phase == Phase::Open && !self.held.is_empty();

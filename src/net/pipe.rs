@@ -252,7 +252,7 @@ impl Pipe {
     fn with_connection<R>(&self, act: impl FnOnce(&Core, Key) -> R) -> Option<R> {
         let connection = self.state.borrow().connection?;
         current::with(|core| {
-            core.filter(|core| core.id == connection.core).map(|core| act(core, connection.cell))
+            core.filter(|core| core.id == connection.core()).map(|core| act(core, connection.cell()))
         })
     }
 

@@ -30,9 +30,9 @@ impl Place {
         &self,
         act: impl FnOnce(&mut Output, &SendPool, PlaceId) -> Result<R, PlaceError>,
     ) -> Option<Result<R, PlaceError>> {
-        current::at(self.connection.core, |core| {
+        current::at(self.connection.core(), |core| {
             let (core, id) = (core?, self.id?);
-            let cell = self.connection.cell;
+            let cell = self.connection.cell();
             let done = core.with_output(cell, |output| act(output, &core.pools.send, id));
             core.schedule(cell);
             done

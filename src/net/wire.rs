@@ -170,7 +170,7 @@ impl<C: Decode> Wire<C> {
 
     pub(super) fn receive(&mut self, activation: &Activation<'_>) {
         self.receiving = true;
-        activation.core.push(activation.cell, Op::Receive { socket: self.socket });
+        activation.core.push(activation.cell(), Op::Receive { socket: self.socket });
     }
 
     /// True while a core that ends waits for what the peer may have sent before: a request that lies in the kernel is
@@ -181,7 +181,7 @@ impl<C: Decode> Wire<C> {
             return false;
         }
         if self.timer.is_none() {
-            self.timer = core.arm(activation.cell, LAST_CALL, activation.deadline(BETWEEN_LOOKS)).ok();
+            self.timer = core.arm(activation.cell(), LAST_CALL, activation.deadline(BETWEEN_LOOKS)).ok();
         }
         self.timer.is_some()
     }
@@ -207,7 +207,7 @@ impl<C: Decode> Wire<C> {
         let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
         let due = idle_at.unwrap_or(Time::MAX).min(stalled_at);
         if due < Time::MAX {
-            self.timer = activation.core.arm(activation.cell, LOOK, due).ok();
+            self.timer = activation.core.arm(activation.cell(), LOOK, due).ok();
         }
         // Without a timer a send is not watched; the next one tries again.
         self.due = if self.timer.is_some() { due } else { Time::MAX };
@@ -241,7 +241,7 @@ impl<C: Decode> Wire<C> {
     /// Sets the timer by which a stop must be over. False if none can be set.
     pub(super) fn arm_stop(&mut self, activation: &Activation<'_>) -> bool {
         if self.timer.is_none() && self.due < Time::MAX {
-            self.timer = activation.core.arm(activation.cell, STOP, self.due).ok();
+            self.timer = activation.core.arm(activation.cell(), STOP, self.due).ok();
         }
         self.timer.is_some() || self.due == Time::MAX
     }
@@ -297,7 +297,7 @@ impl<C: Decode> Wire<C> {
         if self.receiving && !self.cancelling {
             self.cancelling = true;
             self.others += 1;
-            activation.core.push(activation.cell, Op::Cancel { socket: self.socket });
+            activation.core.push(activation.cell(), Op::Cancel { socket: self.socket });
         }
     }
 
@@ -360,7 +360,7 @@ impl<C: Decode> Wire<C> {
 
     /// Sends what has been written, also where it is too much, or is not all.
     pub(super) fn send_waiting(&mut self, activation: &Activation<'_>) {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         if self.sending > 0 {
             return;
         }
@@ -372,7 +372,7 @@ impl<C: Decode> Wire<C> {
 
     #[inline(always)]
     fn send(&mut self, activation: &Activation<'_>, chain: Chain) {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         if chain.is_empty() {
             return self.wait_for_slots(activation);
         }
@@ -385,7 +385,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn wait_for_slots(&mut self, activation: &Activation<'_>) {
         if !self.thirsty {
             self.thirsty = true;
-            activation.core.wait_for_slots(activation.cell);
+            activation.core.wait_for_slots(activation.cell());
         }
     }
 
@@ -406,7 +406,7 @@ impl<C: Decode> Wire<C> {
 
     /// True if something that was written has not been sent.
     pub(super) fn is_waiting(activation: &Activation<'_>) -> bool {
-        activation.core.with_output(activation.cell, |output| output.is_waiting()) == Some(true)
+        activation.core.with_output(activation.cell(), |output| output.is_waiting()) == Some(true)
     }
 
     /// Decides whether reading is paused, `apart` from how much is queued or not; true if it has just been resumed and there is
@@ -418,7 +418,7 @@ impl<C: Decode> Wire<C> {
         mailbox_full: bool,
         apart: bool,
     ) -> bool {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         // Messages are not handled any more then, so their number decides nothing.
         let mailbox_full = mailbox_full && !self.deaf;
         let was = self.paused;
@@ -450,10 +450,10 @@ impl<C: Decode> Wire<C> {
         self.disarm(activation.core);
         self.phase = Phase::Flushing;
         let deadline = activation.core.now().after(self.shared.close_deadline);
-        self.timer = activation.core.arm(activation.cell, CLOSE, deadline).ok();
+        self.timer = activation.core.arm(activation.cell(), CLOSE, deadline).ok();
         // The last words may have been too many.
         // What stands behind an answer that will not come cannot be sent.
-        let whole = activation.core.with_output(activation.cell, |output| {
+        let whole = activation.core.with_output(activation.cell(), |output| {
             !output.overflowed() && !output.is_broken() && output.places() == 0
         });
         let whole = whole == Some(true);
@@ -466,14 +466,14 @@ impl<C: Decode> Wire<C> {
 
     /// Drops what is queued and ends whatever is in flight.
     pub(super) fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         core.with_output(cell, |output| output.discard(&core.pools.send));
         self.phase = Phase::Ending;
         if reset {
             self.outward = Outward::Reset;
             // No shutdown: the peer would read the end of a stream that was cut short.
             self.others += 1;
-            activation.core.push(activation.cell, Op::Reset { socket: self.socket });
+            activation.core.push(activation.cell(), Op::Reset { socket: self.socket });
         } else {
             self.shutdown(activation, true);
         }
@@ -481,7 +481,7 @@ impl<C: Decode> Wire<C> {
 
     pub(super) fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
         self.others += 1;
-        activation.core.push(activation.cell, Op::Shutdown { socket: self.socket, both });
+        activation.core.push(activation.cell(), Op::Shutdown { socket: self.socket, both });
     }
 
     pub(super) fn disarm(&mut self, core: &Core) {
@@ -504,7 +504,7 @@ impl<C: Decode> Wire<C> {
                 notice => self.settle(activation, notice),
             }
         }
-        if matches!(core.cells.take_demand(activation.cell), Some(Demand::Abort | Demand::Broken))
+        if matches!(core.cells.take_demand(activation.cell()), Some(Demand::Abort | Demand::Broken))
             || (self.phase == Phase::Flushing && matches!(self.stream, Stream::Failed(_)))
         {
             self.end_unless_ending(activation);
@@ -515,7 +515,7 @@ impl<C: Decode> Wire<C> {
         }
         self.disarm(core);
         if self.thirsty {
-            core.wait_no_more(activation.cell);
+            core.wait_no_more(activation.cell());
         }
         Counters::add(&core.counters.connections_cut_off, self.cut_off.into());
         self.shared.give_credits(core);
@@ -559,7 +559,7 @@ impl<C: Decode> Wire<C> {
             Phase::Lingering | Phase::Ending if quiet => {
                 self.phase = Phase::Closing;
                 let (socket, reset) = (self.socket, self.outward == Outward::Reset);
-                activation.core.push(activation.cell, Op::Close { socket, reset });
+                activation.core.push(activation.cell(), Op::Close { socket, reset });
             }
             _ => {}
         }

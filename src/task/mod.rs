@@ -96,7 +96,7 @@ impl<T> JoinHandle<T> {
     pub fn abort(&self) {
         let Some(task) = self.task else { return };
         current::with(|core| match core {
-            Some(core) if core.id == task.core => drop(core.demand(task.cell, Demand::Abort)),
+            Some(core) if core.id == task.core() => drop(core.demand(task.cell(), Demand::Abort)),
             from => insist(from, task, abort_here, ()),
         });
     }
@@ -247,7 +247,7 @@ struct TaskBody;
 
 impl Body<TaskHead> for TaskBody {
     fn activate(&self, _: &TaskHead, activation: &Activation<'_>) -> Outcome {
-        let Activation { core, cell, .. } = *activation;
+        let (core, cell) = (activation.core, activation.cell());
         if core.cells.take_demand(cell).is_some() {
             return Outcome::Ended;
         }

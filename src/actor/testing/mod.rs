@@ -308,10 +308,10 @@ impl<A: Actor> TestContext<A> {
     /// taken before.
     pub fn take_spawned<B: Actor>(&mut self, spawned: Addr<B>) -> Option<B> {
         let (core, raw) = (self.core(), spawned.raw());
-        if raw.core != core.id {
+        if raw.core() != core.id {
             return None;
         }
-        core.cells.find(raw.cell, Head::<B>::take_state)?
+        core.cells.find(raw.cell(), Head::<B>::take_state)?
     }
 
     /// The core whose current state is that of this test.

@@ -12,8 +12,8 @@ use crate::mem::Key;
 pub struct Activation<'a> {
     /// The core that it runs on.
     pub core: &'a Core,
-    /// The cell's own name.
-    pub cell: Key,
+    /// The bits of the cell's own name, in one word: it is copied into contexts.
+    pub(super) name: u64,
     /// The flags of its slot when it was its turn.
     pub(super) flags: u16,
 }
@@ -23,11 +23,18 @@ impl<'a> Activation<'a> {
     #[must_use]
     pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
         let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
-        Activation { core, cell, flags }
+        Activation { core, name: cell.to_bits(), flags }
     }
 }
 
 impl Activation<'_> {
+    /// The cell's own name.
+    #[inline(always)]
+    #[must_use]
+    pub fn cell(&self) -> Key {
+        Key::from_bits(self.name)
+    }
+
     /// True if there is nothing to look at but what waits in the cell's mailbox: what most activations are.
     #[inline(always)]
     #[must_use]
@@ -75,7 +82,7 @@ impl Activation<'_> {
 impl Activation<'_> {
     #[inline(always)]
     fn slot(&self) -> Option<&Slot> {
-        self.core.cells.slot(self.cell.index)
+        self.core.cells.slot(self.cell().index)
     }
 
     #[inline(always)]
