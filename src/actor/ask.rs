@@ -18,8 +18,8 @@ use super::{
 use crate::executor::blame::user;
 use crate::executor::current::Look;
 use crate::executor::{
-    AnswerTo, AnyTask, AskError, Core, CoreId, Kind, Limit, Oneshot, RawAddress, Refused, Waiting, current,
-    directory, drop_from, post,
+    Activation, AnswerTo, AnyTask, AskError, Core, CoreId, Kind, Limit, Oneshot, RawAddress, Refused,
+    Waiting, current, directory, drop_from, post,
 };
 use crate::mem::Key;
 use crate::sys::{Time, now};
@@ -457,7 +457,10 @@ fn deadline(timeout: Option<Duration>) -> Option<Time> {
 fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'static str) {
     let task = match core.begin(Some(asker), task, Kind::Answer, Limit::Refused) {
         // It has begun just now, and waits.
-        Ok((task, _)) => return drop(core.settle_task(task, Err::<T, _>(AskError::Full))),
+        Ok((task, _)) => {
+            core.settle_task::<Answer<T>>(task, Err(AskError::Full));
+            return;
+        }
         Err(task) => task,
     };
     if core.cells.exists(asker) {
@@ -610,9 +613,10 @@ where
     O: IntoFlow + 'static,
 {
     #[inline]
-    fn go_on(self, answer: Option<Answer<T>>, core: &Core, owner: Key) -> Flow {
-        let mut cx = Context::at(core.address(owner));
-        let flow = core.cells.find(owner, |head: &Head<B>| {
+    fn go_on(self, answer: Option<Answer<T>>, _: &Core, owner: Option<&Activation<'_>>) -> Flow {
+        let Some(owner) = owner else { return Flow::Continue };
+        let flow = owner.with_head(|head: &Head<B>| {
+            let mut cx = Context::at(owner.address());
             let mut actor = head.borrow()?;
             let answer = answer.unwrap_or(Err(AskError::Timeout));
             Some(user(|| (self.then)(&mut actor, answer, &mut cx).into_flow(type_name::<F>())))
@@ -635,7 +639,7 @@ impl<T> Relay<T> {
 }
 
 impl<T: 'static> Waiting<Answer<T>> for Relay<T> {
-    fn go_on(self, answer: Option<Answer<T>>, _: &Core, _: Key) -> Flow {
+    fn go_on(self, answer: Option<Answer<T>>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
         // Whoever gave up does not get it.
         let _ = self.answer.set(answer.unwrap_or(Err(AskError::Timeout)));
         Flow::Continue

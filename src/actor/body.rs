@@ -13,7 +13,7 @@ struct Plain;
 
 impl<A: Actor> Body<Head<A>> for Plain {
     fn activate(&self, head: &Head<A>, activation: &Activation<'_>) -> Outcome {
-        let mut cx = Context::at(activation.core.address(activation.cell()));
+        let mut cx = Context::at(activation.address());
         match run(head, activation, &mut cx) {
             Batch::Empty => Outcome::Rest,
             Batch::Again => Outcome::Again,

@@ -148,15 +148,14 @@ mod tests {
     use crate::config::Config;
     use crate::driver::Waker;
     use crate::executor::directory::{self, Port};
-    use crate::executor::{AnyTask, CoreId, Flow, Kind, Limit, Links, Waiting};
-    use crate::mem::Key;
+    use crate::executor::{Activation, AnyTask, CoreId, Flow, Kind, Limit, Links, Waiting};
     use crate::sys::{Clock, Time};
 
     /// Notes what its question becomes.
     struct Asker(Rc<RefCell<Vec<Answer<u64>>>>);
 
     impl Waiting<Answer<u64>> for Asker {
-        fn go_on(self, answer: Option<Answer<u64>>, _: &Core, _: Key) -> Flow {
+        fn go_on(self, answer: Option<Answer<u64>>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
             self.0.borrow_mut().extend(answer);
             Flow::Continue
         }

@@ -135,7 +135,8 @@ impl<A: Actor> Head<A> {
         while activation.has_errands() {
             let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
             let batch = match errand {
-                Errand::Answer(task) => match core.contain(|| runtime(|| task.go_on(core, cell))) {
+                Errand::Answer(task) => match core.contain(|| runtime(|| task.go_on(core, Some(activation))))
+                {
                     Some(flow) => Batch::from(flow),
                     None => Batch::End(StopReason::Panicked),
                 },
@@ -250,15 +251,11 @@ fn after_interruption(activation: &Activation<'_>) -> Before {
 /// Goes on with answers that have come, where that is all that an actor has to go on with.
 #[inline(never)]
 pub(crate) fn run_answers(activation: &Activation<'_>) -> Answered {
-    let (core, cell) = (activation.core, activation.cell());
+    let core = activation.core;
     let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
     loop {
-        let next = activation.desk().and_then(|desk| core.next_answer(desk));
-        let Some((task, was_last)) = next else { return Answered::NotNext };
-        if was_last {
-            activation.clear_errands();
-        }
-        match core.contain(|| runtime(|| task.go_on(core, cell))) {
+        let Some(task) = core.next_answer(activation) else { return Answered::NotNext };
+        match core.contain(|| runtime(|| task.go_on(core, Some(activation)))) {
             Some(Flow::Continue) => {}
             Some(Flow::Stop | Flow::Close) => return Answered::Stop,
             Some(Flow::Fail) => return Answered::Fail,

@@ -14,6 +14,7 @@
 //!    for longer is no part of that: the tasks of a cell are ended before it is removed, because its desk is closed first.
 //! 3. References to slots never leave the functions of this file and of `activation.rs`, and none is alive while `slots` grows or while code
 //!    from outside runs.
+//! 4. `stored` of an [`Activation`] is null, or that of the slot of the cell that runs, lent for as long as there is the activation.
 #![allow(unsafe_code)]
 
 mod activation;
@@ -349,7 +350,17 @@ impl Cells {
     #[inline(always)]
     fn head<H: 'static>(&self, slot: &Slot) -> Option<NonNull<H>> {
         let stored = NonNull::new(slot.stored.get())?;
-        // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
+        // SAFETY: the slot is occupied by a `Stored` (invariant 1).
+        unsafe { Cells::head_of(stored) }
+    }
+
+    /// The same of something that is stored.
+    ///
+    /// # Safety
+    /// It is a live `Stored`.
+    #[inline(always)]
+    unsafe fn head_of<H: 'static>(stored: NonNull<&'static Vtable>) -> Option<NonNull<H>> {
+        // SAFETY: the first field of a `Stored` is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         if vtable.head != TypeId::of::<H>() {
             return None;
@@ -377,7 +388,7 @@ impl Cells {
             return Activated::Gone;
         }
         let cell = Key { index, generation: slot.generation.get() };
-        let activation = Activation { core, name: cell.to_bits(), flags };
+        let activation = Activation { core, name: cell.to_bits(), stored, flags };
         let _loan = Loan::new(&self.lent);
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
         let vtable = unsafe { *stored };
@@ -631,6 +642,24 @@ impl Cells {
         let slots = unsafe { &*self.slots.get() };
         let occupied = slots.iter().enumerate().filter(|(_, slot)| !slot.stored.get().is_null());
         occupied.map(|(index, slot)| Key { index: index as u32, generation: slot.generation.get() }).collect()
+    }
+}
+
+impl Activation<'_> {
+    /// What [`Cells::find`] does, without a search.
+    #[inline(always)]
+    pub fn with_head<H: 'static, R>(&self, act: impl FnOnce(&H) -> R) -> Option<R> {
+        let stored = NonNull::new(self.stored).or_else(|| self.find_stored())?;
+        // SAFETY: what an occupied slot stores (invariants 1 and 4).
+        let head = unsafe { Cells::head_of(stored) }?;
+        let _loan = Loan::new(&self.core.cells.lent);
+        // SAFETY: a live head, as was just seen, which is not freed while it is lent (invariant 2).
+        Some(act(unsafe { head.as_ref() }))
+    }
+
+    #[cold]
+    fn find_stored(&self) -> Option<NonNull<&'static Vtable>> {
+        NonNull::new(self.core.cells.occupied(self.cell())?.stored.get())
     }
 }
 

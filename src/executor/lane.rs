@@ -18,7 +18,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::envelope::{self, Arrive, End, Header, PLACE_BYTES, PLACES_MAX, places};
@@ -169,11 +169,13 @@ impl Sender {
         arrive: impl Arrive<M>,
         message: M,
     ) -> Result<(), M> {
+        // Nothing here unwinds, so nothing need be dropped: the message need not lie in memory for that.
+        let message = ManuallyDrop::new(message);
         let wanted = places::<M>();
         let to_end = self.ring.to_end(self.tail);
         let unused = if wanted > to_end { to_end } else { 0 };
         if !self.has_room(unused + wanted) {
-            return Err(message);
+            return Err(ManuallyDrop::into_inner(message));
         }
         if unused > 0 {
             self.ring.write(self.tail, |record| {
@@ -185,7 +187,7 @@ impl Sender {
         self.ring.write(self.tail, |record| {
             // SAFETY: as many places as such a message needs are free behind the tail, in a row, and nobody else looks at
             // them (invariants 1 and 2).
-            unsafe { envelope::fill(record, cell, arrive, message) }
+            unsafe { envelope::fill(record, cell, arrive, ManuallyDrop::into_inner(message)) }
         });
         self.tail = self.tail.wrapping_add(wanted);
         Ok(())

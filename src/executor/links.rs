@@ -4,6 +4,7 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TrySendError};
@@ -158,6 +159,7 @@ pub fn insist<M: Send + 'static>(
 }
 
 /// The same for what nobody wants after a time that is asked for where there is no room.
+#[inline(always)]
 pub(super) fn insist_until<M: Send + 'static, F: Arrive<M>>(
     from: Option<&Core>,
     target: RawAddress,
@@ -214,11 +216,13 @@ pub fn post<M: Send + 'static>(
     arrive: impl Arrive<M>,
     message: M,
 ) -> Result<(), Refused<M>> {
+    // Nothing here unwinds, so nothing need be dropped: the message need not lie in memory for that.
+    let message = ManuallyDrop::new(message);
     if let Some(links) = from.map(|core| &core.links)
         && let Some(way) = links.way(target.core())
     {
         let mut lane = way.lane.borrow_mut();
-        return match lane.push(target.cell(), arrive, message) {
+        return match lane.push(target.cell(), arrive, ManuallyDrop::into_inner(message)) {
             Ok(()) => {
                 way.pushed.set(true);
                 links.pushed.set(true);
@@ -232,7 +236,7 @@ pub fn post<M: Send + 'static>(
             Err(message) => Err(Refused::Full(message)),
         };
     }
-    post_to_inbox(target, arrive, aside(message))
+    post_to_inbox(target, arrive, aside(ManuallyDrop::into_inner(message)))
 }
 
 #[inline(never)]

@@ -188,7 +188,9 @@ impl<V: 'static, P, M: FnOnce(P) -> V> Look<(AnswerTo<V>, P, M)> for AnswerTo<V>
     #[inline(always)]
     fn look(core: Option<&Core>, (to, part, make): (AnswerTo<V>, P, M)) {
         match core {
-            Some(core) if core.id == to.core() => settle(core, to.task(), make(part)),
+            Some(core) if core.id == to.core() => {
+                core.settle_task(to.task(), make(part));
+            }
             from => to.send_elsewhere(from, part, make),
         }
     }
@@ -225,15 +227,8 @@ impl<V: 'static> Look<(Key, Sent<V>)> for Sent<V> {
     #[inline(always)]
     fn look(core: Option<&Core>, (task, value): (Key, Sent<V>)) {
         if let Some(core) = core {
-            settle(core, task, value.0);
+            core.settle_task(task, value.0);
         }
-    }
-}
-
-#[inline(always)]
-fn settle<V: 'static>(core: &Core, task: Key, value: V) {
-    if let Err(late) = core.settle_task(task, value) {
-        core.drop_contained(aside(late));
     }
 }
 
@@ -250,7 +245,7 @@ mod tests {
     use crate::config::Config;
     use crate::driver::Waker;
     use crate::executor::directory::{self, Port};
-    use crate::executor::{AnyTask, Arrivals, Flow, Kind, Limit, Links, Waiting};
+    use crate::executor::{Activation, AnyTask, Arrivals, Flow, Kind, Limit, Links, Waiting};
     use crate::sys::Clock;
 
     const MILLISECOND: Duration = Duration::from_millis(1);
@@ -330,7 +325,7 @@ mod tests {
     struct Notes(Rc<Cell<Option<u64>>>);
 
     impl Waiting<u64> for Notes {
-        fn go_on(self, value: Option<u64>, _: &Core, _: Key) -> Flow {
+        fn go_on(self, value: Option<u64>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
             self.0.set(value);
             Flow::Continue
         }
@@ -351,7 +346,7 @@ mod tests {
         let to = |task| AnswerTo::<u64>::new(&asker, task, Time::MAX);
         let [first, second] = [Rc::default(), Rc::default()];
         let old = begin(&first);
-        asker.settle_task(old, 1_u64).expect("it waits");
+        assert!(asker.settle_task(old, 1_u64), "it waits");
         let new = begin(&second);
         assert_eq!((old.index, first.get()), (new.index, Some(1)));
         for (task, expected) in [(old, None), (new, Some(7))] {

@@ -18,6 +18,7 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::cell::Activation;
 use super::core::Core;
 use super::flow::Flow;
 use crate::mem::{Blocks, Key};
@@ -25,7 +26,8 @@ use crate::mem::{Blocks, Key};
 /// Waits for a value. Either of two happens to it, unless it is dropped first.
 pub trait Waiting<V>: 'static {
     /// The value has come; none if it will not come in time. A panic of code that this calls passes through.
-    fn go_on(self, value: Option<V>, core: &Core, owner: Key) -> Flow;
+    /// Within an activation of the cell that owns it, if it has an owner.
+    fn go_on(self, value: Option<V>, core: &Core, owner: Option<&Activation<'_>>) -> Flow;
 
     /// True if nobody waits any more.
     fn is_closed(&self) -> bool {
@@ -66,7 +68,7 @@ struct Block<V, W> {
 /// The functions of one type of block. Each is called with a pointer to such a block that belongs to an [`AnyTask`].
 struct Vtable {
     value: TypeId,
-    go_on: unsafe fn(NonNull<Header>, &Core, Key) -> Flow,
+    go_on: unsafe fn(NonNull<Header>, &Core, Option<&Activation<'_>>) -> Flow,
     poll: unsafe fn(NonNull<Header>, &Core, Key) -> Poll<Flow>,
     is_closed: unsafe fn(NonNull<Header>) -> bool,
     name: unsafe fn(NonNull<Header>) -> &'static str,
@@ -130,28 +132,21 @@ impl AnyTask {
         unsafe { self.0.as_ref() }.vtable
     }
 
-    /// Hands over the value that it waits for.
-    ///
-    /// # Errors
-    /// The value, if it waits for one of another type, or has one.
+    /// Where the value belongs that it waits for; none if it waits for one of another type, or has one.
     #[inline(always)]
-    pub fn settle<V: 'static>(&mut self, value: V) -> Result<(), V> {
+    pub fn place<V: 'static>(&mut self) -> Option<&mut Option<V>> {
         if self.vtable().value != TypeId::of::<V>() {
-            return Err(value);
+            return None;
         }
         // SAFETY: a live block of a `V` (invariant 1, the type was compared) begins like this (invariant 3), and is borrowed like
         // the task that it belongs to.
         let place = unsafe { &mut self.0.cast::<Valued<V>>().as_mut().value };
-        if place.is_some() {
-            return Err(value);
-        }
-        *place = Some(value);
-        Ok(())
+        place.is_none().then_some(place)
     }
 
     /// Tells what waits that its value has come, if that has been handed over, and that it will not, if not.
     #[inline]
-    pub fn go_on(self, core: &Core, owner: Key) -> Flow {
+    pub fn go_on(self, core: &Core, owner: Option<&Activation<'_>>) -> Flow {
         let (vtable, task) = (self.vtable(), ManuallyDrop::new(self));
         // SAFETY: a block of the types of its vtable, which belonged to the task (invariant 1), which is not used again.
         unsafe { (vtable.go_on)(task.0, core, owner) }
@@ -193,7 +188,11 @@ impl fmt::Debug for AnyTask {
 
 /// # Safety
 /// `block` is a `Block<V, W>` that belongs to nobody else, and is not used again.
-unsafe fn go_on<V: 'static, W: Waiting<V>>(block: NonNull<Header>, core: &Core, owner: Key) -> Flow {
+unsafe fn go_on<V: 'static, W: Waiting<V>>(
+    block: NonNull<Header>,
+    core: &Core,
+    owner: Option<&Activation<'_>>,
+) -> Flow {
     // SAFETY: as the caller promises.
     let blocks = unsafe { take_blocks(block) };
     // SAFETY: as the caller promises; it was stored in these blocks (invariant 1).
@@ -252,7 +251,7 @@ fn never_polled(_: NonNull<Header>, _: &Core, _: Key) -> Poll<Flow> {
 ///
 /// # Safety
 /// As [`free`].
-unsafe fn never_answered<F: Polled>(block: NonNull<Header>, _: &Core, _: Key) -> Flow {
+unsafe fn never_answered<F: Polled>(block: NonNull<Header>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
     // SAFETY: as the caller promises.
     unsafe { free::<Nothing, F>(block) };
     Flow::Continue
@@ -309,7 +308,7 @@ mod tests {
     where
         V: 'static,
     {
-        fn go_on(self, value: Option<V>, _: &Core, _: Key) -> Flow {
+        fn go_on(self, value: Option<V>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
             self.log.borrow_mut().push(value.map(Into::into));
             Flow::Stop
         }
@@ -349,6 +348,14 @@ mod tests {
         Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []))
     }
 
+    fn settle<V: 'static>(task: &mut AnyTask, value: V) -> Result<(), V> {
+        match task.place() {
+            Some(place) => *place = Some(value),
+            None => return Err(value),
+        }
+        Ok(())
+    }
+
     #[test]
     fn a_value_of_the_right_type_comes_once_whatever_the_size_and_alignment_of_who_waits() {
         #[derive(Clone, Copy)]
@@ -366,17 +373,14 @@ mod tests {
             let (log, counted) = (Rc::default(), Counted::new());
             let told = || Told { log: Rc::clone(&log), _counted: counted.clone(), _mass: mass };
             let mut task = AnyTask::waiting::<u64, _>(core.cells.blocks(), told());
-            assert_eq!((task.settle(7_u32), task.settle("seven")), (Err(7), Err("seven")));
-            assert_eq!((task.settle(7_u64), task.settle(8_u64)), (Ok(()), Err(8)));
+            assert_eq!((settle(&mut task, 7_u32), settle(&mut task, "seven")), (Err(7), Err("seven")));
+            assert_eq!((settle(&mut task, 7_u64), settle(&mut task, 8_u64)), (Ok(()), Err(8)));
             assert!(task.is_closed());
-            assert_eq!(task.go_on(core, NOBODY), Flow::Stop);
+            assert_eq!(task.go_on(core, None), Flow::Stop);
             let mut task = AnyTask::waiting::<Wide, _>(core.cells.blocks(), told());
-            assert_eq!((task.settle(9_u64), task.settle(Wide(9))), (Err(9), Ok(())));
-            assert_eq!(task.go_on(core, NOBODY), Flow::Stop);
-            assert_eq!(
-                AnyTask::waiting::<u8, _>(core.cells.blocks(), told()).go_on(core, NOBODY),
-                Flow::Stop
-            );
+            assert_eq!((settle(&mut task, 9_u64), settle(&mut task, Wide(9))), (Err(9), Ok(())));
+            assert_eq!(task.go_on(core, None), Flow::Stop);
+            assert_eq!(AnyTask::waiting::<u8, _>(core.cells.blocks(), told()).go_on(core, None), Flow::Stop);
             drop(AnyTask::waiting::<u64, _>(core.cells.blocks(), told()));
             assert_eq!(*log.borrow(), [Some(7), Some(9), None]);
             assert_eq!(counted.alive(), 0);
@@ -395,14 +399,14 @@ mod tests {
         let (core, counted) = (core(), Counted::new());
         let stays = || Stays { place: 0, _counted: counted.clone() };
         let mut task = AnyTask::polled(core.cells.blocks(), stays());
-        assert_eq!((task.name(), task.is_closed(), task.settle(7_u64)), ("stays", false, Err(7)));
+        assert_eq!((task.name(), task.is_closed(), settle(&mut task, 7_u64)), ("stays", false, Err(7)));
         assert_eq!(task.poll(&core, NOBODY), Poll::Pending);
         let mut moved = Box::new(task);
         assert_eq!(moved.poll(&core, NOBODY), Poll::Ready(Flow::Stop));
         assert_eq!(counted.alive(), 1);
         drop(moved);
         // What is polled is not answered, and what waits is not polled.
-        assert_eq!(AnyTask::polled(core.cells.blocks(), stays()).go_on(&core, NOBODY), Flow::Continue);
+        assert_eq!(AnyTask::polled(core.cells.blocks(), stays()).go_on(&core, None), Flow::Continue);
         let told = Told { log: Rc::default(), _counted: counted.clone(), _mass: () };
         let mut task = AnyTask::waiting::<u64, _>(core.cells.blocks(), told);
         assert_eq!(task.poll(&core, NOBODY), Poll::Ready(Flow::Continue));

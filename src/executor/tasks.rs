@@ -24,7 +24,7 @@ use super::output::Output;
 use super::task_block::AnyTask;
 use super::waker::WakeHandle;
 use super::wheel::TimerPayload;
-use crate::mem::{Full, Key};
+use crate::mem::{Full, Key, aside};
 use crate::sys::Time;
 
 use table::{Begins, EXPIRED, Interval, NONE, Next, READY, Removed, Table};
@@ -247,6 +247,7 @@ impl Core {
     }
 
     /// Enters a task for which there is room.
+    #[inline(always)]
     fn insert(&self, owner: Option<Key>, begins: Begins, lined: Option<Time>) -> Key {
         let exclusive = begins.kind == Kind::Exclusive;
         let mut table = self.tasks.table.borrow_mut();
@@ -298,16 +299,20 @@ impl Core {
         }
     }
 
-    /// Hands a task the value that it waits for; hands it back if there is no such task any more.
+    /// Hands a task the value that it waits for. If there is no such task any more, the value is dropped, and this false.
     #[inline(always)]
-    pub fn settle_task<V: 'static>(&self, key: Key, value: V) -> Result<(), V> {
+    pub fn settle_task<V: 'static>(&self, key: Key, value: V) -> bool {
         let mut table = self.tasks.table.borrow_mut();
-        let Some(slot) = table.slot(key) else { return Err(value) };
-        let Some(task) = slot.task.as_mut() else { return Err(value) };
-        task.settle(value)?;
+        let task = table.slot(key).and_then(|slot| slot.task.as_mut());
+        let Some(place) = task.and_then(AnyTask::place) else {
+            drop(table);
+            self.drop_contained(aside(value));
+            return false;
+        };
+        *place = Some(value);
         drop(table);
         self.settled(key.index);
-        Ok(())
+        true
     }
 
     /// The value of a task has come.
@@ -333,9 +338,8 @@ impl Core {
     /// Somebody outside is told what has come: code of users, and nothing is borrowed meanwhile.
     #[inline(never)]
     fn go_on_now(&self, removed: Removed) {
-        let nobody = Key { index: NONE, generation: NONE };
         if let Some(task) = self.release(removed) {
-            self.contain(|| task.go_on(self, nobody));
+            self.contain(|| task.go_on(self, None));
         }
     }
 
@@ -355,24 +359,32 @@ impl Core {
         self.cells.desk(cell).is_some_and(|desk| self.tasks.table.borrow().owes(desk))
     }
 
-    /// Takes the answer that a cell with this desk goes on with, and says whether that is all for now; none if something else is
-    /// next. Otherwise as [`Core::next_errand`], and quicker.
+    /// Takes the answer that the cell goes on with that runs, and notes if that is all for now; none if something else is next.
+    /// Otherwise as [`Core::next_errand`], and quicker.
     #[inline(always)]
-    pub(crate) fn next_answer(&self, desk: u32) -> Option<(AnyTask, bool)> {
-        let next = self.tasks.table.borrow_mut().next_answer(desk);
-        next.or_else(|| self.next_timed_answer(desk))
+    pub(crate) fn next_answer(&self, activation: &Activation<'_>) -> Option<AnyTask> {
+        let next = self.tasks.table.borrow_mut().next_answer(activation.desk()?);
+        let Some((task, was_last)) = next else { return self.next_timed_answer(activation) };
+        if was_last {
+            activation.clear_errands();
+        }
+        Some(task)
     }
 
     /// The same of an answer with a deadline of its own.
     #[cold]
-    fn next_timed_answer(&self, desk: u32) -> Option<(AnyTask, bool)> {
+    fn next_timed_answer(&self, activation: &Activation<'_>) -> Option<AnyTask> {
+        let desk = activation.desk()?;
         let mut table = self.tasks.table.borrow_mut();
         if !table.is_answer_next(desk) {
             return None;
         }
         let (Next::Answer(removed), was_last) = table.next(desk, self.now()) else { return None };
         drop(table);
-        self.release(removed).map(|task| (task, was_last))
+        if was_last {
+            activation.clear_errands();
+        }
+        self.release(removed)
     }
 
     /// Takes what a cell goes on with, and notes if that is all for now. While an exclusive task has not finished, nothing

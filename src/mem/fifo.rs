@@ -17,6 +17,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 /// Bytes per chunk of each class.
@@ -213,25 +214,30 @@ impl<T> Fifo<T> {
     /// Most queues hold one entry at a time.
     #[inline(always)]
     fn push_first(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
-        let Some(chunk) = pool.take(Self::FIRST) else { return Err(value) };
+        // Nothing here unwinds, so nothing need be dropped: the value need not lie in memory for that.
+        let value = ManuallyDrop::new(value);
+        let Some(chunk) = pool.take(Self::FIRST) else { return Err(ManuallyDrop::into_inner(value)) };
         self.head.set(chunk.as_ptr());
         self.tail.set(chunk.as_ptr());
         self.left.set(Self::FIRST_ENTRIES);
         self.room.set(Self::FIRST_ENTRIES - 1);
         self.len.set(1);
+        let place = Self::entry(chunk.as_ptr(), u32::from(Self::FIRST_ENTRIES) - 1);
         // SAFETY: the last place of a chunk that this queue took just now (invariant 2).
-        unsafe { Self::entry(chunk.as_ptr(), u32::from(Self::FIRST_ENTRIES) - 1).write(value) };
+        unsafe { place.write(ManuallyDrop::into_inner(value)) };
         Ok(())
     }
 
     #[inline(always)]
     fn push_behind(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
+        // As above.
+        let value = ManuallyDrop::new(value);
         if self.room.get() == 0 && !self.extend(pool) {
-            return Err(value);
+            return Err(ManuallyDrop::into_inner(value));
         }
         let room = u32::from(self.room.get()) - 1;
         // SAFETY: the tail chunk had room, as was just made sure; the place below it holds no entry (invariant 2).
-        unsafe { Self::entry(self.tail.get(), room).write(value) };
+        unsafe { Self::entry(self.tail.get(), room).write(ManuallyDrop::into_inner(value)) };
         self.room.set(room as u16);
         self.len.set(self.len.get() + 1);
         Ok(())

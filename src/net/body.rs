@@ -79,8 +79,7 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         if !wire.is_open() {
             return wire.close_step(activation);
         }
-        let core = activation.core;
-        let mut cx = Context::at(core.address(activation.cell()));
+        let mut cx = Context::at(activation.address());
         let mut batch = Self::run(&mut wire, head, activation, &mut cx);
         if A::SERVED && !matches!(batch, Batch::End(_)) {
             batch = Self::turned(&mut wire, head, activation, &mut cx).unwrap_or(batch);

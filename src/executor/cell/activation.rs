@@ -2,7 +2,10 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use super::{DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
+use std::ptr;
+
+use super::{AnyStored, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
+use crate::executor::address::RawAddress;
 use crate::executor::core::Core;
 use crate::executor::notice::Notice;
 use crate::mem::Key;
@@ -14,6 +17,8 @@ pub struct Activation<'a> {
     pub core: &'a Core,
     /// The bits of the cell's own name, in one word: it is copied into contexts.
     pub(super) name: u64,
+    /// What is stored of it; null if it was not lent for the activation.
+    pub(super) stored: AnyStored,
     /// The flags of its slot when it was its turn.
     pub(super) flags: u16,
 }
@@ -23,7 +28,7 @@ impl<'a> Activation<'a> {
     #[must_use]
     pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
         let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
-        Activation { core, name: cell.to_bits(), flags }
+        Activation { core, name: cell.to_bits(), stored: ptr::null_mut(), flags }
     }
 }
 
@@ -33,6 +38,13 @@ impl Activation<'_> {
     #[must_use]
     pub fn cell(&self) -> Key {
         Key::from_bits(self.name)
+    }
+
+    /// The cell's own address.
+    #[inline(always)]
+    #[must_use]
+    pub fn address(&self) -> RawAddress {
+        self.core.address(self.cell())
     }
 
     /// True if there is nothing to look at but what waits in the cell's mailbox: what most activations are.

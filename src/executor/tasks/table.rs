@@ -206,6 +206,7 @@ impl Table {
     }
 
     /// Where the errands of a cell are, from now on if there are none.
+    #[inline(always)]
     fn place_of_errands(&mut self, desk: u32, owner: Key) -> u32 {
         let desk = &mut self.desks[desk as usize];
         match self.errands.get_mut(desk.errands as usize) {
@@ -220,6 +221,7 @@ impl Table {
 
     /// Puts a task into a free place, into the list of its owner, and into the line of answers if it has a deadline there. There is
     /// room: whoever calls has looked.
+    #[inline(always)]
     pub(super) fn insert(&mut self, begins: Begins, owned: Option<(u32, Key)>, lined: Option<Time>) -> Key {
         if self.free == NONE {
             self.add_place();
@@ -316,6 +318,7 @@ impl Table {
     }
 
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
+    #[inline(always)]
     pub(super) fn remove(&mut self, index: u32) -> Removed {
         let slot = &mut self.slots[index as usize];
         let removed = Removed {
