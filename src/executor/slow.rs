@@ -68,12 +68,14 @@ impl Core {
     /// Tells of what took too long since this was called last, if anything did. `name` is that of the only cell that ran.
     #[cold]
     pub(super) fn tell_slow(&self, name: Option<&'static str>) {
-        if self.slow.longest_ns.get() == 0 {
+        let longest_ns = self.slow.longest_ns.take();
+        // While each activation is looked at, what lies between them is the kernel, or the machine.
+        if longest_ns == 0 || (name.is_none() && self.is_watched()) {
             return;
         }
         Counters::add(&self.counters.slow, 1);
         self.slow.watched_until.set(self.now().after(WATCH));
-        let taken = Duration::from_millis(self.slow.longest_ns.take() / 1_000_000);
+        let taken = Duration::from_millis(longest_ns / 1_000_000);
         let limit = self.config.slow_handler;
         match name {
             Some(name) => self.report(
