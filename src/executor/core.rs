@@ -33,7 +33,7 @@ use crate::mem::{ChunkPool, Full, Key, ReceivePool, SendPool};
 use crate::sys::{Clock, Time};
 
 /// Timers that come due in one turn; the rest waits for the next, so that a million at once cannot stall the core.
-pub(super) const EXPIRE_MAX: usize = 4096;
+pub(super) const EXPIRE_MAX: usize = if cfg!(miri) { 64 } else { 4096 };
 
 /// Everything on a core but its driver. Reached through [`super::current`]; never shared between threads.
 pub struct Core {

@@ -225,6 +225,9 @@ macro_rules! with {
     };
 }
 
+/// How often an actor does something of its own accord.
+const EVERY: Duration = Duration::from_millis(if cfg!(miri) { 1000 } else { 40 });
+
 /// An actor with room for so many messages.
 struct Party<const ROOM: u32> {
     life: Life,
@@ -266,7 +269,7 @@ impl<const ROOM: u32> Accepts<Nudge> for Party<ROOM> {
 impl<const ROOM: u32> Actor for Party<ROOM> {
     type Message = Heard;
     const MAILBOX_CAPACITY: u32 = ROOM;
-    const INTERVALS: &'static [Duration] = if ROOM == 1 { &[] } else { &[Duration::from_millis(40)] };
+    const INTERVALS: &'static [Duration] = if ROOM == 1 { &[] } else { &[EVERY] };
 
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
         self.life.start();
@@ -672,9 +675,9 @@ fn scene(world: &mut World) -> Scene {
         narrow: Vec::new(),
         wide: Vec::new(),
         random: world.random.fork(),
-        questions: if cfg!(miri) { 60 } else { 1500 },
-        births: if cfg!(miri) { 10 } else { 100 },
-        nudges: if cfg!(miri) { 50 } else { 1000 },
+        questions: if cfg!(miri) { 30 } else { 1500 },
+        births: if cfg!(miri) { 5 } else { 100 },
+        nudges: if cfg!(miri) { 20 } else { 1000 },
         brittle: world.random.chance(0.6),
         latches: Vec::new(),
         joins: Vec::new(),
@@ -686,7 +689,7 @@ fn scene(world: &mut World) -> Scene {
 pub(crate) fn run(seed: u64) -> [u64; 3] {
     let mut world = World::new(seed, |plan, random| {
         // Whoever answers or stops somebody from outside waits for room in the inbox, and nobody else would make any.
-        plan.config.inbox_capacity = 1 << 14;
+        plan.config.inbox_capacity = if cfg!(miri) { 1 << 9 } else { 1 << 14 };
         plan.config.tasks_max = pick(random, [1, 2, 6, 1 << 20, 1 << 20]);
         plan.config.timers_max = pick(random, [1, 2, 10, 1 << 20]);
         plan.config.ask_timeout = pick(random, [1, 20, 5000].map(Duration::from_millis));

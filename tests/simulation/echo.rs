@@ -98,7 +98,7 @@ pub(crate) fn run_in(mut world: World) -> [u64; 3] {
 
 /// What clients do to a server that sends everything back.
 pub(crate) fn play(mut world: World, format: Format) -> [u64; 3] {
-    let count = 1 + world.random.index(8);
+    let count = 1 + world.random.index(if cfg!(miri) { 3 } else { 8 });
     let mut clients: Vec<Client> = (0..count).map(|_| Client::new(&mut world, format)).collect();
     for _ in 0..world.rounds(60) {
         for client in &mut clients {
@@ -151,7 +151,8 @@ impl Client {
     fn new(world: &mut World, format: Format) -> Client {
         let random = &mut world.random;
         let most = pick(random, [1, 40, 700]);
-        let script = (0..random.below(30)).flat_map(|_| frame(random, format, most)).collect();
+        let frames = random.below(if cfg!(miri) { 6 } else { 30 });
+        let script = (0..frames).flat_map(|_| frame(random, format, most)).collect();
         let (rude, reads_late) = (random.chance(0.2), random.chance(0.2));
         let mut peer = world.connect().expect("the backlog has room");
         if world.random.chance(0.3) {

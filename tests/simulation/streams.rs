@@ -17,11 +17,11 @@ use odeon::sys::Random;
 use odeon::task;
 use odeon::time::{sleep, timeout};
 
-use odeon::system::simulation::{Simulation, SimulationConfig};
+use odeon::system::simulation::Simulation;
 
 use super::echo::{self, Format};
 use super::journal::{Journal, Life};
-use super::world::{World, pick};
+use super::world::{World, pick, small};
 
 /// How the futures of a seed go about it.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +214,7 @@ async fn write(mut writer: WriteHalf, handed: Rc<RefCell<Handed>>) -> io::Result
 
 #[test]
 fn a_write_waits_at_half_of_the_bound() {
-    let mut simulation = Simulation::new(SimulationConfig::new(0)).expect("the limits are possible");
+    let mut simulation = Simulation::new(small(0)).expect("the limits are possible");
     let written = Arc::new(AtomicUsize::new(0));
     let progress = written.clone();
     let listener = simulation.listener(World::address()).outbox_bytes(1000);

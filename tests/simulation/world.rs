@@ -13,6 +13,13 @@ use super::journal::Journal;
 /// Long enough for anything that does not wait for ever.
 pub(crate) const AGES: Duration = Duration::from_secs(3600);
 
+/// A plan for one core, of whose memory a test needs little. No accidents.
+pub(crate) fn small(seed: u64) -> SimulationConfig {
+    let mut plan = SimulationConfig::new(seed);
+    (plan.config.send_slots, plan.config.inbox_capacity) = ([64, 32, 16, 8, 4], 64);
+    plan
+}
+
 /// A simulated system with everything that a scenario needs.
 pub(crate) struct World {
     pub(crate) random: Random,
@@ -28,7 +35,7 @@ impl World {
         let mut random = Random::new(seed ^ 0x5EED);
         let gentle = random.chance(0.5);
         let mut plan = SimulationConfig::new(seed);
-        plan.cores = 1 + random.index(4);
+        plan.cores = 1 + random.index(if cfg!(miri) { 2 } else { 4 });
         plan.faults = match random.below(8) {
             0 => Faults::default(),
             _ if gentle => Faults::from_seed(seed).harmless(),
@@ -53,7 +60,7 @@ impl World {
     /// How many rounds a scenario plays, below `most`. Miri takes a thousand times as long.
     pub(crate) fn rounds(&mut self, most: u64) -> u64 {
         let rounds = self.random.below(most);
-        if cfg!(miri) { rounds.min(5) } else { rounds }
+        if cfg!(miri) { rounds.min(3) } else { rounds }
     }
 
     /// Lets some time pass: mostly a little.
