@@ -146,12 +146,18 @@ pub(crate) fn same_core() -> f64 {
     median(41, || pair.ask(50_000, 1).0)
 }
 
+/// With so many in flight, what each of them takes.
+pub(crate) fn same_core_64() -> f64 {
+    let pair = Pair::new(1);
+    median(41, || pair.ask(50_000, 64).0)
+}
+
 pub(crate) fn cross_core() -> f64 {
     let pair = Pair::new(2);
     median(15, || pair.ask(20_000, 1).0)
 }
 
-/// With so many in flight, what each of them takes.
+/// The same between two cores.
 pub(crate) fn cross_core_64() -> f64 {
     let pair = Pair::new(2);
     median(41, || pair.ask(50_000, 64).0)
