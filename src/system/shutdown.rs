@@ -21,8 +21,8 @@ use crate::sys::{Count, Signals, Time, now, warn};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShutdownReport {
     /// Connections that had not finished by the deadline, and were reset: also those that did not read what was queued
-    /// for them within `Config::close_deadline`. So are futures that had not finished after the connection that they
-    /// [served](crate::ListenerBuilder::serve) had gone.
+    /// for them within `Config::close_deadline`. And futures that had not finished, although the connection that they
+    /// [served](crate::ListenerBuilder::serve) had ended or was ending: each counts besides its connection, if that was cut off too.
     pub connections_cut_off: usize,
     /// Other actors that had not stopped by the deadline.
     pub actors_cut_off: usize,
@@ -67,19 +67,22 @@ impl System {
         let deadline = now().after(self.config.drain_deadline);
         let before = sum(&self.ledgers_or_none(), cut_off);
         let left = |ledger: &Ledger| ledger.socket_actors + ledger.epilogues;
-        let late = self.stage(Ending::Connections, deadline, left);
+        let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", left);
         let connections_cut_off = match &late {
             // Listeners own sockets, too, and may be late as well. A connection that its own deadline has cut off counts when it
-            // has ended, so that none counts twice in what a core says at one time.
+            // has ended, and is not open any more.
             Some(late) => sum(late, |ledger| cut_off(ledger) + open(ledger) + ledger.epilogues),
             None => sum(&self.ledgers_or_none(), cut_off),
-        } - before;
+        }
+        // A core that does not answer any more has no figures.
+        .saturating_sub(before);
         let deadline = deadline.max(now().after(TURNS));
         let plain = |ledger: &Ledger| ledger.actors - ledger.socket_actors;
-        let late_actors = self.stage(Ending::All, deadline, plain);
+        let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", plain);
         if late.is_some() || late_actors.is_some() {
             // An abort needs a few turns, not the peer.
-            self.stage(Ending::Abort, now().after(self.config.close_deadline), |ledger| ledger.actors);
+            let deadline = now().after(self.config.close_deadline);
+            self.stage(Ending::Abort, deadline, "Config::close_deadline", |ledger| ledger.actors);
         }
         let actors_cut_off = late_actors.map_or(0, |late| sum(&late, plain));
         for core in &self.cores {
@@ -101,7 +104,14 @@ impl System {
     }
 
     /// Has every core end what the stage ends; answers what they held at the deadline if one of them had not.
-    fn stage(&self, ending: Ending, deadline: Time, left: impl Fn(&Ledger) -> usize) -> Option<Vec<Ledger>> {
+    /// `limit`: what sets the deadline.
+    fn stage(
+        &self,
+        ending: Ending,
+        deadline: Time,
+        limit: &str,
+        left: impl Fn(&Ledger) -> usize,
+    ) -> Option<Vec<Ledger>> {
         let (quiet, answers) = bounded(self.cores.len());
         for core in &self.cores {
             insist(None, any_cell(core.id), end_here, (ending, quiet.clone()));
@@ -114,7 +124,7 @@ impl System {
         let ledgers = self.ledgers_or_none();
         let held = sum(&ledgers, left);
         warn(format_args!(
-            "shutting down: {} on {} did not finish within Config::drain_deadline",
+            "shutting down: {} on {} did not finish within {limit}",
             Count::of(held, "actor"),
             Count::of(missing, "core"),
         ));
