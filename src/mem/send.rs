@@ -181,21 +181,19 @@ impl SendPool {
         if bytes.is_empty() {
             return Ok(());
         }
-        if chain.last == NONE
-            && let Some(slot) = self.take_exact(bytes.len())
-        {
-            self.link(chain, slot);
-            self.append(chain, bytes);
-            return Ok(());
-        }
-        if chain.last == NONE || chain.first == chain.last {
-            // One slot so far, or none: one slot that holds everything keeps the send a single segment.
-            let total = chain.bytes as usize + bytes.len();
-            if let Some(slot) = self.take_exact(total) {
-                self.move_into(chain, slot);
+        if chain.last == NONE {
+            if let Some(slot) = self.take_exact(bytes.len()) {
+                self.link(chain, slot);
                 self.append(chain, bytes);
                 return Ok(());
             }
+        } else if chain.first == chain.last
+            // One slot so far: one slot that holds everything keeps the send a single segment.
+            && let Some(slot) = self.take_exact(chain.bytes as usize + bytes.len())
+        {
+            self.move_into(chain, slot);
+            self.append(chain, bytes);
+            return Ok(());
         }
         let room = if chain.last == NONE { 0 } else { self.room(chain.last).min(bytes.len()) };
         // Everything is reserved before anything is committed.
