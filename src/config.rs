@@ -352,10 +352,11 @@ mod tests {
     #[test]
     fn times_of_nothing_are_refused_where_nothing_could_happen_in_them() {
         type Set = fn(&mut Config, Duration);
-        let set: [(&str, Set); 3] = [
+        let set: [(&str, Set); 4] = [
             ("write_stall", |config, time| config.write_stall = time),
             ("ask_timeout", |config, time| config.ask_timeout = time),
             ("handler_timeout", |config, time| config.handler_timeout = time),
+            ("slow_handler", |config, time| config.slow_handler = time),
         ];
         for (limit, set) in set {
             let check = |time| {
