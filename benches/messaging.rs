@@ -76,12 +76,7 @@ const FIGURES: &[Figure] = &[
         bare: Some("bare_hop"),
     },
     Figure { name: "ask_then_same_core", unit: "ns", measure: asks::same_core, bare: Some("bare_ask") },
-    Figure {
-        name: "ask_then_same_core_64",
-        unit: "ns",
-        measure: asks::same_core_64,
-        bare: Some("bare_ask"),
-    },
+    Figure { name: "ask_then_same_core_64", unit: "ns", measure: asks::same_core_64, bare: Some("bare_ask") },
     Figure { name: "ask_then_cross_core", unit: "ns", measure: asks::cross_core, bare: Some("bare_hop") },
     Figure {
         name: "ask_then_cross_core_64",

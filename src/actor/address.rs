@@ -2,6 +2,7 @@
 //!
 //! Knows: which actor, and how a message gets into its mailbox. Must not know what the actor does with it.
 
+use std::any::type_name;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use super::ask::{Anyone, Ask};
 use super::head::Head;
 use super::{AcceptsLocal, Actor, Message, Reply, SendError, SendTo};
 use crate::executor::current::Look;
-use crate::executor::{Core, Demand, RawAddress, Refused, Visit, current, insist, post};
+use crate::executor::{Core, Demand, Matter, RawAddress, Refused, Visit, current, insist, post};
 use crate::mem::{Key, aside};
 
 /// Names an actor from anywhere in the process, other threads and other systems included. `Copy`, `Send`, 16 bytes; keeps
@@ -243,14 +244,22 @@ impl<A: Actor, M: SendTo<A>> Look<(Key, M)> for Arriving<A> {
     fn look(core: Option<&Core>, (cell, message): (Key, M)) {
         let Some(core) = core else { return };
         if let Err(error) = tell_here::<A, M>(core, cell, message) {
-            refuse(core, aside(error));
+            refuse::<A, M>(core, aside(error));
         }
     }
 }
 
 #[cold]
-fn refuse<M>(core: &Core, error: SendError<M>) {
+fn refuse<A: Actor, M>(core: &Core, error: SendError<M>) {
     core.counters.dead_letter(error.reason());
+    if matches!(error, SendError::Full(_)) {
+        let what = format_args!(
+            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), those of a \
+             core Config::mailbox_bytes_max",
+            A::MAILBOX_CAPACITY
+        );
+        core.report(Matter::Mailbox, type_name::<A>(), what);
+    }
     core.drop_contained(error);
 }
 

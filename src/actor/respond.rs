@@ -5,8 +5,7 @@
 use std::fmt::Display;
 
 use super::{Flow, Reply};
-use crate::executor::{Name, current};
-use crate::sys::warn;
+use crate::executor::{current, tell};
 
 /// What a hook may return: nothing, a [`Flow`], or a `Result` of either whose error can be shown. An error ends the actor with
 /// [`StopReason::Failed`](crate::StopReason::Failed); it is counted, and told on standard error.
@@ -138,8 +137,9 @@ impl<T: Display + ?Sized> Failure for T {}
 /// at most of each handler, and later how many more there were.
 #[cold]
 pub fn failed(handler: &'static str, error: &impl Failure) {
-    current::with(|core| match core {
-        Some(core) => core.report_failure(handler, format_args!("failed: {error}")),
-        None => warn(format_args!("{} failed: {error}", Name(handler))),
-    });
+    let noted = current::with(|core| core.map(|core| core.note_failure(handler)));
+    // Outside of a core, everything is told. `Display` is code of users: nothing of the runtime runs around it.
+    if let Some(untold) = noted.unwrap_or(Some(0)) {
+        tell(handler, format_args!("failed: {error}"), untold);
+    }
 }

@@ -5,7 +5,7 @@
 use super::head::Head;
 use super::{Actor, Context, Flow, StopReason, reply};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Budget, Core, Counters, Demand, Errand, Kind, Ran, Taken};
+use crate::executor::{Activation, Budget, Core, Counters, Demand, Errand, Kind, Matter, Ran, Taken};
 use crate::mem::Full;
 
 /// How a batch of messages ended.
@@ -195,6 +195,9 @@ impl<A: Actor> Head<A> {
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
         let (core, cell) = (activation.core, activation.cell());
         core.cells.close(cell);
+        if reason == StopReason::Panicked {
+            core.report(Matter::Panic, std::any::type_name::<A>(), format_args!("ends: it has panicked"));
+        }
         reply::while_stopping(core, || {
             core.end_tasks(cell);
             // A panic in `stopped` has been counted; the actor ends all the same.

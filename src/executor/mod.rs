@@ -45,7 +45,7 @@ pub use links::{Arrivals, Links, Refused, insist, post};
 pub use notice::Notice;
 pub use oneshot::Oneshot;
 pub use output::{Output, PlaceError, PlaceId};
-pub use reports::{Matter, Name};
+pub use reports::{Matter, tell};
 pub use request::{Adopted, Inspect, Request};
 pub use sleep::SleepFlag;
 pub use sleepers::Sleeping;

@@ -28,6 +28,10 @@ pub enum Matter {
     Outbox,
     /// Something keeps the core from everything else.
     Slow,
+    /// A message was dropped for which a mailbox had no room.
+    Mailbox,
+    /// A panic has ended an actor.
+    Panic,
 }
 
 /// What was told not long ago.
@@ -113,18 +117,23 @@ impl Core {
     /// there were. `what` goes on behind the name.
     #[cold]
     pub fn report_failure(&self, name: &'static str, what: fmt::Arguments<'_>) {
+        if let Some(untold) = self.note_failure(name) {
+            tell(name, what, untold);
+        }
+    }
+
+    /// Counts a failure: `Some` if it is to be [told](tell) now, with the number of those before it that were not.
+    #[cold]
+    pub fn note_failure(&self, name: &'static str) -> Option<u64> {
         Counters::add(&self.counters.failures, 1);
-        self.report(Matter::Failure, name, what);
+        self.reports.note(Matter::Failure, name, self.now())
     }
 
     /// Says something of a name, without counting it as a failure.
     #[cold]
     pub fn report(&self, matter: Matter, name: &'static str, what: fmt::Arguments<'_>) {
-        // Nothing is borrowed while it is said: `what` may show values of users.
-        match self.reports.note(matter, name, self.now()) {
-            None => {}
-            Some(0) => warn(format_args!("{} {what}", Name(name))),
-            Some(untold) => warn(format_args!("{} {what} (and {untold} more before it)", Name(name))),
+        if let Some(untold) = self.reports.note(matter, name, self.now()) {
+            tell(name, what, untold);
         }
     }
 
@@ -160,10 +169,19 @@ impl Core {
     }
 }
 
+/// Says something of a name, and how often it was not said before. `what` goes on behind the name.
+#[cold]
+pub fn tell(name: &'static str, what: fmt::Arguments<'_>, untold: u64) {
+    match untold {
+        0 => warn(format_args!("{} {what}", Name(name))),
+        untold => warn(format_args!("{} {what} (and {untold} more before it)", Name(name))),
+    }
+}
+
 /// The name of a handler, or of a type, as a reader knows it.
 ///
 /// What the compiler calls a closure, or the future of an asynchronous function, is named by the function around it.
-pub struct Name(pub &'static str);
+struct Name(&'static str);
 
 impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,17 +12,22 @@ use std::io::Write;
 pub fn abort(what: fmt::Arguments<'_>) -> ! {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("without a name");
-    // Not by `eprintln`: a test harness keeps what that says until the end, which never comes.
+    // Not by `eprintln` here either: a test harness keeps what that says until the end, which never comes.
     let said = format!("odeon: a broken invariant of the runtime, aborting thread '{name}': {what}\n");
     // The process ends, whether or not anybody can be told.
     drop(std::io::stderr().write_all(said.as_bytes()));
     std::process::abort()
 }
 
-/// Says something that an operator should know. Never in answer to each message or connection.
+/// Says something that an operator should know, at once and in one piece. Never in answer to each message or connection.
+///
+/// Whoever cannot be told, as where the disk is full, is not.
 #[cold]
 pub fn warn(what: fmt::Arguments<'_>) {
-    eprintln!("odeon: {what}");
+    // Formatted before the stream is locked: what is shown may be values of users. And not by `eprintln`, which panics where
+    // nothing can be written.
+    let said = format!("odeon: {what}\n");
+    drop(std::io::stderr().write_all(said.as_bytes()));
 }
 
 /// A number of things, in words: `1 core`, `2 cores`.

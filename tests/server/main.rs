@@ -105,6 +105,9 @@ macro_rules! every_case_on {
             }
             reports {
                 a_handler_that_fails_all_the_time_hides_no_other
+                an_error_that_cannot_be_shown_ends_its_actor_and_nothing_else
+                where_nothing_can_be_said_everything_else_goes_on
+                messages_that_a_full_mailbox_drops_are_told_of
                 what_was_held_back_is_told_without_another_failure
                 a_connection_that_ends_because_its_peer_does_not_read_is_told_of
                 a_handler_that_keeps_its_core_is_named

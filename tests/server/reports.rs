@@ -2,6 +2,7 @@
 //!
 //! Knows: failures, peers that do not read, the words. Must not know where they are kept back.
 
+use std::fmt;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use odeon::sys::now;
 
 use crate::child::{self, role};
 use crate::client::{connect, ends_by_reset, request};
+use crate::runner::run;
 use crate::world::{PATIENCE, World};
 
 #[derive(Default)]
@@ -31,6 +33,11 @@ impl Clerk {
     fn quiet(&mut self, _: Quiet) -> Result<(), &'static str> {
         Err("hardly a word")
     }
+
+    #[message]
+    fn speechless(&mut self, _: Speechless) -> Result<(), Unspeakable> {
+        Err(Unspeakable)
+    }
 }
 
 #[derive(Message)]
@@ -38,6 +45,27 @@ struct Noise(u32);
 
 #[derive(Message)]
 struct Quiet;
+
+#[derive(Message)]
+struct Speechless;
+
+/// An error that cannot be shown.
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("there are no words for it")
+    }
+}
+
+/// Has room for four messages.
+struct Small;
+
+#[actor(mailbox(capacity = 4))]
+impl Small {
+    #[message]
+    fn quiet(&mut self, _: Quiet) {}
+}
 
 /// Writes more than may wait.
 struct Flood;
@@ -98,6 +126,58 @@ pub(crate) fn a_handler_that_fails_all_the_time_hides_no_other(on: BackendChoice
         line.split_once("(and ")?.1.strip_suffix(" more before it)")?.parse::<usize>().ok()
     });
     assert_eq!(told + untold.chain(before).sum::<usize>(), 1000, "{said}");
+}
+
+pub(crate) fn an_error_that_cannot_be_shown_ends_its_actor_and_nothing_else(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        let [clerk, other] = [(); 2].map(|()| world.system.spawn(Clerk).expect("there is room"));
+        clerk.tell(Speechless).expect("there is room");
+        assert_eq!(clerk.count().wait(), Err(AskError::Stopped));
+        assert_eq!(other.count().wait(), Ok(0));
+        assert_eq!(world.sum(|ledger| ledger.panics), 1);
+        return;
+    }
+    let said = said(on, "reports::an_error_that_cannot_be_shown_ends_its_actor_and_nothing_else");
+    assert_eq!(lines(&said, "reports::Clerk ends: it has panicked"), 1, "{said}");
+}
+
+pub(crate) fn where_nothing_can_be_said_everything_else_goes_on(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        make_noise(world.system.spawn(Clerk).expect("there is room"));
+        assert_eq!(world.sum(|ledger| ledger.failures), 1001);
+        return;
+    }
+    let case = "reports::where_nothing_can_be_said_everything_else_goes_on";
+    child::run(on, case, "speaker", "exec 2>/dev/full", &[]);
+}
+
+pub(crate) fn messages_that_a_full_mailbox_drops_are_told_of(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let small = world.system.spawn(Small).expect("there is room");
+        let (go, waits) = channel();
+        // The core is busy until all of them are on their way.
+        run(world.runner(0), move |_| {
+            waits.recv().expect("it is told to go on");
+            Flow::Continue
+        });
+        for _ in 0..20 {
+            small.tell(Quiet).expect("there is room on the way");
+        }
+        go.send(()).expect("it waits");
+        world.settle();
+        assert_eq!(world.sum(|ledger| ledger.dead_letters), 16);
+        return;
+    }
+    let said = said(on, "reports::messages_that_a_full_mailbox_drops_are_told_of");
+    assert_eq!(
+        lines(&said, "reports::Small has no room for a message that was on its way to it"),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("its mailbox holds 4 (Actor::MAILBOX_CAPACITY)"), "{said}");
 }
 
 pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoice) {
