@@ -478,8 +478,7 @@ impl Core {
         loop {
             let mut table = self.tasks.table.borrow_mut();
             let Some(errands) = table.errands(desk) else { break };
-            (errands.ready_first, errands.ready_last, errands.exclusive) = (NONE, NONE, NONE);
-            let intervals = std::mem::take(&mut errands.intervals);
+            let intervals = errands.end();
             let first = errands.first;
             let removed = (first != NONE).then(|| table.remove(first));
             drop(table);
@@ -596,7 +595,9 @@ impl Core {
         }
         let mut table = self.tasks.table.borrow_mut();
         let desk = self.desk_of(cell, &mut table);
-        table.open_errands(desk, cell).intervals = set.into_boxed_slice();
+        let errands = table.open_errands(desk, cell);
+        assert_eq!(errands.ticks, 0, "what others have left on a desk is cleared with it");
+        errands.intervals = set.into_boxed_slice();
         result
     }
 

@@ -51,6 +51,49 @@ impl Clock {
     }
 }
 
+/// Ends at its first interval, while the second is over as well.
+struct First;
+
+#[actor]
+impl First {
+    #[every("10ms")]
+    fn one(&mut self) -> Flow {
+        Flow::Stop
+    }
+
+    #[every("10ms")]
+    fn two(&mut self) {}
+}
+
+/// Has the desk of the first.
+struct Second(Notes);
+
+#[actor]
+impl Second {
+    #[every("10ms")]
+    fn often(&mut self) {
+        self.0.note("often");
+    }
+
+    #[every("1h")]
+    fn seldom(&mut self) {
+        self.0.note("seldom");
+    }
+}
+
+#[test]
+fn an_interval_that_is_over_when_its_actor_ends_is_nobody_elses() {
+    let mut world = World::new();
+    world.spawn(First);
+    world.run_for(Duration::from_millis(15));
+    let second = world.spawn(Second(world.notes.clone()));
+    world.run_for(Duration::from_millis(15));
+    assert_eq!(world.notes.take(), ["often"]);
+    second.stop();
+    world.run();
+    world.end();
+}
+
 #[test]
 fn intervals_come_again_and_again_each_in_its_time() {
     let mut world = World::new();

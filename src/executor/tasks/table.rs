@@ -495,6 +495,12 @@ impl Table {
 }
 
 impl Errands {
+    /// Nothing is ready any more, and no interval over: the next cell that has this desk has its own. The tasks stay, to be removed.
+    pub(super) fn end(&mut self) -> Box<[Interval]> {
+        (self.ready_first, self.ready_last, self.exclusive, self.ticks) = (NONE, NONE, NONE, 0);
+        std::mem::take(&mut self.intervals)
+    }
+
     /// Takes an interval that is over; answers which, and when it is over again.
     #[cold]
     fn take_tick(&mut self, now: Time) -> Option<(usize, Time)> {
@@ -510,7 +516,7 @@ impl Errands {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
+    use std::collections::{BTreeSet, VecDeque};
     use std::pin::Pin;
     use std::rc::Rc;
     use std::task::Poll;
@@ -533,6 +539,7 @@ mod tests {
     }
 
     const OWNERS: u32 = 3;
+    const INTERVALS: usize = 3;
 
     fn owner(desk: u32) -> Key {
         Key { index: 100 + desk, generation: 7 }
@@ -545,18 +552,74 @@ mod tests {
         tasks: Vec<(Key, u32, bool)>,
         ready: [VecDeque<Key>; OWNERS as usize],
         line: VecDeque<Key>,
+        /// Intervals that are over, by owner.
+        ticks: [BTreeSet<usize>; OWNERS as usize],
+        /// How many owners a desk has had.
+        owners: [u32; OWNERS as usize],
     }
 
     impl Twin {
+        fn owner(&self, desk: u32) -> Key {
+            Key { index: 100 + desk, generation: self.owners[desk as usize] }
+        }
+
         fn forget(&mut self, key: Key) {
             self.tasks.retain(|(other, ..)| *other != key);
             self.line.retain(|other| *other != key);
         }
+
+        /// An interval is over.
+        fn tick(&mut self, table: &mut Table, desk: u32, index: usize) {
+            let errands = table.open_errands(desk, self.owner(desk));
+            if errands.intervals.is_empty() {
+                let interval = || Interval { every: Duration::from_nanos(7), due: Time::ZERO, timer: None };
+                errands.intervals = (0..INTERVALS).map(|_| interval()).collect();
+            }
+            errands.ticks |= 1 << index;
+            self.ticks[desk as usize].insert(index);
+        }
+
+        /// What an owner goes on with.
+        fn next(&mut self, table: &mut Table, desk: u32) {
+            let (ready, ticks) = (&mut self.ready[desk as usize], &mut self.ticks[desk as usize]);
+            let tick = ticks.pop_first();
+            let expected = if tick.is_some() { None } else { ready.pop_front() };
+            let (next, was_last) = table.next(desk, Time::ZERO);
+            assert_eq!(was_last, ready.is_empty() && ticks.is_empty());
+            match next {
+                Next::Answer(removed) => assert_eq!(Some(removed.key), expected),
+                Next::Future(key) => {
+                    assert_eq!(Some(key), expected);
+                    table.remove(key.index);
+                }
+                Next::Tick(index, _) => assert_eq!(Some(index), tick),
+                Next::Nothing => assert_eq!((None, None), (expected, tick)),
+            }
+            expected.into_iter().for_each(|key| self.forget(key));
+        }
+
+        /// An owner ends, and another has its desk.
+        fn end(&mut self, table: &mut Table, desk: u32) {
+            while let Some(errands) = table.errands(desk) {
+                errands.end();
+                let first = errands.first;
+                if first == NONE {
+                    break;
+                }
+                let key = table.remove(first).key;
+                self.forget(key);
+            }
+            table.close_desk(desk);
+            assert_eq!(table.open_desk(), desk);
+            self.ready[desk as usize].clear();
+            self.ticks[desk as usize].clear();
+            self.owners[desk as usize] += 1;
+        }
     }
 
-    fn begin(table: &mut Table, blocks: &Rc<Blocks>, desk: u32, kind: Kind, lined: bool) -> Key {
+    fn begin(table: &mut Table, blocks: &Rc<Blocks>, desk: (u32, Key), kind: Kind, lined: bool) -> Key {
         let begins = Begins { task: AnyTask::polled(blocks, Idle), kind, asked: None };
-        table.insert(begins, Some((desk, owner(desk))), lined.then_some(Time(7)))
+        table.insert(begins, Some(desk), lined.then_some(Time(7)))
     }
 
     /// Every task of an owner is in its list, once.
@@ -582,38 +645,27 @@ mod tests {
         (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(), desk));
         for _ in 0..if cfg!(miri) { 2_000 } else { 100_000 } {
             let desk = random.below(u64::from(OWNERS)) as u32;
-            match random.below(5) {
+            match random.below(8) {
                 0 | 1 if twin.tasks.len() < 40 => {
                     let kind = if random.below(2) == 0 { Kind::Answer } else { Kind::Future };
                     let lined = random.below(2) == 0;
-                    let key = begin(&mut table, &blocks, desk, kind, lined);
+                    let key = begin(&mut table, &blocks, (desk, twin.owner(desk)), kind, lined);
                     twin.tasks.push((key, desk, false));
                     twin.line.extend(lined.then_some(key));
                 }
                 2 if !twin.tasks.is_empty() => {
                     let chosen = random.index(twin.tasks.len());
+                    let owner = twin.owner(twin.tasks[chosen].1);
                     let (key, desk, ready) = &mut twin.tasks[chosen];
                     let queued = table.make_ready(key.index);
-                    assert_eq!(queued, (!*ready).then(|| owner(*desk)));
+                    assert_eq!(queued, (!*ready).then_some(owner));
                     if !std::mem::replace(ready, true) {
                         twin.ready[*desk as usize].push_back(*key);
                     }
                 }
-                3 => {
-                    let expected = twin.ready[desk as usize].pop_front();
-                    let (next, was_last) = table.next(desk, Time::ZERO);
-                    assert_eq!(was_last, twin.ready[desk as usize].is_empty());
-                    match next {
-                        Next::Answer(removed) => assert_eq!(Some(removed.key), expected),
-                        Next::Future(key) => {
-                            assert_eq!(Some(key), expected);
-                            table.remove(key.index);
-                        }
-                        Next::Nothing => assert_eq!(None, expected),
-                        Next::Tick(..) => unreachable!("there are no intervals"),
-                    }
-                    expected.into_iter().for_each(|key| twin.forget(key));
-                }
+                3 | 4 => twin.next(&mut table, desk),
+                5 => twin.tick(&mut table, desk, random.index(INTERVALS)),
+                6 if random.chance(0.05) => twin.end(&mut table, desk),
                 _ if twin.tasks.iter().any(|(.., ready)| !ready) => {
                     let waiting: Vec<_> = twin.tasks.iter().filter(|(.., ready)| !ready).collect();
                     let key = waiting[random.index(waiting.len())].0;
@@ -634,8 +686,8 @@ mod tests {
         let blocks = Rc::new(Blocks::default());
         let mut table = Table::new(10);
         let desk = table.open_desk();
-        let other = begin(&mut table, &blocks, desk, Kind::Future, false);
-        let exclusive = begin(&mut table, &blocks, desk, Kind::Exclusive, false);
+        let other = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Future, false);
+        let exclusive = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Exclusive, false);
         table.open_errands(desk, owner(desk)).exclusive = exclusive.index;
         assert_eq!(table.make_ready(other.index), Some(owner(desk)));
         assert!(matches!(table.next(desk, Time::ZERO), (Next::Nothing, true)));
