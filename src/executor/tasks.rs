@@ -546,14 +546,17 @@ impl Core {
 
     /// Ends the time of those in the line whose time is over, as many as in any turn, and looks again when that of the next is.
     pub(super) fn expire_line(&self) {
-        self.tasks.line.set(None);
-        for ended in 0..=EXPIRE_MAX {
+        // Who is told may ask again at once, and stands last: the line is not looked at for them before it is for the first.
+        self.tasks.line.set(Some(Deadline::NEVER));
+        for _ in 0..EXPIRE_MAX {
             let first = self.tasks.table.borrow().first_in_line();
-            let Some((key, deadline)) = first else { return };
-            if deadline > self.now() || ended == EXPIRE_MAX {
-                return self.look_at_line(deadline);
-            }
+            let Some((key, _)) = first.filter(|(_, deadline)| *deadline <= self.now()) else { break };
             self.expire_task(key);
+        }
+        self.tasks.line.set(None);
+        let first = self.tasks.table.borrow().first_in_line();
+        if let Some((_, deadline)) = first {
+            self.look_at_line(deadline);
         }
     }
 

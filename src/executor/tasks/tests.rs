@@ -417,6 +417,34 @@ fn a_line_that_is_over_ends_over_several_turns() {
     assert_eq!((bench.core.tasks.live(), bench.core.timers()), (0, 0));
 }
 
+/// Asks again when its time is over, as the waker of somebody outside may.
+struct Again(Log);
+
+impl Waiting<u64> for Again {
+    fn go_on(self, _: Option<u64>, core: &Core, _: Option<&Activation<'_>>) -> Flow {
+        let task = AnyTask::waiting(core.cells.blocks(), Probe(0, self.0));
+        core.begin(None, task, Kind::Relay, Limit::Usual).expect("there is room");
+        Flow::Continue
+    }
+}
+
+#[test]
+fn who_asks_again_while_a_line_ends_keeps_nobody_in_it_waiting() {
+    let bench = bench(|_| {});
+    let owner = bench.owner();
+    let again = AnyTask::waiting(bench.core.cells.blocks(), Again(bench.log.clone()));
+    bench.core.begin(None, again, Kind::Relay, Limit::Usual).expect("there is room");
+    bench.pass(1);
+    bench.begin(Some(owner), Kind::Answer, Limit::Usual, 1).expect("there is room");
+    bench.pass(LINE_TICKS - 1);
+    assert_eq!(bench.go_on(owner), None);
+    bench.pass(1);
+    assert_eq!(bench.go_on(owner), Some(Event::Expired(1)));
+    assert_eq!((bench.core.tasks.live(), bench.core.timers()), (1, 1));
+    bench.pass(LINE_TICKS - 1);
+    assert_eq!((bench.core.tasks.live(), bench.core.timers()), (0, 0));
+}
+
 #[test]
 fn the_timer_of_an_empty_line_is_whoevers_who_needs_one() {
     let bench = bench(|config| config.timers_max = 1);
