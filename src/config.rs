@@ -78,7 +78,9 @@ pub struct Config {
     /// Tasks that have begun and not finished: answers that are awaited, and futures. Beside them, up to 1,024 continuations may wait
     /// to be told that there was no room for their questions; more are dropped and counted as failures. Default 1,048,576.
     pub tasks_max: u32,
-    /// How long an answer is awaited, where the question does not say. Longer than nothing. Default 5 s.
+    /// How long an answer is awaited, where the question does not say. It counts from the asking core's last look at the clock, as
+    /// [`Context::now`](crate::Context::now) does: a question that is asked after others have blocked the core has that much less. At
+    /// least 1 ms. Default 5 s.
     pub ask_timeout: Duration,
     /// How long an asynchronous handler may take, where it does not say. Longer than nothing. Default 30 s.
     pub handler_timeout: Duration,
@@ -166,6 +168,8 @@ type Rule = (&'static str, u64, bool, &'static str);
 
 /// The most that a pool of one core may hold: asking for more memory than the machine can name would end the process.
 const POOL_BYTES_MAX: u64 = 16 << 30;
+/// The least time for an answer. Less would be over before the question is asked: it may count from so much earlier.
+const ASK_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// Bytes per send slot of each class.
 const SLOT_BYTES: [u64; 5] = [256, 1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
@@ -292,9 +296,10 @@ impl Config {
     /// Times that may be as long as anybody likes.
     fn rules_of_times(&self) -> [Rule; 4] {
         let rule = |limit, time: Duration| (limit, time.as_secs(), !time.is_zero(), "longer than nothing");
+        let ask_timeout = self.ask_timeout;
         [
             rule("write_stall", self.write_stall),
-            rule("ask_timeout", self.ask_timeout),
+            ("ask_timeout", ask_timeout.as_secs(), ask_timeout >= ASK_TIMEOUT_MIN, "at least 1 ms"),
             rule("handler_timeout", self.handler_timeout),
             rule("slow_handler", self.slow_handler),
         ]
@@ -352,9 +357,8 @@ mod tests {
     #[test]
     fn times_of_nothing_are_refused_where_nothing_could_happen_in_them() {
         type Set = fn(&mut Config, Duration);
-        let set: [(&str, Set); 4] = [
+        let set: [(&str, Set); 3] = [
             ("write_stall", |config, time| config.write_stall = time),
-            ("ask_timeout", |config, time| config.ask_timeout = time),
             ("handler_timeout", |config, time| config.handler_timeout = time),
             ("slow_handler", |config, time| config.slow_handler = time),
         ];
@@ -368,6 +372,14 @@ mod tests {
             assert_eq!(error.to_string(), format!("Config::{limit} is 0: it must be longer than nothing"));
             assert_eq!((check(Duration::from_nanos(1)), check(Duration::MAX)), (Ok(()), Ok(())), "{limit}");
         }
+    }
+
+    #[test]
+    fn times_for_answers_that_may_be_over_before_the_question_is_asked_are_refused() {
+        let check = |ask_timeout| Config { ask_timeout, ..Config::default() }.check();
+        let error = check(ASK_TIMEOUT_MIN - Duration::from_nanos(1)).unwrap_err();
+        assert_eq!(error.to_string(), "Config::ask_timeout is 0: it must be at least 1 ms");
+        assert_eq!((check(ASK_TIMEOUT_MIN), check(Duration::MAX)), (Ok(()), Ok(())));
     }
 
     #[test]

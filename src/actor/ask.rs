@@ -157,9 +157,10 @@ impl<A: Actor, Args: 'static, R: 'static> Question<A> for Call<A, Args, R> {
 /// | [`wait`](Ask::wait) | a thread that is none of a system's | two allocations, and the thread sleeps |
 /// | [`forward`](Ask::forward) | whoever waits for a reply that the asker holds | no allocation |
 ///
-/// Whoever waits is told within a time, 5 s unless [`timeout`](Ask::timeout) or `Config::ask_timeout` say otherwise. A question
-/// whose asker does not wait any more is skipped when its turn comes. An answer may come before messages that the same
-/// actor sent earlier, because it has a place of its own and does not stand in the mailbox.
+/// Whoever waits is told within a time, 5 s unless [`timeout`](Ask::timeout) or `Config::ask_timeout` say otherwise. The first counts
+/// from when the question is asked, the second from the core's last look at the clock, as [`Context::now`] does. A question whose
+/// asker does not wait any more is skipped when its turn comes. An answer may come before messages that the same actor sent
+/// earlier, because it has a place of its own and does not stand in the mailbox.
 ///
 /// ```
 /// use odeon::prelude::*;
@@ -208,7 +209,9 @@ impl<A: Receiver<Q>, Q> Ask<A, Q> {
         Ask { to, route, question, timeout: None }
     }
 
-    /// Waits so long and no longer.
+    /// Waits so long and no longer, from when the question is asked.
+    ///
+    /// **Costs** a look at the clock, and a timer of its own.
     pub fn timeout(mut self, timeout: Duration) -> Ask<A, Q> {
         self.timeout = Some(timeout);
         self
@@ -676,123 +679,4 @@ impl<A: Actor, Args, R> fmt::Debug for Call<A, Args, R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::future::pending;
-    use std::pin::Pin;
-    use std::rc::Rc;
-    use std::task::{Context as Asking, Poll, Waker};
-
-    use super::*;
-    use crate::actor::{Accepts, Timeout, spawn};
-    use crate::config::Config;
-    use crate::driver;
-    use crate::executor::directory::Port;
-    use crate::executor::{Arrivals, Links};
-    use crate::mem::Key;
-    use crate::sys::Clock;
-
-    struct Nobody;
-
-    struct Well;
-
-    impl Message for Well {
-        type Reply = u64;
-    }
-
-    impl Actor for Nobody {
-        type Message = Well;
-
-        fn handle(&mut self, _: Well, _: &mut Context<Self>) -> Flow {
-            Flow::Continue
-        }
-    }
-
-    impl Accepts<Well> for Nobody {
-        fn accept(message: Well) -> Well {
-            message
-        }
-    }
-
-    #[test]
-    fn a_question_that_is_on_its_way_when_its_core_ends_has_an_answer() {
-        let core = directory::reserve(1);
-        let (inbox, envelopes) = crossbeam_channel::bounded(4);
-        let port = Arc::new(Port::new(inbox, driver::Waker::None, Duration::MAX));
-        directory::open(core, port.clone());
-        let arrivals = Arrivals::new(port.clone(), envelopes, Vec::new());
-        let nobody = Addr::<Nobody>::from_raw(RawAddress::new(core, Key { index: 0, generation: 0 }));
-        let mut asked = nobody.ask(Well).into_future();
-        let waits = std::thread::spawn(move || nobody.ask(Well).wait());
-        while port.inbox.len() < 2 {
-            std::thread::yield_now();
-        }
-        directory::close(core);
-        drop(arrivals);
-        assert_eq!(waits.join().unwrap(), Err(AskError::Stopped));
-        let mut waiting = Asking::from_waker(Waker::noop());
-        assert_eq!(Pin::new(&mut asked).poll(&mut waiting), Poll::Ready(Err(AskError::Stopped)));
-        assert_eq!(port.inbox.len(), 0, "although there is still somebody who knows the way");
-    }
-
-    /// Has in its mailbox whom to answer.
-    struct Keeper;
-
-    impl Actor for Keeper {
-        type Message = Reply<u64>;
-
-        fn handle(&mut self, _: Reply<u64>, _: &mut Context<Self>) -> Flow {
-            Flow::Continue
-        }
-    }
-
-    impl Accepts<Well> for Keeper {
-        fn accept(_: Well) -> Reply<u64> {
-            Reply::nobody()
-        }
-
-        fn accept_ask(_: Well, reply: Reply<u64>) -> Reply<u64> {
-            reply
-        }
-    }
-
-    #[test]
-    fn times_that_begin_late_in_a_turn_count_from_then() {
-        const SHORT: Duration = Duration::from_millis(10);
-        type Begin = fn(&mut Context<Keeper>) -> Flow;
-        let begin: [(&str, Begin); 5] = [
-            ("then", |cx| {
-                cx.me().ask(Well).timeout(SHORT).then(cx, |_: &mut Keeper, _, _| ());
-                Flow::Continue
-            }),
-            ("then, here", |cx| {
-                let me = cx.me().local().expect("it is on this core");
-                me.ask(Well).timeout(SHORT).then(cx, |_: &mut Keeper, _, _| ());
-                Flow::Continue
-            }),
-            ("await", |cx| {
-                std::mem::forget(cx.me().ask(Well).timeout(SHORT).into_future());
-                Flow::Continue
-            }),
-            ("concurrent", |cx| cx.concurrent("late", Timeout::After(SHORT), pending())),
-            ("exclusive", |cx| {
-                cx.exclusive("late", Timeout::After(SHORT), async |_: &mut Keeper, _| pending().await)
-            }),
-        ];
-        for (how, begin) in begin {
-            let now = Rc::new(Cell::new(Time(0)));
-            let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
-            let clock = Clock::Virtual(now.clone());
-            let core = Core::new(directory::reserve(1), Rc::new(config), clock, Links::new(CoreId(0), []));
-            current::scope(&core, || {
-                let asker = spawn(&core, Keeper).expect("there is room");
-                // The turn has taken so long already.
-                now.set(Time(0).after(SHORT * 100));
-                assert_eq!(begin(&mut Context::at(asker.raw())), Flow::Continue);
-                let (due, expected) = (core.next_deadline(), now.get().after(SHORT));
-                assert!((expected..expected.after(SHORT / 10)).contains(&due), "{how}: {due:?}");
-                core.end_tasks(asker.raw().cell());
-            });
-        }
-    }
-}
+mod tests;

@@ -74,12 +74,13 @@ pub enum Timeout {
 
 impl Timeout {
     fn limit(self, core: &Core) -> Limit {
-        match self {
-            Timeout::Default => Limit::At(core.now().after(core.config.handler_timeout)),
-            // Not from when the turn began: the time that others took is not this one's.
-            Timeout::After(duration) => Limit::At(core.read_clock().after(duration)),
-            Timeout::Never => Limit::Never,
-        }
+        let duration = match self {
+            Timeout::Default => core.config.handler_timeout,
+            Timeout::After(duration) => duration,
+            Timeout::Never => return Limit::Never,
+        };
+        // Not from when the turn began: the time that others took is not this one's.
+        Limit::At(core.read_clock().after(duration))
     }
 }
 

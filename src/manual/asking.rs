@@ -81,6 +81,10 @@
 //! keeps the time, or, for threads and other runtimes, the core that is asked. A question may be handled though its asker has been
 //! told that the time is over.
 //!
+//! A time that the question states begins when it is asked. The usual one begins with the last look at the clock of the core that keeps
+//! it, which saves a look for each question. That lies behind by what the core has done since, 500 µs unless somebody blocks: a question
+//! that is asked when a core has been blocked for as long is over at once. State a time where that is to be expected.
+//!
 //! A question whose asker is known to wait no more is skipped when its turn comes: the time is over, the future was dropped,
 //! the actor that asked has ended. A handler that takes long can look: [`Reply::is_closed`](crate::Reply::is_closed).
 //!
