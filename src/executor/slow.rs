@@ -4,7 +4,8 @@
 //!
 //! Everybody on a core waits while a handler runs. That one took long shows afterwards, when the clock is read: which it is a few
 //! times a turn anyway, and not once more for this. Several actors may have run between two looks, so the first report
-//! names none. From then on the core looks after each activation, for a while, and so names the next.
+//! names none. From then on the core looks around each activation, for a while, and so names the next. What it finds between
+//! them then is not the kernel's time, which it leaves out, but code all the same: what is dropped on its way, and what is woken.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::reports::Matter;
 use crate::config::Config;
 use crate::sys::{Clock, Time, nanoseconds};
 
-/// How long the core looks more closely.
+/// How long the core looks more closely. Reports say it in words.
 const WATCH: Duration = Duration::from_secs(60);
 
 /// What has taken too long.
@@ -69,32 +70,26 @@ impl Core {
     #[cold]
     pub(super) fn tell_slow(&self, name: Option<&'static str>) {
         let longest_ns = self.slow.longest_ns.take();
-        // While each activation is looked at, what lies between them is the kernel, or the machine.
-        if longest_ns == 0 || (name.is_none() && self.is_watched()) {
+        if longest_ns == 0 {
             return;
         }
+        let (name, next) = match name {
+            Some(name) => (name, ""),
+            None if self.is_watched() => ("something other than a handler", ""),
+            None => ("a handler", ": the next such within a minute is named"),
+        };
         Counters::add(&self.counters.slow, 1);
         self.slow.watched_until.set(self.now().after(WATCH));
         let taken = Duration::from_millis(longest_ns / 1_000_000);
         let limit = self.config.slow_handler;
-        match name {
-            Some(name) => self.report(
-                Matter::Slow,
-                name,
-                format_args!(
-                    "has kept its core from everything else for {taken:?}, unless the machine has (Config::slow_handler is \
-                     {limit:?})"
-                ),
+        self.report(
+            Matter::Slow,
+            name,
+            format_args!(
+                "has kept its core from everything else for {taken:?}, unless the machine has (Config::slow_handler is \
+                 {limit:?}){next}"
             ),
-            None => self.report(
-                Matter::Slow,
-                "a handler",
-                format_args!(
-                    "has kept its core from everything else for {taken:?}, unless the machine has (Config::slow_handler is \
-                     {limit:?}): the next such within {WATCH:?} is named"
-                ),
-            ),
-        }
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 //! Knows: failures, peers that do not read, the words. Must not know where they are kept back.
 
 use std::fmt;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -230,14 +230,31 @@ struct Sloth;
 impl Sloth {
     #[call]
     fn dawdle(&self) {
-        let end = now().after(SLOW * 2);
-        while now() < end {
-            std::hint::spin_loop();
-        }
+        take(SLOW * 2);
+    }
+
+    /// Until the case lets go of it.
+    #[message]
+    fn keep(&mut self, Keep { kept, leave }: Keep) {
+        kept.send(()).expect("the case waits");
+        leave.recv_timeout(PATIENCE).expect("the case says so");
     }
 }
 
+#[derive(Message)]
+struct Keep {
+    kept: Sender<()>,
+    leave: Receiver<()>,
+}
+
 const SLOW: Duration = Duration::from_millis(20);
+
+fn take(time: Duration) {
+    let end = now().after(time);
+    while now() < end {
+        std::hint::spin_loop();
+    }
+}
 
 pub(crate) fn a_handler_that_keeps_its_core_is_named(on: BackendChoice) {
     if role().is_some() {
@@ -259,6 +276,82 @@ pub(crate) fn a_handler_that_keeps_its_core_is_named(on: BackendChoice) {
     let said = said(on, "reports::a_handler_that_keeps_its_core_is_named");
     assert!(lines(&said, "a handler has kept its core from everything else for ") >= 2, "{said}");
     assert!(lines(&said, "reports::Sloth has kept its core from everything else for ") >= 2, "{said}");
+}
+
+/// Does next to nothing.
+struct Innocent;
+
+#[actor]
+impl Innocent {
+    #[message]
+    fn hear(&mut self, Word(heard): Word) {
+        heard.send(()).expect("the case waits");
+    }
+}
+
+#[derive(Message)]
+struct Word(Sender<()>);
+
+/// Has stopped before it is sent anything.
+struct Gone(Sender<()>);
+
+#[actor]
+impl Gone {
+    #[message]
+    fn bear(&mut self, _: Burden) {}
+
+    #[stopped]
+    fn left(&mut self) {
+        self.0.send(()).expect("the case waits");
+    }
+}
+
+/// Takes long to be dropped.
+#[derive(Message)]
+struct Burden;
+
+impl Drop for Burden {
+    fn drop(&mut self) {
+        take(SLOWER * 2);
+    }
+}
+
+/// So much that the machine hardly takes it from somebody.
+const SLOWER: Duration = Duration::from_millis(150);
+
+pub(crate) fn whoever_runs_after_something_slow_is_not_named(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::with(on, 1, |config| config.slow_handler = SLOWER);
+        let (sloth, innocent) = (world.system.spawn(Sloth), world.system.spawn(Innocent));
+        let (sloth, innocent) = (sloth.expect("there is room"), innocent.expect("there is room"));
+        let (tell_end, ended) = channel();
+        let gone = world.system.spawn(Gone(tell_end)).expect("there is room");
+        gone.stop();
+        ended.recv_timeout(PATIENCE).expect("it stops");
+        let keep = || {
+            let ((tell_kept, kept), (tell_leave, leave)) = (channel(), channel());
+            sloth.tell(Keep { kept: tell_kept, leave }).expect("there is room");
+            kept.recv_timeout(PATIENCE).expect("it is its turn");
+            tell_leave
+        };
+        let leave = keep();
+        take(SLOWER * 2);
+        leave.send(()).expect("it waits");
+        world.wait_for_figure("it to be noticed", 1, |ledger| ledger.slow);
+        // Both arrive in the same turn, as the core is kept from looking until then.
+        let leave = keep();
+        gone.tell(Burden).expect("there is room");
+        let (tell_heard, heard) = channel();
+        innocent.tell(Word(tell_heard)).expect("there is room");
+        leave.send(()).expect("it waits");
+        heard.recv_timeout(PATIENCE).expect("it is its turn");
+        world.wait_for_figure("the burden to be noticed", 2, |ledger| ledger.slow);
+        return drop(world);
+    }
+    let said = said(on, "reports::whoever_runs_after_something_slow_is_not_named");
+    assert_eq!(lines(&said, "reports::Innocent has kept its core "), 0, "{said}");
+    let other = "something other than a handler has kept its core from everything else for ";
+    assert!(lines(&said, other) >= 1, "{said}");
 }
 
 pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice) {
