@@ -65,6 +65,30 @@ impl Meter {
     }
 }
 
+/// Takes its frames by what they can do, not by their type.
+struct Mirror;
+
+#[actor(codec = odeon::net::codec::Fixed<2>)]
+impl Mirror {
+    #[frame]
+    fn pair(&mut self, pair: impl AsRef<[u8]>, cx: &mut Context<Self>) {
+        let mut pair = pair.as_ref().to_vec();
+        pair.reverse();
+        cx.write(pair);
+    }
+}
+
+/// The same, by a pointer that the frame has to become.
+struct Shown;
+
+#[actor(codec = odeon::net::codec::Fixed<2>)]
+impl Shown {
+    #[frame]
+    fn pair(&mut self, pair: &dyn std::fmt::Debug, cx: &mut Context<Self>) {
+        cx.write_line(format!("{pair:?}"));
+    }
+}
+
 fn read(world: &mut World, peer: &mut odeon::system::simulation::SimPeer) -> String {
     world.run();
     String::from_utf8(peer.read(1 << 20)).expect("text was sent")
@@ -91,6 +115,23 @@ fn frames_that_are_arrays_may_be_taken_as_slices() {
     let mut peer = world.connect(|| Meter(Vec::new()));
     peer.write(b"abdc");
     assert_eq!(read(&mut world, &mut peer), "bbd");
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn frames_may_be_taken_without_a_name_of_their_type() {
+    let mut world = World::new();
+    let mut peer = world.connect(|| Mirror);
+    peer.write(b"abcd");
+    assert_eq!(read(&mut world, &mut peer), "badc");
+    peer.close();
+    world.end();
+
+    let mut world = World::new();
+    let mut peer = world.connect(|| Shown);
+    peer.write(b"ab");
+    assert_eq!(read(&mut world, &mut peer), "[97, 98]\n");
     peer.close();
     world.end();
 }

@@ -174,9 +174,13 @@ fn frame(actor: &Actor) -> TokenStream {
     let hooks = actor.hooks(Kind::Frame).map(|handler| {
         let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
         let taken = &handler.parameters.given[0].ty;
-        let (there, taken) = (located(taken.span()), within_body(taken));
-        let frame = quote_spanned!(there=> #root::net::codec::hand_over::<#taken, _>(given_0));
-        quote!(#(#cfgs)* #head { let given_0 = #frame; #flow })
+        let there = located(taken.span());
+        // A handler that does not name its type takes the frame as it is.
+        let given = within_body(taken).map(|taken| {
+            let frame = quote_spanned!(there=> #root::net::codec::hand_over::<#taken, _>(given_0));
+            quote!(let given_0 = #frame;)
+        });
+        quote!(#(#cfgs)* #head { #given #flow })
     });
     match actor.sound {
         true => quote!(#(#hooks)*),
