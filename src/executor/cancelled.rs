@@ -17,7 +17,7 @@ use crate::mem::Key;
 use crate::sys::Time;
 
 /// More than this are forgotten.
-const REMEMBERED_MAX: usize = 1024;
+pub(super) const REMEMBERED_MAX: usize = if cfg!(miri) { 32 } else { 1024 };
 
 /// Askers that have ended, and until when a question of theirs may still be waiting here.
 #[derive(Default)]

@@ -626,7 +626,7 @@ mod tests {
             cell
         };
         waits();
-        for _ in 0..1000 {
+        for _ in 0..if cfg!(miri) { 50 } else { 1000 } {
             let cell = waits();
             core.demand(cell, Demand::Stop);
             while core.run_next() {}

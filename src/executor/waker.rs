@@ -372,7 +372,8 @@ mod tests {
 
     #[test]
     fn only_wakes_from_elsewhere_go_by_the_list() {
-        let (config, port) = (Rc::new(Config::default()), port());
+        let config = Config { receive_buffers: 1, send_slots: [1, 0, 0, 0, 0], ..Config::default() };
+        let (config, port) = (Rc::new(config), port());
         let [own, other] = [0, 1]
             .map(|id| Core::new(CoreId(id), config.clone(), Clock::Monotonic, Links::new(CoreId(0), [])));
         let [handle] = handles(&port);

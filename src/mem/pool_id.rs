@@ -57,8 +57,9 @@ mod tests {
 
     #[test]
     fn numbers_are_not_used_twice_unless_they_have_ended() {
-        let mut numbers = Numbers { next: 1, ended: Vec::new() };
-        for expected in 1..u16::MAX {
+        let first = if cfg!(miri) { u16::MAX - 100 } else { 1 };
+        let mut numbers = Numbers { next: first, ended: Vec::new() };
+        for expected in first..u16::MAX {
             assert_eq!(numbers.take(), Some(expected));
         }
         assert_eq!(numbers.take(), None);

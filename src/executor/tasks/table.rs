@@ -643,7 +643,7 @@ mod tests {
         let (blocks, mut random) = (Rc::new(Blocks::default()), Random::new(5));
         let (mut table, mut twin) = (Table::new(1000), Twin::default());
         (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(), desk));
-        for _ in 0..if cfg!(miri) { 2_000 } else { 100_000 } {
+        for _ in 0..if cfg!(miri) { 300 } else { 100_000 } {
             let desk = random.below(u64::from(OWNERS)) as u32;
             match random.below(8) {
                 0 | 1 if twin.tasks.len() < 40 => {
