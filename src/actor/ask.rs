@@ -399,7 +399,10 @@ where
 
     #[inline(always)]
     fn look(core: Option<&Core>, (ask, asker, then): (Ask<A, Q>, Key, F)) {
-        let Some(core) = core else { return };
+        let Some(core) = core else {
+            drop_from(None, ask.question);
+            return drop_from(None, then);
+        };
         let asked = (ask.to.core() != core.id).then_some(ask.to.core());
         let Some(reply) = begin_answer(core, asker, ask.timeout, asked, then) else {
             return core.drop_contained(ask.question);
@@ -616,15 +619,31 @@ where
     O: IntoFlow + 'static,
 {
     #[inline]
-    fn go_on(self, answer: Option<Answer<T>>, _: &Core, owner: Option<&Activation<'_>>) -> Flow {
-        let Some(owner) = owner else { return Flow::Continue };
+    fn go_on(self, answer: Option<Answer<T>>, core: &Core, owner: Option<&Activation<'_>>) -> Flow {
+        let Some(owner) = owner else {
+            self.give_up(core, answer);
+            return Flow::Continue;
+        };
+        // A cell that runs has a head, of the type that the asker's context named: this is called.
         let flow = owner.with_head(|head: &Head<B>| {
             let mut cx = Context::at(owner.address());
-            let mut actor = head.borrow()?;
+            let Some(mut actor) = head.borrow() else {
+                self.give_up(core, answer);
+                return Flow::Continue;
+            };
             let answer = answer.unwrap_or(Err(AskError::Timeout));
-            Some(user(|| (self.then)(&mut actor, answer, &mut cx).into_flow(type_name::<F>())))
+            user(|| (self.then)(&mut actor, answer, &mut cx).into_flow(type_name::<F>()))
         });
-        flow.flatten().unwrap_or(Flow::Continue)
+        flow.unwrap_or(Flow::Continue)
+    }
+}
+
+impl<B, F> Continuation<B, F> {
+    /// There is no state for it. What it holds, and the answer, are values of users.
+    #[cold]
+    fn give_up<T>(self, core: &Core, answer: Option<Answer<T>>) {
+        core.drop_contained(self.then);
+        core.drop_contained(answer);
     }
 }
 

@@ -9,9 +9,11 @@ use std::rc::Rc;
 use std::task::{Context as Asking, Poll, Waker};
 
 use super::*;
+use crate::actor::body::reserve;
 use crate::actor::{Accepts, Timeout, spawn};
 use crate::config::Config;
 use crate::driver;
+use crate::executor::blame::runtime;
 use crate::executor::directory::Port;
 use crate::executor::{Arrivals, Links};
 use crate::mem::Key;
@@ -129,4 +131,44 @@ fn times_that_begin_late_in_a_turn_count_from_then() {
             core.end_tasks(asker.raw().cell());
         });
     }
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("as planned"));
+    }
+}
+
+#[test]
+fn what_a_continuation_holds_that_finds_no_state_is_dropped_as_a_users_value() {
+    let clock = Clock::Virtual(Rc::default());
+    let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+    let core = Core::new(directory::reserve(1), Rc::new(config), clock, Links::new(CoreId(0), []));
+    let vacant = reserve::<Keeper>(&core).expect("there is room");
+    current::scope(&core, || {
+        for owner in [None, Some(&Activation::of_started(&core, vacant))] {
+            let bomb = Bomb;
+            let then = move |_: &mut Keeper, _: Answer<Bomb>, _: &mut Context<Keeper>| drop(bomb);
+            let continuation = Continuation::<Keeper, _> { then, actor: PhantomData };
+            let mut task = AnyTask::waiting::<Answer<Bomb>, _>(core.cells.blocks(), continuation);
+            *task.place().expect("it waits for one") = Some(Ok::<_, AskError>(Bomb));
+            assert_eq!(runtime(|| task.go_on(&core, owner)), Flow::Continue);
+        }
+    });
+    assert_eq!(core.counters.drop_panics.get(), 4);
+}
+
+#[test]
+fn a_question_of_an_actor_whose_core_is_not_here_is_dropped_as_a_users_value() {
+    let nobody =
+        Addr::<Nobody>::from_raw(RawAddress::new(directory::reserve(1), Key { index: 0, generation: 0 }));
+    let bomb = Bomb;
+    let asked = std::panic::catch_unwind(move || {
+        let mut cx = Context::at(nobody.raw());
+        nobody.ask(Well).then(&mut cx, move |_: &mut Nobody, _, _| drop(bomb));
+    });
+    assert!(asked.is_err(), "the panic is that of whoever asked");
 }
