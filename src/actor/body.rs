@@ -5,7 +5,7 @@
 use super::head::Head;
 use super::shell::{Answered, Batch, Before, reason_of, run_answers};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
-use crate::executor::{Activation, Body, Core, INTERVAL, Notice, Outcome};
+use crate::executor::{Activation, Body, Budget, Core, INTERVAL, Notice, Outcome};
 use crate::mem::Key;
 
 /// The body of a cell that is an actor and nothing more: all that there is lies in its head.
@@ -25,20 +25,16 @@ impl<A: Actor> Body<Head<A>> for Plain {
 /// Activates an actor.
 #[inline(always)]
 pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-    let answered = if !A::INTERVALS.is_empty() {
-        Answered::NotNext
-    } else if activation.is_plain() {
-        Answered::All
-    } else if activation.has_only_errands() {
-        run_answers(activation)
-    } else {
-        Answered::NotNext
-    };
     let mut left = Batch::Empty;
-    if answered != Answered::All {
-        match before_messages(head, activation, answered, cx) {
-            Before::Messages(batch) => left = batch,
-            Before::Done(batch) => return batch,
+    if !A::INTERVALS.is_empty() || !activation.is_plain() {
+        let budget = &mut Budget::new(activation.core);
+        let only_errands = A::INTERVALS.is_empty() && activation.has_only_errands();
+        let answered = if only_errands { run_answers(activation, budget) } else { Answered::NotNext };
+        if answered != Answered::All {
+            match before_messages(head, activation, (answered, budget), cx) {
+                Before::Messages(batch) => left = batch,
+                Before::Done(batch) => return batch,
+            }
         }
     }
     if head.mailbox_is_empty() {
@@ -47,12 +43,12 @@ pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mu
     head.handle_messages(activation, cx).or(left)
 }
 
-/// Runs what comes before messages, and is not answers alone.
+/// Runs what comes before messages, and is not answers alone, with what those have left of the budget.
 #[inline(never)]
 fn before_messages<A: Actor>(
     head: &Head<A>,
     activation: &Activation<'_>,
-    answered: Answered,
+    (answered, budget): (Answered, &mut Budget),
     cx: &mut Context<A>,
 ) -> Before {
     if let Some(before) = answered.before(activation) {
@@ -75,7 +71,7 @@ fn before_messages<A: Actor>(
         take_ticks(activation);
     }
     let errands = activation.errands() || !A::INTERVALS.is_empty();
-    head.run_errands(activation, errands, cx)
+    head.run_errands(activation, errands, budget, cx)
 }
 
 #[inline(never)]

@@ -95,7 +95,8 @@ impl<A: Actor> Head<A> {
     /// has a budget of its own: futures that always go on do not keep messages waiting, nor the other way round.
     #[inline]
     pub(crate) fn go_on(&self, activation: &Activation<'_>, errands: bool, cx: &mut Context<A>) -> Batch {
-        match self.run_errands(activation, errands, cx) {
+        let budget = &mut Budget::new(activation.core);
+        match self.run_errands(activation, errands, budget, cx) {
             Before::Done(batch) => batch,
             Before::Messages(left) => self.handle_messages(activation, cx).or(left),
         }
@@ -107,13 +108,14 @@ impl<A: Actor> Head<A> {
         &self,
         activation: &Activation<'_>,
         errands: bool,
+        budget: &mut Budget,
         cx: &mut Context<A>,
     ) -> Before {
         let core = activation.core;
         let mut left = Batch::Empty;
         if errands {
             let demands = core.cells.demands();
-            left = self.run_tasks(activation, cx);
+            left = self.run_tasks(activation, budget, cx);
             // Something asked of another cell does not keep messages waiting.
             let asked = demands != core.cells.demands() && core.cells.is_asked(activation.cell());
             if matches!(left, Batch::End(_)) || asked {
@@ -129,9 +131,8 @@ impl<A: Actor> Head<A> {
 
     /// Goes on with what the actor has begun: intervals that are over, answers that have come, futures that were woken. While
     /// a future borrows the state of the actor, with that alone.
-    fn run_tasks(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        let (core, cell) = (activation.core, activation.cell());
-        let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
+    fn run_tasks(&self, activation: &Activation<'_>, budget: &mut Budget, cx: &mut Context<A>) -> Batch {
+        let (core, cell, demands) = (activation.core, activation.cell(), activation.core.cells.demands());
         while activation.has_errands() {
             let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
             let batch = match errand {
@@ -253,9 +254,9 @@ fn after_interruption(activation: &Activation<'_>) -> Before {
 
 /// Goes on with answers that have come, where that is all that an actor has to go on with.
 #[inline(never)]
-pub(crate) fn run_answers(activation: &Activation<'_>) -> Answered {
+pub(crate) fn run_answers(activation: &Activation<'_>, budget: &mut Budget) -> Answered {
     let core = activation.core;
-    let (budget, demands) = (&mut Budget::new(core), core.cells.demands());
+    let demands = core.cells.demands();
     loop {
         let Some(task) = core.next_answer(activation) else { return Answered::NotNext };
         match core.contain(|| runtime(|| task.go_on(core, Some(activation)))) {
@@ -308,4 +309,67 @@ fn no_timer<A>(core: &Core) -> Batch {
         format_args!("ends: there is no timer for an interval of it, see Config::timers_max"),
     );
     Batch::End(StopReason::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::Never;
+    use crate::actor::{Timeout, spawn};
+    use crate::config::Config;
+    use crate::executor::{AnyTask, Limit, Links, Waiting, current, directory};
+    use crate::sys::Clock;
+
+    struct Idle;
+
+    impl Actor for Idle {
+        type Message = Never;
+
+        fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+            match message {}
+        }
+    }
+
+    /// Counts answers.
+    struct Answered(Rc<Cell<u32>>);
+
+    impl Waiting<()> for Answered {
+        fn go_on(self, _: Option<()>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
+            self.0.set(self.0.get() + 1);
+            Flow::Continue
+        }
+    }
+
+    #[test]
+    fn answers_and_futures_have_one_budget() {
+        let small = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        let (config, id) = (Config { activation_messages: 4, ..small }, directory::reserve(1));
+        let core = Core::new(id, Rc::new(config), Clock::Virtual(Rc::default()), Links::new(id, []));
+        let count = Rc::new(Cell::new(0));
+        current::scope(&core, || {
+            let idle = spawn(&core, Idle).expect("there is room");
+            while core.run_next() {}
+            for _ in 0..3 {
+                let task = AnyTask::waiting::<(), _>(core.cells.blocks(), Answered(count.clone()));
+                let begun = core.begin(Some(idle.raw().cell()), task, Kind::Answer, Limit::Never);
+                assert!(core.settle_task(begun.expect("there is room").0, ()), "it waits");
+            }
+            for _ in 0..4 {
+                let count = count.clone();
+                let begun =
+                    Context::<Idle>::at(idle.raw()).concurrent("counts", Timeout::Never, async move {
+                        count.set(count.get() + 1);
+                        Flow::Continue
+                    });
+                assert_eq!(begun, Flow::Continue);
+            }
+            for expected in [4, 7] {
+                assert!(core.run_next());
+                assert_eq!(count.get(), expected);
+            }
+        });
+    }
 }
