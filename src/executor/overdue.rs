@@ -6,7 +6,7 @@
 //! waits for no other, as long as that waits. So there are never more than a few for each cell, and one for each question.
 
 use std::any::TypeId;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::address::{CoreId, RawAddress};
 use super::envelope::Envelope;
@@ -15,17 +15,26 @@ use crate::sys::Time;
 /// Whom it is for, and what delivers it.
 pub(super) type Word = (RawAddress, TypeId);
 
-/// Envelopes that must not be lost, in the order in which they came.
-#[derive(Debug, Default)]
+/// Envelopes that must not be lost, for each core in the order in which they came.
+#[derive(Debug)]
 pub(super) struct Overdue {
-    /// With the time after which nobody wants it.
-    waiting: VecDeque<(Word, Time, Envelope)>,
+    /// With the time after which nobody wants it. None is empty.
+    waiting: BTreeMap<CoreId, VecDeque<(Word, Time, Envelope)>>,
+    /// Of all that wait.
     words: BTreeSet<Word>,
+    /// Nothing that waits is late before.
+    late_from: Time,
+}
+
+impl Default for Overdue {
+    fn default() -> Overdue {
+        Overdue { waiting: BTreeMap::new(), words: BTreeSet::new(), late_from: Time::MAX }
+    }
 }
 
 impl Overdue {
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.words.is_empty()
     }
 
     /// Keeps an envelope; answers it if the same word waits already.
@@ -33,44 +42,61 @@ impl Overdue {
         if !self.words.insert(word) {
             return Some(envelope);
         }
-        self.waiting.push_back((word, until, envelope));
+        self.late_from = self.late_from.min(until);
+        self.waiting.entry(word.0.core()).or_default().push_back((word, until, envelope));
         None
     }
 
     /// Hands over what finds room: each core in the order in which it is owed, and none of those whose way is full keeps others
-    /// waiting. Answers what nobody wants, or can be handed, any more.
+    /// waiting. Answers what nobody wants, or can be handed, any more. **Costs** what is handed over, and one look at each core whose
+    /// way is full; what waits behind is looked at when the time of some of it is over.
     pub(super) fn send(
         &mut self,
         now: Time,
         mut send: impl FnMut(CoreId, Envelope) -> Sent,
     ) -> Vec<Envelope> {
-        let (mut full, mut refused) = (BTreeSet::new(), Vec::new());
-        for _ in 0..self.waiting.len() {
-            let Some((word, until, envelope)) = self.waiting.pop_front() else { break };
-            let core = word.0.core();
-            let sent = match () {
-                () if until < now => Sent::Gone(envelope),
-                () if full.contains(&core) => Sent::Full(envelope),
-                () => send(core, envelope),
-            };
-            match sent {
-                Sent::Full(envelope) => {
-                    full.insert(core);
-                    self.waiting.push_back((word, until, envelope));
-                    continue;
+        let mut refused = if self.late_from < now { self.take_late(now) } else { Vec::new() };
+        let words = &mut self.words;
+        self.waiting.retain(|core, waiting| {
+            while let Some((word, until, envelope)) = waiting.pop_front() {
+                match send(*core, envelope) {
+                    Sent::Full(envelope) => {
+                        waiting.push_front((word, until, envelope));
+                        return true;
+                    }
+                    Sent::Gone(envelope) => refused.push(envelope),
+                    Sent::Handed => {}
                 }
-                Sent::Gone(envelope) => refused.push(envelope),
-                Sent::Handed => {}
+                words.remove(&word);
             }
-            self.words.remove(&word);
-        }
+            false
+        });
         refused
+    }
+
+    /// Takes what nobody wants any more.
+    fn take_late(&mut self, now: Time) -> Vec<Envelope> {
+        let mut late = Vec::new();
+        self.late_from = Time::MAX;
+        for waiting in self.waiting.values_mut() {
+            for _ in 0..waiting.len() {
+                let Some((word, until, envelope)) = waiting.pop_front() else { break };
+                if until < now {
+                    self.words.remove(&word);
+                    late.push(envelope);
+                } else {
+                    self.late_from = self.late_from.min(until);
+                    waiting.push_back((word, until, envelope));
+                }
+            }
+        }
+        late
     }
 
     /// Gives up on all of it.
     pub(super) fn take(&mut self) -> Vec<Envelope> {
-        self.words.clear();
-        self.waiting.drain(..).map(|(.., envelope)| envelope).collect()
+        let waiting = std::mem::take(self).waiting.into_values().flatten();
+        waiting.map(|(.., envelope)| envelope).collect()
     }
 }
 
@@ -121,7 +147,7 @@ mod tests {
     }
 
     fn cells(overdue: &Overdue) -> Vec<u32> {
-        overdue.waiting.iter().map(|((to, _), ..)| to.cell().index).collect()
+        overdue.waiting.values().flatten().map(|((to, _), ..)| to.cell().index).collect()
     }
 
     #[test]
@@ -131,7 +157,7 @@ mod tests {
             assert!(keep(&mut overdue, core, cell, Time::MAX));
         }
         assert_eq!(send(&mut overdue, &mut [0, 0]), (vec![], 0));
-        assert_eq!(cells(&overdue), [9, 3, 1, 2, 5]);
+        assert_eq!(cells(&overdue), [9, 1, 5, 3, 2]);
         assert_eq!(send(&mut overdue, &mut [1, 2]), (vec![0, 1, 1], 0), "one that is full keeps nobody else");
         assert!(keep(&mut overdue, 0, 0, Time::MAX));
         assert_eq!(cells(&overdue), [1, 5, 0]);
@@ -151,11 +177,38 @@ mod tests {
             // An answer for which nobody waits any more.
             assert!(keep(&mut overdue, 0, 100 + round, Time(4)));
             assert_eq!(send(&mut overdue, &mut [0]), (vec![], 1));
-            assert_eq!(overdue.waiting.len(), 10);
+            assert_eq!((overdue.words.len(), cells(&overdue).len()), (10, 10));
         }
         assert_eq!(send(&mut overdue, &mut [3]).0.len(), 3);
         assert!(keep(&mut overdue, 0, 0, Time(5)), "what was handed over may be said again");
         assert_eq!(overdue.take().len(), 8);
         assert!(overdue.is_empty() && keep(&mut overdue, 0, 0, Time::MAX));
+    }
+
+    #[test]
+    fn what_waits_for_a_core_that_is_full_is_looked_at_when_some_of_it_is_late() {
+        let places = |overdue: &Overdue| -> Vec<*const Envelope> {
+            overdue.waiting.values().flatten().map(|(.., envelope)| std::ptr::from_ref(envelope)).collect()
+        };
+        let mut overdue = Overdue::default();
+        for (cell, until) in [(1, Time::MAX), (2, Time(7)), (3, Time(6)), (4, Time(7)), (5, Time(8))] {
+            assert!(keep(&mut overdue, 0, cell, until));
+        }
+        let mut pass = |now| {
+            let (before, mut tried) = (places(&overdue), 0);
+            let late = overdue.send(Time(now), |_, envelope| {
+                tried += 1;
+                Sent::Full(envelope)
+            });
+            assert_eq!(tried, 1);
+            (late.len(), before == places(&overdue), cells(&overdue))
+        };
+        for now in [5, 6] {
+            assert_eq!(pass(now), (0, true, vec![1, 2, 3, 4, 5]), "nothing is moved");
+        }
+        assert_eq!(pass(7), (1, false, vec![1, 2, 4, 5]));
+        assert_eq!(pass(7), (0, true, vec![1, 2, 4, 5]));
+        assert_eq!(pass(9), (3, false, vec![1]));
+        assert_eq!(pass(u64::MAX - 1), (0, true, vec![1]));
     }
 }
