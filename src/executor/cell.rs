@@ -297,7 +297,7 @@ impl Cells {
 
     #[inline(always)]
     fn slot(&self, index: u32) -> Option<&Slot> {
-        // SAFETY: only `vacant` grows the vector, and no reference obtained here is alive then (invariant 3).
+        // SAFETY: only `add_slot` grows the vector, and no reference obtained here is alive then (invariant 3).
         let slots = unsafe { &*self.slots.get() };
         slots.get(index as usize)
     }
@@ -638,7 +638,7 @@ impl Cells {
     /// The keys of all cells, by slot.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
-        // SAFETY: only `vacant` grows the vector, and the reference ends in this function (invariant 3).
+        // SAFETY: only `add_slot` grows the vector, and the reference ends in this function (invariant 3).
         let slots = unsafe { &*self.slots.get() };
         let occupied = slots.iter().enumerate().filter(|(_, slot)| !slot.stored.get().is_null());
         occupied.map(|(index, slot)| Key { index: index as u32, generation: slot.generation.get() }).collect()

@@ -214,7 +214,8 @@ impl<V: 'static> fmt::Debug for AnswerTo<V> {
 struct Sent<V>(V);
 
 // SAFETY: made by `send_elsewhere` only. An `AnswerTo` whose value is not `Send` is on the thread of the core that waits
-// (invariant 1), which is then a guest of that thread: it is put into the inbox of that core from there, and taken out or dropped there.
+// (invariant 1), where another core is the current one: one of the two is a guest of that thread. So it is put into the inbox from the
+// thread on which it is taken out or dropped.
 unsafe impl<V> Send for Sent<V> {}
 
 fn arrive<V: 'static>(task: Key, value: Sent<V>) {
