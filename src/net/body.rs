@@ -380,7 +380,8 @@ impl<A: Connection> ConnectionBody<A> {
         }
         if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             let idle = head.call(activation.core, |actor| actor.idle(cx));
-            wire.paused |= activation.core.cells.is_suspended(activation.cell());
+            // Whatever it has written, or wants: nothing interrupts the frames that follow for it.
+            wire.paused |= activation.is_suspended() || (!A::SERVED && activation.pauses());
             match idle {
                 // It is not asked while a handler of it has not finished.
                 Ok(Flow::Continue) | Err(StopReason::Stopped) => wire.active = activation.core.now(),

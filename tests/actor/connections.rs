@@ -1,8 +1,10 @@
 //! Blocks with a codec: frames, silence, ends, and the bound of the outbox.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use odeon::prelude::*;
+use odeon::system::simulation::SimPeer;
 
 use super::world::{Notes, World};
 
@@ -89,7 +91,7 @@ impl Shown {
     }
 }
 
-fn read(world: &mut World, peer: &mut odeon::system::simulation::SimPeer) -> String {
+fn read(world: &mut World, peer: &mut SimPeer) -> String {
     world.run();
     String::from_utf8(peer.read(1 << 20)).expect("text was sent")
 }
@@ -171,6 +173,62 @@ fn the_time_of_idle_is_that_of_the_attribute() {
     world.run_for(Duration::from_secs(20));
     assert_eq!(world.notes.take(), ["asleep", "Idle"]);
     peer.close();
+    world.end();
+}
+
+/// Reads nothing from the first time that it is idle to the second.
+struct Moody {
+    notes: Notes,
+    reads: bool,
+}
+
+#[actor(codec = Lines<16>)]
+impl Moody {
+    #[frame]
+    fn line(&mut self, line: &str) {
+        self.notes.note(line);
+    }
+
+    #[idle("10ms")]
+    fn changed(&mut self, cx: &mut Context<Self>) {
+        self.reads = !self.reads;
+        match self.reads {
+            true => cx.resume_reading(),
+            false => cx.pause_reading(),
+        }
+        self.notes.note(if self.reads { "reads" } else { "pauses" });
+    }
+}
+
+thread_local! {
+    /// What the hurried client of this test writes by.
+    static CLIENT: RefCell<Option<SimPeer>> = const { RefCell::new(None) };
+}
+
+/// Writes at the very time at which the connection is idle.
+struct Hurried;
+
+#[actor]
+impl Hurried {
+    #[every("10ms")]
+    fn write(&mut self) -> Flow {
+        CLIENT.with_borrow_mut(|client| client.as_mut().expect("it is connected").write(b"one\ntwo\n"));
+        Flow::Stop
+    }
+}
+
+#[test]
+fn a_pause_that_begins_in_idle_holds_for_what_has_arrived_meanwhile() {
+    let mut world = World::of_single_activations();
+    let notes = world.notes.clone();
+    let peer = world.connect(move || Moody { notes: notes.clone(), reads: true });
+    CLIENT.set(Some(peer));
+    world.spawn(Hurried);
+    world.run_for(Duration::from_millis(15));
+    assert_eq!(world.notes.take(), ["pauses"]);
+    world.run_for(Duration::from_millis(10));
+    assert_eq!(world.notes.take(), ["reads", "one", "two"]);
+    CLIENT.take().expect("it is connected").close();
     world.end();
 }
 

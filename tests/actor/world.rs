@@ -49,6 +49,14 @@ impl World {
         World { simulation: simulation.expect("the limits are possible"), notes: Notes::default() }
     }
 
+    /// One core, which looks for what has arrived between any two activations.
+    pub(crate) fn of_single_activations() -> World {
+        let mut plan = SimulationConfig::new(1);
+        plan.config.turn_activations = 1;
+        let simulation = Simulation::new(plan);
+        World { simulation: simulation.expect("the limits are possible"), notes: Notes::default() }
+    }
+
     pub(crate) fn spawn<A: Actor>(&self, actor: A) -> Addr<A> {
         self.simulation.spawn_on(0, actor).expect("there is room for an actor")
     }
