@@ -10,7 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::address::{CoreId, RawAddress};
-use super::core::Core;
+use super::core::{Core, drop_from};
 use super::current::{self, Look};
 use super::links::insist_until;
 use crate::mem::{Key, aside};
@@ -165,7 +165,7 @@ impl<V: 'static> AnswerTo<V> {
     #[inline(always)]
     pub fn send_made<P>(self, part: P, make: impl FnOnce(P) -> V) {
         if self.core() == Self::NOBODY {
-            return drop(part);
+            return drop_unwanted(aside(part));
         }
         current::with_value::<AnswerTo<V>, _>((self, part, make));
     }
@@ -208,6 +208,12 @@ impl<V: 'static> fmt::Debug for AnswerTo<V> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "AnswerTo({}:{}:{})", self.core().0, self.task().index, self.task().generation)
     }
+}
+
+/// An answer that nobody waits for. If its `Drop` panics, that ends nobody, as where somebody has waited and has gone.
+#[inline(never)]
+fn drop_unwanted<P>(part: P) {
+    current::with(|core| drop_from(core, part));
 }
 
 /// A value on its way to another core.
@@ -305,6 +311,25 @@ mod tests {
             assert_eq!(Rc::strong_count(&counted), 1);
         }
         assert!(nobody.is_closed());
+    }
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as planned");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_and_that_cannot_be_dropped_ends_nobody() {
+        let now = Rc::new(Cell::new(Time(1)));
+        let core = core(0, &now);
+        let gone = AnswerTo::new(&core, TASK, core.now().after(MILLISECOND * 5000));
+        for (to, expected) in [(AnswerTo::nobody(), 1), (gone, 2)] {
+            current::scope(&core, || to.send(Bomb));
+            assert_eq!(core.counters.drop_panics.get(), expected);
+        }
     }
 
     #[test]
