@@ -47,7 +47,8 @@ pub struct Counters {
     pub dead: [Cell<u64>; 3],
     /// Turns made.
     pub turns: Cell<u64>,
-    /// Times that code of actors was found to have kept the core for longer than `Config::slow_handler`.
+    /// Times that the core was found to have been kept for longer than `Config::slow_handler`: by whatever ran between two reports,
+    /// which is a turn, or once somebody has been slow a single activation, or what is dropped and woken between two.
     pub slow: Cell<u64>,
     /// Times that the core slept.
     pub sleeps: Cell<u64>,

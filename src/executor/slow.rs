@@ -95,7 +95,10 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::executor::{CoreId, Links};
 
     #[test]
     fn more_than_the_limit_is_too_long() {
@@ -107,7 +110,22 @@ mod tests {
 
     #[test]
     fn what_is_told_to_pass_is_no_work() {
-        let slow = Slow::new(&Config::default(), &Clock::Virtual(std::rc::Rc::default()));
+        let slow = Slow::new(&Config::default(), &Clock::Virtual(Rc::default()));
         assert!(!slow.is_too_long(Time::ZERO, Time::MAX));
+    }
+
+    #[test]
+    fn what_is_told_at_once_counts_once_whoever_it_was() {
+        let config = Config { slow_handler: Duration::from_nanos(100), ..Config::default() };
+        let core = Core::new(CoreId(0), Rc::new(config), Clock::Monotonic, Links::new(CoreId(0), []));
+        let found = |times, name| {
+            (0..times).for_each(|_| core.note_work(Time(1000), Time(1101)));
+            core.tell_slow(name);
+            core.counters.slow.get()
+        };
+        assert_eq!((found(0, None), core.is_watched()), (0, false));
+        assert_eq!((found(2, None), core.is_watched()), (1, true));
+        assert_eq!((found(1, Some("sloth")), found(0, Some("innocent"))), (2, 2));
+        assert_eq!(found(1, None), 3, "what is of nobody counts as well");
     }
 }

@@ -57,8 +57,9 @@ pub struct Ledger {
     pub connections_cut_off: u64,
     /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
     pub connections_outbox_full: u64,
-    /// Times since the start that a handler, or whatever else runs on the core, has kept it from everything else for longer than
-    /// [`Config::slow_handler`](crate::Config::slow_handler).
+    /// Times since the start that the core was found to have been kept from everything else for longer than
+    /// [`Config::slow_handler`](crate::Config::slow_handler), by a handler or whatever else runs on it. Several in one turn of the
+    /// core count once, except within a minute of the last: then it looks at each.
     pub slow: u64,
     /// Times that the core has slept since the start.
     pub sleeps: u64,
