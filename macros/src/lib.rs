@@ -108,7 +108,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `#[frame]` | for each frame | the frame, `&str` for `Lines`; `Context` |
 /// | `#[end_of_stream]` | when the peer has sent everything | `Context` |
 /// | `#[malformed]` | when the codec refuses what the peer sent | `FrameError`, `Context` |
-/// | `#[idle("10m")]` | when nothing was received for so long; a listener's own time comes first | `Context` |
+/// | `#[idle("10m")]` | when nothing was received for so long and no answer is owed; a listener's own time comes first | `Context` |
 ///
 /// A method without one of these stays an ordinary method, which handlers may call and senders do not see. A type has one block
 /// with `#[actor]`, for all of its handlers; other methods may as well stand in another block.
@@ -267,6 +267,7 @@ read_by_actor! {
     malformed
     /// Within [`#[actor]`](macro@actor): what is done again and again, `#[every("30s")]`.
     every
-    /// Within [`#[actor]`](macro@actor): nothing was received for so long, `#[idle("10m")]`.
+    /// Within [`#[actor]`](macro@actor): nothing was received for so long, `#[idle("10m")]`, not counting the time in which the
+    /// connection does not read by itself, has frames left to handle, or owes an answer.
     idle
 }

@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::inward::Fed;
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
-use super::wire::{LAST_CALL, LOOK, Orderly, Phase, STOP, Stream, Wire};
+use super::wire::{LAST_CALL, LOOK, Orderly, Phase, STOP, Stream, Wire, goes_on};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
@@ -99,6 +99,9 @@ impl<A: Connection> ConnectionBody<A> {
             wire.finish_step(activation);
         }
         let resumed = wire.settle_reading(activation, head.is_full(), A::SERVED);
+        if !A::SERVED {
+            wire.note_busy(activation);
+        }
         if batch == Batch::Again || resumed { Outcome::Again } else { Outcome::Rest }
     }
 
@@ -309,6 +312,9 @@ impl<A: Connection> ConnectionBody<A> {
             };
             runtime(|| inward.feed(&core.pools.receive, &mut take))
         })?;
+        if !A::SERVED {
+            wire.note_begun(activation);
+        }
         match fed {
             Fed::Hungry => Ok(None),
             Fed::Enough(enough) => Ok(Some(enough)),
@@ -378,6 +384,9 @@ impl<A: Connection> ConnectionBody<A> {
         if wire.is_stalled(activation.core) {
             return Some(wire.end_late(true, StopReason::OutboxFull));
         }
+        if wire.busy {
+            wire.active = activation.core.now();
+        }
         if wire.idle_at().is_some_and(|idle_at| activation.core.now() >= idle_at) {
             let idle = head.call(activation.core, |actor| actor.idle(cx));
             // Whatever it has written, or wants: nothing interrupts the frames that follow for it.
@@ -442,5 +451,5 @@ fn is_disorderly(batch: Batch) -> bool {
 fn owed(activation: &Activation<'_>) -> u32 {
     let (core, cell) = (activation.core, activation.cell());
     let owed = core.with_output(cell, |output| output.owed()).unwrap_or(0);
-    owed + u32::from(core.cells.is_suspended(cell) || core.owes(cell))
+    owed + u32::from(goes_on(activation))
 }

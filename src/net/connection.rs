@@ -93,8 +93,13 @@ pub trait Connection: Actor {
         let _ = (error, cx);
     }
 
-    /// Nothing has been received for as long as [`Connection::IDLE_TIMEOUT`], or what the listener says instead. By default the connection is closed, with
-    /// [`StopReason::Idle`](crate::StopReason::Idle); `Flow::Continue` waits as long again.
+    /// Nothing has been received for as long as [`Connection::IDLE_TIMEOUT`], or what the listener says instead. By default the
+    /// connection is closed, with [`StopReason::Idle`](crate::StopReason::Idle); `Flow::Continue` waits as long again.
+    ///
+    /// Only the peer's silence counts: not the time in which what it has sent is not all handled, in which the connection does not
+    /// read because its output, its places or its mailbox are full, or in which an answer is owed: a place is open, an answer is
+    /// [expected](Context::expect_answer), or what a frame has begun has not finished. After that the time begins anew. In a
+    /// [pause](Context::pause_reading) that the actor asked for it runs on, unless an answer is owed.
     fn idle(&mut self, cx: &mut Context<Self>) -> Flow {
         let _ = cx;
         Flow::Close
@@ -215,7 +220,7 @@ impl<A: Connection> Context<A> {
     /// Hands no more frames to the actor after this handler, until [`Context::resume_reading`]. What has arrived meanwhile is
     /// kept; then nothing more is received, so that the peer has to wait. Messages go on being handled.
     ///
-    /// The end of the stream is a part of what is not read, and the idle timeout runs on. A connection that is stopped, or
+    /// The end of the stream is a part of what is not read, and the idle timeout runs on unless an answer is owed. A connection that is stopped, or
     /// whose system ends, still handles what it has kept, if reading is resumed in time.
     ///
     /// One question at a time: this keeps the answers in order, and pipelining clients from filling mailboxes.

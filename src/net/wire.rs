@@ -78,7 +78,7 @@ pub(super) struct Wire<C> {
     pub(super) due: Time,
     /// When the last send began, or the kernel took some of it.
     pub(super) taken_at: Time,
-    /// When bytes last arrived.
+    /// When bytes last arrived, or the connection was last busy with those that had.
     pub(super) active: Time,
     /// After so long without any, the actor is told.
     pub(super) idle_timeout: Option<Duration>,
@@ -94,6 +94,8 @@ pub(super) struct Wire<C> {
     pub(super) cancelling: bool,
     /// Reading is paused: what arrives is set aside.
     pub(super) paused: bool,
+    /// That nothing arrives is not the peer's silence: see [`Wire::note_busy`].
+    pub(super) busy: bool,
     /// In line for send slots.
     pub(super) thirsty: bool,
     /// How the stream to the peer stands.
@@ -154,6 +156,7 @@ impl<C: Decode> Wire<C> {
             receiving: false,
             cancelling: false,
             paused: false,
+            busy: false,
             thirsty: false,
             outward: Outward::Open,
             stopping: false,
@@ -189,6 +192,39 @@ impl<C: Decode> Wire<C> {
     /// When nothing will have been received for too long, if that matters.
     pub(super) fn idle_at(&self) -> Option<Time> {
         self.idle_timeout.map(|timeout| self.active.after(timeout))
+    }
+
+    /// Notes whether the peer waits for the connection rather than the other way round: it has not been answered, or what it
+    /// sent has not been handled, or is not read. Then the time of idleness begins anew once that is over. A pause that the
+    /// actor asked for is no excuse.
+    #[inline]
+    pub(super) fn note_busy(&mut self, activation: &Activation<'_>) {
+        if self.idle_timeout.is_some() {
+            self.note_busy_if_timed(activation);
+        }
+    }
+
+    /// The same, when frames have been handled.
+    #[inline]
+    pub(super) fn note_begun(&mut self, activation: &Activation<'_>) {
+        if self.idle_timeout.is_some() {
+            self.busy |= goes_on(activation);
+        }
+    }
+
+    #[inline(never)]
+    fn note_busy_if_timed(&mut self, activation: &Activation<'_>) {
+        let core = activation.core;
+        let (holds, owed) =
+            core.with_output(activation.cell(), |output| (output.holds(), output.owed())).unwrap_or_default();
+        let reads = self.receiving && !self.cancelling;
+        let lags = !self.inward.is_hungry() || (self.paused && !reads);
+        // What frames have begun, and not what an interval has.
+        let handles = self.busy && goes_on(activation);
+        let was = std::mem::replace(&mut self.busy, owed > 0 || (lags && !holds) || handles);
+        if was || self.busy {
+            self.active = core.now();
+        }
     }
 
     /// When the send in flight will have made no progress for too long.
@@ -564,4 +600,10 @@ impl<C: Decode> Wire<C> {
             _ => {}
         }
     }
+}
+
+/// True if a handler has not finished, or waits for an answer.
+pub(super) fn goes_on(activation: &Activation<'_>) -> bool {
+    let (core, cell) = (activation.core, activation.cell());
+    core.cells.is_suspended(cell) || core.owes(cell)
 }

@@ -143,8 +143,8 @@ impl<'a> ListenerBuilder<'a> {
         self
     }
 
-    /// After so long without a byte from the peer, [`Connection::idle`] is called. Longer than nothing. Default:
-    /// [`Connection::IDLE_TIMEOUT`].
+    /// After so long without a byte from the peer, [`Connection::idle`] is called, which says what does not count. Longer than
+    /// nothing. Default: [`Connection::IDLE_TIMEOUT`].
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);

@@ -217,6 +217,45 @@ impl Hurried {
     }
 }
 
+/// Answers as slowly as a database.
+struct Store;
+
+#[actor]
+impl Store {
+    #[call]
+    async fn after(&mut self, milliseconds: u64) -> u64 {
+        odeon::time::sleep(Duration::from_millis(milliseconds)).await;
+        milliseconds
+    }
+}
+
+/// Each line is so many milliseconds for the store.
+struct Asking(Notes, Addr<Store>, bool);
+
+#[actor(codec = Lines<16>)]
+impl Asking {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        let asked = self.1.after(line.parse().unwrap_or(0)).timeout(Duration::from_secs(3600));
+        if self.2 {
+            let place = cx.defer();
+            asked.then(cx, move |_, answer, cx| cx.fill_line(place, answer.unwrap_or(0).to_string()));
+        } else {
+            asked.then(cx, |_, answer, cx| cx.write_line(answer.unwrap_or(0).to_string()));
+        }
+    }
+
+    #[idle("100ms")]
+    fn asleep(&mut self) -> Flow {
+        Flow::Close
+    }
+
+    #[stopped]
+    fn left(&mut self, why: StopReason) {
+        self.0.note(format_args!("{why:?}"));
+    }
+}
+
 #[test]
 fn a_pause_that_begins_in_idle_holds_for_what_has_arrived_meanwhile() {
     let mut world = World::of_single_activations();
@@ -230,6 +269,50 @@ fn a_pause_that_begins_in_idle_holds_for_what_has_arrived_meanwhile() {
     assert_eq!(world.notes.take(), ["reads", "one", "two"]);
     CLIENT.take().expect("it is connected").close();
     world.end();
+}
+
+#[test]
+fn a_connection_that_is_behind_is_not_idle() {
+    const LINES: usize = 2000;
+    let mut world = World::new();
+    let (notes, store) = (world.notes.clone(), world.spawn(Store));
+    let mut peer = world.connect(move || Asking(notes.clone(), store, true));
+    let mut sent = 0;
+    let lines = "1\n".repeat(LINES);
+    let mut said = String::new();
+    for _ in 0..LINES {
+        sent += peer.write(&lines.as_bytes()[sent..]);
+        if sent == lines.len() {
+            peer.shutdown_write();
+        }
+        said += &read(&mut world, &mut peer);
+    }
+    world.run_for(Duration::from_secs(2));
+    said += &read(&mut world, &mut peer);
+    assert_eq!((said.lines().count(), world.notes.take()), (LINES, vec!["EndOfStream".to_owned()]));
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn a_peer_that_waits_for_an_answer_is_not_idle() {
+    for deferring in [true, false] {
+        let mut world = World::new();
+        let (notes, store) = (world.notes.clone(), world.spawn(Store));
+        let mut peer = world.connect(move || Asking(notes.clone(), store, deferring));
+        peer.write(b"350\n");
+        world.run_for(Duration::from_millis(360));
+        assert_eq!((read(&mut world, &mut peer), world.notes.take()), ("350\n".to_owned(), vec![]));
+        world.run_for(Duration::from_millis(70));
+        assert_eq!(world.notes.take(), [""; 0], "the time begins anew after the answer");
+        peer.write(b"0\n");
+        world.run_for(Duration::from_millis(20));
+        assert_eq!(read(&mut world, &mut peer), "0\n");
+        world.run_for(Duration::from_millis(120));
+        assert_eq!(world.notes.take(), ["Idle"]);
+        peer.close();
+        world.end();
+    }
 }
 
 #[test]
