@@ -96,6 +96,29 @@ impl Notices {
         node.next = self.free.replace(index);
         notice
     }
+
+    /// Takes the first notice of a list of this pool that is `wanted`, from among the others.
+    pub(super) fn take(&self, list: &NoticeList, wanted: impl Fn(&Notice) -> bool) -> Option<Notice> {
+        let mut nodes = self.nodes.borrow_mut();
+        let (mut before, mut index) = (NONE, list.first.get());
+        while index != NONE && !nodes[index as usize].notice.as_ref().is_some_and(&wanted) {
+            (before, index) = (index, nodes[index as usize].next);
+        }
+        if index == NONE {
+            return None;
+        }
+        let node = &mut nodes[index as usize];
+        let (notice, next) = (node.notice.take(), node.next);
+        node.next = self.free.replace(index);
+        if next == NONE {
+            list.last.set(before);
+        }
+        match before {
+            NONE => list.first.set(next),
+            before => nodes[before as usize].next = next,
+        }
+        notice
+    }
 }
 
 #[cfg(test)]
@@ -119,5 +142,25 @@ mod tests {
             assert!(lists[0].is_empty() && notices.pop(&lists[1]).is_none());
         }
         assert_eq!(notices.nodes.borrow().len(), 10, "nodes are used again");
+    }
+
+    #[test]
+    fn one_of_a_list_may_be_taken_before_the_others() {
+        for taken in 0..3 {
+            let (notices, list) = (Notices::new(), NoticeList::new());
+            (0..3).for_each(|number| notices.push(&list, Notice::Timer(number)));
+            let number = |notice| match notice {
+                Some(Notice::Timer(number)) => Some(number),
+                _ => None,
+            };
+            let wanted = |notice: &Notice| matches!(notice, Notice::Timer(number) if *number == taken);
+            assert_eq!(number(notices.take(&list, wanted)), Some(taken));
+            assert!(notices.take(&list, wanted).is_none());
+            notices.push(&list, Notice::Timer(3));
+            for left in (0..4).filter(|left| *left != taken) {
+                assert_eq!(number(notices.pop(&list)), Some(left));
+            }
+            assert!(list.is_empty() && notices.pop(&list).is_none());
+        }
     }
 }

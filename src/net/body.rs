@@ -264,7 +264,10 @@ impl<A: Connection> ConnectionBody<A> {
             if !wire.paused && wire.inward.has_rest() {
                 match Self::feed(wire, head, activation, cx, &mut budget) {
                     Ok(None) => {}
-                    Ok(Some(Enough::Budget)) => break Batch::Again,
+                    Ok(Some(Enough::Budget)) => {
+                        wire.settle_sent(activation);
+                        break Batch::Again;
+                    }
                     Ok(Some(Enough::Output)) => wire.paused = true,
                     Ok(Some(Enough::End(flow))) => break Batch::from(flow),
                     Err(reason) => break Batch::End(reason),

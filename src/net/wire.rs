@@ -376,6 +376,16 @@ impl<C: Decode> Wire<C> {
         }
     }
 
+    /// Enters the end of a send into the books before what has been noticed earlier: while a buffer is full of frames, answers to
+    /// the first of them are not to wait for the last.
+    pub(super) fn settle_sent(&mut self, activation: &Activation<'_>) {
+        if self.sending > 0
+            && let Some(notice) = activation.take_sent()
+        {
+            self.settle(activation, notice);
+        }
+    }
+
     /// Sends what has been written, unless a send is in flight: then it leaves with the next. False if it is too much, or not
     /// whole: the actor ends.
     #[inline(always)]

@@ -2,6 +2,8 @@
 //!
 //! Knows: the smallest system in which each showed. Must not know the seed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -139,4 +141,51 @@ fn an_actor_that_is_begun_while_all_are_aborted_is_aborted() {
     assert_eq!(lives.lives(), (4, 4));
     assert_eq!(remains.ledgers[0].held(), [0; 9]);
     assert_eq!(lives.sums().problems, [""; 0]);
+}
+
+/// Counts what it answers.
+struct Counting(Arc<AtomicUsize>);
+
+impl Actor for Counting {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl Connection for Counting {
+    type Codec = Lines<80>;
+
+    fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        cx.write_line(line);
+        Flow::Continue
+    }
+}
+
+/// The end of a send was noticed only when the buffer behind which it had come was used up.
+#[test]
+fn answers_leave_while_frames_of_the_same_buffer_remain() {
+    const LINES: usize = 4000;
+    let mut plan = small(0);
+    plan.config.turn_activations = 1;
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counted = handled.clone();
+    let listener = simulation.listener(World::address());
+    listener.start(move |_| Counting(counted.clone())).expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    simulation.settle();
+    assert_eq!(peer.write("a\n".repeat(LINES).as_bytes()), 2 * LINES, "all of it fits into one buffer");
+    let (mut pieces, mut steps) = (0, 0);
+    while handled.load(Ordering::Relaxed) < LINES {
+        simulation.step();
+        pieces += usize::from(!peer.read(1 << 20).is_empty());
+        steps += 1;
+        assert!(steps < 100_000, "it takes for ever");
+    }
+    assert!(pieces > 16, "only {pieces} sends for {LINES} frames, 64 at a time");
+    peer.close();
+    drop(simulation.shutdown());
 }

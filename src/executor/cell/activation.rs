@@ -2,6 +2,7 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
+use crate::driver::Event;
 use std::ptr;
 
 use super::{AnyStored, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
@@ -143,5 +144,12 @@ impl Activation<'_> {
     #[must_use]
     pub fn next_notice(&self) -> Option<Notice> {
         self.core.cells.notices.pop(&self.slot()?.notices)
+    }
+
+    /// Takes the notice that everything of a send is with the kernel, from among the others.
+    #[must_use]
+    pub fn take_sent(&self) -> Option<Notice> {
+        let is_sent = |notice: &Notice| matches!(notice, Notice::Io(Event::Sent { error: None, .. }));
+        self.core.cells.notices.take(&self.slot()?.notices, is_sent)
     }
 }
