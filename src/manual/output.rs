@@ -76,3 +76,12 @@
 //! Open places are answers that the connection owes: it does not end in order before they are filled, within its deadline. A
 //! place that is dropped unfilled ends the connection, and so does an error of a hook, as here for a line that is no number: what
 //! had been written is lost then, and the peer sees a reset.
+//!
+//! # More than fits
+//!
+//! A handler does not wait: all that it writes, and what others write in the same activation, has to fit into the outbox beside what
+//! is still queued. An answer that is longer than the bound never fits, however fast its peer reads; what is told then does not
+//! blame the peer. Either the bound is as large as the longest answer and what may wait before it, for this type
+//! (`outbox(bytes = "8M")`), for a listener ([`outbox_bytes`](crate::ListenerBuilder::outbox_bytes)) or for all
+//! ([`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max)); or the connection is [served](crate::ListenerBuilder::serve) by a
+//! future, whose writes to its [`Stream`](crate::Stream) wait until there is room.

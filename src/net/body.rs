@@ -121,22 +121,29 @@ impl<A: Connection> ConnectionBody<A> {
             return Self::rest(wire, head, activation, Batch::Again);
         }
         if reason == StopReason::OutboxFull {
-            Self::tell_outbox_full(activation);
+            Self::tell_outbox_full(activation, wire.sending == 0);
         }
         head.end(activation, reason, cx);
         wire.begin_end(activation, reason);
         wire.close_step(activation)
     }
 
-    /// Counts and reports a connection whose peer does not read: it is cut off without a word to the peer.
+    /// Counts and reports a connection whose output has passed a bound, or whose peer does not read: it is cut off without a word to
+    /// the peer. Where the peer has `taken` all that was sent, it is not to blame.
     #[cold]
-    fn tell_outbox_full(activation: &Activation<'_>) {
+    fn tell_outbox_full(activation: &Activation<'_>, taken: bool) {
         let (core, cell) = (activation.core, activation.cell());
         Counters::add(&core.counters.connections_outbox_full, 1);
         let name = std::any::type_name::<A>();
         if core.with_output(cell, |output| output.overflowed()) == Some(true) {
-            let what = "ends: its peer does not read, and its output has passed a bound (outbox_bytes_max, deferred_max or \
-                        spill_bytes_max of Config, or one of its own)";
+            let what = if taken {
+                "ends: it has written more at once than a bound lets wait, which is not its peer's doing: raise that bound \
+                 (outbox_bytes_max, deferred_max or spill_bytes_max of Config, or one of its own, as outbox(bytes = …)), or write \
+                 piece by piece to a Stream, which waits"
+            } else {
+                "ends: its peer does not read, and its output has passed a bound (outbox_bytes_max, deferred_max or \
+                 spill_bytes_max of Config, or one of its own)"
+            };
             core.report(Matter::Outbox, name, format_args!("{what}"));
         } else {
             let stall = core.config.write_stall;

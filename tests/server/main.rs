@@ -110,6 +110,7 @@ macro_rules! every_case_on {
                 messages_that_a_full_mailbox_drops_are_told_of
                 what_was_held_back_is_told_without_another_failure
                 a_connection_that_ends_because_its_peer_does_not_read_is_told_of
+                an_answer_that_never_fits_is_not_blamed_on_the_peer
                 a_handler_that_keeps_its_core_is_named
                 whoever_runs_after_something_slow_is_not_named
                 functions_that_serve_are_named_by_where_they_are

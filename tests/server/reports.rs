@@ -81,6 +81,22 @@ impl Flood {
     }
 }
 
+/// Writes without end, a little at a time.
+struct Fountain;
+
+#[actor(codec = Lines<9>, outbox(bytes = "64k"))]
+impl Fountain {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+
+    #[every("1ms")]
+    fn pour(&mut self, cx: &mut Context<Self>) {
+        cx.write([b'x'; 32_768]);
+    }
+}
+
 /// What a case says on standard error when it runs in a process of its own.
 fn said(on: BackendChoice, case: &str) -> String {
     let ended = child::start(on, case, "speaker", "true", &[]).wait_with_output().expect("it was started");
@@ -208,6 +224,19 @@ pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoi
 pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(on: BackendChoice) {
     if role().is_some() {
         let mut world = World::new(on, 1);
+        let client = connect(world.serve(|_| Fountain));
+        world.wait_for_figure("a connection has been cut off", 1, |ledger| ledger.connections_outbox_full);
+        drop(client);
+        world.settle();
+        return world.finish();
+    }
+    let said = said(on, "reports::a_connection_that_ends_because_its_peer_does_not_read_is_told_of");
+    assert_eq!(lines(&said, "reports::Fountain ends: its peer does not read"), 1, "{said}");
+}
+
+pub(crate) fn an_answer_that_never_fits_is_not_blamed_on_the_peer(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
         let address = world.serve(|_| Flood);
         let mut client = connect(address);
         request(&mut client, "hello", "hello\n");
@@ -219,8 +248,8 @@ pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(o
         assert_eq!(world.sum(|ledger| ledger.failures), 0, "nobody here has failed");
         return world.finish();
     }
-    let said = said(on, "reports::a_connection_that_ends_because_its_peer_does_not_read_is_told_of");
-    assert_eq!(lines(&said, "reports::Flood ends: its peer does not read"), 1, "{said}");
+    let said = said(on, "reports::an_answer_that_never_fits_is_not_blamed_on_the_peer");
+    assert_eq!(lines(&said, "reports::Flood ends: it has written more at once"), 1, "{said}");
 }
 
 /// Keeps its core to itself, for longer than it should.
