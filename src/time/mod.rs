@@ -17,7 +17,7 @@
 //! ```
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -83,13 +83,38 @@ impl Future for Sleep {
 }
 
 /// Waits for `future`, but no longer than `duration`.
-pub fn timeout<F: Future>(duration: Duration, future: F) -> Timed<F> {
+///
+/// A question to an actor is asked at once. It keeps its own limit beside this one, and [`Ask::timeout`](crate::Ask::timeout) sets that
+/// without a second timer: `store.get(key).timeout(duration).await`.
+///
+/// ```
+/// use std::time::Duration;
+/// use odeon::prelude::*;
+/// use odeon::time::timeout;
+///
+/// struct Store;
+///
+/// #[actor]
+/// impl Store {
+///     #[call]
+///     fn get(&self, key: String) -> usize {
+///         key.len()
+///     }
+/// }
+///
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let store = system.spawn(Store)?;
+/// let got = system.spawn_task(0, move || timeout(Duration::from_secs(1), store.get("word".to_owned())))?;
+/// assert_eq!(got.wait(), Ok(Ok(Ok(4))));
+/// # Ok::<(), odeon::Error>(())
+/// ```
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timed<F::IntoFuture> {
     timeout_at(fresh().after(duration), future)
 }
 
 /// Waits for `future`, but no longer than until `deadline`. **Costs** as [`sleep_until`], if the future does not finish at once.
-pub fn timeout_at<F: Future>(deadline: Time, future: F) -> Timed<F> {
-    Timed { future, sleep: sleep_until(deadline) }
+pub fn timeout_at<F: IntoFuture>(deadline: Time, future: F) -> Timed<F::IntoFuture> {
+    Timed { future: future.into_future(), sleep: sleep_until(deadline) }
 }
 
 pin_project! {
