@@ -126,7 +126,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | key | meaning |
 /// |---|---|
 /// | `local` | reached by a `LocalAddr` only, from the same core: messages, arguments and answers need not be `Send` |
-/// | `concurrent` | an `async fn` without `self` that runs beside other handlers; an `async fn` with it keeps the actor to itself |
+/// | `concurrent` | an `async fn` without `self` that runs beside others and between messages; an `async fn` with it keeps the actor to itself, from these too |
 /// | `timeout = "1s"` | how long an `async fn` may take, or `"never"`; as in `Config` unless given |
 ///
 /// # Results

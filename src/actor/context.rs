@@ -125,7 +125,7 @@ impl<A: Actor> Context<A> {
     }
 
     /// Runs `run` with the actor's state as soon as this handler has returned, and nothing else on this actor until it has
-    /// finished: messages wait, and a connection does not read. This is what an `async fn(&mut self, …)` handler becomes.
+    /// finished: messages, intervals, answers and concurrent futures wait, and a connection does not read. This is what an `async fn(&mut self, …)` handler becomes.
     ///
     /// If it has not finished by `timeout`, it is dropped, and the actor ends with
     /// [`StopReason::Failed`](crate::StopReason::Failed), for its state may be half changed. An abort and the end of the actor's
@@ -151,7 +151,7 @@ impl<A: Actor> Context<A> {
     }
 
     /// Polls `future` beside the actor's messages, until it has finished or the actor ends. This is what a `concurrent` handler
-    /// becomes. If it has not finished by `timeout`, it is dropped, and counted as a failure. A connection does not end in order
+    /// becomes. While an [exclusive](Context::exclusive) one has not finished, it is not polled, and its time runs on. If it has not finished by `timeout`, it is dropped, and counted as a failure. A connection does not end in order
     /// before it has finished, or `Config::close_deadline` is over, unless it may take for ever.
     ///
     /// Answers [`Flow::Continue`]. If the core has as many tasks as `Config::tasks_max` allows, it is dropped, and counted as a

@@ -50,8 +50,9 @@ pub struct Handle<A: Actor> {
 pub enum HandleError {
     /// The actor has ended.
     Stopped,
-    /// Its state is borrowed: by a handler that is running, this call being within it, or by an asynchronous handler that has
-    /// not finished.
+    /// Its state is borrowed. A concurrent handler is not told so, unless it calls within `with`: it is not polled while another handler has
+    /// the state. A handle that is used elsewhere may be, such as within an exclusive handler of the actor, in a continuation, or in a task
+    /// of its own ([`task::spawn`](crate::task::spawn)) while an exclusive handler has not finished.
     Busy,
 }
 
@@ -92,8 +93,8 @@ impl<A: Actor> Handle<A> {
     /// If `act` panics, the actor ends, and the panic goes on.
     ///
     /// # Errors
-    /// [`HandleError::Stopped`] once the actor has ended; [`HandleError::Busy`] within `with` or a handler of the same actor, or
-    /// while an asynchronous handler of it has not finished.
+    /// [`HandleError::Stopped`] once the actor has ended; [`HandleError::Busy`] within `with`, within a handler, hook or continuation of
+    /// the same actor that has its state, and, from a task of its own, while an exclusive handler of it has not finished.
     pub fn with<R>(&self, act: impl FnOnce(&mut A, &mut Context<A>) -> R) -> Result<R, HandleError> {
         // Where it is not called, what it holds is dropped by whoever called: that may be code of a user, too.
         let mut act = Some(act);

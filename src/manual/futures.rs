@@ -7,7 +7,7 @@
 //!
 //! # Exclusive: `async fn(&mut self, …)`
 //!
-//! The handler owns the state until it has finished. Messages, continuations and intervals of the actor wait, and a
+//! The handler owns the state until it has finished. Messages, continuations, intervals and concurrent handlers of the actor wait, and a
 //! connection does not read. It has a time, 30 s unless `timeout = "…"` or
 //! [`Config::handler_timeout`](crate::Config::handler_timeout) say otherwise. One that has not finished by then is dropped and the actor
 //! ends with [`StopReason::Failed`](crate::StopReason::Failed), because its state may be half changed; a line on standard error names
@@ -16,9 +16,10 @@
 //!
 //! # Concurrent: `async fn(me: Handle<Self>, …)`
 //!
-//! Many at a time, beside everything else that the actor does. The state is borrowed for as long as
-//! [`Handle::with`](crate::Handle::with) runs, never across an `await`. One that is not finished in its time is dropped, and its asker
-//! told; the actor goes on. All end with their actor.
+//! Many at a time, beside one another and between the actor's messages. While an exclusive handler has not finished, none of them goes
+//! on, and their time runs on: one that is over by then is dropped, though what it waited for may have come. The state is borrowed for as
+//! long as [`Handle::with`](crate::Handle::with) runs, never across an `await`. One that is not finished in its time is dropped, and its
+//! asker told; the actor goes on. All end with their actor.
 //!
 //! ```
 //! use std::time::Duration;
@@ -59,7 +60,7 @@
 //!
 //! Hooks are synchronous: `#[started]`, `#[frame]` and the others cannot be `async`. They begin what takes time, and go on with it
 //! when they have returned. [`Context::exclusive`](crate::Context::exclusive) keeps the actor to itself and its peer waiting, as an
-//! `async fn(&mut self)` would; [`Context::concurrent`](crate::Context::concurrent) runs beside everything else, with a
+//! `async fn(&mut self)` would; [`Context::concurrent`](crate::Context::concurrent) runs beside messages and others of its kind, with a
 //! [`Handle`](crate::Handle), and a [`Place`](crate::Place) where an answer belongs to a request. The name is for reports.
 //!
 //! ```

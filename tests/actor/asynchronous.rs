@@ -166,6 +166,36 @@ fn a_concurrent_handler_that_takes_too_long_ends_alone() {
 }
 
 #[test]
+fn concurrent_handlers_wait_for_an_exclusive_one() {
+    let mut world = World::new();
+    let printer = printer(&world);
+    assert!(printer.tell(Draft("one")).is_ok());
+    world.run();
+    assert_eq!(world.notes.take(), ["one begins"]);
+    let exclusive = printer.however_long(2 * BIT).into_future();
+    world.run_for(BIT + BIT / 2);
+    assert!(world.notes.take().is_empty());
+    world.run_for(BIT);
+    assert_eq!(world.notes.take(), ["one ends"]);
+    assert_eq!(world.poll(exclusive), Some(Ok(0)));
+    world.end();
+}
+
+#[test]
+fn the_time_of_a_concurrent_handler_runs_on_while_an_exclusive_one_keeps_it_waiting() {
+    let mut world = World::new();
+    let printer = printer(&world);
+    let late = printer.beside_within(BIT).into_future();
+    world.run();
+    let exclusive = printer.however_long(4 * BIT).into_future();
+    world.run_for(4 * BIT + BIT / 2);
+    assert_eq!(world.poll(exclusive), Some(Ok(0)));
+    assert!(matches!(world.poll(late), Some(Err(_))));
+    assert_eq!(world.ask(printer.count(Count)), Ok(0));
+    world.end();
+}
+
+#[test]
 fn a_handler_may_take_as_long_as_it_likes() {
     let mut world = World::new();
     let printer = printer(&world);
