@@ -30,7 +30,7 @@ pub struct Config {
     /// Actors alive on a core, connections included. Default 4,194,304.
     pub actors_max: u32,
     /// Keep each core's thread on a processor of its own, if there are enough. Switch it off where several processes share
-    /// the machine's processors. Default true.
+    /// the machine's processors, as tests do that are a process each: they know nothing of one another. Default true.
     pub pin: bool,
     /// Connections open in the whole system. `None`: as many as the descriptor limit allows, less 64 for everything else.
     pub connections_max: Option<usize>,

@@ -60,6 +60,42 @@
 //! assert_eq!(client.pongs, 1);
 //! ```
 //!
+//! # Tests of whole systems
+//!
+//! Many run at a time, each with a [`System`](crate::System) of its own:
+//!
+//! - [`Config::pin`](crate::Config::pin) is said of each system. The cores of one process are dealt out to its processors in turn, those of
+//!   two processes are not: where each test is a process, as with `cargo nextest`, all run on the first few processors. Switch it off.
+//! - [`System::shutdown`](crate::System::shutdown) waits until clients have closed, for
+//!   [`Config::close_deadline`](crate::Config::close_deadline) at most, which is 5 s: drop the clients first, or lower it.
+//!
+//! ```
+//! use std::net::TcpStream;
+//! use odeon::prelude::*;
+//!
+//! struct Session;
+//!
+//! #[actor(codec = Lines<80>)]
+//! impl Session {
+//!     #[frame]
+//!     fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+//!         cx.write_line(line);
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = Config::default();
+//! config.pin = false;
+//! let system = System::builder().cores(Cores::Count(1)).config(config).build()?;
+//! let listening = system.listener("127.0.0.1:0").start(|_peer| Session)?;
+//! let client = TcpStream::connect(listening.address())?;
+//! // …
+//! drop(client);
+//! assert_eq!(system.shutdown().connections_cut_off, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is not to be had
 //!
 //! - An asynchronous handler that is called directly gives a future that borrows its actor and its context. Ask the actor

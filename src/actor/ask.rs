@@ -154,7 +154,7 @@ impl<A: Actor, Args: 'static, R: 'static> Question<A> for Call<A, Args, R> {
 /// |---|---|---|
 /// | [`then`](Ask::then) | an actor: the continuation runs between its messages | no allocation |
 /// | `.await` | a task, an asynchronous handler, or a future of any other runtime | one allocation |
-/// | [`wait`](Ask::wait) | a thread that is none of a system's | two allocations, and the thread sleeps |
+/// | [`wait`](Ask::wait) | a thread that is none of a system's; not within a task of another runtime, whose worker it keeps from everything else | two allocations, and the thread sleeps |
 /// | [`forward`](Ask::forward) | whoever waits for a reply that the asker holds | no allocation |
 ///
 /// Whoever waits is told within a time, 5 s unless [`timeout`](Ask::timeout) or `Config::ask_timeout` say otherwise. The first counts

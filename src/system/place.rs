@@ -16,6 +16,9 @@ impl System {
     /// Spawns an actor on the next core in turn, and waits until it is there. It stays on that core. From within a handler,
     /// use [`Context::spawn`](crate::Context::spawn); for an actor that is not [`Send`], [`System::spawn_with`].
     ///
+    /// `Ok` says that the actor has its place. [`Actor::started`] runs as soon as its turn comes: where that fails or stops the actor,
+    /// the address leads to one that has ended. A question tells: [`AskError::Stopped`](crate::AskError::Stopped).
+    ///
     /// **Costs** two messages between threads; spawn the first few actors like this, and let them spawn the others.
     ///
     /// # Errors

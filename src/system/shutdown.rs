@@ -35,6 +35,9 @@ impl System {
     /// Actors stop after the message that they are handling: what waits in their mailboxes by then is counted as dead
     /// letters. Where every message matters, have the last one answered before you shut down.
     ///
+    /// A connection has ended when its peer has closed, too: it is waited for up to `Config::close_deadline`, 5 s. A test whose clients
+    /// are sockets of its own drops them first, or lowers that time.
+    ///
     /// Within a handler, where nobody can wait for a core to end, it goes on in the background, and the report is empty.
     pub fn shutdown(mut self) -> ShutdownReport {
         if current::with(|core| core.is_some()) {
