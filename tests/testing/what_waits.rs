@@ -2,7 +2,9 @@
 //!
 //! Knows: questions, answers, futures, time. Must not know output, but to see what happened.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -17,6 +19,26 @@ const SECOND: Duration = Duration::from_secs(1);
 fn panics<R>(run: impl FnOnce() -> R) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(run()))).expect_err("it is to panic");
     *panic.downcast::<String>().expect("what is formatted is a string")
+}
+
+#[test]
+fn an_answer_of_another_type_is_told_where_it_is_given() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let _ = session.line("/look one", &mut cx);
+    let ((tell, told), before, me) = (mpsc::channel(), take_hook(), thread::current().id());
+    set_hook(Box::new(move |panic| {
+        let place = panic.location().map(|place| (place.file().to_owned(), place.line()));
+        if thread::current().id() == me {
+            tell.send(place).expect("the test listens");
+        } else {
+            before(panic);
+        }
+    }));
+    let line = line!() + 1;
+    let said = panics(|| cx.answer(Ok("three")));
+    drop(take_hook());
+    assert!(said.contains("and not by `&str`"), "{said}");
+    assert_eq!(told.recv(), Ok(Some((file!().to_owned(), line))));
 }
 
 #[test]

@@ -150,7 +150,10 @@ impl<A: Actor> TestContext<A> {
                 Batch::Empty | Batch::Again => None,
             })
         });
-        let ended = ended.unwrap_or_else(|stuck| stuck.tell::<A>());
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(stuck) => stuck.tell::<A>(),
+        };
         match self.core().with_output(self.cell, |output| (output.overflowed(), output.is_broken())) {
             Some((true, _)) => Some(StopReason::OutboxFull),
             Some((_, true)) => ended.or(Some(StopReason::Failed)),
@@ -190,6 +193,8 @@ impl<A: Actor> TestContext<A> {
     ///
     /// # Panics
     /// As [`run`](TestContext::run), and when the future waits for something that does not come.
+    ///
+    /// What is asked of this actor by [`wait`](crate::Ask::wait) instead finds nobody who answers: it fails when its time is over.
     #[track_caller]
     pub fn block_on<F>(&mut self, actor: &mut A, future: F) -> F::Output
     where
@@ -209,7 +214,9 @@ impl<A: Actor> TestContext<A> {
                 (batch == Batch::Empty && !waits).then_some(())
             })
         });
-        waited.unwrap_or_else(|stuck| stuck.tell::<A>());
+        if let Err(stuck) = waited {
+            stuck.tell::<A>();
+        }
         result.take().expect("a future that has been waited for has finished")
     }
 
@@ -250,7 +257,10 @@ impl<A: Actor> TestContext<A> {
     /// When the question is answered by another type. Where the answer was there first, the panic comes out of what asks.
     #[track_caller]
     pub fn answer<T: 'static>(&mut self, answer: Result<T, AskError>) {
-        self.guest.enter(|_| self.questions().answer(answer));
+        // Not in a closure: the panic is to name the line of the test.
+        if let Err(wrong) = self.guest.enter(|_| self.questions().answer(answer)) {
+            wrong.tell();
+        }
     }
 
     /// A reply for a handler that takes one, and what whoever asked gets to see of it.

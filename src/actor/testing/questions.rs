@@ -32,11 +32,8 @@ trait Open {
     /// What it consists of: an `Option` of it.
     fn content(&mut self) -> &mut dyn Any;
 
-    /// Answers.
-    ///
-    /// # Panics
-    /// When the answer is of another type.
-    fn answer(self: Box<Self>, answer: Prepared);
+    /// Answers, or says what is wrong with the answer: its type.
+    fn answer(self: Box<Self>, answer: Prepared) -> Result<(), Mismatch>;
 }
 
 struct Asked<C, T: 'static> {
@@ -53,16 +50,26 @@ impl<C: 'static, T: 'static> Open for Asked<C, T> {
         &mut self.content
     }
 
-    #[track_caller]
-    fn answer(self: Box<Self>, Prepared { answer, type_name: given }: Prepared) {
+    fn answer(self: Box<Self>, Prepared { answer, type_name: given }: Prepared) -> Result<(), Mismatch> {
         match answer.downcast::<Answer<T>>().map(|answer| *answer) {
             Ok(Ok(answer)) => self.reply.send(answer),
             Ok(Err(why)) => self.reply.refuse(why),
-            // A mistake of the test, though it may be found within the runtime.
-            Err(_) => {
-                user(|| panic!("a question is answered by `{}`, and not by `{given}`", type_name::<T>()))
-            }
+            Err(_) => return Err(Mismatch { expected: type_name::<T>(), given }),
         }
+        Ok(())
+    }
+}
+
+/// A mistake of the test.
+pub(super) struct Mismatch {
+    expected: &'static str,
+    given: &'static str,
+}
+
+impl Mismatch {
+    #[track_caller]
+    pub(super) fn tell(&self) -> ! {
+        panic!("a question is answered by `{}`, and not by `{}`", self.expected, self.given)
     }
 }
 
@@ -92,19 +99,20 @@ impl Questions {
     }
 
     /// Answers the oldest, or the next.
-    #[track_caller]
-    pub(super) fn answer<T: 'static>(&self, answer: Answer<T>) {
+    pub(super) fn answer<T: 'static>(&self, answer: Answer<T>) -> Result<(), Mismatch> {
         let answer = Prepared { answer: Box::new(answer), type_name: type_name::<T>() };
         match self.take_oldest() {
-            Some(question) => question.answer(answer),
+            Some(question) => question.answer(answer)?,
             None => self.answers.borrow_mut().push_back(answer),
         }
+        Ok(())
     }
 
     fn ask(&self, question: Box<dyn Open>) {
         let prepared = self.answers.borrow_mut().pop_front();
         match prepared {
-            Some(answer) => question.answer(answer),
+            // Found within the runtime, and not its fault.
+            Some(answer) => question.answer(answer).unwrap_or_else(|wrong| user(|| wrong.tell())),
             None => self.open.borrow_mut().push_back(question),
         }
     }
