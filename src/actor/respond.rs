@@ -10,10 +10,10 @@ use crate::executor::{current, tell};
 /// What a hook may return: nothing, a [`Flow`], or a `Result` of either whose error can be shown. An error ends the actor with
 /// [`StopReason::Failed`](crate::StopReason::Failed); it is counted, and told on standard error.
 #[diagnostic::on_unimplemented(
-    message = "a hook, or a handler that takes a `Reply`, cannot return `{Self}`",
+    message = "a hook, a continuation (`.then`), or a handler that takes a `Reply`, cannot return `{Self}`",
     label = "not nothing, a `Flow`, or a `Result` of these",
     note = "help: return `()`, `Flow`, or `Result<_, E>` of either, where `E: Display`; a handler that takes `reply: Reply<…>` answers by \
-            `reply.send(…)`, one that does not answers what it returns"
+            `reply.send(…)`, one that does not answers what it returns; a continuation that only panics says `-> ()`, as in `|_, _, _| -> ()`"
 )]
 pub trait IntoFlow {
     /// What follows. `handler` says in reports whose result it is, like `Session::line`.
