@@ -3,6 +3,7 @@
 //! Knows: their names and what each takes. Must not know the method below.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::quote;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, Meta, Path, Result};
 
@@ -137,6 +138,57 @@ fn takes_nothing(kind: Kind, attribute: &Attribute) -> Error {
     error(attribute, &format!("`#[{name}]` does not take this"), &format!("write `#[{name}]`"))
 }
 
+/// What others call them.
+const MISNOMERS: &[(&[&str], &[Kind])] = &[
+    (&["interval", "tick", "timer", "repeat", "periodic"], &[Kind::Every]),
+    (&["start", "starting", "init", "on_start", "on_started"], &[Kind::Started]),
+    (&["stop", "stopping", "on_stop", "on_stopped"], &[Kind::Stopped]),
+    (&["handler", "handle", "receive", "on_message"], &[Kind::Message, Kind::Call, Kind::Frame]),
+    (&["ask", "request", "query", "method"], &[Kind::Call]),
+    (&["msg", "tell", "event"], &[Kind::Message]),
+    (&["line", "on_frame", "on_line", "data"], &[Kind::Frame]),
+    (&["eof", "half_close", "on_end_of_stream"], &[Kind::EndOfStream]),
+    (&["idle_timeout", "on_idle"], &[Kind::Idle]),
+];
+
+/// What somebody may have meant who wrote one word that is none of ours.
+fn meant(attribute: &Attribute) -> Option<Vec<Kind>> {
+    let name = attribute.path().get_ident()?.to_string();
+    if let Some((_, kinds)) = MISNOMERS.iter().find(|(words, _)| words.contains(&name.as_str())) {
+        return Some(kinds.to_vec());
+    }
+    // One letter in a short word, two in a long one: `cold` is not `call`.
+    let is_near = |known: &str| distance(&name, known) <= if known.len() < 6 { 1 } else { 2 };
+    NAMES.iter().find(|(known, _)| is_near(known)).map(|(_, kind)| vec![*kind])
+}
+
+/// How many letters are to be put in, left out or changed to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, letter) in one.bytes().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], above + 1);
+        for (left, known) in other.bytes().enumerate() {
+            let changed = corner + usize::from(letter != known);
+            corner = row[left + 1];
+            row[left + 1] = changed.min(corner + 1).min(row[left] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+fn misnamed(attribute: &Attribute, kinds: Vec<Kind>) -> Error {
+    let one = |kind: Kind| match kind.is_timed() {
+        true => format!("`#[{}(\"30s\")]`", kind.name()),
+        false => format!("`#[{}]`", kind.name()),
+    };
+    let meant = kinds.into_iter().map(one).collect::<Vec<_>>().join(" or ");
+    let known = NAMES.iter().map(|(known, _)| format!("`{known}`")).collect::<Vec<_>>().join(", ");
+    let path = attribute.path();
+    let what = format!("`#[{}]` is no attribute of an actor's method: {known} are", quote!(#path));
+    let help = format!("write {meant}; an attribute of somebody else's is written with its path here");
+    error(path, &what, &help)
+}
+
 /// Takes our attributes off an item; the others stay. One is enough: more are an error.
 pub(crate) fn take(item: &mut Item, errors: &mut Errors) -> Option<Mark> {
     let attributes = std::mem::take(&mut item.attributes);
@@ -148,7 +200,10 @@ pub(crate) fn take(item: &mut Item, errors: &mut Errors) -> Option<Mark> {
             continue;
         }
         let Some(kind) = Kind::of(attribute.path()) else {
-            item.attributes.push(attribute);
+            match meant(&attribute) {
+                Some(kinds) if item.method.is_some() => errors.push(misnamed(&attribute, kinds)),
+                _ => item.attributes.push(attribute),
+            }
             continue;
         };
         if let Some(first) = marks.first() {
@@ -174,4 +229,61 @@ fn hidden(attribute: &Attribute) -> Option<Ident> {
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn words_are_as_far_apart_as_there_are_letters_to_change() {
+        for (one, other, expected) in [
+            ("call", "call", 0),
+            ("calls", "call", 1),
+            ("cold", "call", 2),
+            ("mesage", "message", 1),
+            ("", "idle", 4),
+            ("idle", "", 4),
+            ("massages", "message", 2),
+        ] {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+        }
+    }
+
+    fn check(attribute: Attribute, expected: Option<&[Kind]>) {
+        assert_eq!(meant(&attribute).as_deref(), expected);
+    }
+
+    #[test]
+    fn what_is_meant_is_guessed() {
+        check(parse_quote!(#[mesage]), Some(&[Kind::Message]));
+        check(parse_quote!(#[freme]), Some(&[Kind::Frame]));
+        check(parse_quote!(#[tick("1s")]), Some(&[Kind::Every]));
+        check(parse_quote!(#[handler]), Some(&[Kind::Message, Kind::Call, Kind::Frame]));
+    }
+
+    #[test]
+    fn attributes_of_others_are_left_alone() {
+        for name in [
+            "cfg",
+            "cold",
+            "inline",
+            "doc",
+            "deny",
+            "allow",
+            "warn",
+            "expect",
+            "test",
+            "must_use",
+            "instrument",
+        ] {
+            let name = quote::format_ident!("{name}");
+            check(parse_quote!(#[#name]), None);
+        }
+        check(parse_quote!(#[deprecated]), None);
+        check(parse_quote!(#[track_caller]), None);
+        check(parse_quote!(#[others::handler]), None);
+    }
 }
