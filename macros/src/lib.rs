@@ -138,7 +138,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///
 /// # What is made
 ///
-/// The block stays as it is, but for these attributes. What is added could be written by hand, and contains no `unsafe`. For
+/// The block stays as it is, but for these attributes, and `'static` at its type parameters. What is added could be written by hand, and contains no `unsafe`. For
 /// the `Sum` from above:
 ///
 /// ```
@@ -220,10 +220,11 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///
 /// Hooks become the functions of the same name in `impl Actor` and `impl Connection`. An `async` handler is run by
 /// `Context::exclusive`, a concurrent one by `Context::concurrent`. Handlers that are `local` have `impl AcceptsLocal`, and their
-/// methods a trait of their own, `SumLocalAddr`. A trait that would be empty is not made. A constant that nobody uses is there for its name,
-/// by which the compiler refuses a second block.
+/// methods a trait of their own, `SumLocalAddr`. A trait that would be empty is not made. Constants that nobody uses are there for their
+/// names, by which the compiler refuses a second block.
 ///
-/// Handlers may have a `#[cfg]`. The actor may be generic, if its block is not generic over a lifetime.
+/// Handlers may have a `#[cfg]`. The actor may be generic, if its block is not generic over a lifetime; what it
+/// is generic over is `'static`, which need not be said, and [`Send`] where it is sent.
 ///
 /// # Costs
 ///

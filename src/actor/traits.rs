@@ -234,7 +234,7 @@ pub trait Accepts<M: Message>: Actor {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to another core",
     label = "this is not `Send`",
-    note = "help: carry what is `Send`, such as an `Arc` instead of an `Rc`; or mark the handler `local`, \
+    note = "help: carry what is `Send`, such as an `Arc` instead of an `Rc`; of a type parameter, say so: `impl<T: Send>`; or mark the handler `local`, \
             as in `#[message(local)]` or `#[call(local)]`: then only actors of the same core reach it, by `LocalAddr`"
 )]
 pub trait Sendable {}

@@ -24,7 +24,7 @@ mod generic {
     #[actor(pub(crate))]
     impl<T, const N: usize> Ring<T, N>
     where
-        T: Clone + Send + Debug + 'static,
+        T: Clone + Send + Debug,
     {
         #[message]
         fn put(&mut self, Put(one): Put<T>) -> Option<T> {

@@ -11,7 +11,9 @@ use syn::buffer::Cursor;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Generics, Path, Result, Token, Type, braced, token};
+use syn::{
+    Attribute, Error, Generics, Path, Result, Token, Type, WherePredicate, braced, parse_quote, token,
+};
 
 use super::errors::error;
 use super::method::Method;
@@ -21,7 +23,7 @@ const PLACE: &str = "write it above `impl MyActor { … }`";
 /// `impl<T> Cache<T> where … { … }`
 pub(crate) struct Block {
     pub(crate) attributes: Vec<Attribute>,
-    /// With the `where` clause.
+    /// With the `where` clause, and `'static` for each type: an actor is.
     pub(crate) generics: Generics,
     pub(crate) actor: Type,
     /// The last part of the type's path.
@@ -29,7 +31,7 @@ pub(crate) struct Block {
     pub(crate) items: Vec<Item>,
     /// What keeps it from being the block of an actor.
     pub(crate) refused: Option<Error>,
-    /// From `impl` to the opening brace.
+    /// From `impl` to the opening brace, with these bounds.
     head: TokenStream,
     /// Attributes that stand within the braces.
     inner: Vec<Attribute>,
@@ -63,6 +65,15 @@ impl Parse for Block {
         let last = path_of(&actor).and_then(|path| path.segments.last()).map(|last| last.ident.clone());
         let refused = of_trait.or_else(|| refused(&generics, &actor, last.as_ref()));
         let name = last.unwrap_or_else(|| Ident::new("Actor", actor.span()));
+        let is_plain = refused.is_none() && head.to_string().starts_with("impl");
+        let generics = with_static_bounds(generics);
+        let head = match generics.type_params().next() {
+            Some(_) if is_plain => {
+                let (declared, _, bounds) = generics.split_for_impl();
+                quote!(impl #declared #actor #bounds)
+            }
+            _ => head,
+        };
         Ok(Block { attributes, generics, actor, name, items, refused, head, inner })
     }
 }
@@ -90,6 +101,30 @@ fn actor(input: ParseStream<'_>) -> Result<(Type, Option<Error>)> {
     }
     let what = "`#[actor]` implements `Actor` itself: it does not go with an implementation of a trait";
     Ok((input.parse()?, Some(error(first, what, PLACE))))
+}
+
+/// An actor is `'static`, and it is if everything that it is generic over is. Each bound stands where
+/// the parameter has others already: lints look for those that stand in two places.
+fn with_static_bounds(mut generics: Generics) -> Generics {
+    let mut bounds = generics.where_clause.take();
+    for parameter in generics.type_params_mut() {
+        let name = &parameter.ident;
+        let elsewhere =
+            bounds.iter_mut().flat_map(|bounds| &mut bounds.predicates).find_map(|bound| match bound {
+                WherePredicate::Type(bound)
+                    if path_of(&bound.bounded_ty).is_some_and(|path| path.is_ident(name)) =>
+                {
+                    Some(&mut bound.bounds)
+                }
+                _ => None,
+            });
+        match elsewhere {
+            Some(elsewhere) if parameter.bounds.is_empty() => elsewhere.push(parse_quote!('static)),
+            _ => parameter.bounds.push(parse_quote!('static)),
+        }
+    }
+    generics.where_clause = bounds;
+    generics
 }
 
 fn refused(generics: &Generics, actor: &Type, name: Option<&Ident>) -> Option<Error> {
@@ -189,7 +224,8 @@ mod tests {
     fn block(text: &str) -> Block {
         let block: Block = syn::parse_str(text).expect("it is a block");
         let tokens: TokenStream = text.parse().expect("these are tokens");
-        assert_eq!(dense(&block.to_token_stream()), dense(&tokens));
+        let made = dense(&block.to_token_stream()).replace("+'static", "").replace("Send{", "Send,{");
+        assert_eq!(made, dense(&tokens));
         block
     }
 

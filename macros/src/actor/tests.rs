@@ -46,8 +46,7 @@ fn a_message_can_be_told_and_asked() {
         quote! {
             impl Room {
                 /// Somebody said something.
-                #[message]
-                fn said(&mut self, said: Said, cx: &mut Context<Self>) {}
+                #[message] fn said(&mut self, said: Said, cx: &mut Context<Self>) {}
             }
         },
         quote! {
@@ -55,9 +54,10 @@ fn a_message_can_be_told_and_asked() {
                 /// Somebody said something.
                 fn said(&mut self, said: Said, cx: &mut Context<Self>) {}
             }
+            #[doc(hidden)] #[allow(non_upper_case_globals)] const
+            _RoomAddr_IS_OF_ONE_BLOCK_WITH_ALL_HANDLERS__BLOCKS_FOR_OTHER_TYPES_SAY_address: () = ();
             #[doc = " What a `Room` can be asked from anywhere, by methods of its address."]
-            #[allow(clippy::type_complexity)]
-            pub(crate) trait RoomAddr {
+            #[allow(clippy::type_complexity)] pub(crate) trait RoomAddr {
                 /// Somebody said something.
                 fn said(&self, said: Said) -> ::odeon::Ask<Room, Said>;
             }
@@ -325,14 +325,14 @@ fn generics_are_handed_on() {
             }
         },
         &[
-            r#"trait CacheAddr<T: Clone, U, const N: usize> where U: Send {"#,
+            r#"trait CacheAddr<T: Clone + 'static, U, const N: usize> where U: Send + 'static {"#,
             r#"fn put(&self, put: Put<T>) -> ::odeon::Ask<store::Cache<T, U, N>, Put<T>>;"#,
-            r#"pub struct __CacheMessage<T: Clone, U, const N: usize>(__CacheInner<T, U, N>) where U: Send;"#,
+            r#"pub struct __CacheMessage<T: Clone + 'static, U, const N: usize>(__CacheInner<T, U, N>) where U: Send + 'static;"#,
             r#"never(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (*const T, *const U,)>),"#,
             r#"__CacheInner::never(never, _) => match never {},"#,
-            r#"impl<T: Clone, U, const N: usize> ::odeon::Actor for store::Cache<T, U, N> where U: Send {"#,
-            r#"impl<T: Clone, U, const N: usize> ::odeon::Accepts<Put<T>> for store::Cache<T, U, N> where U: Send"#,
-            r#"impl<T: Clone, U, const N: usize> CacheAddr<T, U, N> for ::odeon::Addr<store::Cache<T, U, N> > where U: Send"#,
+            r#"impl<T: Clone + 'static, U, const N: usize> ::odeon::Actor for store::Cache<T, U, N> where U: Send + 'static {"#,
+            r#"impl<T: Clone + 'static, U, const N: usize> ::odeon::Accepts<Put<T>> for store::Cache<T, U, N> where U: Send + 'static"#,
+            r#"impl<T: Clone + 'static, U, const N: usize> CacheAddr<T, U, N> for ::odeon::Addr<store::Cache<T, U, N> > where U: Send + 'static"#,
         ],
     );
 }

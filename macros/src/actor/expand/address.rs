@@ -74,12 +74,28 @@ fn declaration(actor: &Actor, way: Way) -> TokenStream {
         quote!(#(#cfgs)* #docs #signature;)
     });
     let body = braced(quote!(#(#methods)*), name.span());
+    let once = once(&name);
     quote! {
+        #(#cfgs)*
+        #once
         #(#cfgs)*
         #[doc = #about]
         #[allow(clippy::type_complexity)]
         #head #declared #bounds #body
     }
+}
+
+/// Two blocks whose traits have one name would have two of this, too, and the compiler speaks of it first, by a name that says what
+/// to do.
+fn once(name: &Ident) -> TokenStream {
+    let there = name.span();
+    let told = format_ident!(
+        "_{}_IS_OF_ONE_BLOCK_WITH_ALL_HANDLERS__BLOCKS_FOR_OTHER_TYPES_SAY_address",
+        name,
+        span = there
+    );
+    let told = placed(quote!(const #told: () = ();), there);
+    quote!(#[doc(hidden)] #[allow(non_upper_case_globals)] #told)
 }
 
 fn implementation(actor: &Actor, way: Way) -> TokenStream {
