@@ -173,12 +173,14 @@ pub(crate) fn messages_that_a_full_mailbox_drops_are_told_of(on: BackendChoice) 
     if role().is_some() {
         let mut world = World::new(on, 1);
         let small = world.system.spawn(Small).expect("there is room");
-        let (go, waits) = channel();
         // The core is busy until all of them are on their way.
+        let ((busy, begun), (go, waits)) = (channel(), channel());
         run(world.runner(0), move |_| {
+            busy.send(()).expect("the test waits for it");
             waits.recv().expect("it is told to go on");
             Flow::Continue
         });
+        begun.recv().expect("it begins");
         for _ in 0..20 {
             small.tell(Quiet).expect("there is room on the way");
         }
