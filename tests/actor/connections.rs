@@ -294,6 +294,52 @@ fn a_connection_that_is_behind_is_not_idle() {
     world.end();
 }
 
+/// Owes an answer for each line, and gives it when its time comes.
+struct Owing(Notes, bool);
+
+#[actor(codec = Lines<16>)]
+impl Owing {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+        cx.expect_answer();
+        self.1 = true;
+    }
+
+    #[every("350ms")]
+    fn pay(&mut self, cx: &mut Context<Self>) {
+        if std::mem::take(&mut self.1) {
+            cx.write_line("paid");
+            cx.answered();
+        }
+    }
+
+    #[idle("100ms")]
+    fn asleep(&mut self) -> Flow {
+        Flow::Close
+    }
+
+    #[stopped]
+    fn left(&mut self, why: StopReason) {
+        self.0.note(format_args!("{why:?}"));
+    }
+}
+
+#[test]
+fn a_peer_that_expects_an_answer_is_not_idle() {
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Owing(notes.clone(), false));
+    peer.write(b"please\n");
+    world.run_for(Duration::from_millis(360));
+    assert_eq!(read(&mut world, &mut peer), "paid\n");
+    world.run_for(Duration::from_millis(70));
+    assert_eq!(world.notes.take(), [""; 0], "the time begins anew after the answer");
+    world.run_for(Duration::from_millis(50));
+    assert_eq!(world.notes.take(), ["Idle"]);
+    peer.close();
+    world.end();
+}
+
 #[test]
 fn a_peer_that_waits_for_an_answer_is_not_idle() {
     for deferring in [true, false] {

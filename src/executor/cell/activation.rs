@@ -2,10 +2,10 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use crate::driver::Event;
 use std::ptr;
 
 use super::{AnyStored, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
+use crate::driver::Event;
 use crate::executor::address::RawAddress;
 use crate::executor::core::Core;
 use crate::executor::notice::Notice;
