@@ -9,10 +9,10 @@ use std::thread;
 use super::Scenario;
 
 /// Seeds in all scenarios together, unless `ODEON_SEEDS` says otherwise.
-const SEEDS: u64 = if cfg!(miri) { 6 } else { 200 };
+const SEEDS: u64 = if cfg!(miri) { SCENARIOS } else { 200 };
 
 /// How many scenarios share them.
-const SCENARIOS: u64 = 6;
+const SCENARIOS: u64 = 7;
 
 /// Runs a scenario seed by seed. Each has a thread of its own, whose name is the command that repeats it, so that it is
 /// told whatever way the seed fails: by a panic, or by the runtime when it aborts the process.
