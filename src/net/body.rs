@@ -62,7 +62,7 @@ pub(super) fn spawn<A: Connection>(
     };
     let outbox_bytes_max =
         shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max);
-    let wire = Wire::new(socket, shared, A::IDLE_TIMEOUT, core.now());
+    let wire = Wire::new(socket, shared, core.now());
     match core.spawn_io(Head::new(actor), ConnectionBody::<A> { wire: RefCell::new(wire) }) {
         Ok(cell) => {
             core.open_output(cell, Output::new(outbox_bytes_max).deferring(core.config.deferred_max));

@@ -57,6 +57,7 @@ impl Peer {
 pub(crate) struct Shared {
     pub(crate) credits: Vec<Arc<Credits>>,
     pub(crate) at_limit: AtLimit,
+    /// After so long without bytes, an actor is told.
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) outbox_bytes_max: Option<usize>,
     pub(crate) close_deadline: Duration,

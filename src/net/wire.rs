@@ -3,7 +3,6 @@
 //! Knows: receives, sends, deadlines, the phases of an end. Must not know what the actor does, nor the backend.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::codec::Decode;
 use super::inward::Inward;
@@ -80,8 +79,6 @@ pub(super) struct Wire<C> {
     pub(super) taken_at: Time,
     /// When bytes last arrived, or the connection was last busy with those that had.
     pub(super) active: Time,
-    /// After so long without any, the actor is told.
-    pub(super) idle_timeout: Option<Duration>,
     pub(super) stream: Stream,
     pub(super) phase: Phase,
     /// Bytes of the send in flight; zero if there is none.
@@ -134,16 +131,10 @@ impl Orderly {
 }
 
 impl<C: Decode> Wire<C> {
-    pub(super) fn new(
-        socket: SocketId,
-        shared: Rc<Shared>,
-        idle_timeout: Option<Duration>,
-        now: Time,
-    ) -> Wire<C> {
+    pub(super) fn new(socket: SocketId, shared: Rc<Shared>, now: Time) -> Wire<C> {
         Wire {
             socket,
             inward: Inward::new(),
-            idle_timeout: shared.idle_timeout.or(idle_timeout),
             shared,
             timer: None,
             due: Time::MAX,
@@ -191,7 +182,7 @@ impl<C: Decode> Wire<C> {
 
     /// When nothing will have been received for too long, if that matters.
     pub(super) fn idle_at(&self) -> Option<Time> {
-        self.idle_timeout.map(|timeout| self.active.after(timeout))
+        self.shared.idle_timeout.map(|timeout| self.active.after(timeout))
     }
 
     /// Notes whether the peer waits for the connection rather than the other way round: it has not been answered, or what it
@@ -199,7 +190,7 @@ impl<C: Decode> Wire<C> {
     /// actor asked for is no excuse.
     #[inline]
     pub(super) fn note_busy(&mut self, activation: &Activation<'_>) {
-        if self.idle_timeout.is_some() {
+        if self.shared.idle_timeout.is_some() {
             self.note_busy_if_timed(activation);
         }
     }
@@ -207,7 +198,7 @@ impl<C: Decode> Wire<C> {
     /// The same, when frames have been handled.
     #[inline]
     pub(super) fn note_begun(&mut self, activation: &Activation<'_>) {
-        if self.idle_timeout.is_some() {
+        if self.shared.idle_timeout.is_some() {
             self.busy |= goes_on(activation);
         }
     }

@@ -97,11 +97,12 @@ impl Options {
         [connections.clone()].into_iter().chain(own).collect()
     }
 
-    pub(super) fn shared(&self, credits: Vec<Arc<Credits>>) -> Shared {
+    /// What all connections of one core have in common whose actor is an `A`.
+    pub(super) fn shared<A: Connection>(&self, credits: Vec<Arc<Credits>>) -> Shared {
         Shared {
             credits,
             at_limit: self.at_limit,
-            idle_timeout: self.idle_timeout,
+            idle_timeout: self.idle_timeout.or(A::IDLE_TIMEOUT),
             outbox_bytes_max: self.outbox_bytes_max,
             close_deadline: self.close_deadline,
         }
@@ -251,7 +252,7 @@ impl System {
         let credits = options.credits(&self.connections);
         let mut listening = Listening::new(bound, Vec::new());
         for (core, socket) in self.cores.iter().zip(sockets) {
-            let open = Open { socket, make: make.clone(), shared: options.shared(credits.clone()) };
+            let open = Open { socket, make: make.clone(), shared: options.shared::<A>(credits.clone()) };
             match on_core(core.id, open_here::<A, F>, open)? {
                 Ok(cell) => listening.cells.push(cell),
                 Err(source) => {

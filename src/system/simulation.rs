@@ -166,7 +166,7 @@ impl Simulation {
             let answer = opened.clone();
             let state = core.executor.core().clone();
             current::scope(&state, || {
-                let shared = options.shared(credits.clone());
+                let shared = options.shared::<A>(credits.clone());
                 adopt(&state, socket, make.clone(), shared, move |cell| answer.set(Some(cell)));
                 core.executor.receive();
             });

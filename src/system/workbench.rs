@@ -86,7 +86,7 @@ impl Workbench {
         let opened = Rc::new(Cell::new(None));
         current::scope(&state, || {
             let answer = opened.clone();
-            let shared = options.shared(options.credits(&credits));
+            let shared = options.shared::<A>(options.credits(&credits));
             adopt(&state, socket, make, shared, move |cell| answer.set(Some(cell)));
             executor.receive();
         });
