@@ -95,7 +95,8 @@ pub struct Config {
     /// A handler, or whatever else of a program runs on a core without waiting, is reported if it keeps the core from everything else
     /// for longer. A machine that has no processor for the core looks the same. `Duration::MAX` reports none. Default 100 ms.
     pub slow_handler: Duration,
-    /// Longest time that an idle core looks at memory before it sleeps: less while that finds nothing, down to a sixteenth. Zero
+    /// Longest time that an idle core looks at memory before it sleeps: less while that finds nothing, down to a sixteenth but
+    /// for one time in sixteen. Cores that answer each other stay awake more surely if it is longer than a wake takes: 15 to 40 µs. Zero
     /// where cores outnumber processors. Default 20 µs.
     pub spin: Duration,
     /// Time for connections to send what is queued when the system shuts down. Default 10 s.

@@ -4,8 +4,9 @@
 
 /// Of so many times in vain, one is as long as any may be.
 ///
-/// Two cores that wait for each other would otherwise sleep for ever by turns, once both have: what the other sends comes when it has
-/// woken, later than a short look finds out.
+/// Two cores that wait for each other would otherwise sleep by turns, once both have: what the other sends comes when it has woken,
+/// later than a short look finds out. Where a wake takes longer than the longest look, as on some virtual machines, it takes two of
+/// them at a time, or luck.
 const WHOLE_EVERY: u32 = 16;
 
 /// Less while it finds nothing, more while it does.
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn two_cores_that_slept_by_turns_soon_answer_each_other_awake() {
+    fn two_cores_that_slept_by_turns_soon_answer_each_other_awake_if_a_look_outlasts_a_wake() {
         const HOP_NS: u64 = 200;
         const WAKE_NS: u64 = 15_000;
         let mut cores = [Spin::new(MAX_NS), Spin::new(MAX_NS)];
