@@ -304,8 +304,8 @@ impl Cells {
 
     #[inline(always)]
     fn occupied(&self, cell: Key) -> Option<&Slot> {
-        self.slot(cell.index)
-            .filter(|slot| slot.generation.get() == cell.generation && !slot.stored.get().is_null())
+        // A free slot has the generation of its next occupant, which names nobody yet.
+        self.slot(cell.index).filter(|slot| slot.generation.get() == cell.generation)
     }
 
     /// Calls `act` with the head of a cell and a value, if the cell exists, is open, and has a head of this type; and queues the
@@ -426,6 +426,12 @@ impl Cells {
             return;
         }
         slot.flags.set(flags | QUEUED);
+        self.append(index);
+    }
+
+    /// Puts a slot, whose flag says so, at the end of the run queue.
+    #[inline(always)]
+    fn append(&self, index: u32) {
         match self.slot(self.last_ready.replace(index)) {
             Some(last) => last.next_ready.set(index),
             None => self.first_ready.set(index),
@@ -493,7 +499,14 @@ impl Cells {
     #[inline]
     #[must_use]
     pub fn desk(&self, cell: Key) -> Option<u32> {
-        self.occupied(cell).map(|slot| slot.desk.get()).filter(|desk| *desk != NONE)
+        Some(self.desk_or_none(cell)).filter(|desk| *desk != NONE)
+    }
+
+    /// The same where a number that stands for none is as good as none.
+    #[inline(always)]
+    #[must_use]
+    pub(super) fn desk_or_none(&self, cell: Key) -> u32 {
+        self.occupied(cell).map_or(NONE, |slot| slot.desk.get())
     }
 
     /// Gives a cell a desk, or takes it away.
@@ -508,9 +521,12 @@ impl Cells {
     pub fn set_errands(&self, cell: Key, waiting: bool) {
         if let Some(slot) = self.occupied(cell) {
             let flags = slot.flags.get();
-            slot.flags.set(if waiting { flags | ERRANDS } else { flags & !ERRANDS });
-            if waiting {
-                self.enqueue(cell.index, slot);
+            if !waiting {
+                return slot.flags.set(flags & !ERRANDS);
+            }
+            slot.flags.set(flags | ERRANDS | QUEUED);
+            if flags & QUEUED == 0 {
+                self.append(cell.index);
             }
         }
     }
@@ -581,9 +597,11 @@ impl Cells {
         let stored = slot.stored.replace(ptr::null_mut());
         self.live.set(self.live.get() - 1);
         self.live_io.set(self.live_io.get() - usize::from(slot.flags.get() & IO != 0));
-        // A slot whose generation would wrap is retired: an old address must never reach a stranger.
-        if let Some(next) = slot.generation.get().checked_add(1) {
-            slot.generation.set(next);
+        // A slot whose generation would wrap is retired: an old address must never reach a stranger. The last generation is that
+        // of no cell.
+        let next = slot.generation.get() + 1;
+        slot.generation.set(next);
+        if next < u32::MAX {
             slot.desk.set(self.free.replace(cell.index));
         }
         NonNull::new(stored).is_some_and(|stored| self.bury(stored))
@@ -674,125 +692,4 @@ impl Drop for Cells {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::executor::{CoreId, Links};
-    use crate::sys::{Clock, Time};
-
-    type Log = Rc<RefCell<Vec<u32>>>;
-
-    /// Notes its number when it runs, puts more beside it, and then ends or rests.
-    struct Noted {
-        number: u32,
-        more: u32,
-        outcome: Outcome,
-        log: Log,
-    }
-
-    impl Body<Cell<u32>> for Noted {
-        fn activate(&self, head: &Cell<u32>, activation: &Activation<'_>) -> Outcome {
-            self.log.borrow_mut().push(self.number + head.take());
-            for more in 0..self.more {
-                let body =
-                    Noted { number: 1000 + more, more: 0, outcome: Outcome::Rest, log: self.log.clone() };
-                assert!(activation.core.spawn(Cell::new(0), body).is_ok(), "there is room");
-            }
-            self.outcome
-        }
-    }
-
-    fn core() -> Core {
-        let mut config = Config { actors_max: 40, receive_buffers: 1, ..Config::default() };
-        (config.receive_buffer_bytes, config.send_slots) = (64, [1, 0, 0, 0, 0]);
-        let clock = Clock::Virtual(Rc::new(Cell::new(Time::ZERO)));
-        Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []))
-    }
-
-    fn spawn(core: &Core, number: u32, more: u32, outcome: Outcome, log: &Log) -> Key {
-        let body = Noted { number, more, outcome, log: log.clone() };
-        core.spawn(Cell::new(0), body).unwrap_or_else(|_| panic!("there is room"))
-    }
-
-    fn run(core: &Core) {
-        while core.run_next() {}
-    }
-
-    #[test]
-    fn cells_run_in_the_order_in_which_they_were_queued_and_each_once() {
-        let (core, log) = (core(), Log::default());
-        let cells = [1, 2, 3].map(|number| spawn(&core, number, 0, Outcome::Rest, &log));
-        run(&core);
-        for index in [2, 0, 2, 1, 0] {
-            core.schedule(cells[index]);
-        }
-        run(&core);
-        assert_eq!(*log.borrow(), [1, 2, 3, 3, 1, 2]);
-        assert!(!core.has_ready());
-    }
-
-    #[test]
-    fn the_next_to_run_is_known_by_the_type_of_its_head() {
-        let (core, log) = (core(), Log::default());
-        assert_eq!(core.cells.next_name(), None);
-        let first = spawn(&core, 1, 0, Outcome::Ended, &log);
-        spawn(&core, 2, 0, Outcome::Rest, &log);
-        assert_eq!(core.cells.next_name(), Some(type_name::<Cell<u32>>()));
-        run(&core);
-        core.schedule(first);
-        assert_eq!(core.cells.next_name(), None, "it is gone");
-    }
-
-    #[test]
-    fn a_head_is_reached_by_its_type_only_and_while_its_cell_is_open() {
-        let (core, log) = (core(), Log::default());
-        let cell = spawn(&core, 7, 0, Outcome::Rest, &log);
-        run(&core);
-        assert_eq!(core.cells.reach(cell, 7, |_: &u32, _| ()), Err(7));
-        assert!(!core.has_ready(), "whoever was not found is not queued");
-        assert_eq!(core.cells.reach(cell, 30_u32, Cell::set), Ok(()));
-        run(&core);
-        core.cells.close(cell);
-        assert_eq!(core.cells.reach(cell, 30_u32, Cell::set), Err(30));
-        assert_eq!(*log.borrow(), [7, 37]);
-    }
-
-    #[test]
-    fn the_table_may_grow_while_a_cell_runs_and_while_a_head_is_held() {
-        let (core, log) = (core(), Log::default());
-        let cell = spawn(&core, 1, 20, Outcome::Rest, &log);
-        let others: Result<Vec<_>, _> = core.cells.reach(cell, 2, |head: &Cell<u32>, value| {
-            let others = (0..10).map(|number| spawn(&core, 10 + number, 0, Outcome::Rest, &log)).collect();
-            head.set(value);
-            others
-        });
-        run(&core);
-        let expected: Vec<u32> = [3].into_iter().chain(10..20).chain(1000..1020).collect();
-        assert_eq!(
-            (others.map(|others| others.len()), log.borrow().as_slice()),
-            (Ok(10), expected.as_slice())
-        );
-    }
-
-    #[test]
-    fn a_slot_that_is_used_again_while_it_is_queued_runs_its_new_occupant_once() {
-        let (core, log) = (core(), Log::default());
-        let old = spawn(&core, 1, 0, Outcome::Rest, &log);
-        assert!(!core.cells.remove(old));
-        let new = spawn(&core, 2, 0, Outcome::Ended, &log);
-        assert_eq!((old.index, core.cells.reach(old, 1_u32, Cell::set)), (new.index, Err(1)));
-        run(&core);
-        assert_eq!((log.borrow().as_slice(), core.cells.live()), ([2].as_slice(), 0));
-        // Where another is queued behind it, the new occupant has its turn.
-        let old = spawn(&core, 3, 0, Outcome::Rest, &log);
-        spawn(&core, 5, 0, Outcome::Ended, &log);
-        assert!(!core.cells.remove(old));
-        let new = spawn(&core, 4, 0, Outcome::Rest, &log);
-        run(&core);
-        assert_eq!(log.borrow().as_slice(), [2, 4, 5]);
-        assert!(!core.cells.remove(new));
-        assert_eq!(Rc::strong_count(&log), 1, "what ended is freed");
-    }
-}
+mod tests;

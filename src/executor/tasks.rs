@@ -12,7 +12,7 @@
 
 mod table;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,8 +189,8 @@ impl Core {
     ) -> Result<u64, AnyTask> {
         // No call before the end, unless something is there for the first time: nothing is saved, then, and nothing restored.
         let mut task = task;
-        if let Some(desk) = self.cells.desk(owner)
-            && let Ok(mut table) = self.tasks.table.try_borrow_mut()
+        let desk = self.cells.desk_or_none(owner);
+        if let Ok(mut table) = self.tasks.table.try_borrow_mut()
             && table.live < table.max
             && self.tasks.line.get().is_some()
         {
@@ -310,28 +310,25 @@ impl Core {
             return false;
         };
         *place = Some(value);
-        drop(table);
-        self.settled(key.index);
+        self.settled(table, key.index);
         true
     }
 
     /// The value of a task has come.
     #[inline(never)]
-    fn settled(&self, index: u32) {
-        if let Ok(mut table) = self.tasks.table.try_borrow_mut()
-            && !table.is_relay(index)
-        {
-            if let Some(owner) = table.make_ready(index) {
-                self.cells.set_errands(owner, true);
-            }
-            return;
+    fn settled(&self, mut table: RefMut<'_, Table>, index: u32) {
+        if table.is_relay(index) {
+            return self.settled_relay(table, index);
         }
-        self.settled_relay(index);
+        if let Some(owner) = table.make_ready(index) {
+            self.cells.set_errands(owner, true);
+        }
     }
 
     #[cold]
-    fn settled_relay(&self, index: u32) {
-        let removed = self.tasks.table.borrow_mut().remove(index);
+    fn settled_relay(&self, mut table: RefMut<'_, Table>, index: u32) {
+        let removed = table.remove(index);
+        drop(table);
         self.go_on_now(removed);
     }
 
@@ -363,7 +360,7 @@ impl Core {
     /// Otherwise as [`Core::next_errand`], and quicker.
     #[inline(always)]
     pub(crate) fn next_answer(&self, activation: &Activation<'_>) -> Option<AnyTask> {
-        let next = self.tasks.table.borrow_mut().next_answer(activation.desk()?);
+        let next = self.tasks.table.borrow_mut().next_answer(activation.desk_or_none());
         let Some((task, was_last)) = next else { return self.next_timed_answer(activation) };
         if was_last {
             activation.clear_errands();

@@ -136,7 +136,14 @@ impl Activation<'_> {
     #[inline(always)]
     #[must_use]
     pub fn desk(&self) -> Option<u32> {
-        self.slot().map(|slot| slot.desk.get()).filter(|desk| *desk != NONE)
+        Some(self.desk_or_none()).filter(|desk| *desk != NONE)
+    }
+
+    /// The same where a number that stands for none is as good as none.
+    #[inline(always)]
+    #[must_use]
+    pub(in crate::executor) fn desk_or_none(&self) -> u32 {
+        self.slot().map_or(NONE, |slot| slot.desk.get())
     }
 
     /// Takes the oldest notice.

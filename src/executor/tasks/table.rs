@@ -84,6 +84,17 @@ pub(super) struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Errands>() == 64);
 
+impl Slot {
+    /// Makes the key of a place stale, and puts it before the free ones. A place whose generation would wrap is retired.
+    #[inline(always)]
+    fn vacate(&mut self, index: u32, free: &mut u32) {
+        if let Some(generation) = self.generation.checked_add(1) {
+            self.generation = generation;
+            self.next_ready = std::mem::replace(free, index);
+        }
+    }
+}
+
 /// A task that begins.
 pub(super) struct Begins {
     pub(super) task: AnyTask,
@@ -334,29 +345,29 @@ impl Table {
     /// Takes a place out of all lists, for whoever comes next.
     #[inline(always)]
     fn free(&mut self, index: u32) {
-        let free = self.free;
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        let Slot { flags, generation, errands, previous, next, ahead, behind, .. } = *slot;
+        let Slot { flags, errands, previous, next, ahead, behind, .. } = *slot;
+        slot.vacate(index, &mut self.free);
         self.live -= 1;
-        // A place whose generation would wrap is retired.
-        if let Some(generation) = generation.checked_add(1) {
-            slot.generation = generation;
-            slot.next_ready = free;
-            self.free = index;
-        }
         if flags & LINED != 0 {
             self.leave_line(ahead, behind);
         }
+        self.leave_siblings(previous, next);
+        if previous == NONE
+            && let Some(errands) = self.errands.get_mut(errands as usize)
+        {
+            errands.first = next;
+        }
+    }
+
+    /// Closes the gap between two tasks of an owner.
+    #[inline(always)]
+    fn leave_siblings(&mut self, previous: u32, next: u32) {
         if let Some(next) = self.slots.get_mut(next as usize) {
             next.previous = previous;
         }
-        match self.slots.get_mut(previous as usize) {
-            Some(previous) => previous.next = next,
-            None => {
-                if let Some(errands) = self.errands.get_mut(errands as usize) {
-                    errands.first = next;
-                }
-            }
+        if let Some(previous) = self.slots.get_mut(previous as usize) {
+            previous.next = next;
         }
     }
 
@@ -404,17 +415,25 @@ impl Table {
         }
         slot.flags |= READY;
         slot.task.as_ref()?;
-        self.queue(index)
+        slot.next_ready = NONE;
+        let (kind, errands) = (slot.kind, slot.errands);
+        self.append(index, kind, errands)
     }
 
-    /// Puts a task behind those that are ready; answers whose errands wait now. The exclusive one has a place of its own.
-    #[inline(always)]
+    /// Puts a task behind those that are ready; answers whose errands wait now.
     pub(super) fn queue(&mut self, index: u32) -> Option<Key> {
         let slot = self.slots.get_mut(index as usize)?;
         slot.next_ready = NONE;
-        let errands = self.errands.get_mut(slot.errands as usize)?;
+        let (kind, errands) = (slot.kind, slot.errands);
+        self.append(index, kind, errands)
+    }
+
+    /// Puts a task behind those that are ready of its owner, whom it answers. The exclusive one has a place of its own.
+    #[inline(always)]
+    fn append(&mut self, index: u32, kind: Kind, errands: u32) -> Option<Key> {
+        let errands = self.errands.get_mut(errands as usize)?;
         let owner = errands.owner;
-        if slot.kind != Kind::Exclusive {
+        if kind != Kind::Exclusive {
             let last = std::mem::replace(&mut errands.ready_last, index);
             match self.slots.get_mut(last as usize) {
                 Some(last) => last.next_ready = index,
@@ -446,13 +465,21 @@ impl Table {
             return None;
         }
         let task = slot.task.take()?;
-        errands.ready_first = slot.next_ready;
-        let was_last = slot.next_ready == NONE;
-        if was_last {
+        let Slot { flags, previous, next, next_ready, ahead, behind, .. } = *slot;
+        errands.ready_first = next_ready;
+        if next_ready == NONE {
             errands.ready_last = NONE;
         }
-        self.free(index);
-        Some((task, was_last))
+        if previous == NONE {
+            errands.first = next;
+        }
+        slot.vacate(index, &mut self.free);
+        self.live -= 1;
+        if flags & LINED != 0 {
+            self.leave_line(ahead, behind);
+        }
+        self.leave_siblings(previous, next);
+        Some((task, next_ready == NONE))
     }
 
     /// Takes what a cell goes on with, and says whether that is all for now. While there is an exclusive task, that alone;
