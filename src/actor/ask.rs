@@ -336,7 +336,7 @@ impl<A: Actor, Q: Question<A>> LocalAsk<A, Q> {
         let (asker, ask) = (cx.me().raw(), self.ask);
         current::at(asker.core(), |core| {
             let Some(core) = core else { return };
-            match begin_answer(core, asker.cell(), ask.timeout, None, then) {
+            match begin_answer(core, asker.cell(), ask.timeout, core.id, then) {
                 Some(reply) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
                 None => core.drop_contained(ask.question),
             }
@@ -403,11 +403,10 @@ where
             drop_from(None, ask.question);
             return drop_from(None, then);
         };
-        let asked = (ask.to.core() != core.id).then_some(ask.to.core());
-        let Some(reply) = begin_answer(core, asker, ask.timeout, asked, then) else {
+        let Some(reply) = begin_answer(core, asker, ask.timeout, ask.to.core(), then) else {
             return core.drop_contained(ask.question);
         };
-        if asked.is_none() {
+        if ask.to.core() == core.id {
             return A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply);
         }
         let posted = post(Some(core), ask.to, arrive::<A, Q>, (ask.route, ask.question, reply));
@@ -416,13 +415,13 @@ where
 }
 
 /// Puts a continuation where an answer will find it; none if the core has as many tasks as it may: then it runs soon, and is
-/// told so. `asked`: the core that is asked, if that is another one.
+/// told so. `asked`: the core that is asked.
 #[inline(always)]
 fn begin_answer<B: Actor, T: 'static, F, O>(
     core: &Core,
     asker: Key,
     timeout: Option<Duration>,
-    asked: Option<CoreId>,
+    asked: CoreId,
     then: F,
 ) -> Option<Reply<T>>
 where

@@ -175,18 +175,13 @@ impl Core {
         self.begin_by(owner, Begins { task, kind, asked: None }, limit)
     }
 
-    /// Begins to wait for an answer, as long as for any. `asked`: the core to which the question goes, if that is another one; it is
+    /// Begins to wait for an answer, as long as for any. `asked`: the core to which the question goes; if that is another one, it is
     /// told when nobody waits any more. Answers the bits of its name: two words that stay in registers.
     ///
     /// # Errors
     /// As [`Core::begin`].
     #[inline(never)]
-    pub(crate) fn begin_answer(
-        &self,
-        owner: Key,
-        task: AnyTask,
-        asked: Option<CoreId>,
-    ) -> Result<u64, AnyTask> {
+    pub(crate) fn begin_answer(&self, owner: Key, task: AnyTask, asked: CoreId) -> Result<u64, AnyTask> {
         // No call before the end, unless something is there for the first time: nothing is saved, then, and nothing restored.
         let mut task = task;
         let desk = self.cells.desk_or_none(owner);
@@ -194,7 +189,7 @@ impl Core {
             && table.live < table.max
             && self.tasks.line.get().is_some()
         {
-            let asked = asked.map_or(NONE, |core| core.0);
+            let asked = if asked == self.id { NONE } else { asked.0 };
             match table.insert_answer(desk, owner, task, asked, self.usual_deadline()) {
                 Ok(key) => return Ok(key.to_bits()),
                 Err(back) => task = back,
@@ -204,9 +199,13 @@ impl Core {
     }
 
     #[cold]
-    fn begin_first_answer(&self, owner: Key, task: AnyTask, asked: Option<CoreId>) -> Result<u64, AnyTask> {
-        let begins = Begins { task, kind: Kind::Answer, asked };
+    fn begin_first_answer(&self, owner: Key, task: AnyTask, asked: CoreId) -> Result<u64, AnyTask> {
+        let begins = Begins { task, kind: Kind::Answer, asked: self.if_another(asked) };
         self.begin_by(Some(owner), begins, Limit::Usual).map(|(key, _)| key.to_bits())
+    }
+
+    fn if_another(&self, core: CoreId) -> Option<CoreId> {
+        (core != self.id).then_some(core)
     }
 
     /// The same until a time that somebody has chosen.
@@ -218,10 +217,10 @@ impl Core {
         &self,
         owner: Key,
         task: AnyTask,
-        asked: Option<CoreId>,
+        asked: CoreId,
         deadline: Time,
     ) -> Result<Key, AnyTask> {
-        let begins = Begins { task, kind: Kind::Answer, asked };
+        let begins = Begins { task, kind: Kind::Answer, asked: self.if_another(asked) };
         self.begin_by(Some(owner), begins, Limit::At(deadline)).map(|(key, _)| key)
     }
 
