@@ -7,7 +7,7 @@
 //! socket, closing a socket that is in use) is asserted here, once for all backends.
 
 use super::op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
-use crate::mem::{Chain, Key, SendPool, Slab};
+use crate::mem::{Chain, Key, MaybeKey, SendPool, Slab};
 use crate::sys::Errno;
 
 /// What an operation does, with what it owns meanwhile.
@@ -47,13 +47,27 @@ pub struct Operation {
 pub struct Socket<S> {
     /// What the backend keeps of it.
     pub handle: S,
-    /// The accept or receive under way.
-    pub inward: Option<Key>,
-    /// The send under way.
-    pub outward: Option<Key>,
+    inward: MaybeKey,
+    outward: MaybeKey,
     /// Operations that name this socket, of every kind.
     pub operations: u32,
     closing: bool,
+}
+
+const _: () = assert!(size_of::<Socket<()>>() <= 24, "there is one for each connection");
+
+impl<S> Socket<S> {
+    /// The accept or receive under way.
+    #[must_use]
+    pub fn inward(&self) -> Option<Key> {
+        self.inward.get()
+    }
+
+    /// The send under way.
+    #[must_use]
+    pub fn outward(&self) -> Option<Key> {
+        self.outward.get()
+    }
 }
 
 /// Sockets and operations of one core. `S` is the backend's state per socket.
@@ -85,7 +99,8 @@ impl<S> InFlight<S> {
 
     /// Takes a socket into the table; hands it back when the table is full.
     pub fn insert(&mut self, handle: S) -> Result<SocketId, S> {
-        let socket = Socket { handle, inward: None, outward: None, operations: 0, closing: false };
+        let socket =
+            Socket { handle, inward: MaybeKey::NONE, outward: MaybeKey::NONE, operations: 0, closing: false };
         self.sockets.insert(socket).map(SocketId).map_err(|socket| socket.handle)
     }
 
@@ -164,11 +179,11 @@ impl<S> InFlight<S> {
         assert!(!socket.closing, "an op on a socket that is being closed");
         match &work {
             Work::Accept | Work::Receive => {
-                assert!(socket.inward.is_none(), "a second receive on one socket")
+                assert!(socket.inward().is_none(), "a second receive on one socket")
             }
-            Work::Send { .. } => assert!(socket.outward.is_none(), "a second send in flight on one socket"),
+            Work::Send { .. } => assert!(socket.outward().is_none(), "a second send in flight on one socket"),
             Work::Shutdown { both } => {
-                assert!(*both || socket.outward.is_none(), "a shutdown ahead of a send in flight");
+                assert!(*both || socket.outward().is_none(), "a shutdown ahead of a send in flight");
             }
             Work::Close { .. } => assert!(socket.operations == 0, "closing a socket that is in use"),
             Work::Cancel | Work::Reset | Work::Wake => {}
@@ -181,10 +196,10 @@ impl<S> InFlight<S> {
         socket.operations += 1;
         socket.closing = closing;
         if inward {
-            socket.inward = Some(key);
+            socket.inward = MaybeKey::some(key);
         }
         if outward {
-            socket.outward = Some(key);
+            socket.outward = MaybeKey::some(key);
         }
         Ok(key)
     }
@@ -235,11 +250,11 @@ impl<S> InFlight<S> {
         }
         let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
         socket.operations -= 1;
-        if socket.inward == Some(key) {
-            socket.inward = None;
+        if socket.inward == MaybeKey::some(key) {
+            socket.inward = MaybeKey::NONE;
         }
-        if socket.outward == Some(key) {
-            socket.outward = None;
+        if socket.outward == MaybeKey::some(key) {
+            socket.outward = MaybeKey::NONE;
         }
         operation
     }

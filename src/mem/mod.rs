@@ -21,7 +21,7 @@ pub use fifo::{ChunkPool, Fifo};
 pub use lend::lend;
 pub use receive::{Lease, ReceivePool};
 pub use send::{Chain, SEND_CLASSES, SendPool};
-pub use slab::{Key, Slab};
+pub use slab::{Key, MaybeKey, Slab};
 
 /// There is no room. What did not fit was left with the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,6 +30,28 @@ impl Key {
     }
 }
 
+/// A [`Key`] of a [`Slab`] or none, in the eight bytes of one: no slab has a slot of the index that stands for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaybeKey(Key);
+
+impl MaybeKey {
+    /// No key.
+    pub const NONE: MaybeKey = MaybeKey(Key { index: NONE, generation: 0 });
+
+    /// This key.
+    #[must_use]
+    pub fn some(key: Key) -> MaybeKey {
+        debug_assert!(key.index != NONE, "a slab has this slot");
+        MaybeKey(key)
+    }
+
+    /// The key, if there is one.
+    #[must_use]
+    pub fn get(self) -> Option<Key> {
+        (self.0.index != NONE).then_some(self.0)
+    }
+}
+
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,

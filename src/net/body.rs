@@ -415,7 +415,7 @@ impl<A: Connection> ConnectionBody<A> {
     /// Everything that has arrived is handled, or set aside: tells the actor of the end of the stream.
     fn stream_state(wire: &mut Wire<A::Codec>, head: &Head<A>, core: &Core, cx: &mut Context<A>) -> Batch {
         match wire.stream {
-            Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno)),
+            Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno.into())),
             Stream::Ended | Stream::Finished if !wire.paused && wire.leaves.is_none() => {
                 Self::end_of_stream(wire, head, core, cx)
             }

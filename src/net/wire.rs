@@ -42,7 +42,8 @@ pub(super) enum Stream {
     Finished,
     /// The actor has been told.
     Told,
-    Failed(i32),
+    /// An error number, of which there are fewer than 4,096.
+    Failed(u16),
 }
 
 /// How the stream to the peer stands.
@@ -107,6 +108,8 @@ pub(super) struct Wire<C> {
     pub(super) leaves: Option<Orderly>,
     pub(super) last_call: LastCall,
 }
+
+const _: () = assert!(size_of::<Wire<super::codec::Raw>>() <= 104, "there is one for each connection");
 
 impl Orderly {
     /// None for an end that waits for nothing.
@@ -347,14 +350,14 @@ impl<C: Decode> Wire<C> {
                     // The kernel tells of a failure once: after a send has heard of it, a receive sees an end.
                     ReceiveEnd::EndOfStream if matches!(self.stream, Stream::Failed(_)) => {}
                     ReceiveEnd::EndOfStream => self.stream = Stream::Ended,
-                    ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0),
+                    ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0 as u16),
                     ReceiveEnd::Cancelled => {}
                 }
             }
             Event::Sending { .. } => self.taken_at = core.now(),
             Event::Sent { error, .. } => {
                 if let Some(errno) = error {
-                    self.stream = Stream::Failed(errno.0);
+                    self.stream = Stream::Failed(errno.0 as u16);
                 }
                 let sent = std::mem::take(&mut self.sending);
                 core.with_own_output(activation, |output| output.sent(sent));

@@ -102,7 +102,7 @@ impl Mio {
 
     /// Ends the accept or receive under way. What it has not read stays in the kernel, for the next one.
     fn cancel(&mut self, key: Key, id: SocketId) {
-        let inward = self.table.socket(id).and_then(|socket| socket.inward);
+        let inward = self.table.socket(id).and_then(|socket| socket.inward());
         if let Some(inward) = inward {
             let operation = self.table.end(inward);
             let event = match operation.work {
@@ -117,7 +117,7 @@ impl Mio {
 
     /// Ends whatever is under way: between two calls the kernel knows nothing of it. The close that follows resets.
     fn reset(&mut self, pools: &Pools, key: Key, id: SocketId) {
-        let under_way = self.table.socket(id).map(|socket| (socket.inward, socket.outward));
+        let under_way = self.table.socket(id).map(|socket| (socket.inward(), socket.outward()));
         let (inward, outward) = under_way.unwrap_or_default();
         if let Some(inward) = inward {
             let token = self.table.end(inward).token;
@@ -277,7 +277,7 @@ impl Backend for Mio {
         // Between two calls the kernel holds no memory of ours: nothing has to be waited for, nothing can leak.
         for id in self.table.socket_ids() {
             let Some(socket) = self.table.socket(id) else { continue };
-            let (outward, inward) = (socket.outward, socket.inward);
+            let (outward, inward) = (socket.outward(), socket.inward());
             if let Some(key) = outward {
                 self.table.advance_send(key, Err(Errno::ECANCELED), &pools.send);
             }
@@ -298,9 +298,10 @@ impl Backend for Mio {
 
 /// Puts a socket among those to try, if something is under way on it that its readiness lets get further.
 fn look_at(socket: &mut Socket<Source>, id: SocketId, ready: &mut VecDeque<SocketId>) {
+    let (outward, inward) = (socket.outward().is_some(), socket.inward().is_some());
     let source = &mut socket.handle;
-    let outward = socket.outward.is_some() && source.writable;
-    let inward = socket.inward.is_some() && source.readable && !source.starving;
+    let outward = outward && source.writable;
+    let inward = inward && source.readable && !source.starving;
     if (outward || inward) && !source.queued {
         source.queued = true;
         ready.push_back(id);

@@ -88,12 +88,12 @@ impl Null {
         socket.handle = socket.handle.saturating_add(bytes);
         if socket.handle >= self.load.answer_len {
             socket.handle = NOTHING_OWED;
-            self.due.extend(socket.inward);
+            self.due.extend(socket.inward());
         }
     }
 
     fn cancel(&mut self, socket: SocketId) {
-        let Some(key) = self.table.socket(socket).and_then(|socket| socket.inward) else { return };
+        let Some(key) = self.table.socket(socket).and_then(|socket| socket.inward()) else { return };
         let operation = self.table.end(key);
         let event = if matches!(operation.work, Work::Accept) {
             self.accepting = None;
@@ -251,7 +251,7 @@ impl Backend for Null {
             }
         }
         for id in self.table.socket_ids() {
-            if let Some(key) = self.table.socket(id).and_then(|socket| socket.inward) {
+            if let Some(key) = self.table.socket(id).and_then(|socket| socket.inward()) {
                 self.table.end(key);
             }
             let close = Op::Close { socket: id, reset: false };

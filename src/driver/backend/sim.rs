@@ -204,7 +204,7 @@ impl Backend for Sim {
 
     fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
         let target = match &op {
-            Op::Cancel { socket } => self.table.socket(*socket).and_then(|socket| socket.inward),
+            Op::Cancel { socket } => self.table.socket(*socket).and_then(|socket| socket.inward()),
             _ => None,
         };
         match self.table.begin(token, op, &pools.send) {

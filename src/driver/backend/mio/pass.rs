@@ -21,7 +21,7 @@ impl Mio {
             // A socket may have been closed while it stood in line.
             let Some(socket) = self.table.socket_mut(id) else { continue };
             socket.handle.queued = false;
-            let (outward, inward) = (socket.outward, socket.inward);
+            let (outward, inward) = (socket.outward(), socket.inward());
             if let Some(key) = outward {
                 self.send(pools, key, completions);
             }
@@ -57,7 +57,7 @@ impl Mio {
             let Some(id) = self.starving.pop_front() else { break };
             let Some(socket) = self.table.socket_mut(id) else { continue };
             socket.handle.starving = false;
-            if let Some(key) = socket.inward {
+            if let Some(key) = socket.inward() {
                 self.receive(pools, id, key, 1, completions);
             }
             self.look_at(id);

@@ -110,7 +110,7 @@ impl Sim {
             (Work::Send { .. }, Place::Stream(end)) => Some(Outcome::Sent(self.send(pools, active.key, end))),
             (Work::Cancel, _) => {
                 let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
-                socket.handle.cancelled |= active.target.is_some() && socket.inward == active.target;
+                socket.handle.cancelled |= active.target.is_some() && socket.inward() == active.target;
                 Some(Outcome::Event(Event::Cancelled))
             }
             (Work::Shutdown { both }, Place::Stream(end)) => {

@@ -153,7 +153,7 @@ impl Uring {
         completions: &mut Vec<Completion>,
     ) {
         let socket = self.in_flight.socket(id).expect("a socket outlives its operations");
-        if answer.outcome() == Err(Errno::EALREADY) && socket.inward.is_some() {
+        if answer.outcome() == Err(Errno::EALREADY) && socket.inward().is_some() {
             // It was running at that moment, and may go on: ask again.
             return self.issue(pools, key);
         }
@@ -178,7 +178,7 @@ impl Uring {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
         socket.handle.finished = true;
         // A parked receive is not known to the kernel, so the shutdown cannot have ended it.
-        if let Some(receive) = socket.inward
+        if let Some(receive) = socket.inward()
             && self.buffers.unpark(receive)
         {
             let why = error.map_or(ReceiveEnd::EndOfStream, ReceiveEnd::Failed);

@@ -111,7 +111,7 @@ impl Uring {
     fn issue_cancel(&mut self, key: Key, id: SocketId) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
         socket.handle.cancelling = true;
-        let inward = socket.inward;
+        let inward = socket.inward();
         match inward {
             Some(target) if !self.buffers.unpark(target) => return self.outgoing.cancel(key, target),
             Some(parked) => {

@@ -41,7 +41,7 @@ impl Narrow {
 
     /// How much of the send under way the kernel has taken, as far as it has answered; none once it has ended.
     fn taken(&self) -> Option<u32> {
-        let key = self.rig.uring.in_flight.socket(self.socket).unwrap().outward?;
+        let key = self.rig.uring.in_flight.socket(self.socket).unwrap().outward()?;
         let Work::Send { sent, .. } = &self.rig.uring.in_flight.operation(key).unwrap().work else {
             panic!("what goes outward is a send")
         };
