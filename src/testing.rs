@@ -102,6 +102,8 @@
 //!   instead, and [`block_on`](TestContext::block_on) the answer.
 //! - Intervals, the start, the end and the idle time come when the test calls their hooks, which are methods as well.
 //! - Frames are not cut from bytes: a test hands over the frame. Codecs are tested by themselves.
+//! - `wait` has an answer from another thread only. On its own, a test awaits answers within [`block_on`](TestContext::block_on);
+//!   [`Ask::wait`](crate::Ask::wait) panics there, and says so.
 //! - Actors and tasks that were spawned do not run. What concerns many actors is a matter of a whole [`System`](crate::System).
 
 pub use crate::actor::{Asker, Probe, TestContext, nobody, probe};

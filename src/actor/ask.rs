@@ -18,7 +18,7 @@ use super::{
 use crate::executor::blame::user;
 use crate::executor::current::Look;
 use crate::executor::{
-    Activation, AnswerTo, AnyTask, AskError, Core, CoreId, Kind, Limit, Oneshot, RawAddress, Refused,
+    Activation, AnswerTo, AnyTask, AskError, Core, CoreId, Guest, Kind, Limit, Oneshot, RawAddress, Refused,
     Waiting, current, directory, drop_from, post,
 };
 use crate::mem::Key;
@@ -250,10 +250,20 @@ where
     ///
     /// # Errors
     /// [`AskError::WithinCore`] on a thread of a system, without asking; else as for every question.
+    ///
+    /// # Panics
+    /// In a test, when who is to answer is run by this thread itself, with a [`TestContext`](crate::testing::TestContext): such a
+    /// question is for [`block_on`](crate::testing::TestContext::block_on).
+    #[track_caller]
     pub fn wait(self) -> Result<A::Reply, AskError> {
         if current::with(|core| core.is_some()) {
             return Err(AskError::WithinCore);
         }
+        assert!(
+            Guest::find(self.to.core()).is_none(),
+            "nobody would answer while this thread waits, for it is the one that runs the receiver, with a `TestContext` or a \
+             `Probe`: `.await` the answer within `TestContext::block_on` instead of calling `.wait()`"
+        );
         let Some(port) = directory::port(self.to.core()) else { return Err(AskError::Stopped) };
         let deadline = now().after(self.timeout.unwrap_or(port.ask_timeout));
         let limit = self.deadline();

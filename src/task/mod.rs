@@ -30,7 +30,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::executor::{
-    Activation, Body, Core, Demand, Errand, Flow, Limit, Oneshot, Outcome, Ran, RawAddress, current, insist,
+    Activation, Body, Core, Demand, Errand, Flow, Guest, Limit, Oneshot, Outcome, Ran, RawAddress, current,
+    insist,
 };
 use crate::mem::Key;
 
@@ -108,9 +109,20 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     /// [`JoinError::WithinCore`] on a thread of a system; else as for every task.
+    ///
+    /// # Panics
+    /// In a test, when the task was spawned with a [`TestContext`](crate::testing::TestContext) of this thread, where it does not run.
+    #[track_caller]
     pub fn wait(self) -> Result<T, JoinError> {
         if current::with(|core| core.is_some()) {
             return Err(JoinError::WithinCore);
+        }
+        if let Some(task) = self.task {
+            assert!(
+                Guest::find(task.core()).is_none(),
+                "this task would never end: a task that is spawned with a `TestContext` does not run; test what needs it in a \
+                 whole `System`"
+            );
         }
         self.result.wait(None).unwrap_or(Err(JoinError::Aborted))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::testing::{Asker, TestContext, probe};
-use odeon::{Config, HandleError, Timeout};
+use odeon::{Config, HandleError, Timeout, task};
 
 use super::actors::{Look, Said, Session, SessionAddr, Store, StoreAddr};
 
@@ -18,7 +18,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What `run` says in a panic.
 fn panics<R>(run: impl FnOnce() -> R) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(run()))).expect_err("it is to panic");
-    *panic.downcast::<String>().expect("what is formatted is a string")
+    match panic.downcast::<String>() {
+        Ok(formatted) => *formatted,
+        Err(panic) => (*panic.downcast::<&str>().expect("it says something")).to_owned(),
+    }
 }
 
 #[test]
@@ -263,6 +266,29 @@ fn an_actor_is_asked_what_it_can_be_asked() {
     assert_eq!(cx.block_on(&mut session, others(cx.me())), [Ok(44), Ok(46)]);
     let never = panics(|| cx.block_on(&mut session, std::future::pending::<()>()));
     assert!(never.ends_with("Session waits for what does not come"));
+}
+
+#[test]
+fn a_thread_that_would_wait_for_itself_is_told_at_once() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let asked = panics(|| cx.me().add(1).wait());
+    assert!(asked.contains("within `TestContext::block_on`"), "{asked}");
+    let (recipient, mut said) = probe::<Said>();
+    assert_eq!(panics(|| recipient.ask(Said(String::new())).wait()), asked);
+    assert_eq!(said.take().len(), 0);
+    let within = async |me: Addr<Session>| me.add(1).wait();
+    assert_eq!(cx.block_on(&mut session, within(cx.me())), Err(AskError::WithinCore));
+    let [spawned] = cx.block_on(&mut session, async { [task::spawn(async {})] });
+    let waited = panics(|| spawned.wait());
+    assert!(waited.contains("does not run"), "{waited}");
+    // Elsewhere nothing keeps the test from answering.
+    let me = cx.me();
+    let asking = thread::spawn(move || me.add(40).wait());
+    while session.sum == 0 {
+        thread::yield_now();
+        assert_eq!(cx.run(&mut session), None);
+    }
+    assert_eq!(asking.join().unwrap(), Ok(40));
 }
 
 #[test]

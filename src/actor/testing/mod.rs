@@ -193,8 +193,6 @@ impl<A: Actor> TestContext<A> {
     ///
     /// # Panics
     /// As [`run`](TestContext::run), and when the future waits for something that does not come.
-    ///
-    /// What is asked of this actor by [`wait`](crate::Ask::wait) instead finds nobody who answers: it fails when its time is over.
     #[track_caller]
     pub fn block_on<F>(&mut self, actor: &mut A, future: F) -> F::Output
     where
