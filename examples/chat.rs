@@ -115,7 +115,8 @@ impl Directory {
             return Err(format!("* there are {ROOMS_MAX} rooms already: join one of them"));
         }
         let room = Room { name: name.clone(), ..Room::default() };
-        let address = cx.spawn(room).map_err(|error| format!("* no new room: {error}"))?;
+        let address =
+            cx.spawn(room).map_err(|_| "* there is no place for a new room: join another".to_owned())?;
         self.rooms.insert(name.clone(), OpenRoom { address, members: 0 });
         Ok(())
     }
@@ -383,10 +384,10 @@ fn read_on_after<A: Actor, Q>(
         cx.resume_reading();
         match answer {
             Ok(answer) => then(me, answer, cx),
-            Err(error @ AskError::Full) => writeln!(cx, "* not now: {error}"),
-            Err(error) => {
+            Err(AskError::Full) => cx.write_line("* not now: try again"),
+            Err(_) => {
                 // Nobody is left to be asked, or what became of the question is not known.
-                writeln!(cx, "* goodbye: {error}");
+                cx.write_line("* goodbye: nobody answers");
                 me.said_goodbye = true;
                 return Flow::Close;
             }

@@ -97,7 +97,7 @@ fn wait(cx: &mut Context<Session>) -> Place {
 fn answer(place: Place, answer: Result<impl Display, AskError>, cx: &mut Context<Session>) {
     match answer {
         Ok(answer) => cx.fill_line(place, answer.to_string()),
-        Err(error) => cx.fill_line(place, format!("error: {error}")),
+        Err(_) => cx.fill_line(place, "error: not now"),
     }
     cx.resume_reading();
 }

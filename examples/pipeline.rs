@@ -73,7 +73,7 @@ impl Session {
             Ok(None) | Err(AskError::Full) => {
                 cx.fill_line(place, format!("{word}: not now, the worker is busy"))
             }
-            Err(error) => cx.fill_line(place, format!("{word}: {error}")),
+            Err(_) => cx.fill_line(place, format!("{word}: it is not known whether this was finished")),
         });
     }
 

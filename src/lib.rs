@@ -48,7 +48,7 @@
 //!             cx.resume_reading();
 //!             match sum {
 //!                 Ok(sum) => cx.fill_line(place, sum.to_string()),
-//!                 Err(error) => cx.fill_line(place, error.to_string()),
+//!                 Err(_) => cx.fill_line(place, "not now"),
 //!             }
 //!         });
 //!     }

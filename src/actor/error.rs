@@ -7,7 +7,8 @@ use std::fmt;
 use crate::executor::{DeadReason, count_dead_letter};
 
 /// A message that was not taken, handed back with the reason. Match on it, or drop and count it by
-/// [`or_dead_letter`](OrDeadLetter::or_dead_letter).
+/// [`or_dead_letter`](OrDeadLetter::or_dead_letter). What it prints is for a log, and not for peers, as with
+/// [`AskError`](crate::AskError).
 ///
 /// ```
 /// use odeon::prelude::*;
@@ -89,7 +90,8 @@ impl<M> OrDeadLetter for Result<(), SendError<M>> {
     }
 }
 
-/// An actor that could not be spawned, handed back: the core holds as many as `Config::actors_max` allows.
+/// An actor that could not be spawned, handed back: the core holds as many as `Config::actors_max` allows. What it prints is for a log,
+/// and not for peers.
 pub struct SpawnError<A>(pub A);
 
 impl<A> fmt::Display for SpawnError<A> {

@@ -16,7 +16,8 @@ use super::links::insist_until;
 use crate::mem::{Key, aside};
 use crate::sys::Time;
 
-/// Why a question was not answered.
+/// Why a question was not answered. What it prints is for the log of whoever runs the program, and names limits to raise; peers are
+/// told in the words of their protocol.
 ///
 /// ```
 /// use odeon::AskError;

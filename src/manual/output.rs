@@ -53,7 +53,7 @@
 //!         let place = cx.defer();
 //!         self.worker.wait(line.parse()?).then(cx, |_, waited, cx| match waited {
 //!             Ok(waited) => cx.fill_line(place, waited.to_string()),
-//!             Err(error) => cx.fill_line(place, error.to_string()),
+//!             Err(_) => cx.fill_line(place, "not now"),
 //!         });
 //!         Ok(())
 //!     }

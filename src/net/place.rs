@@ -93,7 +93,7 @@ impl<A: Connection> Context<A> {
     ///         let place = cx.defer();
     ///         self.dictionary.look(word.to_owned()).then(cx, move |_, found, cx| match found {
     ///             Ok(found) => cx.fill_line(place, found.to_string()),
-    ///             Err(error) => cx.fill_line(place, error.to_string()),
+    ///             Err(_) => cx.fill_line(place, "not now"),
     ///         });
     ///     }
     /// }

@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a system did not start, a listener did not open, or an actor was not spawned. What it prints is one line that says
-/// what to do about it.
+/// what to do about it, to whoever runs the program: it may contain addresses and settings, and is not for peers.
 ///
 /// ```
 /// use odeon::prelude::*;

@@ -56,7 +56,8 @@ impl fmt::Display for JoinError {
             JoinError::Panicked => "the task panicked",
             JoinError::Aborted => "the task was aborted",
             JoinError::Refused => {
-                "the task was not begun: no core runs here, or it has as many as its limits allow"
+                "the task was not begun: this thread runs no core (System::spawn_task needs none), or the core has \
+                 Config::actors_max actors or Config::tasks_max tasks"
             }
             JoinError::WithinCore => {
                 "a thread of a system cannot wait for a task: `await` it in another task"

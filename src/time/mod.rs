@@ -134,7 +134,7 @@ pub struct Elapsed(());
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("it has not finished in time")
+        out.write_str("a future has not finished in time")
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) use questions::{find, hold};
 ///         let place = cx.defer();
 ///         self.counter.count(line.to_owned()).then(cx, move |_, count, cx| match count {
 ///             Ok(count) => cx.fill_line(place, count.to_string()),
-///             Err(error) => cx.fill_line(place, error.to_string()),
+///             Err(_) => cx.fill_line(place, "not now"),
 ///         });
 ///         Flow::Continue
 ///     }

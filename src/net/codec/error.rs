@@ -6,7 +6,8 @@ use std::fmt;
 
 use crate::sys::Count;
 
-/// Bytes that are not a frame, or an item that cannot be one. Each says what was expected and what was there.
+/// Bytes that are not a frame, or an item that cannot be one. Each says what was expected and what was there. What
+/// it prints may be told to the peer whose bytes they were: it quotes a few of them, and nothing else but the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
