@@ -13,7 +13,8 @@ use crate::executor::{Demand, RawAddress, current};
 /// An actor, as a future sees it that runs beside the actor's handlers: what `#[call(concurrent)]` and
 /// `#[message(concurrent)]` are given instead of `&mut self`.
 ///
-/// It borrows the state for as long as [`with`](Handle::with) runs and not across an `await`. It stays on its core.
+/// It borrows the state for as long as [`with`](Handle::with) runs and not across an `await`. It stays on its core. It is no address:
+/// what is sent to the actor is sent to [`me`](Handle::me), as in `handle.me().tell(message)`, and waits in its mailbox.
 ///
 /// ```
 /// use odeon::prelude::*;
