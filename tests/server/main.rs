@@ -176,6 +176,7 @@ macro_rules! every_case_on {
                 a_shutdown_at_the_limit_serves_who_waits
                 a_shutdown_counts_what_it_cuts_off
                 a_shutdown_counts_no_listener_that_it_cuts_off
+                a_shutdown_counts_no_actor_whose_core_is_busy
                 systems_start_and_end_in_a_row
                 a_system_may_be_dropped_with_everything_in_flight
                 messages_on_their_way_at_the_end_may_panic_when_dropped

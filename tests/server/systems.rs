@@ -9,13 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::sys::Random;
+use odeon::sys::{Random, now};
 use odeon::{Config, Error, ShutdownReport};
 
 use crate::child;
 use crate::client::{connect, ends_by_reset, exchange, expect, pattern, request, rest};
 use crate::echo::{Echo, Frames};
 use crate::load::{self, Load, counted};
+use crate::runner::run;
 use crate::session::{Do, Habits, sessions};
 use crate::world::World;
 
@@ -246,6 +247,22 @@ pub(crate) fn a_shutdown_counts_no_listener_that_it_cuts_off(on: BackendChoice) 
     // No time even for a look at what the kernel holds.
     let mut world = World::with(on, 2, |config| config.drain_deadline = Duration::ZERO);
     world.serve(|_| Echo);
+    assert_eq!(world.system.shutdown(), ShutdownReport::default());
+}
+
+pub(crate) fn a_shutdown_counts_no_actor_whose_core_is_busy(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.drain_deadline = Duration::ZERO);
+    let runners: Vec<_> = (0..4).map(|_| world.runner(0)).collect();
+    // The orders to end arrive while one of these is busy, and their deadlines are over by then.
+    for runner in runners {
+        run(runner, |_| {
+            let end = now().after(Duration::from_millis(200));
+            while now() < end {
+                thread::yield_now();
+            }
+            Flow::Continue
+        });
+    }
     assert_eq!(world.system.shutdown(), ShutdownReport::default());
 }
 
