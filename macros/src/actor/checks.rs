@@ -53,7 +53,8 @@ fn refuse_hook(handler: &Handler, arguments: &Arguments, errors: &mut Errors) {
 
 /// A call answers what its method returns, all of it.
 fn refuse_flow(handler: &Handler, errors: &mut Errors) {
-    let answers = handler.kind == Kind::Call && handler.parameters.reply.is_none();
+    let answers =
+        handler.kind == Kind::Call && handler.parameters.reply.is_none() && handler.parameters.complete;
     let Some(output) = handler.output.as_ref().filter(|_| answers && handler.returns_result()) else {
         return;
     };

@@ -4,14 +4,14 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{Attribute, GenericParam, Result, ReturnType, Type};
+use syn::{Attribute, GenericParam, ReturnType, Type};
 
 use super::block::{Block, Item};
 use super::errors::{Errors, error};
 use super::marks::{self, Kind, Mark};
 use super::method::Method;
-use super::parameters::Parameters;
-use super::types::{is_named, refuse_borrowed, without_self};
+use super::parameters::{Given, Parameters};
+use super::types::{is_named, owned, refuse_borrowed, without_self};
 use super::values::Time;
 
 /// A method that the runtime calls.
@@ -93,11 +93,18 @@ impl Handler {
         refuse_receiver(run, method, errors);
         refuse_modifiers(&mark, method, errors);
         let parameters = Parameters::of(mark.kind, run, method, actor, errors);
-        let output = errors.take(output(mark.kind, method, actor));
+        let output = output(mark.kind, method, actor, errors);
         let is_one_of =
             |attribute: &&Attribute, names: &[&str]| names.iter().any(|name| attribute.path().is_ident(name));
+        let parameters = parameters?;
+        let kind = match (mark.kind, parameters.given.as_slice()) {
+            (Kind::Message, [Given { refused: false, .. }]) => Kind::Message,
+            // It has no message, or too many, which has been said. Those who ask for it call it by its name.
+            (Kind::Message, _) => Kind::Call,
+            (kind, _) => kind,
+        };
         Some(Handler {
-            kind: mark.kind,
+            kind,
             mark: mark.path.to_token_stream(),
             name: method.name.clone(),
             cfgs: attributes.iter().filter(|one| is_one_of(one, &["cfg"])).cloned().collect(),
@@ -108,8 +115,8 @@ impl Handler {
             nameless: false,
             timeout: mark.timeout.map(|(_, time)| time),
             time: mark.time,
-            parameters: parameters?,
-            output: output?,
+            parameters,
+            output,
         })
     }
 }
@@ -175,14 +182,12 @@ fn refuse_modifiers(mark: &Mark, method: &Method, errors: &mut Errors) {
 }
 
 /// What a method returns; none for `()`.
-fn output(kind: Kind, method: &Method, actor: &Type) -> Result<Option<Type>> {
-    let ReturnType::Type(_, ty) = &method.output else { return Ok(None) };
-    if kind.is_asked() {
-        refuse_borrowed(ty)?;
-    }
-    match syn::parse2(without_self(ty, actor))? {
-        Type::Tuple(tuple) if tuple.elems.is_empty() => Ok(None),
-        ty => Ok(Some(ty)),
+fn output(kind: Kind, method: &Method, actor: &Type, errors: &mut Errors) -> Option<Type> {
+    let ReturnType::Type(_, ty) = &method.output else { return None };
+    let fits = if kind.is_asked() { errors.take(refuse_borrowed(ty)) } else { Some(()) };
+    match errors.take(syn::parse2(without_self(ty, actor)))? {
+        Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+        ty => Some(if fits.is_some() { ty } else { owned(ty) }),
     }
 }
 

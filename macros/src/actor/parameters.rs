@@ -3,13 +3,13 @@
 //! Knows: the names by which parameters are recognised. Must not know how they are filled.
 
 use proc_macro2::{Ident, Span};
-use syn::{Result, Type};
+use syn::{Result, Type, parse_quote};
 
 use super::errors::{Errors, error};
 use super::handlers::Run;
 use super::marks::Kind;
 use super::method::{Method, Parameter};
-use super::types::{first_argument, is_named, refuse_borrowed, without_self};
+use super::types::{first_argument, is_named, last_name, owned, refuse_borrowed, without_self};
 
 /// What a handler takes beside the actor.
 pub(crate) struct Parameters {
@@ -19,6 +19,8 @@ pub(crate) struct Parameters {
     pub(crate) given: Vec<Given>,
     /// The `T` of `Reply<T>`.
     pub(crate) reply: Option<Type>,
+    /// False if one of them is refused, which has been said.
+    pub(crate) complete: bool,
 }
 
 /// What a parameter is.
@@ -36,10 +38,13 @@ pub(crate) struct Given {
     pub(crate) name: Ident,
     /// `Self` spelled out.
     pub(crate) ty: Type,
+    /// True if it cannot be sent, which has been said: then whoever calls may give anything.
+    pub(crate) refused: bool,
 }
 
 impl Parameters {
-    /// What a method takes. What is wrong is put among the errors; nothing, if it cannot be left out.
+    /// What a method takes. What is wrong is put among the errors, and left out or replaced if others ask for the method, who would be
+    /// told that there is none otherwise. Nothing, if they do not.
     pub(crate) fn of(
         kind: Kind,
         run: Run,
@@ -47,17 +52,16 @@ impl Parameters {
         actor: &Type,
         errors: &mut Errors,
     ) -> Option<Parameters> {
-        let mut parameters = Parameters { all: Vec::new(), given: Vec::new(), reply: None };
-        let mut complete = true;
+        let mut parameters = Parameters { all: Vec::new(), given: Vec::new(), reply: None, complete: true };
         for parameter in &method.parameters {
             let added = parameters.add(kind, run, parameter, actor);
-            complete &= errors.take(added).is_some();
+            parameters.complete &= errors.take(added).is_some();
         }
-        if complete {
+        if parameters.complete {
             let counted = parameters.count(kind, method);
-            complete &= errors.take(counted).is_some();
+            parameters.complete &= errors.take(counted).is_some();
         }
-        complete.then_some(parameters)
+        (parameters.complete || kind.is_asked()).then_some(parameters)
     }
 
     fn add(&mut self, kind: Kind, run: Run, parameter: &Parameter, actor: &Type) -> Result<()> {
@@ -70,8 +74,16 @@ impl Parameters {
         }
         let ty: Type = syn::parse2(without_self(&parameter.ty, actor))?;
         match role {
-            Role::Given(_) => self.given.push(given(kind, parameter, ty.clone())?),
-            Role::Reply => self.reply = Some(reply(&ty)?),
+            Role::Given(_) => {
+                let (given, fits) = given(kind, parameter, ty.clone());
+                self.given.push(given);
+                fits?;
+            }
+            Role::Reply => {
+                let (answer, fits) = reply(&ty);
+                self.reply = Some(answer);
+                fits?;
+            }
             Role::Context | Role::Handle => {}
         }
         self.all.push((role, ty));
@@ -146,30 +158,45 @@ fn surplus(kind: Kind, ty: &Type, known: &str) -> syn::Error {
     error(ty, &what, &format!("it may take {known}, by these names"))
 }
 
-fn given(kind: Kind, parameter: &Parameter, ty: Type) -> Result<Given> {
-    if kind.is_asked() {
-        refuse_borrowed(&parameter.ty)?;
-    }
-    let name = match (kind, parameter.name()) {
-        (_, Some(name)) => name,
+/// What is sent, and what is wrong with it.
+fn given(kind: Kind, parameter: &Parameter, ty: Type) -> (Given, Result<()>) {
+    let fits = if kind.is_asked() { refuse_borrowed(&parameter.ty) } else { Ok(()) };
+    let (name, named) = match (kind, parameter.name()) {
+        (_, Some(name)) => (name, Ok(())),
         (Kind::Call, None) => {
             let what = "an argument of a call has a name: the method on the address has it too";
             let help = "give it a name, and take it apart in the body: `let Point { x, y } = point;`";
-            return Err(error(&parameter.pattern, what, help));
+            (unnamed(), Err(error(&parameter.pattern, what, help)))
         }
-        _ => Ident::new("message", Span::call_site()),
+        _ => (unnamed(), Ok(())),
     };
-    Ok(Given { name, ty })
+    match meant(&ty).filter(|_| kind == Kind::Message && fits.is_err()) {
+        Some(meant) => (Given { name, ty: meant, refused: false }, fits),
+        None => (Given { name, ty, refused: fits.is_err() }, fits.and(named)),
+    }
 }
 
-fn reply(ty: &Type) -> Result<Type> {
+fn unnamed() -> Ident {
+    Ident::new("message", Span::call_site())
+}
+
+/// The `T` of `&T`, if it may be a message.
+fn meant(ty: &Type) -> Option<Type> {
+    let Type::Reference(reference) = ty else { return None };
+    let meant = &*reference.elem;
+    let may_be = last_name(meant).is_some_and(|name| name != "str") && refuse_borrowed(meant).is_ok();
+    may_be.then(|| meant.clone())
+}
+
+/// What is answered by a reply, and what is wrong with it.
+fn reply(ty: &Type) -> (Type, Result<()>) {
     let Some(answer) = first_argument(ty) else {
-        return Err(error(
-            ty,
-            "this does not say what is answered",
-            "write `Reply<u64>`, or whatever type the answer has",
-        ));
+        let what = "this does not say what is answered";
+        let help = "write `Reply<u64>`, or whatever type the answer has";
+        return (parse_quote!(()), Err(error(ty, what, help)));
     };
-    refuse_borrowed(answer)?;
-    Ok(answer.clone())
+    match refuse_borrowed(answer) {
+        Ok(()) => (answer.clone(), Ok(())),
+        refused => (owned(answer.clone()), refused),
+    }
 }

@@ -3,8 +3,8 @@
 //! Knows: what may stand in an enum and in a trait. Must not know where the types come from.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
-use syn::{GenericArgument, PathArguments, Result, Type};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{GenericArgument, PathArguments, Result, Type, parse_quote};
 
 use super::block::path_of;
 use super::errors::error;
@@ -104,6 +104,43 @@ pub(crate) fn refuse_borrowed(ty: &Type) -> Result<()> {
     }
 }
 
+/// What stands for a type that has been refused, so that whoever asks is not told of it once more: it borrows for ever, and is nothing
+/// where it cannot be written down.
+pub(crate) fn owned(ty: Type) -> Type {
+    let tokens = ty.into_token_stream();
+    let type_of = |tokens| syn::parse2(tokens).ok();
+    let tokens = if words(&tokens).iter().any(|word| word == "impl") { None } else { Some(for_ever(tokens)) };
+    tokens.and_then(type_of).unwrap_or_else(|| parse_quote!(()))
+}
+
+fn for_ever(tokens: TokenStream) -> TokenStream {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut out = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        let is_tick = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '&' => {
+                punct.to_tokens(&mut out);
+                if tokens.next_if(is_tick).is_some() {
+                    tokens.next();
+                }
+                out.extend(quote!('static));
+            }
+            token if is_tick(&token) => {
+                tokens.next();
+                out.extend(quote!('static));
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), for_ever(group.stream()));
+                inner.set_span(group.span());
+                inner.to_tokens(&mut out);
+            }
+            token => token.to_tokens(&mut out),
+        }
+    }
+    out
+}
+
 fn refuse_arguments(arguments: &PathArguments) -> Result<()> {
     let PathArguments::AngleBracketed(arguments) = arguments else { return Ok(()) };
     arguments.args.iter().try_for_each(|argument| match argument {
@@ -138,9 +175,6 @@ pub(crate) fn first_argument(ty: &Type) -> Option<&Type> {
 
 #[cfg(test)]
 mod tests {
-    use quote::quote;
-    use syn::parse_quote;
-
     use super::*;
 
     fn check_without_self(tokens: TokenStream, expected: &str) {
@@ -169,7 +203,7 @@ mod tests {
         check(parse_quote!(&dyn Debug), None);
     }
 
-    fn owned(ty: Type) -> bool {
+    fn may_be_sent(ty: Type) -> bool {
         refuse_borrowed(&ty).is_ok()
     }
 
@@ -185,7 +219,7 @@ mod tests {
             parse_quote!(&'static [&'a str]),
             parse_quote!(Box<impl Fn()>),
         ] {
-            assert!(!owned(ty));
+            assert!(!may_be_sent(ty));
         }
     }
 
@@ -200,8 +234,19 @@ mod tests {
             parse_quote!([u8; 3]),
             parse_quote!(()),
         ] {
-            assert!(owned(ty));
+            assert!(may_be_sent(ty));
         }
+    }
+
+    #[test]
+    fn what_is_refused_has_a_type_that_stands_for_it() {
+        let check = |ty: Type, expected: &str| {
+            assert_eq!(owned(ty).to_token_stream().to_string().replace(' ', ""), expected);
+        };
+        check(parse_quote!(&str), "&'staticstr");
+        check(parse_quote!(&'a mut [&str]), "&'staticmut[&'staticstr]");
+        check(parse_quote!(Option<Cow<'a, str>>), "Option<Cow<'static,str>>");
+        check(parse_quote!(Vec<impl Clone>), "()");
     }
 
     #[test]

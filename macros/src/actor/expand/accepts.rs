@@ -53,7 +53,7 @@ fn sendable(actor: &Actor) -> TokenStream {
     }
     let checks = handlers.map(|handler| {
         let cfgs = &handler.cfgs;
-        let given = handler.parameters.given.iter().map(|given| &given.ty);
+        let given = handler.sent_types();
         let answer = handler.answer(actor);
         quote!(#(#cfgs)* { #(sendable::<#given>();)* sendable::<#answer>(); })
     });

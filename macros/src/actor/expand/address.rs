@@ -10,6 +10,7 @@ use syn::{Attribute, Expr, Lit, Meta};
 
 use crate::actor::handlers::Handler;
 use crate::actor::marks::Kind;
+use crate::actor::parameters::Given;
 use crate::actor::{Actor, braced, located, placed};
 
 /// One of the two ways to reach an actor.
@@ -135,8 +136,10 @@ fn placed_names(handler: &Handler) -> Vec<Ident> {
 fn signature(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> TokenStream {
     let (root, this) = (&actor.arguments.root, &actor.block.actor);
     let (name, ask) = (unlinted(&handler.name), format_ident!("{}", way.ask));
-    let types = handler.parameters.given.iter().map(|given| &given.ty);
-    let parameters = names.iter().zip(types).map(|(name, ty)| quote!(#name: #ty));
+    let parameters = names.iter().zip(&handler.parameters.given).map(|(name, given)| match given {
+        Given { refused: true, .. } => quote!(_: impl ::core::marker::Sized),
+        Given { ty, .. } => quote!(#name: #ty),
+    });
     let (sent, answer) = (handler.sent(), handler.answer(actor));
     let question = match handler.kind {
         Kind::Message => sent.into_token_stream(),
@@ -155,6 +158,8 @@ fn question(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> Toke
     let call = format_ident!("{}", way.call);
     let there = handler.result_type().span();
     let arguments = names.first().map_or(there, Ident::span);
+    let sent = names.iter().zip(&handler.parameters.given).filter(|(_, given)| !given.refused);
+    let names = sent.map(|(name, _)| name);
     let arguments = quote_spanned!(arguments=> (#(#names,)*));
     let into = placed(quote!(|arguments, reply| #outer(#inner::#asked(arguments, reply))), there);
     let call = placed(quote!(#root::Call::#call), there);

@@ -102,9 +102,14 @@ impl Handler {
         &self.parameters.given[0].ty
     }
 
+    /// The types of what is sent.
+    fn sent_types(&self) -> impl Iterator<Item = &Type> {
+        self.parameters.given.iter().filter(|given| !given.refused).map(|given| &given.ty)
+    }
+
     /// The tuple of a call's arguments.
     fn arguments(&self) -> Type {
-        let types = self.parameters.given.iter().map(|given| &given.ty);
+        let types = self.sent_types();
         parse_quote!((#(#types,)*))
     }
 
