@@ -65,7 +65,7 @@ impl<A: Actor> Head<A> {
         message: M,
         wrap: impl FnOnce(M) -> A::Message,
     ) -> Result<(), SendError<M>> {
-        if !self.has_room(core) {
+        if !self.mailbox.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) {
             return Err(SendError::Full(message));
         }
         if let Err(wrapped) = self.mailbox.push(&core.chunks, user(|| wrap(message))) {
@@ -73,13 +73,6 @@ impl<A: Actor> Head<A> {
             refuse_wrapped(core, aside(wrapped));
         }
         Ok(())
-    }
-
-    /// True if a message would be taken now.
-    #[inline(always)]
-    fn has_room(&self, core: &Core) -> bool {
-        // An empty mailbox is not full.
-        (self.mailbox.is_empty() || !self.is_full()) && self.mailbox.has_room(&core.chunks)
     }
 
     /// Takes the oldest message out and passes it to `handle`.

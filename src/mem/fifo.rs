@@ -21,17 +21,31 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 /// Bytes per chunk of each class.
-const CLASSES: [usize; 5] = [64, 256, 1024, 4096, 16_384];
+const CLASSES: [usize; Class::ALL.len()] = [64, 256, 1024, 4096, 16_384];
 /// Fewer entries per chunk than this, and the next larger class is used. The first chunk of a queue may hold a single one:
 /// most queues never hold more, and a million that do are a million cache lines.
 const ENTRIES_MIN: usize = 8;
 const ALIGN: usize = 16;
 
+/// The place of a class among all. No number, so that nobody need look whether there is such a place.
+#[derive(Debug, Clone, Copy)]
+enum Class {
+    First,
+    Second,
+    Third,
+    Fourth,
+    Fifth,
+}
+
+impl Class {
+    const ALL: [Class; 5] = [Class::First, Class::Second, Class::Third, Class::Fourth, Class::Fifth];
+}
+
 #[repr(C, align(16))]
 struct Header {
     /// The next chunk of the queue, but for its last; or of the pool's free ones.
     next: Cell<*mut Header>,
-    class: u8,
+    class: Class,
 }
 
 /// Chunks for the queues of one core, bounded in bytes.
@@ -97,7 +111,7 @@ impl ChunkPool {
         // SAFETY: no class has size zero.
         let chunk = unsafe { alloc(layout(class)) }.cast::<Header>();
         let chunk = NonNull::new(chunk).unwrap_or_else(|| handle_alloc_error(layout(class)));
-        let header = Header { next: Cell::new(ptr::null_mut()), class: class as u8 };
+        let header = Header { next: Cell::new(ptr::null_mut()), class: Class::ALL[class] };
         // SAFETY: just allocated; every class is larger than a header and aligned for it.
         unsafe { chunk.write(header) };
         Some(chunk)
@@ -106,7 +120,7 @@ impl ChunkPool {
     /// Takes back a chunk that no queue holds any more; `header` is its own.
     #[inline(always)]
     fn give(&self, chunk: *mut Header, header: &Header) {
-        header.next.set(self.free[usize::from(header.class)].replace(chunk));
+        header.next.set(self.free[header.class as usize].replace(chunk));
     }
 }
 
@@ -194,14 +208,13 @@ impl<T> Fifo<T> {
         self.len.get() == 0
     }
 
-    /// True if [`Fifo::push`] would succeed now.
+    /// True if [`Fifo::push`] would succeed now, and the queue has fewer than `max` entries, or none.
     #[must_use]
     #[inline(always)]
-    pub fn has_room(&self, pool: &ChunkPool) -> bool {
-        if self.is_empty() {
-            pool.has_room(Self::FIRST)
-        } else {
-            self.room.get() > 0 || pool.has_room(Self::NEXT)
+    pub fn has_room(&self, pool: &ChunkPool, max: usize) -> bool {
+        match self.len() {
+            0 => pool.has_room(Self::FIRST),
+            len => len < max && (self.room.get() > 0 || pool.has_room(Self::NEXT)),
         }
     }
 
@@ -364,7 +377,7 @@ mod tests {
         for _ in 0..2 {
             queue.push(&pool, [7_u64; 3]).unwrap();
             queue.push(&pool, [8; 3]).unwrap();
-            assert!(!queue.has_room(&pool));
+            assert!(!queue.has_room(&pool, usize::MAX));
             assert_eq!(queue.push(&pool, [9; 3]), Err([9; 3]));
             assert_eq!((queue.pop(&pool), queue.pop(&pool)), (Some([7; 3]), Some([8; 3])));
             assert_eq!(pool.taken(), 0);
