@@ -9,9 +9,9 @@
 //! Invariants:
 //! 1. `stored` of an occupied slot points to a live `Stored<H, B>` of the types that its vtable was made for, and is null in
 //!    any other; the vtable comes first in it, the head second. Only shared references to it are ever made.
-//! 2. A `Stored` is freed only while `lent` is false: no reference into any of them is alive then. What lends sets it for as
-//!    long as a call lasts, and sets it back to what it was: the first to lend is the last to end. A state that a task borrows
-//!    for longer is no part of that: the tasks of a cell are ended before it is removed, because its desk is closed first.
+//! 2. A `Stored` is freed only while `loans` is zero: no reference into any of them is alive then. What lends counts itself for as
+//!    long as a call lasts. A state that a task borrows for longer is no part of that: the tasks of a cell are ended before it is
+//!    removed, because its desk is closed first.
 //! 3. References to slots never leave the functions of this file and of `activation.rs`, and none is alive while `slots` grows or while code
 //!    from outside runs.
 //! 4. `stored` of an [`Activation`] is null, or that of the slot of the cell that runs, lent for as long as there is the activation.
@@ -167,8 +167,8 @@ pub struct Cells {
     live: Cell<usize>,
     live_io: Cell<usize>,
     capacity: u32,
-    /// References into what is stored may be alive.
-    lent: Cell<bool>,
+    /// Calls that are lent references into what is stored: no more than there is room for on the stack.
+    loans: Cell<u64>,
     demands: Cell<u32>,
     /// The ends of the run queue: slots whose flag says that they are queued, each once.
     first_ready: Cell<u32>,
@@ -183,24 +183,21 @@ impl std::fmt::Debug for Cells {
     }
 }
 
-/// Notes that references into stored cells are alive, also when that ends by unwinding. Lives in one call, and so ends before any
-/// that began before it.
-struct Loan<'a> {
-    lent: &'a Cell<bool>,
-    before: bool,
-}
+/// Notes that references into stored cells are alive, also when that ends by unwinding.
+struct Loan<'a>(&'a Cell<u64>);
 
 impl<'a> Loan<'a> {
     #[inline(always)]
-    fn new(lent: &'a Cell<bool>) -> Loan<'a> {
-        Loan { lent, before: lent.replace(true) }
+    fn new(loans: &'a Cell<u64>) -> Loan<'a> {
+        loans.set(loans.get() + 1);
+        Loan(loans)
     }
 }
 
 impl Drop for Loan<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.lent.set(self.before);
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -234,7 +231,7 @@ impl Cells {
             live: Cell::new(0),
             live_io: Cell::new(0),
             capacity: capacity.min(NONE - 1),
-            lent: Cell::new(false),
+            loans: Cell::new(0),
             demands: Cell::new(0),
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
@@ -332,7 +329,7 @@ impl Cells {
             return Err(value);
         };
         self.enqueue(cell.index, slot);
-        let _loan = Loan::new(&self.lent);
+        let _loan = Loan::new(&self.loans);
         // SAFETY: a live head (see `head`), which is not freed while it is lent (invariant 2).
         Ok(visitor.visit(unsafe { head.as_ref() }, value))
     }
@@ -341,7 +338,7 @@ impl Cells {
     #[inline]
     pub fn find<H: 'static, R>(&self, cell: Key, act: impl FnOnce(&H) -> R) -> Option<R> {
         let head = self.head(self.occupied(cell)?)?;
-        let _loan = Loan::new(&self.lent);
+        let _loan = Loan::new(&self.loans);
         // SAFETY: a live head (see `head`), which is not freed while it is lent (invariant 2).
         Some(act(unsafe { head.as_ref() }))
     }
@@ -389,7 +386,7 @@ impl Cells {
         }
         let cell = Key { index, generation: slot.generation.get() };
         let activation = Activation { core, name: cell.to_bits(), stored, flags };
-        let _loan = Loan::new(&self.lent);
+        let _loan = Loan::new(&self.loans);
         // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
         let vtable = unsafe { *stored };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
@@ -589,10 +586,10 @@ impl Cells {
     /// # Panics
     /// When called from within a cell. When a notice still waits for it: something of it was in flight, and a slot is not reused
     /// then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&self, cell: Key) -> bool {
         let Some(slot) = self.occupied(cell) else { return false };
-        assert!(!self.lent.get(), "cells are freed between activations");
+        assert!(self.loans.get() == 0, "cells are freed between activations");
         assert!(slot.notices.is_empty(), "a cell ended with a notice waiting for it");
         let stored = slot.stored.replace(ptr::null_mut());
         self.live.set(self.live.get() - 1);
@@ -670,7 +667,7 @@ impl Activation<'_> {
         let stored = NonNull::new(self.stored).or_else(|| self.find_stored())?;
         // SAFETY: what an occupied slot stores (invariants 1 and 4).
         let head = unsafe { Cells::head_of(stored) }?;
-        let _loan = Loan::new(&self.core.cells.lent);
+        let _loan = Loan::new(&self.core.cells.loans);
         // SAFETY: a live head, as was just seen, which is not freed while it is lent (invariant 2).
         Some(act(unsafe { head.as_ref() }))
     }
