@@ -7,14 +7,14 @@
 //! queue is a list through the slots, so queueing never allocates.
 //!
 //! Invariants:
-//! 1. `stored` of an occupied slot points to a live `Stored<H, B>` of the types that its vtable was made for, and is null in
-//!    any other; the vtable comes first in it, the head second. Only shared references to it are ever made.
+//! 1. `stored` of a slot points to a live `Stored<H, B>` of the types that its vtable was made for: where no cell is, to `VACANT`,
+//!    which is never freed. The vtable comes first in it, the head second. Only shared references to it are ever made.
 //! 2. A `Stored` is freed only while `loans` is zero: no reference into any of them is alive then. What lends counts itself for as
 //!    long as a call lasts. A state that a task borrows for longer is no part of that: the tasks of a cell are ended before it is
 //!    removed, because its desk is closed first.
 //! 3. References to slots never leave the functions of this file and of `activation.rs`, and none is alive while `slots` grows or while code
 //!    from outside runs.
-//! 4. `stored` of an [`Activation`] is null, or that of the slot of the cell that runs, lent for as long as there is the activation.
+//! 4. `stored` of an [`Activation`] is none, or that of the slot of the cell that runs, lent for as long as there is the activation.
 #![allow(unsafe_code)]
 
 mod activation;
@@ -22,7 +22,7 @@ mod activation;
 use std::any::{TypeId, type_name};
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 use super::blame;
@@ -54,9 +54,7 @@ pub enum Outcome {
 pub enum Activated {
     /// None waited.
     None,
-    /// It had ended meanwhile.
-    Gone,
-    /// It was run.
+    /// It was run, or had ended meanwhile, and rests.
     Cell(Key, Outcome),
 }
 
@@ -75,14 +73,14 @@ struct Headed<H> {
 }
 
 /// Points to the beginning of a [`Stored`] of any type.
-type AnyStored = *mut &'static Vtable;
+type AnyStored = NonNull<&'static Vtable>;
 
 struct Vtable {
     head: TypeId,
     /// That of the head, for reports.
     name: fn() -> &'static str,
     activate: unsafe fn(AnyStored, &Activation<'_>) -> Outcome,
-    free: unsafe fn(NonNull<&'static Vtable>, &Blocks),
+    free: unsafe fn(AnyStored, &Blocks),
 }
 
 struct Vtables<H, B>(H, B);
@@ -100,15 +98,32 @@ impl<H: 'static, B: Body<H>> Vtables<H, B> {
 /// `stored` points to a live `Stored<H, B>` that is not freed meanwhile.
 unsafe fn activate<H, B: Body<H>>(stored: AnyStored, activation: &Activation<'_>) -> Outcome {
     // SAFETY: as the caller promises.
-    let stored = unsafe { &*stored.cast::<Stored<H, B>>() };
+    let stored = unsafe { stored.cast::<Stored<H, B>>().as_ref() };
     stored.body.activate(&stored.head, activation)
 }
 
 /// # Safety
 /// `stored` is a `Stored<H, B>` in these blocks, is not referred to, and is not used again.
-unsafe fn free<H, B>(stored: NonNull<&'static Vtable>, blocks: &Blocks) {
+unsafe fn free<H, B>(stored: AnyStored, blocks: &Blocks) {
     // SAFETY: as the caller promises.
     unsafe { blocks.remove(stored.cast::<Stored<H, B>>()) };
+}
+
+/// What is stored where no cell is, so that nobody need look whether anything is: nobody looks for such a head, and there is nothing
+/// to run.
+struct Vacant;
+
+static VACANT: Stored<Vacant, Vacant> =
+    Stored { vtable: &Vtables::<Vacant, Vacant>::VTABLE, head: Vacant, body: Vacant };
+
+impl Body<Vacant> for Vacant {
+    fn activate(&self, _: &Vacant, _: &Activation<'_>) -> Outcome {
+        Outcome::Rest
+    }
+}
+
+fn vacant() -> AnyStored {
+    NonNull::from(&VACANT).cast()
 }
 
 struct Slot {
@@ -256,7 +271,7 @@ impl Cells {
         let Some(index) = self.vacant() else { return Err((head, body)) };
         let stored = Stored { vtable: &Vtables::<H, B>::VTABLE, head, body };
         let slot = self.slot(index).expect("a vacant slot exists");
-        slot.stored.set(self.blocks.insert(stored).cast().as_ptr());
+        slot.stored.set(self.blocks.insert(stored).cast());
         // Nothing of the occupant before reaches the new one, but that its slot may still stand in the run queue.
         slot.flags.set(slot.flags.get() & QUEUED);
         if ready {
@@ -282,7 +297,7 @@ impl Cells {
             return None;
         }
         slots.push(Slot {
-            stored: Cell::new(ptr::null_mut()),
+            stored: Cell::new(vacant()),
             generation: Cell::new(0),
             notices: NoticeList::new(),
             next_ready: Cell::new(NONE),
@@ -325,7 +340,7 @@ impl Cells {
         visitor: T,
     ) -> Result<T::Result, V> {
         let slot = self.occupied(cell).filter(|slot| slot.flags.get() & CLOSED == 0);
-        let Some((slot, head)) = slot.and_then(|slot| Some((slot, self.head(slot)?))) else {
+        let Some((slot, head)) = slot.and_then(|slot| Some((slot, Self::head(slot)?))) else {
             return Err(value);
         };
         self.enqueue(cell.index, slot);
@@ -337,7 +352,7 @@ impl Cells {
     /// Calls `act` with the head of a cell, open or not, if the cell exists and has a head of this type.
     #[inline]
     pub fn find<H: 'static, R>(&self, cell: Key, act: impl FnOnce(&H) -> R) -> Option<R> {
-        let head = self.head(self.occupied(cell)?)?;
+        let head = Self::head(self.occupied(cell)?)?;
         let _loan = Loan::new(&self.loans);
         // SAFETY: a live head (see `head`), which is not freed while it is lent (invariant 2).
         Some(act(unsafe { head.as_ref() }))
@@ -345,10 +360,9 @@ impl Cells {
 
     /// The head of what is stored, if it is of this type. It lives until what is stored is freed.
     #[inline(always)]
-    fn head<H: 'static>(&self, slot: &Slot) -> Option<NonNull<H>> {
-        let stored = NonNull::new(slot.stored.get())?;
-        // SAFETY: the slot is occupied by a `Stored` (invariant 1).
-        unsafe { Cells::head_of(stored) }
+    fn head<H: 'static>(slot: &Slot) -> Option<NonNull<H>> {
+        // SAFETY: what a slot stores is live (invariant 1).
+        unsafe { Cells::head_of(slot.stored.get()) }
     }
 
     /// The same of something that is stored.
@@ -356,7 +370,7 @@ impl Cells {
     /// # Safety
     /// It is a live `Stored`.
     #[inline(always)]
-    unsafe fn head_of<H: 'static>(stored: NonNull<&'static Vtable>) -> Option<NonNull<H>> {
+    unsafe fn head_of<H: 'static>(stored: AnyStored) -> Option<NonNull<H>> {
         // SAFETY: the first field of a `Stored` is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         if vtable.head != TypeId::of::<H>() {
@@ -381,14 +395,11 @@ impl Cells {
         let flags = slot.flags.get();
         slot.flags.set(flags & !QUEUED | RAN);
         let stored = slot.stored.get();
-        if stored.is_null() {
-            return Activated::Gone;
-        }
         let cell = Key { index, generation: slot.generation.get() };
-        let activation = Activation { core, name: cell.to_bits(), stored, flags };
+        let activation = Activation { core, name: cell.to_bits(), stored: Some(stored), flags };
         let _loan = Loan::new(&self.loans);
-        // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
-        let vtable = unsafe { *stored };
+        // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
+        let vtable = unsafe { stored.read() };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
         let outcome = unsafe { (vtable.activate)(stored, &activation) };
         Activated::Cell(cell, outcome)
@@ -397,8 +408,9 @@ impl Cells {
     /// The type of the head of the cell that has waited longest; none if none waits.
     #[must_use]
     pub fn next_name(&self) -> Option<&'static str> {
-        let stored = NonNull::new(self.slot(self.first_ready.get())?.stored.get())?;
-        // SAFETY: the slot is occupied by a `Stored`, whose first field is its vtable (invariant 1).
+        let stored =
+            Some(self.slot(self.first_ready.get())?.stored.get()).filter(|stored| *stored != vacant())?;
+        // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         Some((vtable.name)())
     }
@@ -591,7 +603,10 @@ impl Cells {
         let Some(slot) = self.occupied(cell) else { return false };
         assert!(self.loans.get() == 0, "cells are freed between activations");
         assert!(slot.notices.is_empty(), "a cell ended with a notice waiting for it");
-        let stored = slot.stored.replace(ptr::null_mut());
+        let stored = slot.stored.replace(vacant());
+        if stored == vacant() {
+            return false;
+        }
         self.live.set(self.live.get() - 1);
         self.live_io.set(self.live_io.get() - usize::from(slot.flags.get() & IO != 0));
         // A slot whose generation would wrap is retired: an old address must never reach a stranger. The last generation is that
@@ -601,12 +616,12 @@ impl Cells {
         if next < u32::MAX {
             slot.desk.set(self.free.replace(cell.index));
         }
-        NonNull::new(stored).is_some_and(|stored| self.bury(stored))
+        self.bury(stored)
     }
 
     /// Frees what was stored of a cell that was taken out of its slot. True if that panicked.
     #[inline]
-    fn bury(&self, stored: NonNull<&'static Vtable>) -> bool {
+    fn bury(&self, stored: AnyStored) -> bool {
         // SAFETY: a `Stored` that is live until it is freed below; its first field is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         // SAFETY: taken out of its slot by `remove`, so nobody finds it any more, and freed once; nobody refers to it, as
@@ -655,7 +670,7 @@ impl Cells {
     pub fn keys(&self) -> Vec<Key> {
         // SAFETY: only `add_slot` grows the vector, and the reference ends in this function (invariant 3).
         let slots = unsafe { &*self.slots.get() };
-        let occupied = slots.iter().enumerate().filter(|(_, slot)| !slot.stored.get().is_null());
+        let occupied = slots.iter().enumerate().filter(|(_, slot)| slot.stored.get() != vacant());
         occupied.map(|(index, slot)| Key { index: index as u32, generation: slot.generation.get() }).collect()
     }
 }
@@ -664,8 +679,8 @@ impl Activation<'_> {
     /// What [`Cells::find`] does, without a search.
     #[inline(always)]
     pub fn with_head<H: 'static, R>(&self, act: impl FnOnce(&H) -> R) -> Option<R> {
-        let stored = NonNull::new(self.stored).or_else(|| self.find_stored())?;
-        // SAFETY: what an occupied slot stores (invariants 1 and 4).
+        let stored = self.stored.or_else(|| self.find_stored())?;
+        // SAFETY: what a slot stores is live (invariants 1 and 4).
         let head = unsafe { Cells::head_of(stored) }?;
         let _loan = Loan::new(&self.core.cells.loans);
         // SAFETY: a live head, as was just seen, which is not freed while it is lent (invariant 2).
@@ -673,8 +688,8 @@ impl Activation<'_> {
     }
 
     #[cold]
-    fn find_stored(&self) -> Option<NonNull<&'static Vtable>> {
-        NonNull::new(self.core.cells.occupied(self.cell())?.stored.get())
+    fn find_stored(&self) -> Option<AnyStored> {
+        Some(self.core.cells.occupied(self.cell())?.stored.get())
     }
 }
 

@@ -457,7 +457,7 @@ impl Core {
     #[inline(always)]
     pub fn run_next(&self) -> bool {
         match self.cells.activate_next(self) {
-            Activated::Cell(_, Outcome::Rest) | Activated::Gone => {}
+            Activated::Cell(_, Outcome::Rest) => {}
             Activated::Cell(cell, Outcome::Again) => self.schedule(cell),
             Activated::Cell(cell, Outcome::Ended) => self.end(cell),
             Activated::None => return false,

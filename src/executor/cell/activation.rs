@@ -2,8 +2,6 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use std::ptr;
-
 use super::{AnyStored, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
 use crate::driver::Event;
 use crate::executor::address::RawAddress;
@@ -18,8 +16,8 @@ pub struct Activation<'a> {
     pub core: &'a Core,
     /// The bits of the cell's own name, in one word: it is copied into contexts.
     pub(super) name: u64,
-    /// What is stored of it; null if it was not lent for the activation.
-    pub(super) stored: AnyStored,
+    /// What is stored of it; none if it was not lent for the activation.
+    pub(super) stored: Option<AnyStored>,
     /// The flags of its slot when it was its turn.
     pub(super) flags: u16,
 }
@@ -29,7 +27,7 @@ impl<'a> Activation<'a> {
     #[must_use]
     pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
         let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
-        Activation { core, name: cell.to_bits(), stored: ptr::null_mut(), flags }
+        Activation { core, name: cell.to_bits(), stored: None, flags }
     }
 }
 

@@ -115,6 +115,22 @@ fn a_slot_whose_generation_would_wrap_is_retired() {
 }
 
 #[test]
+fn a_slot_that_is_vacant_is_nobody_to_find_to_run_or_to_remove() {
+    let (core, log) = (core(), Log::default());
+    let old = spawn(&core, 1, 0, Outcome::Rest, &log);
+    assert!(!core.cells.remove(old));
+    let next = Key { generation: old.generation + 1, ..old };
+    for cell in [old, next] {
+        assert!(!core.cells.remove(cell));
+        assert_eq!(core.cells.reach(cell, 1_u32, Cell::set), Err(1));
+    }
+    assert_eq!((core.cells.live(), core.cells.keys(), core.cells.next_name()), (0, Vec::new(), None));
+    assert!(core.run_next(), "its turn was to come");
+    assert!(!core.run_next());
+    assert!(log.borrow().is_empty());
+}
+
+#[test]
 fn a_slot_that_is_used_again_while_it_is_queued_runs_its_new_occupant_once() {
     let (core, log) = (core(), Log::default());
     let old = spawn(&core, 1, 0, Outcome::Rest, &log);
