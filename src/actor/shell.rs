@@ -28,13 +28,14 @@ pub(crate) enum Before {
     Messages(Batch),
 }
 
-/// The same of a batch that did not panic, in one byte.
+/// How a batch of messages ended, in one byte.
 #[derive(Clone, Copy)]
 enum Handled {
     All,
     Enough,
     Stop,
     Fail,
+    Panicked,
 }
 
 impl Batch {
@@ -166,9 +167,11 @@ impl<A: Actor> Head<A> {
     #[inline]
     pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         let core = activation.core;
+        let Ok(mut state) = self.state().try_borrow_mut() else { return Batch::End(StopReason::Stopped) };
+        let Some(actor) = state.as_mut() else { return Batch::End(StopReason::Stopped) };
         let budget = &mut Budget::new(core);
         let demands = core.cells.demands();
-        let handled = self.call(core, |actor| {
+        let handled = core.contain(|| {
             loop {
                 let flow = runtime(|| self.pop(&core.chunks, |message| user(|| actor.handle(message, cx))));
                 let Some(flow) = flow else { return Handled::All };
@@ -182,12 +185,12 @@ impl<A: Actor> Head<A> {
             }
         });
         Counters::add(&core.counters.handled, u64::from(budget.handled()));
-        match handled {
-            Ok(Handled::All) => Batch::Empty,
-            Ok(Handled::Enough) => Batch::Again,
-            Ok(Handled::Stop) => Batch::End(StopReason::Stopped),
-            Ok(Handled::Fail) => Batch::End(StopReason::Failed),
-            Err(reason) => Batch::End(reason),
+        match handled.unwrap_or(Handled::Panicked) {
+            Handled::All => Batch::Empty,
+            Handled::Enough => Batch::Again,
+            Handled::Stop => Batch::End(StopReason::Stopped),
+            Handled::Fail => Batch::End(StopReason::Failed),
+            Handled::Panicked => Batch::End(StopReason::Panicked),
         }
     }
 
