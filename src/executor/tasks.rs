@@ -156,7 +156,7 @@ impl Core {
 
     #[cold]
     fn open_desk(&self, cell: Key, table: &mut Table) -> u32 {
-        let desk = table.open_desk();
+        let desk = table.open_desk(cell);
         self.cells.set_desk(cell, Some(desk));
         desk
     }
@@ -190,7 +190,7 @@ impl Core {
             && self.tasks.line.get().is_some()
         {
             let asked = if asked == self.id { NONE } else { asked.0 };
-            match table.insert_answer(desk, owner, task, asked, self.usual_deadline()) {
+            match table.insert_answer(desk, task, asked, self.usual_deadline()) {
                 Ok(key) => return Ok(key.to_bits()),
                 Err(back) => task = back,
             }

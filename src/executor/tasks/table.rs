@@ -174,11 +174,15 @@ impl Table {
         self.slots.len() as u32
     }
 
-    pub(super) fn open_desk(&mut self) -> u32 {
-        self.free_desks.pop().unwrap_or_else(|| {
+    pub(super) fn open_desk(&mut self, owner: Key) -> u32 {
+        let Some(desk) = self.free_desks.pop() else {
             self.desks.push(Desk { output: None, errands: NONE });
-            self.desks.len() as u32 - 1
-        })
+            return self.desks.len() as u32 - 1;
+        };
+        if let Some(errands) = self.errands(desk) {
+            errands.owner = owner;
+        }
+        desk
     }
 
     /// Clears a desk, and answers the output that lay there. The place of its errands stays, for the next cell that has it.
@@ -220,12 +224,9 @@ impl Table {
     #[inline(always)]
     fn place_of_errands(&mut self, desk: u32, owner: Key) -> u32 {
         let desk = &mut self.desks[desk as usize];
-        match self.errands.get_mut(desk.errands as usize) {
-            Some(errands) => errands.owner = owner,
-            None => {
-                desk.errands = self.errands.len() as u32;
-                self.errands.push(Errands::of(owner));
-            }
+        if desk.errands == NONE {
+            desk.errands = self.errands.len() as u32;
+            self.errands.push(Errands::of(owner));
         }
         desk.errands
     }
@@ -244,19 +245,18 @@ impl Table {
     }
 
     /// Puts an answer that waits into a free place, and into all lists; hands it back if there is no place, or if the desk has
-    /// never had errands of this owner.
+    /// never had errands.
     #[inline(always)]
     pub(super) fn insert_answer(
         &mut self,
         desk: u32,
-        owner: Key,
         task: AnyTask,
         asked: u32,
         deadline: Time,
     ) -> Result<Key, AnyTask> {
         let Some(desk) = self.desks.get(desk as usize) else { return Err(task) };
         let place = desk.errands;
-        if self.errands.get(place as usize).is_none_or(|errands| errands.owner != owner) {
+        if self.errands.get(place as usize).is_none() {
             return Err(task);
         }
         self.put(task, Kind::Answer, asked, place, Some(deadline))
@@ -637,10 +637,10 @@ mod tests {
                 self.forget(key);
             }
             table.close_desk(desk);
-            assert_eq!(table.open_desk(), desk);
             self.ready[desk as usize].clear();
             self.ticks[desk as usize].clear();
             self.owners[desk as usize] += 1;
+            assert_eq!(table.open_desk(self.owner(desk)), desk);
         }
     }
 
@@ -669,7 +669,7 @@ mod tests {
     fn random_operations_agree_with_plain_lists() {
         let (blocks, mut random) = (Rc::new(Blocks::default()), Random::new(5));
         let (mut table, mut twin) = (Table::new(1000), Twin::default());
-        (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(), desk));
+        (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(twin.owner(desk)), desk));
         for _ in 0..if cfg!(miri) { 300 } else { 100_000 } {
             let desk = random.below(u64::from(OWNERS)) as u32;
             match random.below(8) {
@@ -712,7 +712,7 @@ mod tests {
     fn an_exclusive_task_comes_alone() {
         let blocks = Rc::new(Blocks::default());
         let mut table = Table::new(10);
-        let desk = table.open_desk();
+        let desk = table.open_desk(owner(0));
         let other = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Future, false);
         let exclusive = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Exclusive, false);
         table.open_errands(desk, owner(desk)).exclusive = exclusive.index;
