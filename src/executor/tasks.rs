@@ -356,7 +356,7 @@ impl Core {
     }
 
     /// Takes the answer that the cell goes on with that runs, and notes if that is all for now; none if something else is next.
-    /// Otherwise as [`Core::next_errand`], and quicker.
+    /// Otherwise as [`Core::next_errand`], and quicker, for a cell that has neither an exclusive task nor intervals.
     #[inline(always)]
     pub(crate) fn next_answer(&self, activation: &Activation<'_>) -> Option<AnyTask> {
         let next = self.tasks.table.borrow_mut().next_answer(activation.desk_or_none());
@@ -367,7 +367,7 @@ impl Core {
         Some(task)
     }
 
-    /// The same of an answer with a deadline of its own.
+    /// The same of an answer with a deadline of its own, or whose time is over.
     #[cold]
     fn next_timed_answer(&self, activation: &Activation<'_>) -> Option<AnyTask> {
         let desk = activation.desk()?;

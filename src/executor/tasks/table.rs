@@ -451,21 +451,23 @@ impl Table {
         self.slots.get(ready_first as usize).is_some_and(|slot| slot.kind == Kind::Answer)
     }
 
-    /// Takes an answer, if it is what a cell goes on with, and says whether that is all for now. One with a deadline of its own is
-    /// left.
+    /// Takes an answer, if that is ready first, and says whether that is all for now. One that does not stand in the line is left. The
+    /// cell has neither an exclusive task nor intervals: whoever calls has looked.
     #[inline(always)]
     pub(super) fn next_answer(&mut self, desk: u32) -> Option<(AnyTask, bool)> {
         let errands = self.errands.get_mut(self.desks.get(desk as usize)?.errands as usize)?;
-        if errands.exclusive != NONE || errands.ticks != 0 {
-            return None;
-        }
+        debug_assert_eq!(
+            (errands.exclusive, errands.ticks),
+            (NONE, 0),
+            "an answer is what the cell goes on with"
+        );
         let index = errands.ready_first;
         let slot = self.slots.get_mut(index as usize)?;
-        if slot.kind != Kind::Answer || slot.flags & TIMED != 0 {
+        if slot.kind != Kind::Answer || slot.flags & LINED == 0 {
             return None;
         }
         let task = slot.task.take()?;
-        let Slot { flags, previous, next, next_ready, ahead, behind, .. } = *slot;
+        let Slot { previous, next, next_ready, ahead, behind, .. } = *slot;
         errands.ready_first = next_ready;
         if next_ready == NONE {
             errands.ready_last = NONE;
@@ -475,9 +477,7 @@ impl Table {
         }
         slot.vacate(index, &mut self.free);
         self.live -= 1;
-        if flags & LINED != 0 {
-            self.leave_line(ahead, behind);
-        }
+        self.leave_line(ahead, behind);
         self.leave_siblings(previous, next);
         Some((task, next_ready == NONE))
     }

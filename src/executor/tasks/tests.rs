@@ -243,7 +243,8 @@ impl Twins {
         let first = self.tasks.iter().filter(turn).filter_map(|(_, entry)| entry.ready).min();
         assert!(first.is_none() || self.bench.core.cells.has_errands(self.owners[owner]));
         assert_eq!(exclusive.is_some(), self.bench.core.cells.is_suspended(self.owners[owner]));
-        if self.random.below(2) == 0
+        if exclusive.is_none()
+            && self.random.below(2) == 0
             && let Some(task) = self.next_answer(self.owners[owner])
         {
             return self.answer(owner, first, task);
