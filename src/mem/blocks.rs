@@ -56,7 +56,8 @@ struct Class {
 pub struct Blocks {
     classes: [Class; BLOCK_MAX / STEP],
     pages: RefCell<Vec<NonNull<u8>>>,
-    out: Cell<usize>,
+    /// Blocks that have ever been out.
+    used: Cell<usize>,
 }
 
 impl Default for Blocks {
@@ -66,7 +67,7 @@ impl Default for Blocks {
             fresh: Cell::new(ptr::null_mut()),
             fresh_blocks: Cell::new(0),
         };
-        Blocks { classes: std::array::from_fn(none), pages: RefCell::new(Vec::new()), out: Cell::new(0) }
+        Blocks { classes: std::array::from_fn(none), pages: RefCell::new(Vec::new()), used: Cell::new(0) }
     }
 }
 
@@ -133,7 +134,6 @@ impl Blocks {
     #[inline]
     fn take_block(&self, index: usize) -> NonNull<u8> {
         let class = &self.classes[index];
-        self.out.set(self.out.get() + 1);
         let Some(block) = NonNull::new(class.free.get()) else { return self.take_fresh(index) };
         // SAFETY: a block in the list begins with a link (invariant 2).
         class.free.set(unsafe { block.cast().read() });
@@ -155,6 +155,7 @@ impl Blocks {
         let block = class.fresh.get();
         class.fresh.set(block.wrapping_add(block_bytes(index)));
         class.fresh_blocks.set(class.fresh_blocks.get() - 1);
+        self.used.set(self.used.get() + 1);
         NonNull::new(block).expect("a block lies within a page")
     }
 
@@ -166,14 +167,27 @@ impl Blocks {
         // SAFETY: a block is larger than a link and aligned for one; nobody else uses it any more (invariant 3).
         unsafe { block.cast().write(next) };
         poison::forbid(block.as_ptr().wrapping_add(LINK), block_bytes(index) - LINK);
-        self.out.set(self.out.get() - 1);
+    }
+
+    /// Blocks that are out. **Costs** a walk over those that are free: taking and giving one does not count it.
+    fn out(&self) -> usize {
+        let mut free = 0;
+        for class in &self.classes {
+            let mut next = class.free.get();
+            while let Some(block) = NonNull::new(next) {
+                // SAFETY: a block in the list begins with a link (invariant 2).
+                next = unsafe { block.cast().read() };
+                free += 1;
+            }
+        }
+        self.used.get() - free
     }
 }
 
 impl Drop for Blocks {
     /// Frees the pages, or leaks them if a block is still out.
     fn drop(&mut self) {
-        if self.out.get() > 0 {
+        if self.out() > 0 {
             return;
         }
         for page in self.pages.get_mut().drain(..) {
@@ -223,7 +237,7 @@ mod tests {
                 remove(&blocks, value);
             }
         }
-        assert_eq!(blocks.out.get(), 0);
+        assert_eq!(blocks.out(), 0);
     }
 
     #[test]
@@ -286,6 +300,6 @@ mod tests {
             assert_eq!(unsafe { value.read() }, *twin);
             remove(&blocks, value);
         }
-        assert_eq!(blocks.out.get(), 0);
+        assert_eq!(blocks.out(), 0);
     }
 }
