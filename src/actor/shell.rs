@@ -257,7 +257,7 @@ fn after_interruption(activation: &Activation<'_>) -> Before {
 
 /// Goes on with answers that have come, where that is all that an actor has to go on with: it has no intervals, and no future borrows
 /// its state. If one begins to, that is an interruption.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn run_answers(activation: &Activation<'_>, budget: &mut Budget) -> Answered {
     let core = activation.core;
     let demands = core.cells.demands();
