@@ -8,6 +8,7 @@ use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 use std::ops::{Bound, Deref, RangeBounds};
 use std::str::Utf8Error;
+use std::sync::Arc;
 
 /// So much of some bytes is printed by `Debug`.
 const DEBUG_BYTES_MAX: usize = 64;
@@ -60,6 +61,30 @@ impl Bytes {
     #[must_use]
     pub fn copy_from(bytes: &[u8]) -> Bytes {
         Bytes(::bytes::Bytes::copy_from_slice(bytes))
+    }
+
+    /// The bytes that an owner of any kind holds, a mapped file for example, without a copy. The owner is asked for them once, and
+    /// dropped with the last clone or part of them, on whichever thread that is: on a core, a panic of its `Drop` is counted like
+    /// that of any other value.
+    ///
+    /// **Costs** one allocation, for the owner and the count.
+    ///
+    /// ```
+    /// # use odeon::Bytes;
+    /// struct Page([u8; 4096]);
+    ///
+    /// impl AsRef<[u8]> for Page {
+    ///     fn as_ref(&self) -> &[u8] {
+    ///         &self.0
+    ///     }
+    /// }
+    ///
+    /// let page = Bytes::from_owner(Page([7; 4096]));
+    /// assert_eq!(page.slice(..3), Some(Bytes::from(b"\x07\x07\x07")));
+    /// ```
+    #[must_use]
+    pub fn from_owner(owner: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        Bytes(::bytes::Bytes::from_owner(owner))
     }
 
     /// A part of the bytes, without a copy; `None` if they do not reach so far, or the range ends before it starts.
@@ -260,6 +285,20 @@ impl From<Vec<u8>> for Bytes {
 }
 
 /// Without a copy.
+impl From<Box<[u8]>> for Bytes {
+    fn from(bytes: Box<[u8]>) -> Bytes {
+        Bytes(bytes.into())
+    }
+}
+
+/// Without a copy. **Costs** one small allocation: the count of the `Arc` stays its own.
+impl From<Arc<[u8]>> for Bytes {
+    fn from(bytes: Arc<[u8]>) -> Bytes {
+        Bytes::from_owner(bytes)
+    }
+}
+
+/// Without a copy.
 impl From<String> for Bytes {
     fn from(text: String) -> Bytes {
         Bytes(text.into())
@@ -283,6 +322,7 @@ impl From<Bytes> for ::bytes::Bytes {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, HashMap};
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     use super::*;
 
@@ -346,8 +386,37 @@ mod tests {
         let text = String::from("a text");
         let address = text.as_ptr();
         assert_eq!(Bytes::from(text).as_ptr(), address);
+        let boxed: Box<[u8]> = Box::from(*b"boxed");
+        let address = boxed.as_ptr();
+        assert_eq!(Bytes::from(boxed).as_ptr(), address);
+        let shared: Arc<[u8]> = Arc::from(*b"shared");
+        assert_eq!(Bytes::from(Arc::clone(&shared)).as_ptr(), shared.as_ptr());
+        assert_eq!(Arc::strong_count(&shared), 1, "it is let go with the bytes");
         assert_eq!(Bytes::from("abc"), Bytes::from(b"abc"));
         assert!(Bytes::new().is_empty() && Bytes::default().is_empty());
+    }
+
+    #[test]
+    fn an_owner_is_asked_once_and_dropped_once_with_the_last_part_on_any_thread() {
+        struct Owner(Box<[u8]>, Arc<(AtomicU32, AtomicU32)>);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                self.1.0.fetch_add(1, Relaxed);
+                &self.0
+            }
+        }
+        impl Drop for Owner {
+            fn drop(&mut self) {
+                self.1.1.fetch_add(1, Relaxed);
+            }
+        }
+        let counts = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+        let bytes = Bytes::from_owner(Owner(Box::from(*b"abc"), Arc::clone(&counts)));
+        let part = bytes.clone().slice(1..).unwrap();
+        drop(bytes);
+        assert_eq!((counts.0.load(Relaxed), counts.1.load(Relaxed)), (1, 0));
+        std::thread::spawn(move || assert_eq!(part, "bc")).join().unwrap();
+        assert_eq!((counts.0.load(Relaxed), counts.1.load(Relaxed)), (1, 1));
     }
 
     #[test]
