@@ -6,6 +6,7 @@
 use std::sync::Mutex as Plain;
 use std::task::{Context, Poll, Wake, Waker as TaskWaker};
 
+use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -13,7 +14,7 @@ use odeon::driver::Waker;
 use odeon::executor::directory::Port;
 use odeon::executor::lane::{Receiver, Sender, lane};
 use odeon::executor::{CoreId, Oneshot, SleepFlag, WakeHandle};
-use odeon::mem::Key;
+use odeon::mem::{Key, Returns};
 
 /// What was delivered or dropped. No part of the protocol, so loom does not look at it.
 type Log = std::sync::Arc<Plain<Vec<u32>>>;
@@ -430,5 +431,33 @@ fn a_thread_that_waits_is_woken_by_the_value_also_if_it_was_unparked_before() {
         });
         assert_eq!(oneshot.wait(None), Some(7));
         setter.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_given_back_from_anywhere_is_taken_once_and_nobody_looks_at_it_any_more() {
+    check(3, || {
+        let returns = Arc::new(Returns::new(2));
+        let bytes = Arc::new(UnsafeCell::new(0_u32));
+        let givers = [[0, 1], [0, 0]].map(|buffers| {
+            let (returns, bytes) = (Arc::clone(&returns), Arc::clone(&bytes));
+            thread::spawn(move || {
+                for buffer in buffers {
+                    bytes.with(|_| ());
+                    returns.give(buffer);
+                }
+            })
+        });
+        let mut taken = [0; 2];
+        while taken != [3, 1] {
+            if returns.is_empty() {
+                thread::yield_now();
+            }
+            returns.take(|buffer, parts| taken[usize::from(buffer)] += parts);
+        }
+        // Everything has come back: to write is no race, even before the threads have ended.
+        bytes.with_mut(|_| ());
+        givers.into_iter().for_each(|giver| giver.join().unwrap());
+        assert!(returns.is_empty());
     });
 }

@@ -25,6 +25,20 @@ pub struct Pools {
     pub send: SendPool,
 }
 
+impl Pools {
+    /// True if [`Pools::settle`] has something to do. A look at memory.
+    #[inline]
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        self.receive.has_returned()
+    }
+
+    /// Takes back what holders on any thread have let go. To be called while nothing is borrowed.
+    pub fn settle(&self) {
+        self.receive.take_returned();
+    }
+}
+
 /// A listening socket on its way to the core that will accept on it.
 #[derive(Debug)]
 pub struct ListenSocket {

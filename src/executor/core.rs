@@ -374,6 +374,19 @@ impl Core {
         }
     }
 
+    /// Puts back into the pools what was let go: see [`Pools::settle`]. Nothing of the runtime may be borrowed.
+    #[inline]
+    pub fn settle(&self) {
+        if self.pools.is_unsettled() {
+            self.settle_pools();
+        }
+    }
+
+    #[inline(never)]
+    fn settle_pools(&self) {
+        self.pools.settle();
+    }
+
     /// The way into this core from any thread. To one that nobody can reach it leads nowhere.
     pub(super) fn port(&self) -> Arc<Port> {
         let nowhere = || Arc::new(Port::new(crossbeam_channel::bounded(0).0, Waker::None, Duration::ZERO));
@@ -616,10 +629,14 @@ mod tests {
         }
     }
 
+    fn alone() -> Core {
+        let first = CoreId(0);
+        Core::new(first, Rc::new(Config::default()), Clock::Monotonic, Links::new(first, []))
+    }
+
     #[test]
     fn who_ends_leaves_the_line_for_send_slots() {
-        let first = CoreId(0);
-        let core = Core::new(first, Rc::new(Config::default()), Clock::Monotonic, Links::new(first, []));
+        let core = alone();
         let waits = || {
             let cell = core.spawn_io((), Waits).ok().expect("there is room");
             while core.run_next() {}

@@ -88,6 +88,7 @@ impl Guest {
             {
                 arrivals.deliver(core);
             }
+            core.settle();
             core.links.publish(core.now());
             // The wheel rounds deadlines up to its ticks, so it is asked for the tick that has begun: whoever moves the clock by
             // five seconds wants to see what happens after five seconds.

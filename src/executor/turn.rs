@@ -93,7 +93,9 @@ impl<B: Backend> Executor<B> {
                 self.activate();
             }
         });
-        self.driver.drain(&self.core.pools, self.core.config.close_deadline)
+        let leaked = self.driver.drain(&core.pools, core.config.close_deadline);
+        current::scope(&core, || core.settle());
+        leaked
     }
 
     /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
@@ -140,6 +142,7 @@ impl<B: Backend> Executor<B> {
             }
             route(core, completion);
         }
+        core.settle();
     }
 
     /// Phase 3, **receive**: takes what other cores and threads have published, and does what needs the driver.

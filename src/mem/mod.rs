@@ -6,11 +6,13 @@ mod aside;
 mod blocks;
 mod bytes;
 mod fifo;
+mod kept;
 mod lend;
 mod poison;
 mod pool_id;
 mod receive;
 mod region;
+mod returns;
 mod send;
 mod slab;
 
@@ -20,6 +22,7 @@ pub use blocks::Blocks;
 pub use fifo::{ChunkPool, Fifo};
 pub use lend::lend;
 pub use receive::{Lease, ReceivePool};
+pub use returns::Returns;
 pub use send::{Chain, SEND_CLASSES, SendPool};
 pub use slab::{Key, MaybeKey, Slab};
 

@@ -3,24 +3,30 @@
 //! Knows: buffers of one size, how far each is filled, how many parts of it are lent. Must not know who fills them.
 //!
 //! A buffer goes round: free → with the filler (the kernel, or a backend that reads by itself) → parts of it lent →
-//! free again, once the filler is done with it and every part has been released.
+//! free again, once the filler is done with it and every part has been released. Parts may also be [kept](ReceivePool::keep)
+//! as counted bytes, and come back from wherever those are let go.
 //!
 //! Invariants:
 //! 1. The bytes of a lease were written before it was made, lie below `filled`, and are not written while it lives:
 //!    the filler only writes above `filled`, and `filled` goes back to zero only when nothing is lent.
 //! 2. A lease is made once per part and released once: it is neither `Clone` nor `Copy`. It carries the number of its pool,
 //!    which no other pool has while a lease of this one is left.
-//! 3. The region lives as long as the pool and is zeroed at the start, so every byte of it is initialised.
+//! 3. The region lives as long as the pool, or as bytes of it are kept, and is zeroed at the start, so every byte of it is initialised.
 //! 4. A buffer that the kernel fills is neither filled nor given back by anybody else: only the crate's own backend lends
 //!    its bytes and takes it back.
+//! 5. Bytes below `filled`, of a buffer of which anything is lent, are not written to, whoever has lent them: so they can be lent
+//!    once more. A part that is kept is lent, until it has come back from the returns and was taken off the books.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::{io, slice};
 
-use super::poison;
+use super::kept::{Kept, Memory};
 use super::pool_id::PoolId;
 use super::region::Region;
+use super::returns::Returns;
+use super::{Bytes, poison};
 
 /// Part of a receive buffer, lent until it is released to its pool.
 #[derive(Debug)]
@@ -62,6 +68,8 @@ enum Filler {
 struct Book {
     filled: Cell<u32>,
     lent: Cell<u32>,
+    /// How many of the parts that are lent are kept as bytes.
+    kept: Cell<u32>,
     filler: Cell<Filler>,
 }
 
@@ -83,14 +91,20 @@ impl Drop for Filling<'_> {
     }
 }
 
+/// So much of the pool is never kept from circulation: what is received must find buffers, whoever keeps bytes for how long.
+const RESERVE: usize = 4;
+
 /// A pool of receive buffers of one size.
 #[derive(Debug)]
 pub struct ReceivePool {
-    region: Region,
+    memory: Arc<Memory>,
     size: u32,
     books: Box<[Book]>,
     free: RefCell<Vec<u16>>,
-    lent: Cell<usize>,
+    /// Buffers of which something is lent.
+    busy: Cell<usize>,
+    /// Buffers of which something is kept.
+    kept: Cell<usize>,
     /// Told apart so that a lease is released to the pool that it came from.
     id: PoolId,
 }
@@ -103,12 +117,14 @@ impl ReceivePool {
     #[must_use]
     pub fn new(count: u16, size: u32) -> ReceivePool {
         assert!(count > 0 && size > 0, "a receive pool has at least one buffer of at least one byte");
+        let region = Region::resident(count as usize * size as usize);
         ReceivePool {
-            region: Region::resident(count as usize * size as usize),
+            memory: Arc::new(Memory { region, returns: Returns::new(count) }),
             size,
             books: (0..count).map(|_| Book::default()).collect(),
             free: RefCell::new((0..count).rev().collect()),
-            lent: Cell::new(0),
+            busy: Cell::new(0),
+            kept: Cell::new(0),
             id: PoolId::new(),
         }
     }
@@ -129,7 +145,7 @@ impl ReceivePool {
     #[must_use]
     pub fn buffer_address(&self, buffer: u16) -> *mut u8 {
         assert!(buffer < self.count(), "a buffer of this pool");
-        self.region.address(buffer as usize * self.size as usize)
+        self.address(buffer, 0)
     }
 
     /// Takes a free buffer, to read into it by [`ReceivePool::fill`].
@@ -184,11 +200,12 @@ impl ReceivePool {
         let offset = book.filled.get();
         let filled = offset.checked_add(len).filter(|filled| *filled <= self.size);
         book.filled.set(filled.expect("bytes arrive within their buffer"));
-        book.lent.set(book.lent.get() + 1);
+        let lent = book.lent.get();
+        book.lent.set(lent + 1);
+        self.busy.set(self.busy.get() + usize::from(lent == 0));
         if !more {
             book.filler.set(Filler::Nobody);
         }
-        self.lent.set(self.lent.get() + 1);
         poison::allow(self.address(buffer, offset), len as usize);
         Lease { offset, len, buffer, pool: self.id.number() }
     }
@@ -250,17 +267,78 @@ impl ReceivePool {
     /// When the lease came from another pool.
     pub fn release(&self, lease: Lease) {
         assert_eq!(lease.pool, self.id.number(), "a lease is released to the pool that it came from");
-        poison::forbid(self.address(lease.buffer, lease.offset), lease.len as usize);
         let book = &self.books[lease.buffer as usize];
-        book.lent.set(book.lent.get() - 1);
-        self.lent.set(self.lent.get() - 1);
-        self.free_if_idle(lease.buffer);
+        // The same bytes may be kept.
+        if cfg!(odeon_asan) && book.kept.get() == 0 {
+            poison::forbid(self.address(lease.buffer, lease.offset), lease.len as usize);
+        }
+        self.give(lease.buffer, 1);
+    }
+
+    /// Takes parts of a buffer off the books.
+    #[inline]
+    fn give(&self, buffer: u16, parts: u32) {
+        let book = &self.books[buffer as usize];
+        let lent = book.lent.get() - parts;
+        book.lent.set(lent);
+        if lent == 0 {
+            self.busy.set(self.busy.get() - 1);
+            self.free_if_idle(buffer);
+        }
     }
 
     /// Leases that have not been released.
     #[must_use]
     pub fn lent(&self) -> usize {
-        self.lent.get()
+        self.books.iter().map(|book| (book.lent.get() - book.kept.get()) as usize).sum()
+    }
+
+    /// Counted bytes that are these, without a copy, if they lie in a part of a buffer that is lent. They may be let go on any
+    /// thread, also after the pool is gone. Until then the buffer is not filled again: `None` if fewer than a quarter of the buffers,
+    /// or none, would be left of which nothing is lent.
+    ///
+    /// **Costs** one allocation, and an atomic operation on what the pool shares with all that is kept.
+    #[must_use]
+    pub fn keep(&self, bytes: &[u8]) -> Option<Bytes> {
+        let offset = bytes.as_ptr().addr().checked_sub(self.memory.region.address(0).addr())?;
+        let (buffer, start) = (offset / self.size as usize, offset % self.size as usize);
+        let book = self.books.get(buffer)?;
+        let is_lent = book.lent.get() > 0 && start + bytes.len() <= book.filled.get() as usize;
+        let idle = self.books.len() - self.busy.get();
+        if bytes.is_empty() || !is_lent || idle < (self.books.len() / RESERVE).max(1) {
+            return None;
+        }
+        book.lent.set(book.lent.get() + 1);
+        self.kept.set(self.kept.get() + usize::from(book.kept.get() == 0));
+        book.kept.set(book.kept.get() + 1);
+        // SAFETY: written bytes of a buffer of which something is lent, which stays so, because they are counted as lent
+        // (invariant 5) until they are taken from the returns of this memory.
+        let kept = unsafe { Kept::new(&self.memory, offset, bytes.len(), buffer as u16) };
+        Some(Bytes::from_owner(kept))
+    }
+
+    /// Buffers of which something is [kept](ReceivePool::keep), as far as is known here: each whole, however little of it that is.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.kept.get()
+    }
+
+    /// True if something that was kept has come back: buffers may become free by [`ReceivePool::take_returned`]. A look at
+    /// memory that others write to, unless nothing is kept.
+    #[inline]
+    #[must_use]
+    pub fn has_returned(&self) -> bool {
+        self.kept.get() > 0 && !self.memory.returns.is_empty()
+    }
+
+    /// Takes what was kept and has come back off the books.
+    pub fn take_returned(&self) {
+        self.memory.returns.take(|buffer, parts| {
+            let book = &self.books[buffer as usize];
+            book.kept.set(book.kept.get() - parts);
+            self.kept.set(self.kept.get() - usize::from(book.kept.get() == 0));
+            self.give(buffer, parts);
+        });
     }
 
     /// Takes every buffer back that the kernel had: it no longer knows any of them.
@@ -280,12 +358,16 @@ impl ReceivePool {
     }
 
     fn address(&self, buffer: u16, offset: u32) -> *mut u8 {
-        self.region.address(buffer as usize * self.size as usize + offset as usize)
+        self.memory.region.address(buffer as usize * self.size as usize + offset as usize)
     }
 
     fn free_if_idle(&self, buffer: u16) {
         let book = &self.books[buffer as usize];
         if book.lent.get() == 0 && book.filler.get() == Filler::Nobody {
+            if cfg!(odeon_asan) {
+                // Also what was released while it was kept.
+                poison::forbid(self.address(buffer, 0), book.filled.get() as usize);
+            }
             self.free.borrow_mut().push(buffer);
         }
     }
@@ -338,6 +420,162 @@ mod tests {
         assert!(pool.fill(buffer, |_| Ok(0)).unwrap().is_none());
         pool.give_back(buffer);
         assert!(pool.has_free());
+    }
+
+    /// A pool of which one buffer is filled with `text`, and lent.
+    fn with_one_lent(count: u16, text: &[u8]) -> (ReceivePool, Lease) {
+        let pool = ReceivePool::new(count, text.len() as u32);
+        let lease = put(&pool, pool.take_free().unwrap(), text);
+        (pool, lease)
+    }
+
+    #[test]
+    fn what_is_kept_stays_as_it_was_until_it_is_let_go_on_any_thread() {
+        let (pool, lease) = with_one_lent(4, b"abcdefgh");
+        let kept = pool.keep(&pool.bytes(&lease)[2..5]).unwrap();
+        let address = pool.bytes(&lease)[2..].as_ptr();
+        pool.release(lease);
+        assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 1, 3));
+        let others: Vec<u16> = std::iter::from_fn(|| pool.take_free()).collect();
+        others.into_iter().for_each(|other| pool.release(put(&pool, other, b"ABCDEFGH")));
+        assert_eq!((&kept[..], kept.as_ptr()), (&b"cde"[..], address));
+        let twin = kept.clone();
+        drop(kept);
+        assert!(!pool.has_returned());
+        std::thread::spawn(move || assert_eq!(twin, "cde")).join().unwrap();
+        assert!(pool.has_returned() && pool.free() == 3, "it is taken when its core comes to it");
+        pool.take_returned();
+        assert!(!pool.has_returned());
+        assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 0, 4));
+    }
+
+    #[test]
+    fn a_buffer_is_free_once_all_that_is_kept_and_lent_of_it_has_come_back() {
+        let pool = ReceivePool::new(4, 8);
+        let buffer = pool.take_free().unwrap();
+        let (first, second) = (put(&pool, buffer, b"abc"), put(&pool, buffer, b"defgh"));
+        let kept = [pool.bytes(&first), &pool.bytes(&first)[1..], pool.bytes(&second)]
+            .map(|bytes| pool.keep(bytes).unwrap());
+        assert_eq!((pool.lent(), pool.kept()), (2, 1));
+        let again = pool.keep(&kept[2][2..]).expect("bytes that are kept are lent");
+        drop(kept);
+        pool.release(first);
+        pool.take_returned();
+        assert_eq!((pool.lent(), pool.kept(), pool.free()), (1, 1, 3));
+        pool.release(second);
+        assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 1, 3));
+        assert_eq!(again, "fgh");
+        drop(again);
+        pool.take_returned();
+        assert_eq!((pool.kept(), pool.free()), (0, 4));
+    }
+
+    #[test]
+    fn whoever_keeps_bytes_leaves_a_quarter_of_the_buffers() {
+        for (count, kept_max) in [(1, 0), (2, 1), (4, 3), (16, 12)] {
+            let pool = ReceivePool::new(count, 8);
+            let mut kept = Vec::new();
+            while let Some(buffer) = pool.take_free() {
+                let lease = put(&pool, buffer, b"abcdefgh");
+                kept.extend(pool.keep(pool.bytes(&lease)));
+                pool.release(lease);
+                if pool.free() == usize::from(count) - kept.len() && kept.len() == kept_max {
+                    break;
+                }
+            }
+            assert_eq!((kept.len(), pool.kept()), (kept_max, kept_max));
+            let lease = put(&pool, pool.take_free().unwrap(), b"abcdefgh");
+            assert_eq!(pool.keep(pool.bytes(&lease)), None);
+            pool.release(lease);
+            if kept.pop().is_some() {
+                pool.take_returned();
+                let lease = put(&pool, pool.take_free().unwrap(), b"abcdefgh");
+                assert!(pool.keep(pool.bytes(&lease)).is_some(), "one has come back");
+                pool.release(lease);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_lent_leaves_the_reserve_alone_as_well() {
+        let pool = ReceivePool::new(4, 8);
+        let leases: Vec<Lease> = (0..4).map(|_| put(&pool, pool.take_free().unwrap(), b"abcdefgh")).collect();
+        assert_eq!(pool.keep(pool.bytes(&leases[0])), None);
+        let mut leases = leases.into_iter();
+        pool.release(leases.next().unwrap());
+        let last = leases.next_back().unwrap();
+        assert!(pool.keep(pool.bytes(&last)).is_some());
+        leases.chain([last]).for_each(|lease| pool.release(lease));
+    }
+
+    #[test]
+    fn what_does_not_lie_in_a_part_that_is_lent_is_not_kept() {
+        let (pool, lease) = with_one_lent(4, b"abcdefgh");
+        let (other, elsewhere) = (ReceivePool::new(4, 8), b"abc".to_vec());
+        assert_eq!(pool.keep(&elsewhere), None);
+        assert_eq!(pool.keep(&[]), None);
+        assert_eq!(pool.keep(&pool.bytes(&lease)[3..3]), None);
+        assert_eq!(other.keep(pool.bytes(&lease)), None);
+        pool.fill(pool.take_free().unwrap(), |space| {
+            assert_eq!(pool.keep(space), None, "it is being filled");
+            Ok(0)
+        })
+        .unwrap();
+        assert_eq!(pool.kept(), 0);
+        pool.release(lease);
+    }
+
+    #[test]
+    fn what_is_kept_outlives_its_pool() {
+        let (pool, lease) = with_one_lent(2, b"abcdefgh");
+        let kept = pool.keep(pool.bytes(&lease)).unwrap();
+        pool.release(lease);
+        drop(pool);
+        std::thread::spawn(move || assert_eq!(kept, "abcdefgh")).join().unwrap();
+    }
+
+    #[test]
+    fn random_parts_that_are_kept_agree_with_vectors() {
+        let mut random = crate::sys::Random::new(11);
+        let pool = ReceivePool::new(6, 32);
+        let (mut taken, mut leases, mut kept) = (None, Vec::new(), Vec::new());
+        for step in 0..if cfg!(miri) { 200 } else { 20_000_u32 } {
+            match random.below(6) {
+                0 | 1 => {
+                    taken = taken.or_else(|| pool.take_free());
+                    let Some(buffer) = taken else { continue };
+                    let text: Vec<u8> = (0..=random.below(11)).map(|byte| step as u8 ^ byte as u8).collect();
+                    let lease = pool.fill(buffer, |space| {
+                        let len = text.len().min(space.len());
+                        space[..len].copy_from_slice(&text[..len]);
+                        Ok(len)
+                    });
+                    leases.extend(lease.unwrap());
+                    taken = taken.filter(|buffer| !pool.is_full(*buffer));
+                }
+                2 if !leases.is_empty() => {
+                    let index = random.below(leases.len() as u64) as usize;
+                    pool.release(leases.swap_remove(index));
+                }
+                3 | 4 if !leases.is_empty() => {
+                    let bytes = pool.bytes(&leases[random.below(leases.len() as u64) as usize]);
+                    let part = &bytes[random.below(bytes.len() as u64) as usize..];
+                    kept.extend(pool.keep(part).map(|kept| (kept, part.to_vec())));
+                }
+                5 if !kept.is_empty() => {
+                    drop(kept.swap_remove(random.below(kept.len() as u64) as usize));
+                    pool.take_returned();
+                }
+                _ => {}
+            }
+            assert!(kept.iter().all(|(kept, twin)| kept == twin));
+            assert!((pool.lent(), pool.kept() <= 5, kept.len() >= pool.kept()) == (leases.len(), true, true));
+        }
+        leases.into_iter().for_each(|lease| pool.release(lease));
+        drop(kept);
+        pool.take_returned();
+        taken.into_iter().for_each(|buffer| pool.give_back(buffer));
+        assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 0, 6));
     }
 
     #[test]

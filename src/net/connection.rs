@@ -211,10 +211,19 @@ impl<A: Connection> Context<A> {
     /// Counted bytes with the content of a part of the frame, for messages that carry it on: a text for many actors is in memory
     /// once. Of anything else as well.
     ///
-    /// **Costs** one copy and one allocation.
+    /// **Costs** one allocation, and a copy, unless it is a part of 4 KiB or more of what has arrived in one piece. Of that the
+    /// receive buffer itself is kept, whole ([`Config::receive_buffer_bytes`](crate::Config::receive_buffer_bytes)), until the
+    /// last of these bytes is dropped. At least a quarter of the buffers are not kept in this way: where few are left, it is copied.
+    /// So bytes that are to stay for long are better made by [`Bytes::copy_from`].
     #[must_use]
     pub fn bytes_of(&self, part: impl AsRef<[u8]>) -> Bytes {
-        Bytes::copy_from(part.as_ref())
+        /// Where keeping a buffer begins to cost less than a copy.
+        const KEEP_MIN: usize = 4096;
+        let part = part.as_ref();
+        let kept = (part.len() >= KEEP_MIN)
+            .then(|| self.with_running_core(|core| core.pools.receive.keep(part)))
+            .flatten();
+        kept.flatten().unwrap_or_else(|| Bytes::copy_from(part))
     }
 
     /// Hands no more frames to the actor after this handler, until [`Context::resume_reading`]. What has arrived meanwhile is

@@ -294,6 +294,7 @@ impl Simulation {
         for core in &mut self.cores {
             let pools = &core.executor.core().clone().pools;
             leaked += core.executor.driver_mut().drain(pools, Duration::from_secs(1));
+            current::scope(core.executor.core(), || core.executor.core().settle());
             buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
         }
         Remains { ledgers, leaked, buffers_missing }

@@ -67,6 +67,20 @@ impl Meter {
     }
 }
 
+/// Keeps what it receives, and notes whether that lies where it has arrived.
+struct Hoarder(Notes, Vec<Bytes>);
+
+#[actor(codec = odeon::net::codec::Raw)]
+impl Hoarder {
+    #[frame]
+    fn data(&mut self, data: &[u8], cx: &mut Context<Self>) {
+        let bytes = cx.bytes_of(&data[1..]);
+        assert_eq!(bytes, data[1..]);
+        self.0.note(if bytes.as_ptr() == data[1..].as_ptr() { "kept" } else { "copied" });
+        self.1.push(bytes);
+    }
+}
+
 /// Takes its frames by what they can do, not by their type.
 struct Mirror;
 
@@ -134,6 +148,21 @@ fn frames_may_be_taken_without_a_name_of_their_type() {
     let mut peer = world.connect(|| Shown);
     peer.write(b"ab");
     assert_eq!(read(&mut world, &mut peer), "[97, 98]\n");
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn large_parts_of_what_has_arrived_are_kept_where_they_are_and_small_ones_copied() {
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Hoarder(notes.clone(), Vec::new()));
+    for (bytes, what) in [(4097, "kept"), (4096, "copied"), (20_000, "kept"), (1, "copied")] {
+        peer.write(&vec![7; bytes]);
+        world.run();
+        assert_eq!(world.notes.take(), [what], "{bytes} bytes");
+    }
+    // What it has kept is let go with it: every buffer comes back.
     peer.close();
     world.end();
 }
