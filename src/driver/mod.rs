@@ -14,7 +14,7 @@ pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
 pub use op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
 pub use owner::Driver;
 
-use crate::mem::{ReceivePool, SendPool};
+use crate::mem::{Bytes, Keeper, ReceivePool, SendPool};
 
 /// The memory that the kernel may touch on behalf of one core.
 #[derive(Debug)]
@@ -30,11 +30,18 @@ impl Pools {
     #[inline]
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.receive.has_returned()
+        self.send.has_released() || self.receive.has_returned()
     }
 
-    /// Takes back what holders on any thread have let go. To be called while nothing is borrowed.
-    pub fn settle(&self) {
+    /// Releases the leases of what was sent, and hands the counted bytes to `let_go`, which drops them: their owner is a user's
+    /// value. Takes back what holders on any thread have let go. To be called while nothing is borrowed.
+    pub fn settle(&self, mut let_go: impl FnMut(Bytes)) {
+        while let Some(keeper) = self.send.take_released() {
+            match keeper {
+                Keeper::Bytes(bytes) => let_go(bytes),
+                Keeper::Lease(lease) => self.receive.release(lease),
+            }
+        }
         self.receive.take_returned();
     }
 }

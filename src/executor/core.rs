@@ -384,7 +384,9 @@ impl Core {
 
     #[inline(never)]
     fn settle_pools(&self) {
-        self.pools.settle();
+        self.pools.settle(|bytes| self.drop_contained(bytes));
+        // What owners have told other cores: a rest may follow.
+        self.links.publish(self.now());
     }
 
     /// The way into this core from any thread. To one that nobody can reach it leads nowhere.
@@ -612,7 +614,8 @@ impl Activation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::Links;
+    use crate::executor::{Links, current};
+    use crate::mem::{Bytes, Chain};
 
     /// Waits for slots, and ends when it is asked to.
     struct Waits;
@@ -632,6 +635,39 @@ mod tests {
     fn alone() -> Core {
         let first = CoreId(0);
         Core::new(first, Rc::new(Config::default()), Clock::Monotonic, Links::new(first, []))
+    }
+
+    /// Lets go of bytes whose owner lets others go, so many times, and panics at last.
+    struct Owner(u32);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            b"owned"
+        }
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            assert!(self.0 > 0, "as planned");
+            current::with(|core| let_go(core.expect("it runs"), self.0 - 1));
+        }
+    }
+
+    fn let_go(core: &Core, times: u32) {
+        let mut chain = Chain::EMPTY;
+        core.pools.send.push_bytes(&mut chain, Bytes::from_owner(Owner(times))).expect("there is a part");
+        core.pools.send.release(chain);
+    }
+
+    #[test]
+    fn owners_of_what_was_sent_are_dropped_while_nothing_is_borrowed_and_may_panic() {
+        let core = alone();
+        current::scope(&core, || {
+            let_go(&core, 2);
+            core.settle();
+        });
+        assert!(!core.pools.is_unsettled());
+        assert_eq!((core.counters.panics.get(), core.counters.drop_panics.get()), (1, 1));
     }
 
     #[test]

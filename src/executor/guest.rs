@@ -123,6 +123,7 @@ impl Drop for Guest {
                 core.contain(|| drop(self.arrivals.take()));
                 core.end_all_tasks();
                 core.end_all_cells();
+                core.settle();
             });
         });
         core.tell_all_untold();

@@ -107,6 +107,7 @@ impl<B: Backend> Executor<B> {
                 arrivals.deliver(&core);
                 core.contain(|| drop(arrivals));
                 core.end_all_tasks();
+                core.settle();
             });
             hand_over(&core);
         });
@@ -180,6 +181,8 @@ impl<B: Backend> Executor<B> {
         if core.pools.send.has_free() {
             core.wake_for_slots();
         }
+        // What cells have let go is not kept through a rest.
+        core.settle();
         core.links.publish(core.now());
     }
 

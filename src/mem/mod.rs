@@ -23,7 +23,7 @@ pub use fifo::{ChunkPool, Fifo};
 pub use lend::lend;
 pub use receive::{Lease, ReceivePool};
 pub use returns::Returns;
-pub use send::{Chain, SEND_CLASSES, SendPool};
+pub use send::{Chain, Keeper, SEND_CLASSES, SendPool};
 pub use slab::{Key, MaybeKey, Slab};
 
 /// There is no room. What did not fit was left with the caller.

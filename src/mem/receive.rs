@@ -341,6 +341,11 @@ impl ReceivePool {
         });
     }
 
+    /// The memory that leases are parts of.
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
     /// Takes every buffer back that the kernel had: it no longer knows any of them.
     pub(crate) fn reclaim(&self) {
         for (buffer, book) in self.books.iter().enumerate() {

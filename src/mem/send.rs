@@ -1,32 +1,44 @@
 //! Buffers that bytes to send wait in, in size classes, linked into chains.
 //!
-//! Knows: slots, classes, chains. Must not know sockets, nor when the kernel reads.
+//! Knows: slots, classes, parts, chains. Must not know sockets, nor when the kernel reads.
+//!
+//! Beside slots, into which bytes are copied, a chain links *parts*: bytes that stay where they are, kept by a count or a lease.
 //!
 //! Invariants:
-//! 1. A slot is free, or belongs to exactly one [`Chain`]. A chain is neither `Clone` nor `Copy`. A chain with slots carries
-//!    the number of its pool, which no other pool has while a slot of this one is taken.
-//! 2. Bytes are written only through `&mut Chain`. Whoever owns the chain by value (an operation in flight) therefore
+//! 1. A slot or a part is free, or belongs to exactly one [`Chain`], or was let go. A chain is neither `Clone` nor `Copy`. A chain
+//!    with slots or parts carries the number of its pool, which no other pool has while one of this is taken.
+//! 2. Bytes of slots are written only through `&mut Chain`. Whoever owns the chain by value (an operation in flight) therefore
 //!    keeps its bytes as they are until it releases it.
 //! 3. The region of a class lives as long as the pool and is zeroed at the start, so every byte is initialised.
 #![allow(unsafe_code)]
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::{ptr, slice};
 
-use super::Full;
-use super::poison;
 use super::pool_id::PoolId;
 use super::region::Region;
+use super::{Bytes, Full, Lease, ReceivePool, poison};
+pub use parts::Keeper;
+use parts::Parts;
 
 /// Bytes per slot of each size class. A message of 64 bytes must not own 16 KiB, and a large write should not be cut
 /// into many parts: a factor of four between classes wastes less than three quarters of a slot, and only briefly.
 pub const SEND_CLASSES: [u32; 5] = [256, 1024, 4096, 16_384, 65_536];
 
+/// A link is the class of a slot, or the mark of a part, and an index.
 const NONE: u32 = u32::MAX;
 const CLASS_SHIFT: u32 = 28;
+const PART: u32 = 7;
 const INDEX_MASK: u32 = (1 << CLASS_SHIFT) - 1;
 
-/// Bytes to send, in order, in slots of a [`SendPool`]. Goes back to its pool by [`SendPool::release`].
+/// So many parts may be linked, or let go and not taken yet, if nobody says otherwise: 3.5 MiB, if there ever are as many.
+const PARTS_MAX: u32 = 1 << 16;
+
+/// Bytes to send, in order, in slots and parts of a [`SendPool`]. Goes back to its pool by [`SendPool::release`].
 // Packed, so that an op with a chain and a socket fits into 24 bytes.
 #[derive(Debug)]
 #[repr(C, packed(2))]
@@ -34,12 +46,12 @@ pub struct Chain {
     first: u32,
     last: u32,
     bytes: u32,
-    /// Zero without slots.
+    /// Zero without slots and parts.
     pool: u16,
 }
 
 impl Chain {
-    /// A chain without bytes or slots.
+    /// A chain without bytes, slots or parts.
     pub const EMPTY: Chain = Chain { first: NONE, last: NONE, bytes: 0, pool: 0 };
 
     /// Bytes in the chain.
@@ -74,11 +86,13 @@ struct Class {
     free: RefCell<Vec<u32>>,
 }
 
-/// Slots of several sizes that bytes to send are copied into.
+/// Slots of several sizes that bytes to send are copied into, and parts that are not copied.
 #[derive(Debug)]
 pub struct SendPool {
     classes: [Option<Class>; SEND_CLASSES.len()],
+    /// Slots that are taken.
     taken: Cell<usize>,
+    parts: Parts,
     id: PoolId,
     /// Bytes of the slots that are free.
     free_bytes: Cell<usize>,
@@ -118,6 +132,7 @@ impl SendPool {
         SendPool {
             classes,
             taken: Cell::new(0),
+            parts: Parts::new(PARTS_MAX),
             id: PoolId::new(),
             free_bytes: Cell::new(all_bytes),
             reserve_bytes: all_bytes / RESERVE,
@@ -132,6 +147,13 @@ impl SendPool {
     pub fn bounded(mut self, share_bytes_max: usize, waiting_bytes_max: usize) -> SendPool {
         self.share_bytes_max = share_bytes_max;
         self.waiting_bytes_max = waiting_bytes_max;
+        self
+    }
+
+    /// Bounds the parts that are linked, or let go and not taken yet. Default 65,536.
+    #[must_use]
+    pub fn with_parts(mut self, parts_max: u32) -> SendPool {
+        self.parts = Parts::new(parts_max.min(INDEX_MASK));
         self
     }
 
@@ -170,7 +192,7 @@ impl SendPool {
             return Err(Full);
         }
         self.assert_own(chain);
-        if chain.last != NONE && self.append_if_it_fits(chain, bytes) {
+        if self.append_if_it_fits(chain, bytes) {
             return Ok(());
         }
         self.write_more(chain, bytes)
@@ -188,6 +210,7 @@ impl SendPool {
                 return Ok(());
             }
         } else if chain.first == chain.last
+            && is_slot(chain.last)
             // One slot so far: one slot that holds everything keeps the send a single segment.
             && let Some(slot) = self.take_exact(chain.bytes as usize + bytes.len())
         {
@@ -195,9 +218,9 @@ impl SendPool {
             self.append(chain, bytes);
             return Ok(());
         }
-        let room = if chain.last == NONE { 0 } else { self.room(chain.last).min(bytes.len()) };
+        let room = if is_slot(chain.last) { self.room(chain.last).min(bytes.len()) } else { 0 };
         // Everything is reserved before anything is committed.
-        let more = self.reserve(bytes.len() - room, chain.bytes as usize / GROWTH)?;
+        let more = self.reserve(bytes.len() - room, self.growth(chain))?;
         let (head, mut rest) = bytes.split_at(room);
         if !head.is_empty() {
             self.append(chain, head);
@@ -214,17 +237,95 @@ impl SendPool {
         Ok(())
     }
 
-    /// The parts of a chain in order, without the first `skip` bytes.
+    /// The least bytes of the next slot of a chain, if that can be had.
+    fn growth(&self, chain: &Chain) -> usize {
+        let (last, growth) = (chain.last, chain.bytes as usize / GROWTH);
+        if !is_slot(last) {
+            // Between parts there are a few bytes each time, however many are in the parts.
+            return 0;
+        }
+        if self.parts.linked() > 0 { growth.min(capacity(last) * GROWTH) } else { growth }
+    }
+
+    /// Appends counted bytes to a chain, which keeps them. What is written next goes into another slot. No bytes are let go at once.
+    /// **Costs** no copy, and no allocation unless there never were so many parts.
+    ///
+    /// # Errors
+    /// Hands the bytes back if the pool has no part left.
+    ///
+    /// # Panics
+    /// When the chain belongs to another pool.
+    pub fn push_bytes(&self, chain: &mut Chain, bytes: Bytes) -> Result<(), (Full, Bytes)> {
+        self.assert_own(chain);
+        let len = bytes.len();
+        if len > (u32::MAX - chain.bytes) as usize {
+            return Err((Full, bytes));
+        }
+        let part = self.parts.link_bytes(bytes).map_err(|bytes| (Full, bytes))?;
+        self.link_part(chain, part, len as u32);
+        Ok(())
+    }
+
+    /// Appends the bytes of a lease to a chain, which keeps it. Otherwise as [`SendPool::push_bytes`].
+    ///
+    /// # Errors
+    /// Hands the lease back if the pool has no part left.
+    ///
+    /// # Panics
+    /// When the chain belongs to another pool, or the lease to another than `receive`.
+    pub fn push_lease(
+        &self,
+        chain: &mut Chain,
+        lease: Lease,
+        receive: &ReceivePool,
+    ) -> Result<(), (Full, Lease)> {
+        self.assert_own(chain);
+        let len = lease.len();
+        if len > (u32::MAX - chain.bytes) as usize {
+            return Err((Full, lease));
+        }
+        let part = self.parts.link_lease(lease, receive).map_err(|lease| (Full, lease))?;
+        self.link_part(chain, part, len as u32);
+        Ok(())
+    }
+
+    fn link_part(&self, chain: &mut Chain, part: u32, len: u32) {
+        if len == 0 {
+            self.parts.release(part);
+            return;
+        }
+        self.link(chain, PART << CLASS_SHIFT | part);
+        chain.bytes += len;
+    }
+
+    /// Bytes of a chain that lie in parts.
+    ///
+    /// # Panics
+    /// When the chain belongs to another pool.
+    #[must_use]
+    pub fn owned_bytes(&self, chain: &Chain) -> u32 {
+        self.assert_own(chain);
+        let mut link = if self.parts.linked() > 0 { chain.first } else { NONE };
+        let mut owned = 0;
+        while link != NONE {
+            let (bytes, next) = self.look(link);
+            owned += if is_slot(link) { 0 } else { bytes.len() as u32 };
+            link = next;
+        }
+        owned
+    }
+
+    /// The bytes of a chain in order, piece by piece, without the first `skip` bytes.
     ///
     /// # Panics
     /// When the chain belongs to another pool.
     pub fn segments<'a>(&'a self, chain: &'a Chain, skip: u32) -> impl Iterator<Item = &'a [u8]> {
         self.assert_own(chain);
-        let (mut slot, mut skip) = (chain.first, skip as usize);
+        let (mut link, mut skip) = (chain.first, skip as usize);
         std::iter::from_fn(move || {
-            while slot != NONE {
-                let bytes = self.bytes(slot);
-                slot = self.slot(slot).next.get();
+            while link != NONE {
+                let (bytes, next) = self.look(link);
+                link = next;
                 if skip < bytes.len() {
                     return Some(&bytes[std::mem::take(&mut skip)..]);
                 }
@@ -248,39 +349,54 @@ impl SendPool {
             *chain = more;
             return;
         }
-        self.slot(chain.last).next.set(more.first);
+        self.set_next(chain.last, more.first);
         chain.last = more.last;
         chain.bytes = chain.bytes.checked_add(more.bytes).expect("an outbox is bounded below 4 GiB");
     }
 
     /// The kernel reads the bytes of this chain from now on, until it is released: an access of ours is an error that
-    /// AddressSanitizer reports.
+    /// AddressSanitizer reports. Not one of parts: others may read those as well.
     pub(crate) fn hand_over(&self, chain: &Chain) {
         self.assert_own(chain);
         // Only the sanitizer wants to know: other builds do not even walk the chain.
-        let mut slot = if cfg!(odeon_asan) { chain.first } else { NONE };
-        while slot != NONE {
-            poison::forbid(self.address(slot), capacity(slot));
-            slot = self.slot(slot).next.get();
+        let mut link = if cfg!(odeon_asan) { chain.first } else { NONE };
+        while link != NONE {
+            if is_slot(link) {
+                poison::forbid(self.address(link), capacity(link));
+            }
+            link = self.next(link);
         }
     }
 
-    /// Gives every slot of a chain back.
+    /// Gives every slot of a chain back, and lets its parts go: what kept them waits to be [taken](SendPool::take_released), because
+    /// to drop it here might run code of a user.
     ///
     /// # Panics
     /// When the chain belongs to another pool.
     pub fn release(&self, chain: Chain) {
         self.assert_own(&chain);
-        let mut slot = chain.first;
-        while slot != NONE {
-            slot = self.give(slot);
+        let mut link = chain.first;
+        while link != NONE {
+            link = if is_slot(link) { self.give(link) } else { self.parts.release(link & INDEX_MASK) };
         }
     }
 
-    /// Slots that belong to a chain.
+    /// True if there is something to [take](SendPool::take_released).
+    #[inline]
+    #[must_use]
+    pub fn has_released(&self) -> bool {
+        self.parts.has_released()
+    }
+
+    /// Takes what has kept a part that was let go.
+    pub fn take_released(&self) -> Option<Keeper> {
+        self.parts.take_released()
+    }
+
+    /// Slots and parts that belong to a chain.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.taken.get()
+        self.taken.get() + self.parts.linked()
     }
 
     /// True if any slot is free.
@@ -349,14 +465,15 @@ impl SendPool {
         next
     }
 
-    fn link(&self, chain: &mut Chain, slot: u32) {
+    /// Puts a slot or a part at the end of a chain.
+    fn link(&self, chain: &mut Chain, link: u32) {
         if chain.last == NONE {
-            chain.first = slot;
+            chain.first = link;
             chain.pool = self.id.number();
         } else {
-            self.slot(chain.last).next.set(slot);
+            self.set_next(chain.last, link);
         }
-        chain.last = slot;
+        chain.last = link;
     }
 
     /// Moves the bytes of a chain of at most one slot into `slot`, which becomes its only one.
@@ -374,10 +491,11 @@ impl SendPool {
         assert!(self.append_if_it_fits(chain, bytes), "the room was looked at before");
     }
 
-    /// Copies into the last slot of a chain, all or nothing.
+    /// Copies into the last slot of a chain, all or nothing; nothing if it does not end with a slot.
     #[inline]
     fn append_if_it_fits(&self, chain: &mut Chain, bytes: &[u8]) -> bool {
-        let (class, index) = (self.class(chain.last), (chain.last & INDEX_MASK) as usize);
+        let Some(Some(class)) = self.classes.get((chain.last >> CLASS_SHIFT) as usize) else { return false };
+        let index = (chain.last & INDEX_MASK) as usize;
         let (slot, capacity) = (&class.slots[index], capacity(chain.last));
         let len = slot.len.get() as usize;
         if bytes.len() > capacity - len {
@@ -392,11 +510,30 @@ impl SendPool {
         true
     }
 
-    fn bytes(&self, slot: u32) -> &[u8] {
-        let len = self.slot(slot).len.get() as usize;
+    /// The bytes of a slot or part, and whatever is behind it.
+    #[inline]
+    fn look(&self, link: u32) -> (&[u8], u32) {
+        let Some(class) = self.classes.get((link >> CLASS_SHIFT) as usize) else {
+            return self.parts.look(link & INDEX_MASK);
+        };
+        let class = class.as_ref().expect(HAS_SLOTS);
+        let (index, capacity) = ((link & INDEX_MASK) as usize, capacity(link));
+        let (slot, start) = (&class.slots[index], class.region.address(index * capacity));
         // SAFETY: the first `len` bytes of a slot were written (invariant 3), and are not written again while the chain
         // that the caller borrows owns the slot (invariants 1 and 2).
-        unsafe { slice::from_raw_parts(self.address(slot), len) }
+        (unsafe { slice::from_raw_parts(start, slot.len.get() as usize) }, slot.next.get())
+    }
+
+    fn next(&self, link: u32) -> u32 {
+        if is_slot(link) { self.slot(link).next.get() } else { self.parts.look(link & INDEX_MASK).1 }
+    }
+
+    fn set_next(&self, link: u32, next: u32) {
+        if is_slot(link) {
+            self.slot(link).next.set(next);
+        } else {
+            self.parts.set_next(link & INDEX_MASK, next);
+        }
     }
 
     fn address(&self, slot: u32) -> *mut u8 {
@@ -415,7 +552,7 @@ impl SendPool {
     }
 
     fn class(&self, slot: u32) -> &Class {
-        self.classes[(slot >> CLASS_SHIFT) as usize].as_ref().expect("a slot of a class that has slots")
+        self.classes[(slot >> CLASS_SHIFT) as usize].as_ref().expect(HAS_SLOTS)
     }
 }
 
@@ -425,6 +562,13 @@ impl Drop for SendPool {
             self.id.end();
         }
     }
+}
+
+const HAS_SLOTS: &str = "a slot of a class that has slots";
+
+/// False for a part, and for no link at all.
+fn is_slot(link: u32) -> bool {
+    ((link >> CLASS_SHIFT) as usize) < SEND_CLASSES.len()
 }
 
 fn capacity(slot: u32) -> usize {
@@ -439,165 +583,5 @@ impl Class {
             slots: (0..count).map(|_| Slot { next: Cell::new(NONE), len: Cell::new(0) }).collect(),
             free: RefCell::new((0..count).rev().collect()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn content(pool: &SendPool, chain: &Chain, skip: u32) -> Vec<u8> {
-        pool.segments(chain, skip).flatten().copied().collect()
-    }
-
-    #[test]
-    fn small_writes_share_a_slot_and_grow_into_a_larger_one() {
-        let pool = SendPool::new([4, 4, 0, 0, 0]);
-        let mut chain = Chain::EMPTY;
-        let mut twin = Vec::new();
-        for part in 0..16_u8 {
-            pool.write(&mut chain, &[part; 64]).unwrap();
-            twin.extend_from_slice(&[part; 64]);
-            assert_eq!(pool.taken(), 1, "one slot holds it all");
-        }
-        assert_eq!(content(&pool, &chain, 0), twin);
-        assert_eq!(content(&pool, &chain, 100), twin[100..]);
-        pool.release(chain);
-        assert_eq!(pool.taken(), 0);
-    }
-
-    #[test]
-    fn a_large_write_spans_slots_and_keeps_its_order() {
-        let pool = SendPool::new([8, 2, 0, 0, 0]);
-        let mut chain = Chain::EMPTY;
-        let twin: Vec<u8> = (0..3000_u32).map(|byte| byte as u8).collect();
-        pool.write(&mut chain, &twin[..100]).unwrap();
-        pool.write(&mut chain, &twin[100..]).unwrap();
-        assert_eq!(content(&pool, &chain, 0), twin);
-        assert_eq!(content(&pool, &chain, 1500), twin[1500..]);
-        pool.release(chain);
-        assert_eq!(pool.taken(), 0);
-    }
-
-    #[test]
-    fn a_write_that_does_not_fit_leaves_everything_as_it_was() {
-        let pool = SendPool::new([2, 0, 0, 0, 0]);
-        let mut chain = Chain::EMPTY;
-        pool.write(&mut chain, &[1; 200]).unwrap();
-        assert_eq!(pool.write(&mut chain, &[2; 400]), Err(Full));
-        assert_eq!(content(&pool, &chain, 0), [1; 200]);
-        pool.write(&mut chain, &[2; 312]).unwrap();
-        assert_eq!(chain.bytes(), 512);
-        assert!(!pool.has_free());
-        pool.release(chain);
-        assert!(pool.has_free());
-    }
-
-    #[test]
-    fn a_chain_of_another_pool_is_refused() {
-        let (one, other) = (SendPool::new([2, 0, 0, 0, 0]), SendPool::new([2, 0, 0, 0, 0]));
-        let stray = || {
-            let mut chain = Chain::EMPTY;
-            one.write(&mut chain, b"x").unwrap();
-            chain
-        };
-        let refused = |act: &dyn Fn(Chain)| {
-            let chain = stray();
-            let slot = chain.first;
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(chain)))
-                .expect_err("of another pool");
-            one.give(slot);
-        };
-        refused(&|chain| other.release(chain));
-        refused(&|mut chain| other.write(&mut chain, b"y").unwrap());
-        refused(&|chain| assert_eq!(other.segments(&chain, 0).count(), 0));
-        refused(&|chain| other.join(&mut { Chain::EMPTY }, chain));
-        refused(&|mut chain| other.join(&mut chain, Chain::EMPTY));
-        other.release(Chain::EMPTY);
-        assert_eq!((one.taken(), other.taken()), (0, 0));
-    }
-
-    #[test]
-    fn however_many_take_their_share_the_next_has_one() {
-        const SLOTS: [u32; SEND_CLASSES.len()] = [1024, 512, 128, 32, 8];
-        let pool = SendPool::new(SLOTS).bounded(100_000, 0);
-        let mut chains: Vec<Chain> = Vec::new();
-        for _ in 0..900 {
-            let mut chain = Chain::EMPTY;
-            while pool.share(chain.bytes() as usize) >= 100 {
-                if pool.write(&mut chain, &[7; 100]).is_err() {
-                    break;
-                }
-            }
-            assert!(chain.bytes() >= 200, "there is something for everybody");
-            assert!(chain.bytes() <= 100_000, "nobody has more than the bound");
-            chains.push(chain);
-        }
-        chains.into_iter().for_each(|chain| pool.release(chain));
-        let all: u32 = SLOTS.iter().zip(SEND_CLASSES).map(|(slots, bytes)| slots * bytes).sum();
-        assert_eq!(pool.free_bytes.get(), all as usize);
-    }
-
-    #[test]
-    fn what_waits_elsewhere_is_bounded_and_whoever_holds_most_of_it_is_refused_first() {
-        let pool = SendPool::new([1, 0, 0, 0, 0]).bounded(100, 8000);
-        assert_eq!(pool.wait(0, 1001), Err(Full));
-        pool.wait(0, 1000).unwrap();
-        assert_eq!(pool.wait(1000, 1), Err(Full));
-        let mut owners = 1;
-        while pool.wait(0, 500).is_ok() {
-            owners += 1;
-        }
-        assert_eq!(owners, 1 + 7, "half of it is left");
-        for _ in 0..100 {
-            pool.wait(0, 10).unwrap();
-        }
-        assert_eq!(pool.wait(500, 1), Err(Full), "an owner whose share was larger before");
-        pool.waited(pool.waiting_bytes.get());
-        pool.wait(0, 1000).unwrap();
-    }
-
-    #[test]
-    fn chains_are_joined_without_copying() {
-        let pool = SendPool::new([4, 0, 0, 0, 0]);
-        let (mut one, mut two) = (Chain::EMPTY, Chain::EMPTY);
-        pool.write(&mut one, b"abc").unwrap();
-        pool.write(&mut two, b"def").unwrap();
-        pool.join(&mut one, two);
-        assert_eq!(content(&pool, &one, 0), b"abcdef");
-        let mut empty = Chain::EMPTY;
-        pool.join(&mut empty, one.take());
-        pool.join(&mut empty, Chain::EMPTY);
-        assert_eq!(empty.bytes(), 6);
-        pool.release(empty);
-        assert_eq!(pool.taken(), 0);
-    }
-
-    #[test]
-    fn random_chains_agree_with_vectors() {
-        let pool = SendPool::new([16, 8, 4, 2, 1]);
-        let mut chains: Vec<(Chain, Vec<u8>)> = (0..6).map(|_| (Chain::EMPTY, Vec::new())).collect();
-        let mut state = 7_u64;
-        for step in 0..if cfg!(miri) { 60 } else { 3_000_u32 } {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let pick = (state >> 33) as usize;
-            let (chain, twin) = &mut chains[pick % 6];
-            if pick.is_multiple_of(7) {
-                assert_eq!(content(&pool, chain, 0), *twin);
-                pool.release(chain.take());
-                twin.clear();
-            } else {
-                let bytes = vec![step as u8; (pick >> 8) % 3000];
-                if pool.write(chain, &bytes).is_ok() {
-                    twin.extend_from_slice(&bytes);
-                }
-            }
-            assert_eq!(chain.bytes() as usize, twin.len());
-        }
-        for (chain, twin) in chains {
-            assert_eq!(content(&pool, &chain, 0), twin);
-            pool.release(chain);
-        }
-        assert_eq!(pool.taken(), 0);
     }
 }

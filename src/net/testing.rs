@@ -25,6 +25,7 @@ impl<A: Connection> TestContext<A> {
             }
         });
         debug_assert!(taken.is_some(), "a test context has an output");
+        core.settle();
         written
     }
 
