@@ -78,6 +78,9 @@ impl Hoarder {
         assert_eq!(bytes, data[1..]);
         self.0.note(if bytes.as_ptr() == data[1..].as_ptr() { "kept" } else { "copied" });
         self.1.push(bytes);
+        if data == b"!" {
+            self.1.clear();
+        }
     }
 }
 
@@ -163,6 +166,24 @@ fn large_parts_of_what_has_arrived_are_kept_where_they_are_and_small_ones_copied
         assert_eq!(world.notes.take(), [what], "{bytes} bytes");
     }
     // What it has kept is let go with it: every buffer comes back.
+    peer.close();
+    world.end();
+}
+
+#[test]
+fn buffers_that_were_kept_are_used_again() {
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Hoarder(notes.clone(), Vec::new()));
+    // More than there are buffers for. Behind a byte that is copied it forgets what it has kept.
+    for _ in 0..40 {
+        peer.write(&[7; 60_000]);
+        world.run();
+        assert!(world.notes.take().contains(&"kept".to_owned()));
+        peer.write(b"!");
+        world.run();
+        assert_eq!(world.notes.take(), ["copied"]);
+    }
     peer.close();
     world.end();
 }
