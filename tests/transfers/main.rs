@@ -1,0 +1,60 @@
+//! Does every stream arrive byte for byte, or is its end told, whatever happens on the way?
+//!
+//! Knows: cases, and on which backends they are run. Must not know anything of the runtime but its servers.
+//!
+//! Between the servers under test and plain clients stands a [proxy] of the tests' own that cuts, delays, stalls and breaks
+//! connections by a plan that comes from a seed. A seed that fails is repeated by the command that it names.
+//! `ODEON_SEEDS=1000 cargo test --release --test transfers` tries many; `ODEON_SOAK=1` sends a gibibyte.
+// A test is one crate that nobody else names.
+#![allow(unreachable_pub)]
+
+mod accidents;
+mod canary;
+mod plan;
+mod proxy;
+mod seeds;
+mod servers;
+mod transfer;
+mod whole;
+mod wire;
+#[path = "../server/world.rs"]
+mod world;
+
+/// Makes one test of every case for one backend.
+macro_rules! on {
+    ($name:ident: $backend:expr) => {
+        on! { $name: $backend;
+            whole {
+                streams_arrive_though_they_are_split_at_every_byte
+                streams_arrive_though_they_stall_before_any_byte
+                streams_arrive_though_they_trickle
+                large_streams_arrive_however_they_are_cut
+                the_largest_stream_takes_no_more_memory_than_others
+            }
+            accidents {
+                a_reset_is_told_and_leaves_nothing
+                a_half_close_leaves_the_answers_whole
+                a_close_in_the_middle_is_told_and_leaves_nothing
+                a_peer_that_does_not_read_for_long_gets_everything_in_the_end
+                a_peer_that_never_reads_is_told_and_leaves_nothing
+                whatever_happens_every_stream_arrives_or_its_end_is_told
+            }
+            canary { every_mistake_of_a_server_is_found }
+        }
+    };
+    ($name:ident: $backend:expr; $($file:ident { $($case:ident)* })*) => {
+        mod $name {
+            $(mod $file {
+                $(
+                    #[test]
+                    fn $case() {
+                        crate::world::on($backend, crate::$file::$case);
+                    }
+                )*
+            })*
+        }
+    };
+}
+
+on! { uring: odeon::BackendChoice::Uring }
+on! { mio: odeon::BackendChoice::Mio }

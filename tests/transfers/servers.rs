@@ -1,0 +1,216 @@
+//! Servers that send back what they receive, each by another interface, and tell how their connections end.
+//!
+//! Knows: actors and streams. Must not know clients, or what happens on the way.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard};
+
+use odeon::prelude::*;
+use odeon::sys::Random;
+
+use crate::wire::{FRAME_BYTES_MAX, Shape, log_uniform};
+use crate::world::{PATIENCE, World, until};
+
+/// How a connection ended, as its actor or its future was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    EndOfStream,
+    /// With the error's number.
+    Broken(i32),
+    /// The peer did not read.
+    Unread,
+    Malformed,
+    Other(String),
+}
+
+impl From<StopReason> for Reason {
+    fn from(reason: StopReason) -> Reason {
+        match reason {
+            StopReason::EndOfStream => Reason::EndOfStream,
+            StopReason::Disconnected(number) => Reason::Broken(number),
+            StopReason::OutboxFull => Reason::Unread,
+            StopReason::Malformed => Reason::Malformed,
+            other => Reason::Other(format!("{other:?}")),
+        }
+    }
+}
+
+impl From<io::Result<()>> for Reason {
+    fn from(ended: io::Result<()>) -> Reason {
+        match ended {
+            Ok(()) => Reason::EndOfStream,
+            Err(error) if error.kind() == ErrorKind::TimedOut => Reason::Unread,
+            Err(error) => match error.raw_os_error() {
+                Some(number) => Reason::Broken(number),
+                None => Reason::Other(error.to_string()),
+            },
+        }
+    }
+}
+
+/// The interface by which a server sends back what it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Raw,
+    Lines,
+    Frames,
+    Stream,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 4] = [Kind::Raw, Kind::Lines, Kind::Frames, Kind::Stream];
+
+    /// What it can be sent.
+    pub(crate) fn shape(self) -> Shape {
+        match self {
+            Kind::Raw | Kind::Stream => Shape::Bytes,
+            Kind::Lines => Shape::Lines,
+            Kind::Frames => Shape::Frames,
+        }
+    }
+}
+
+/// A listener, and how its connections end.
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    pub(crate) shape: Shape,
+    reasons: Mutex<Receiver<Reason>>,
+}
+
+impl Service {
+    fn reasons(&self) -> MutexGuard<'_, Receiver<Reason>> {
+        self.reasons.lock().expect("nobody panics while holding it")
+    }
+
+    /// How the connection ended that has ended next. It had one end only.
+    pub(crate) fn reason(&self) -> Reason {
+        self.reasons().recv_timeout(PATIENCE).expect("the end of a connection is told")
+    }
+
+    /// Asserts that nothing has been told that nobody has asked for.
+    fn is_quiet(&self) {
+        assert_eq!(self.reasons().try_recv().ok(), None, "each connection ends once");
+    }
+}
+
+/// Waits until the kernel knows no socket of the services any more that somebody has, but so many each that listen.
+fn sockets_are(services: &[Service], listening: usize) {
+    until("sockets to be closed", || {
+        let table = fs::read_to_string("/proc/net/tcp").expect("this is Linux");
+        services.iter().all(|service| {
+            let local = format!(":{:04X} ", service.address.port());
+            // Most of the table are connections of the past, of anybody: few are looked at closely.
+            let owned = table.match_indices(&local).filter(|(at, port)| {
+                let behind: Vec<&str> = table[at + port.len()..].split_whitespace().take(8).collect();
+                // The address of the peer comes next where this is the socket's own, and the inode is none where nobody has it.
+                behind[0].contains(':') && behind[7] != "0"
+            });
+            owned.count() == listening
+        })
+    });
+}
+
+impl World {
+    /// Opens a listener whose connections send everything back.
+    pub(crate) fn echo(&mut self, kind: Kind) -> Service {
+        let (told, reasons) = channel();
+        let address = match kind {
+            Kind::Raw => self.serve(move |_| Raws(told.clone())),
+            Kind::Lines => self.serve(move |_| LinesBack(told.clone())),
+            Kind::Frames => self.serve(move |_| FramesBack(told.clone())),
+            Kind::Stream => {
+                let listener = self.system.listener("127.0.0.1:0").serve(|stream: Stream| async move {
+                    let ended = send_back(stream).await;
+                    tell(&told, ended.into());
+                    Ok(())
+                });
+                self.listens();
+                listener.expect("a free port is found").address()
+            }
+        };
+        Service { address, shape: kind.shape(), reasons: Mutex::new(reasons) }
+    }
+
+    /// Opens another, whose actors tell how they ended.
+    pub(crate) fn other<A: Connection>(
+        &mut self,
+        make: impl FnMut(Sender<Reason>) -> A + Clone + Send + 'static,
+    ) -> Service {
+        let ((told, reasons), mut make) = (channel(), make);
+        let address = self.serve(move |_| make(told.clone()));
+        Service { address, shape: Shape::Bytes, reasons: Mutex::new(reasons) }
+    }
+
+    /// Waits until everything has been given back, by the runtime and to the kernel.
+    pub(crate) fn rests(&self, services: &[Service]) {
+        self.settle();
+        services.iter().for_each(Service::is_quiet);
+        sockets_are(services, self.ledgers().len());
+    }
+
+    /// The same, before and after the end of the system.
+    pub(crate) fn ends(self, services: &[Service]) {
+        self.rests(services);
+        self.finish();
+        sockets_are(services, 0);
+    }
+}
+
+/// Says how a connection has ended.
+pub(crate) fn tell(told: &Sender<Reason>, reason: Reason) {
+    // The test may have failed, and its end is no news.
+    let _ = told.send(reason);
+}
+
+/// Makes an actor of a type that sends back what its codec finds.
+macro_rules! sends_back {
+    ($name:ident, $codec:ty, |$frame:ident: $type:ty, $cx:ident| $answer:expr) => {
+        struct $name(Sender<Reason>);
+
+        impl Actor for $name {
+            type Message = Never;
+
+            fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+                match message {}
+            }
+
+            fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
+                tell(&self.0, reason.into());
+            }
+        }
+
+        impl Connection for $name {
+            type Codec = $codec;
+
+            fn frame(&mut self, $frame: $type, $cx: &mut Context<Self>) -> Flow {
+                $answer;
+                Flow::Continue
+            }
+        }
+    };
+}
+
+sends_back!(Raws, Raw, |bytes: &[u8], cx| cx.write(bytes));
+sends_back!(LinesBack, Lines<FRAME_BYTES_MAX>, |line: &str, cx| cx.write_line(line));
+sends_back!(FramesBack, LengthDelimited<FRAME_BYTES_MAX>, |bytes: &[u8], cx| {
+    cx.send_frame(bytes).expect("what could be read can be written")
+});
+
+/// By reads into buffers of its own, of any size, and writes of a part of them at a time.
+async fn send_back(mut stream: Stream) -> io::Result<()> {
+    let mut random = Random::new(stream.id());
+    loop {
+        let mut buffer = vec![0; log_uniform(&mut random, 128 << 10) as usize];
+        let length = stream.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        let (first, second) = buffer[..length].split_at(random.index(length + 1));
+        stream.write_all(first).await?;
+        let written = stream.write(second).await?;
+        stream.write_all(&second[written..]).await?;
+    }
+}
