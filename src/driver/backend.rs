@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use super::op::{Completion, Op, SocketId, Token};
 use super::{DriverLedger, ListenSocket, Pools, Waker};
-use crate::sys::Time;
+use crate::sys::{ConnectOptions, Time};
 
 /// How long [`Backend::enter`] may stay away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,12 @@ pub trait Backend: Sized {
     /// Binds `count` listening sockets that share one address (`SO_REUSEPORT`), one for each core of a system.
     fn bind(&mut self, address: SocketAddr, backlog: u32, count: usize)
     -> std::io::Result<Vec<ListenSocket>>;
+
+    /// Opens a socket that [`Op::Connect`] is to connect to this address.
+    ///
+    /// # Errors
+    /// As [`sys::connecting`](crate::sys::connecting); `ENFILE` when there are as many sockets as there may be.
+    fn connecting(&mut self, address: SocketAddr, options: &ConnectOptions) -> std::io::Result<SocketId>;
 
     /// What is in use now, for the ledger.
     fn ledger(&self) -> DriverLedger;

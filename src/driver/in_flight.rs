@@ -6,7 +6,8 @@
 //! kernel. A socket is named by its key in the other. What the rules forbid (two receives or two sends at once on one
 //! socket, closing a socket that is in use) is asserted here, once for all backends.
 
-use super::op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
+use super::file::{FileRequest, FileWork};
+use super::op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 use crate::mem::{Chain, Key, MaybeKey, SendPool, Slab};
 use crate::sys::Errno;
 
@@ -15,10 +16,17 @@ use crate::sys::Errno;
 pub enum Work {
     /// See [`Op::Accept`].
     Accept,
+    /// See [`Op::Connect`].
+    Connect,
     /// See [`Op::Receive`].
     Receive,
-    /// See [`Op::Send`]. `sent` bytes of the chain have been taken by the kernel.
-    Send { chain: Chain, sent: u32 },
+    /// See [`Op::Fill`].
+    Fill { fill: Box<Fill> },
+    /// See [`Op::Send`]. `sent` bytes of the chain have been taken by the kernel, which may still read its memory until it has
+    /// said `pins` times that it does not.
+    Send { chain: Chain, sent: u32, pins: u16 },
+    /// A send that has been answered for, while the kernel may still read its memory. See [`Event::Released`].
+    Pinned { chain: Chain, pins: u16 },
     /// See [`Op::Cancel`].
     Cancel,
     /// See [`Op::Shutdown`].
@@ -27,6 +35,8 @@ pub enum Work {
     Reset,
     /// See [`Op::Close`].
     Close { reset: bool },
+    /// See [`Op::File`].
+    File { request: Box<FileRequest> },
     /// The backend's own: a wake from another thread. It answers nobody.
     Wake,
 }
@@ -36,13 +46,13 @@ pub enum Work {
 pub struct Operation {
     /// Who asked.
     pub token: Token,
-    /// On which socket; meaningless for [`Work::Wake`].
+    /// On which socket or file; meaningless for [`Work::Wake`], and for a file that is being opened where it is below none.
     pub socket: SocketId,
     /// What it does.
     pub work: Work,
 }
 
-/// A socket, with the backend's own state of it.
+/// A socket or a file, with the backend's own state of it.
 #[derive(Debug)]
 pub struct Socket<S> {
     /// What the backend keeps of it.
@@ -57,7 +67,7 @@ pub struct Socket<S> {
 const _: () = assert!(size_of::<Socket<()>>() <= 24, "there is one for each connection");
 
 impl<S> Socket<S> {
-    /// The accept or receive under way.
+    /// The connect, accept or receive under way.
     #[must_use]
     pub fn inward(&self) -> Option<Key> {
         self.inward.get()
@@ -76,6 +86,9 @@ pub struct InFlight<S> {
     sockets: Slab<Socket<S>>,
     operations: Slab<Operation>,
 }
+
+/// Not a socket: no table has this place.
+const NOBODY: SocketId = SocketId(Key { index: u32::MAX, generation: u32::MAX });
 
 /// What to do after the kernel has answered a send.
 #[derive(Debug)]
@@ -137,7 +150,7 @@ impl<S> InFlight<S> {
     /// When `key` is not a send in flight.
     pub fn sending(&mut self, key: Key) -> (&mut S, &Chain, u32) {
         let operation = self.operations.get(key).expect("a send in flight");
-        let Work::Send { chain, sent } = &operation.work else { panic!("what goes outward is a send") };
+        let Work::Send { chain, sent, .. } = &operation.work else { panic!("what goes outward is a send") };
         let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
         (&mut socket.handle, chain, *sent)
     }
@@ -167,7 +180,10 @@ impl<S> InFlight<S> {
         let (id, work) = match op {
             Op::Accept { listener } => (listener, Work::Accept),
             Op::Receive { socket } => (socket, Work::Receive),
-            Op::Send { socket, chain } => (socket, Work::Send { chain, sent: 0 }),
+            Op::Send { socket, chain } => (socket, Work::Send { chain, sent: 0, pins: 0 }),
+            Op::Connect { socket } => (socket, Work::Connect),
+            Op::Fill { socket, fill } => (socket, Work::Fill { fill }),
+            Op::File { request } => return self.begin_file(token, request, send),
             Op::Cancel { socket } => (socket, Work::Cancel),
             Op::Shutdown { socket, both } => (socket, Work::Shutdown { both }),
             Op::Reset { socket } => (socket, Work::Reset),
@@ -178,7 +194,7 @@ impl<S> InFlight<S> {
         };
         assert!(!socket.closing, "an op on a socket that is being closed");
         match &work {
-            Work::Accept | Work::Receive => {
+            Work::Accept | Work::Connect | Work::Receive | Work::Fill { .. } => {
                 assert!(socket.inward().is_none(), "a second receive on one socket")
             }
             Work::Send { .. } => assert!(socket.outward().is_none(), "a second send in flight on one socket"),
@@ -187,9 +203,10 @@ impl<S> InFlight<S> {
             }
             Work::Close { .. } => assert!(socket.operations == 0, "closing a socket that is in use"),
             Work::Cancel | Work::Reset | Work::Wake => {}
+            Work::Pinned { .. } | Work::File { .. } => unreachable!("no op begins as this"),
         }
         let closing = matches!(work, Work::Close { .. });
-        let inward = matches!(work, Work::Accept | Work::Receive);
+        let inward = matches!(work, Work::Accept | Work::Connect | Work::Receive | Work::Fill { .. });
         let outward = matches!(work, Work::Send { .. });
         let key = self.add(Operation { token, socket: id, work });
         let socket = self.sockets.get_mut(id.0).expect("the socket was found above");
@@ -206,25 +223,124 @@ impl<S> InFlight<S> {
 
     /// Enters an operation of the backend's own, which answers nobody.
     pub fn begin_wake(&mut self) -> Key {
-        let nobody = SocketId(Key { index: u32::MAX, generation: u32::MAX });
-        self.add(Operation { token: Token(u64::MAX), socket: nobody, work: Work::Wake })
+        self.add(Operation { token: Token(u64::MAX), socket: NOBODY, work: Work::Wake })
     }
 
-    /// The kernel took `bytes` of a send, or refused. `Continue` leaves the operation in flight at its new offset.
+    /// Enters a request about a file into the table, or answers it if the file is gone.
+    fn begin_file(
+        &mut self,
+        token: Token,
+        request: Box<FileRequest>,
+        send: &SendPool,
+    ) -> Result<Key, Completion> {
+        let id = request.file.map_or(NOBODY, |file| SocketId(file.0));
+        if let Some(file) = self.sockets.get_mut(id.0) {
+            assert!(!file.closing, "a request about a file that is being closed");
+            file.closing = matches!(request.work, FileWork::Close);
+            assert!(!file.closing || file.operations == 0, "closing a file that is in use");
+            file.operations += 1;
+        } else if request.file.is_some() || !matches!(request.work, FileWork::Open { .. }) {
+            return Err(Completion { token, event: refused(Work::File { request }, send) });
+        }
+        Ok(self.add(Operation { token, socket: id, work: Work::File { request } }))
+    }
+
+    /// The request behind a key.
+    ///
+    /// # Panics
+    /// When `key` is not a request about a file in flight.
+    pub fn file_request(&mut self, key: Key) -> &mut FileRequest {
+        match self.operations.get_mut(key).map(|operation| &mut operation.work) {
+            Some(Work::File { request }) => request,
+            other => panic!("instead of a request about a file: {other:?}"),
+        }
+    }
+
+    /// What a receive into owned memory fills.
+    ///
+    /// # Panics
+    /// When `key` is not such a receive in flight.
+    pub fn filling(&mut self, key: Key) -> &mut Fill {
+        match self.operations.get_mut(key).map(|operation| &mut operation.work) {
+            Some(Work::Fill { fill }) => fill,
+            other => panic!("instead of a receive into owned memory: {other:?}"),
+        }
+    }
+
+    /// Ends a request about a file with what has become of it. `opened` is the file, if it was to open one and has; a file that was
+    /// to be closed is gone, and the backend's state of it is handed back.
+    ///
+    /// # Panics
+    /// When `key` is not such a request in flight.
+    pub fn end_file(
+        &mut self,
+        key: Key,
+        outcome: Result<u32, Errno>,
+        opened: Option<FileId>,
+    ) -> (Completion, Option<S>) {
+        let Operation { token, socket, work } = self.end(key);
+        let Work::File { mut request } = work else {
+            panic!("the end of a request about a file on another op")
+        };
+        request.outcome = outcome;
+        let closed = matches!(request.work, FileWork::Close).then(|| self.sockets.remove(socket.0)).flatten();
+        if matches!(request.work, FileWork::Open { .. }) {
+            request.file = opened;
+        }
+        (Completion { token, event: Event::File { request } }, closed.map(|file| file.handle))
+    }
+
+    /// Ends a receive into owned memory. The backend has set the length of the buffer to what is in it.
+    ///
+    /// # Panics
+    /// When `key` is not such a receive in flight.
+    pub fn end_fill(&mut self, key: Key, outcome: Result<u32, Errno>) -> Completion {
+        let operation = self.end(key);
+        let Work::Fill { mut fill } = operation.work else { panic!("the end of a fill on another op") };
+        fill.outcome = outcome;
+        Completion { token: operation.token, event: Event::Filled { fill } }
+    }
+
+    /// Ends a connect, an accept, a receive of either kind or a request about a file without result, for this reason.
+    ///
+    /// # Panics
+    /// When `key` is none of these.
+    pub fn refuse(&mut self, key: Key, error: Errno) -> Completion {
+        let why = if error == Errno::ECANCELED { ReceiveEnd::Cancelled } else { ReceiveEnd::Failed(error) };
+        let event = match self.operations.get(key).map(|operation| &operation.work) {
+            Some(Work::Accept) => Event::AcceptEnded { error },
+            Some(Work::Connect) => Event::Connected { error: Some(error) },
+            Some(Work::Receive) => Event::ReceiveEnded { why },
+            Some(Work::Fill { .. }) => return self.end_fill(key, Err(error)),
+            Some(Work::File { .. }) => return self.end_file(key, Err(error), None).0,
+            other => panic!("what cannot be refused: {other:?}"),
+        };
+        Completion { token: self.end(key).token, event }
+    }
+
+    /// The kernel took `bytes` of a send, or refused; `pins`: it may read their memory until it says so. `Continue` leaves the
+    /// operation in flight at its new offset.
     ///
     /// # Panics
     /// When `key` is not a send in flight.
-    pub fn advance_send(&mut self, key: Key, result: Result<u32, Errno>, send: &SendPool) -> SendStep {
+    pub fn advance_send(
+        &mut self,
+        key: Key,
+        result: Result<u32, Errno>,
+        pinned: bool,
+        send: &SendPool,
+    ) -> SendStep {
         let operation = self.operations.get_mut(key).expect("a completion of a send names a send in flight");
-        let Work::Send { chain, sent } = &mut operation.work else {
+        let Work::Send { chain, sent, pins } = &mut operation.work else {
             panic!("a send's completion on another op")
         };
+        *pins += u16::from(pinned);
+        let token = operation.token;
         let error = match result {
             Ok(bytes) => {
                 *sent += bytes;
                 assert!(*sent <= chain.bytes(), "the kernel took more than it was given");
                 if *sent < chain.bytes() && bytes > 0 {
-                    let token = operation.token;
                     return SendStep::Continue(Some(Completion { token, event: Event::Sending { bytes } }));
                 }
                 (*sent < chain.bytes()).then_some(Errno::EPIPE)
@@ -232,11 +348,44 @@ impl<S> InFlight<S> {
             Err(Errno::EINTR | Errno::EAGAIN) => return SendStep::Continue(None),
             Err(error) => Some(error),
         };
-        let bytes = *sent;
-        let operation = self.end(key);
-        let Work::Send { chain, .. } = operation.work else { unreachable!("looked at above") };
+        let (bytes, pins) = (*sent, *pins);
+        let event = Event::Sent { bytes, error, pinned: pins > 0 };
+        if pins > 0 {
+            let chain = chain.take();
+            operation.work = Work::Pinned { chain, pins };
+            let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
+            socket.outward = MaybeKey::NONE;
+        } else {
+            let Work::Send { chain, .. } = self.end(key).work else { unreachable!("looked at above") };
+            send.release(chain);
+        }
+        SendStep::Done(Completion { token, event })
+    }
+
+    /// The kernel has said of a part of a send that it does not read its memory any more. The last time answers with the
+    /// completion.
+    ///
+    /// # Panics
+    /// When `key` is no send, or the kernel has said so too often.
+    pub fn unpin(&mut self, key: Key, send: &SendPool) -> Option<Completion> {
+        let operation = self.operations.get_mut(key).expect("what is pinned is in flight");
+        match &mut operation.work {
+            Work::Send { pins, .. } => {
+                *pins = pins.checked_sub(1).expect("a part is released once");
+                return None;
+            }
+            Work::Pinned { pins, .. } => {
+                *pins = pins.checked_sub(1).expect("a part is released once");
+                if *pins > 0 {
+                    return None;
+                }
+            }
+            other => panic!("the release of what was not sent: {other:?}"),
+        }
+        let Operation { token, work, .. } = self.end(key);
+        let Work::Pinned { chain, .. } = work else { unreachable!("looked at above") };
         send.release(chain);
-        SendStep::Done(Completion { token: operation.token, event: Event::Sent { bytes, error } })
+        Some(Completion { token, event: Event::Released })
     }
 
     /// Takes an operation out of the table: its last completion is at hand. After a close the socket is gone too.
@@ -245,7 +394,7 @@ impl<S> InFlight<S> {
     /// When `key` is stale: an operation ends once.
     pub fn end(&mut self, key: Key) -> Operation {
         let operation = self.operations.remove(key).expect("an operation ends once");
-        if matches!(operation.work, Work::Wake) {
+        if operation.socket == NOBODY {
             return operation;
         }
         let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
@@ -285,8 +434,18 @@ fn refused(work: Work, send: &SendPool) -> Event {
         Work::Receive => Event::ReceiveEnded { why: ReceiveEnd::Failed(Errno::EBADF) },
         Work::Send { chain, .. } => {
             send.release(chain);
-            Event::Sent { bytes: 0, error: Some(Errno::EBADF) }
+            Event::Sent { bytes: 0, error: Some(Errno::EBADF), pinned: false }
         }
+        Work::Connect => Event::Connected { error: Some(Errno::EBADF) },
+        Work::Fill { mut fill } => {
+            fill.outcome = Err(Errno::EBADF);
+            Event::Filled { fill }
+        }
+        Work::File { mut request } => {
+            request.outcome = Err(Errno::EBADF);
+            Event::File { request }
+        }
+        Work::Pinned { .. } => unreachable!("no op begins as this"),
         Work::Cancel | Work::Wake => Event::Cancelled,
         Work::Shutdown { .. } | Work::Reset => Event::ShutDown { error: Some(Errno::EBADF) },
         Work::Close { .. } => Event::Closed,
@@ -296,6 +455,7 @@ fn refused(work: Work, send: &SendPool) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::FileOptions;
 
     fn begun(pool: &SendPool, bytes: &[u8]) -> (InFlight<()>, Key) {
         let mut table = InFlight::new(1);
@@ -310,10 +470,14 @@ mod tests {
     fn a_send_of_which_the_kernel_takes_nothing_has_failed() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let (mut table, key) = begun(&pool, b"hello");
-        let SendStep::Continue(Some(told)) = table.advance_send(key, Ok(2), &pool) else { panic!("it ends") };
+        let SendStep::Continue(Some(told)) = table.advance_send(key, Ok(2), false, &pool) else {
+            panic!("it ends")
+        };
         assert!(matches!(told.event, Event::Sending { bytes: 2 }));
-        let SendStep::Done(completion) = table.advance_send(key, Ok(0), &pool) else { panic!("it goes on") };
-        assert!(matches!(completion.event, Event::Sent { bytes: 2, error: Some(Errno::EPIPE) }));
+        let SendStep::Done(completion) = table.advance_send(key, Ok(0), false, &pool) else {
+            panic!("it goes on")
+        };
+        assert!(matches!(completion.event, Event::Sent { bytes: 2, error: Some(Errno::EPIPE), .. }));
         assert_eq!((table.operations(), pool.taken()), (0, 0));
     }
 
@@ -321,11 +485,14 @@ mod tests {
     fn a_send_that_fails_says_how_far_it_came() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let (mut table, key) = begun(&pool, b"hello");
-        assert!(matches!(table.advance_send(key, Ok(1), &pool), SendStep::Continue(Some(_))));
-        assert!(matches!(table.advance_send(key, Err(Errno::EAGAIN), &pool), SendStep::Continue(None)));
-        let step = table.advance_send(key, Err(Errno::ECONNRESET), &pool);
+        assert!(matches!(table.advance_send(key, Ok(1), false, &pool), SendStep::Continue(Some(_))));
+        assert!(matches!(
+            table.advance_send(key, Err(Errno::EAGAIN), false, &pool),
+            SendStep::Continue(None)
+        ));
+        let step = table.advance_send(key, Err(Errno::ECONNRESET), false, &pool);
         let SendStep::Done(completion) = step else { panic!("it goes on") };
-        assert!(matches!(completion.event, Event::Sent { bytes: 1, error: Some(Errno::ECONNRESET) }));
+        assert!(matches!(completion.event, Event::Sent { bytes: 1, error: Some(Errno::ECONNRESET), .. }));
         assert_eq!((table.operations(), pool.taken()), (0, 0));
     }
     #[test]
@@ -354,6 +521,82 @@ mod tests {
         let mut table = InFlight::new(1);
         let socket = table.insert(()).unwrap();
         let key = table.begin(Token(1), Op::Receive { socket }, &pool).unwrap();
-        let _ = table.advance_send(key, Ok(1), &pool);
+        let _ = table.advance_send(key, Ok(1), false, &pool);
+    }
+
+    #[test]
+    fn what_the_kernel_still_reads_is_kept_until_it_says_so_for_each_part() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let (mut table, key) = begun(&pool, b"hello");
+        let socket = table.operation(key).unwrap().socket;
+        assert!(matches!(table.advance_send(key, Ok(2), true, &pool), SendStep::Continue(Some(_))));
+        assert!(matches!(table.advance_send(key, Ok(2), true, &pool), SendStep::Continue(Some(_))));
+        assert!(table.unpin(key, &pool).is_none(), "the send goes on");
+        let SendStep::Done(sent) = table.advance_send(key, Err(Errno::ECONNRESET), true, &pool) else {
+            panic!("it goes on")
+        };
+        let Event::Sent { bytes: 4, error: Some(Errno::ECONNRESET), pinned: true } = sent.event else {
+            panic!("{sent:?}")
+        };
+        let (outward, operations) = table.socket(socket).map(|it| (it.outward(), it.operations)).unwrap();
+        assert_eq!((outward, operations, pool.taken()), (None, 1, 1), "the next send may begin");
+        assert!(table.unpin(key, &pool).is_none());
+        let released = table.unpin(key, &pool).expect("that was the last part");
+        assert!(matches!(released, Completion { token: Token(7), event: Event::Released }));
+        assert_eq!((table.operations(), pool.taken()), (0, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "a part is released once")]
+    fn a_part_that_was_not_pinned_is_not_released() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let (mut table, key) = begun(&pool, b"hello");
+        let _ = table.unpin(key, &pool);
+    }
+
+    #[test]
+    #[should_panic(expected = "closing a socket that is in use")]
+    fn a_socket_of_which_something_is_pinned_is_not_closed() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let (mut table, key) = begun(&pool, b"hello");
+        let socket = table.operation(key).unwrap().socket;
+        assert!(matches!(table.advance_send(key, Ok(5), true, &pool), SendStep::Done(_)));
+        let _ = table.begin(Token(8), Op::Close { socket, reset: false }, &pool);
+    }
+
+    #[test]
+    fn a_file_lives_from_its_opening_to_its_close() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let mut table = InFlight::new(1);
+        let ask = |table: &mut InFlight<()>, file, work| {
+            table.begin(Token(3), Op::File { request: FileRequest::new(file, work) }, &pool)
+        };
+        let open = FileWork::Open { path: c"a".into(), options: FileOptions::default() };
+        let key = ask(&mut table, None, open).unwrap();
+        let file = FileId(table.insert(()).unwrap().0);
+        let (opened, handle) = table.end_file(key, Ok(0), Some(file));
+        let Event::File { request } = opened.event else { panic!("{opened:?}") };
+        assert_eq!((request.file, request.outcome, handle), (Some(file), Ok(0), None));
+        let read = FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) };
+        let key = ask(&mut table, Some(file), read).unwrap();
+        assert_eq!(table.socket(SocketId(file.0)).unwrap().operations, 1);
+        assert!(table.end_file(key, Err(Errno::EBUSY), None).1.is_none());
+        let key = ask(&mut table, Some(file), FileWork::Close).unwrap();
+        assert_eq!(table.end_file(key, Ok(0), None).1, Some(()));
+        let late = ask(&mut table, Some(file), FileWork::Close).expect_err("it is gone");
+        let Event::File { request } = late.event else { panic!("{late:?}") };
+        assert_eq!(request.outcome, Err(Errno::EBADF));
+        assert_eq!((table.operations(), table.sockets()), (0, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "closing a file that is in use")]
+    fn a_file_that_is_read_is_not_closed() {
+        let pool = SendPool::new([1, 0, 0, 0, 0]);
+        let mut table = InFlight::new(1);
+        let file = Some(FileId(table.insert(()).unwrap().0));
+        let read = FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) };
+        table.begin(Token(1), Op::File { request: FileRequest::new(file, read) }, &pool).unwrap();
+        let _ = table.begin(Token(2), Op::File { request: FileRequest::new(file, FileWork::Close) }, &pool);
     }
 }

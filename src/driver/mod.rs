@@ -3,15 +3,18 @@
 //! Knows: ops, tokens, completions, what is in flight, the pools that the kernel may touch. Must not know actors.
 
 pub mod backend;
+mod file;
 mod in_flight;
 mod op;
 mod owner;
 
 use std::net::SocketAddr;
 
+pub use crate::sys::{ConnectOptions, FileKind, FileStat};
 pub use backend::{Backend, Wait};
+pub use file::{FileOptions, FileRequest, FileWork};
 pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
-pub use op::{Completion, Event, Op, ReceiveEnd, SocketId, Token};
+pub use op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 pub use owner::Driver;
 
 use crate::mem::{Bytes, Keeper, ReceivePool, SendPool};

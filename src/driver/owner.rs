@@ -6,7 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Backend, Completion, DriverLedger, ListenSocket, Op, Pools, SocketId, Token, Wait, Waker};
+use super::{
+    Backend, Completion, ConnectOptions, DriverLedger, ListenSocket, Op, Pools, SocketId, Token, Wait, Waker,
+};
 
 /// Completion I/O for one core. Beside the executor the only type that is generic over the backend.
 #[derive(Debug)]
@@ -57,6 +59,11 @@ impl<B: Backend> Driver<B> {
     /// Takes a listening socket over.
     pub fn adopt(&mut self, socket: ListenSocket) -> io::Result<SocketId> {
         self.backend.adopt(socket)
+    }
+
+    /// Opens a socket that is to be connected.
+    pub fn connecting(&mut self, address: SocketAddr, options: &ConnectOptions) -> io::Result<SocketId> {
+        self.backend.connecting(address, options)
     }
 
     /// What is in use now.

@@ -84,7 +84,7 @@ pub(super) struct Wire<C> {
     pub(super) phase: Phase,
     /// Bytes of the send in flight; zero if there is none.
     pub(super) sending: u32,
-    /// Shutdowns and cancels in flight.
+    /// Shutdowns and cancels in flight, and sends whose memory the kernel still reads.
     pub(super) others: u8,
     /// A receive is armed.
     pub(super) receiving: bool,
@@ -355,16 +355,22 @@ impl<C: Decode> Wire<C> {
                 }
             }
             Event::Sending { .. } => self.taken_at = core.now(),
-            Event::Sent { error, .. } => {
+            Event::Sent { error, pinned, .. } => {
+                self.others += u8::from(pinned);
                 if let Some(errno) = error {
                     self.stream = Stream::Failed(errno.0 as u16);
                 }
                 let sent = std::mem::take(&mut self.sending);
                 core.with_own_output(activation, |output| output.sent(sent));
             }
-            Event::ShutDown { .. } | Event::Cancelled => self.others -= 1,
+            Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
-            Event::Received { .. } | Event::Accepted { .. } | Event::AcceptEnded { .. } => {
+            Event::Received { .. }
+            | Event::Accepted { .. }
+            | Event::AcceptEnded { .. }
+            | Event::Connected { .. }
+            | Event::Filled { .. }
+            | Event::File { .. } => {
                 unreachable!("taken before, or never asked for by a connection")
             }
         }

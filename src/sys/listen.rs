@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{bound_unsent, share_port};
 
 /// Twice the steps in which the kernel takes what is sent to a peer that reads slowly.
-const UNSENT_MAX: u32 = 256 << 10;
+pub(super) const UNSENT_MAX: u32 = 256 << 10;
 
 /// Opens `count` sockets that listen on one address: the kernel spreads connections over them. Port zero chooses a
 /// free one, the same for all. Answers with the address as bound.

@@ -8,9 +8,11 @@ mod backlog;
 #[cfg(target_os = "linux")]
 mod buffers;
 mod clock;
+mod connect;
 mod errno;
 #[cfg(target_os = "linux")]
 mod event;
+mod file;
 mod limits;
 mod listen;
 #[cfg(target_os = "linux")]
@@ -31,9 +33,11 @@ pub use backlog::listen_backlog;
 #[cfg(target_os = "linux")]
 pub use buffers::BufferRing;
 pub use clock::{Clock, Time, nanoseconds, now};
+pub use connect::{ConnectOptions, connecting};
 pub use errno::Errno;
 #[cfg(target_os = "linux")]
 pub use event::EventFd;
+pub use file::{FileKind, FileStat};
 pub use limits::{
     Limit, descriptor_limit, locked_memory_limit, raise_descriptor_limit, raise_locked_memory_limit,
 };

@@ -228,7 +228,10 @@ impl<H: Harness> World<H> {
             Event::AcceptEnded { error } => progress.last = Some(Last::AcceptEnded(error)),
             Event::ReceiveEnded { why } => progress.last = Some(Last::ReceiveEnded(why)),
             Event::Sending { bytes } => progress.sending += bytes,
-            Event::Sent { bytes, error } => progress.last = Some(Last::Sent { bytes, error }),
+            Event::Sent { bytes, error, .. } => progress.last = Some(Last::Sent { bytes, error }),
+            Event::Released | Event::Connected { .. } | Event::Filled { .. } | Event::File { .. } => {
+                unreachable!("not asked for by these cases")
+            }
             Event::Cancelled => progress.last = Some(Last::Cancelled),
             Event::ShutDown { error } => progress.last = Some(Last::ShutDown(error)),
             Event::Closed => progress.last = Some(Last::Closed),

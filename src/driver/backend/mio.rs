@@ -23,8 +23,8 @@ use ::mio::{Events, Poll};
 use self::source::Source;
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools, ReceiveEnd, SendStep,
-    Socket, SocketId, Token, Waker, Work,
+    Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools,
+    ReceiveEnd, SendStep, Socket, SocketId, Token, Waker, Work,
 };
 use crate::mem::Key;
 use crate::sys::{self, Errno, Time};
@@ -96,6 +96,11 @@ impl Mio {
                 source.close(reset);
                 self.answers.push(completion);
             }
+            Work::Connect | Work::Fill { .. } | Work::File { .. } => {
+                let refused = self.table.refuse(key, Errno::ENOSYS);
+                self.answers.push(refused);
+            }
+            Work::Pinned { .. } => unreachable!("nothing is pinned here"),
             Work::Wake => unreachable!("the poll has its own waker"),
         }
     }
@@ -126,7 +131,7 @@ impl Mio {
         }
         if let Some(outward) = outward
             && let SendStep::Done(completion) =
-                self.table.advance_send(outward, Err(Errno::ECONNRESET), &pools.send)
+                self.table.advance_send(outward, Err(Errno::ECONNRESET), false, &pools.send)
         {
             self.answers.push(completion);
         }
@@ -262,6 +267,10 @@ impl Backend for Mio {
         Ok(sockets.into_iter().map(listening).collect())
     }
 
+    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {
+        Err(Errno::ENOSYS.into())
+    }
+
     fn ledger(&self) -> DriverLedger {
         DriverLedger {
             sockets: self.table.sockets(),
@@ -279,7 +288,7 @@ impl Backend for Mio {
             let Some(socket) = self.table.socket(id) else { continue };
             let (outward, inward) = (socket.outward(), socket.inward());
             if let Some(key) = outward {
-                self.table.advance_send(key, Err(Errno::ECANCELED), &pools.send);
+                self.table.advance_send(key, Err(Errno::ECANCELED), false, &pools.send);
             }
             if let Some(key) = inward {
                 self.table.end(key);

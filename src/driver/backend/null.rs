@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools, ReceiveEnd, SendStep,
-    SocketId, Token, Waker, Work,
+    Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools,
+    ReceiveEnd, SendStep, SocketId, Token, Waker, Work,
 };
 use crate::mem::{Key, Lease};
 use crate::sys::{Errno, Time};
@@ -78,7 +78,7 @@ impl Null {
     }
 
     fn send(&mut self, pools: &Pools, key: Key, socket: SocketId, bytes: u32) {
-        if let SendStep::Done(completion) = self.table.advance_send(key, Ok(bytes), &pools.send) {
+        if let SendStep::Done(completion) = self.table.advance_send(key, Ok(bytes), false, &pools.send) {
             self.completions.push(completion);
         }
         let socket = self.table.socket_mut(socket).expect("a socket outlives its operations");
@@ -187,6 +187,11 @@ impl Backend for Null {
             }
             Work::Shutdown { .. } | Work::Reset => Event::ShutDown { error: None },
             Work::Close { .. } => return self.completions.push(self.table.end_close(key).0),
+            Work::Connect | Work::Fill { .. } | Work::File { .. } => {
+                let refused = self.table.refuse(key, Errno::ENOSYS);
+                return self.completions.push(refused);
+            }
+            Work::Pinned { .. } => unreachable!("nothing is pinned here"),
             Work::Wake => unreachable!("nobody wakes this backend"),
         };
         self.table.end(key);
@@ -230,6 +235,10 @@ impl Backend for Null {
 
     fn bind(&mut self, address: SocketAddr, _backlog: u32, count: usize) -> io::Result<Vec<ListenSocket>> {
         Ok((0..count).map(|_| ListenSocket { address, source: ListenSource::Sim(0) }).collect())
+    }
+
+    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {
+        Err(Errno::ENOSYS.into())
     }
 
     fn ledger(&self) -> DriverLedger {
@@ -302,7 +311,7 @@ mod tests {
                         assert_eq!(why, ReceiveEnd::EndOfStream);
                         ended += 1;
                     }
-                    Event::Sent { bytes: 64, error: None } => {}
+                    Event::Sent { bytes: 64, error: None, .. } => {}
                     other => panic!("not expected: {other:?}"),
                 }
             }

@@ -30,8 +30,8 @@ pub use peer::Peer;
 use self::network::StreamEnd;
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools, SocketId, Token, Waker,
-    Work,
+    Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools,
+    SocketId, Token, Waker, Work,
 };
 use crate::mem::{Key, Lease};
 use crate::sys::{Errno, Random, Time};
@@ -115,6 +115,7 @@ enum Outcome {
     Sent(Result<u32, Errno>),
     /// An event that is not about a send.
     Event(Event),
+    Refused,
     Closed,
 }
 
@@ -189,11 +190,17 @@ impl Sim {
             Event::AcceptEnded { error } => (2, error.0 as u64),
             Event::Received { lease } => (3, lease.len() as u64),
             Event::ReceiveEnded { .. } => (4, 0),
-            Event::Sent { bytes, error } => (5, u64::from(*bytes) << 1 | u64::from(error.is_some())),
+            Event::Sent { bytes, error, pinned } => {
+                (5, u64::from(*bytes) << 2 | u64::from(*pinned) << 1 | u64::from(error.is_some()))
+            }
             Event::Cancelled => (6, 0),
             Event::ShutDown { error } => (7, u64::from(error.is_some())),
             Event::Closed => (8, 0),
             Event::Sending { bytes } => (9, u64::from(*bytes)),
+            Event::Released => (10, 0),
+            Event::Connected { error } => (11, u64::from(error.is_some())),
+            Event::Filled { fill } => (12, fill.outcome.map_or(u64::MAX, u64::from)),
+            Event::File { request } => (13, request.outcome.map_or(u64::MAX, u64::from)),
         };
         self.network.note([token.0, kind, detail]);
     }
@@ -264,6 +271,10 @@ impl Backend for Sim {
             .into_iter()
             .map(|listener| ListenSocket { address, source: ListenSource::Sim(listener) })
             .collect())
+    }
+
+    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {
+        Err(Errno::ENOSYS.into())
     }
 
     fn ledger(&self) -> DriverLedger {

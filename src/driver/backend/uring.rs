@@ -27,7 +27,8 @@ use std::time::Duration;
 
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, DriverLedger, InFlight, ListenSocket, ListenSource, Op, Pools, SocketId, Token, Waker,
+    Completion, ConnectOptions, DriverLedger, InFlight, ListenSocket, ListenSource, Op, Pools, SocketId,
+    Token, Waker,
 };
 use crate::mem::Key;
 use crate::sys::{Answer, Errno, EventFd, Pause, Time, listen_backlog, listen_together};
@@ -210,6 +211,10 @@ impl Backend for Uring {
         let (address, sockets) = listen_together(address, backlog, count)?;
         let listener = |socket| ListenSocket { address, source: ListenSource::Os(socket) };
         Ok(sockets.into_iter().map(listener).collect())
+    }
+
+    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> std::io::Result<SocketId> {
+        Err(Errno::ENOSYS.into())
     }
 
     fn ledger(&self) -> DriverLedger {

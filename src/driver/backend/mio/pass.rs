@@ -85,7 +85,7 @@ impl Mio {
             let result = source.send(&pools.send, chain, sent);
             // No call takes four gibibytes: a chain is shorter.
             let result = result.map(|bytes| bytes as u32).map_err(|error| Errno::of(&error));
-            match self.table.advance_send(key, result, &pools.send) {
+            match self.table.advance_send(key, result, false, &pools.send) {
                 SendStep::Continue(told) => completions.extend(told),
                 SendStep::Done(completion) => return completions.push(completion),
             }

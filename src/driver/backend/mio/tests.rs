@@ -120,7 +120,7 @@ fn a_request_is_received_and_answered() {
     assert_eq!(rig.next_bytes(), (Token(7), b"question".to_vec()));
     let chain = rig.chain(b"answer");
     rig.submit(Token(8), Op::Send { socket, chain });
-    assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 6, error: None })));
+    assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 6, error: None, .. })));
     let mut answer = [0; 6];
     client.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"answer");
@@ -141,7 +141,7 @@ fn a_request_and_its_answer_cost_one_poll() {
         assert_eq!(rig.next_bytes().1, b"question");
         let chain = rig.chain(b"answer");
         rig.submit(Token(8), Op::Send { socket, chain });
-        assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 6, error: None })));
+        assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 6, error: None, .. })));
         client.read_exact(&mut [0; 6]).unwrap();
     }
     assert_eq!(rig.mio.ledger().enters - before, 10);
@@ -163,7 +163,7 @@ fn an_end_that_arrives_with_the_bytes_is_not_missed() {
         // The other direction is still open.
         let chain = rig.chain(b"late answer");
         rig.submit(Token(8), Op::Send { socket, chain });
-        assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 11, error: None })));
+        assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 11, error: None, .. })));
         rig.close(socket, false);
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
@@ -234,7 +234,7 @@ fn short_writes_continue_in_order() {
     let sent = loop {
         match rig.next() {
             (Token(9), Event::Sending { bytes }) => told += bytes,
-            (Token(9), Event::Sent { bytes, error: None }) => break bytes,
+            (Token(9), Event::Sent { bytes, error: None, .. }) => break bytes,
             other => panic!("instead of a send: {other:?}"),
         }
     };
@@ -249,7 +249,7 @@ fn an_empty_send_completes() {
     let mut rig = Rig::new(8, 4, 4096);
     let (socket, _client) = rig.connection();
     rig.submit(Token(9), Op::Send { socket, chain: Chain::EMPTY });
-    assert!(matches!(rig.next(), (Token(9), Event::Sent { bytes: 0, error: None })));
+    assert!(matches!(rig.next(), (Token(9), Event::Sent { bytes: 0, error: None, .. })));
     rig.assert_nothing_left();
 }
 
@@ -285,7 +285,7 @@ fn a_reset_reaches_both_sides() {
     assert_eq!(why, ReceiveEnd::Failed(Errno::ECONNRESET));
     let chain = rig.chain(b"too late");
     rig.submit(Token(8), Op::Send { socket, chain });
-    assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 0, error: Some(Errno::EPIPE) })));
+    assert!(matches!(rig.next(), (Token(8), Event::Sent { bytes: 0, error: Some(Errno::EPIPE), .. })));
     rig.assert_nothing_left();
 }
 
@@ -368,7 +368,7 @@ fn ops_on_a_socket_that_is_gone_are_answered() {
     let chain = rig.chain(b"nowhere");
     rig.submit(Token(1), Op::Send { socket, chain });
     assert!(rig.mio.ready());
-    assert!(matches!(rig.next(), (Token(1), Event::Sent { bytes: 0, error: Some(Errno::EBADF) })));
+    assert!(matches!(rig.next(), (Token(1), Event::Sent { bytes: 0, error: Some(Errno::EBADF), .. })));
     rig.submit(Token(2), Op::Receive { socket });
     assert!(matches!(rig.next(), (Token(2), Event::ReceiveEnded { .. })));
     // A later connection is not touched by what the earlier one left in the lists.

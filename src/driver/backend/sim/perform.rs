@@ -34,7 +34,7 @@ impl Sim {
                     self.network.with(end, |stream, side| (stream.readable(side), stream.unread(side)));
                 socket.handle.cancelled || readable && (unread == 0 || !self.starved)
             }
-            (Work::Send { chain, sent }, Place::Stream(end)) => {
+            (Work::Send { chain, sent, .. }, Place::Stream(end)) => {
                 *sent == chain.bytes() || self.network.with(end, |stream, side| stream.writable(side))
             }
             _ => true,
@@ -136,6 +136,8 @@ impl Sim {
             (Work::Shutdown { .. } | Work::Reset, Place::Listener(_)) => {
                 Some(Outcome::Event(Event::ShutDown { error: Some(Errno::ENOTCONN) }))
             }
+            (Work::Connect | Work::Fill { .. } | Work::File { .. }, _) => Some(Outcome::Refused),
+            (Work::Pinned { .. }, _) => unreachable!("nothing is pinned here"),
             (Work::Wake, _) => unreachable!("simulated cores are not woken"),
         }
     }
@@ -198,7 +200,7 @@ impl Sim {
             self.network.with(end, |stream, _| stream.break_off());
         }
         let short = self.random.chance(self.faults.short_send);
-        let Work::Send { chain, sent } =
+        let Work::Send { chain, sent, .. } =
             &self.table.operation(key).expect("an operation is in the table until it ends").work
         else {
             unreachable!("it was a send when it was looked at");
@@ -220,7 +222,7 @@ impl Sim {
         let event = match outcome {
             Outcome::Event(event) => event,
             Outcome::Sent(result) => {
-                match self.table.advance_send(key, result, &pools.send) {
+                match self.table.advance_send(key, result, false, &pools.send) {
                     // What is left goes out before anything else.
                     SendStep::Continue(told) => {
                         self.done.extend(told.map(|told| (key, told)));
@@ -228,6 +230,11 @@ impl Sim {
                     }
                     SendStep::Done(completion) => self.done.push((key, completion)),
                 }
+                return None;
+            }
+            Outcome::Refused => {
+                let refused = self.table.refuse(key, Errno::ENOSYS);
+                self.done.push((key, refused));
                 return None;
             }
             Outcome::Closed => {

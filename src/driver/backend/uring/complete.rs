@@ -39,6 +39,9 @@ impl Uring {
             // What is under way finds out by itself, as after a shutdown of both directions.
             Work::Reset => self.shut_down(key, id, true, answer, completions),
             Work::Close { .. } => self.closed(pools, key, id, completions),
+            Work::Connect | Work::Fill { .. } | Work::File { .. } | Work::Pinned { .. } => {
+                unreachable!("nothing of this is asked of the kernel")
+            }
             Work::Wake => self.woken(pools, key),
         }
     }
@@ -131,7 +134,7 @@ impl Uring {
             Err(_) if self.draining => Err(Errno::ECANCELED),
             result => result,
         };
-        match self.in_flight.advance_send(key, result, &pools.send) {
+        match self.in_flight.advance_send(key, result, false, &pools.send) {
             SendStep::Continue(told) => {
                 completions.extend(told);
                 self.issue(pools, key);

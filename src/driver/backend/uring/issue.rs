@@ -49,6 +49,11 @@ impl Uring {
                 self.outgoing.disconnect(key, target);
             }
             Work::Close { reset } => self.issue_close(key, id, reset),
+            Work::Connect | Work::Fill { .. } | Work::File { .. } => {
+                let refused = self.in_flight.refuse(key, Errno::ENOSYS);
+                self.instant.push(refused);
+            }
+            Work::Pinned { .. } => unreachable!("it has been answered for"),
             Work::Wake => {
                 debug_assert!(key != self.narrow, "it stands for nothing by itself");
                 let target = Target::Descriptor(self.event.as_raw_fd());
@@ -89,7 +94,7 @@ impl Uring {
     fn issue_send(&mut self, pools: &Pools, key: Key, id: SocketId) {
         let target = self.target(id);
         let operation = self.in_flight.operation(key).expect("only operations in flight are issued");
-        let Work::Send { chain, sent } = &operation.work else { unreachable!("the caller looked") };
+        let Work::Send { chain, sent, .. } = &operation.work else { unreachable!("the caller looked") };
         pools.send.hand_over(chain);
         let mut parts = pools.send.segments(chain, *sent);
         let first: *const [u8] = parts.next().unwrap_or(&[]);

@@ -159,7 +159,7 @@ impl Rig {
         loop {
             match self.next(SEND) {
                 Event::Sending { .. } => {}
-                Event::Sent { bytes, error } => return (bytes, error),
+                Event::Sent { bytes, error, .. } => return (bytes, error),
                 other => panic!("instead of a send: {other:?}"),
             }
         }

@@ -167,7 +167,7 @@ fn a_send_that_the_kernel_leaves_alone_for_want_of_a_peer_gives_its_slots_back()
         assert!(matches!(desk.told(), Event::Sending { bytes: 2 }));
         desk.assert_goes_on(key);
         desk.answer(key, -error, 0);
-        let Event::Sent { bytes: 2, error: Some(told) } = desk.told() else { panic!("it is told") };
+        let Event::Sent { bytes: 2, error: Some(told), .. } = desk.told() else { panic!("it is told") };
         assert_eq!((told, desk.rig.pools.send.taken()), (Errno(error), 0));
     }
 }

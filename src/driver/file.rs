@@ -1,0 +1,69 @@
+//! Requests that are about files: what is asked for, with the memory for it, and what became of it.
+//!
+//! Knows: paths, offsets, bytes. Must not know who asks, nor how a request is carried out.
+
+use std::ffi::CString;
+
+use super::op::FileId;
+use crate::mem::Chain;
+use crate::sys::{Errno, FileStat};
+
+/// Something to be done with a file. It goes in with an op and comes back with its completion.
+#[derive(Debug)]
+pub struct FileRequest {
+    /// On which file. [`FileWork::Open`] is asked without one, or with the directory that the path is to stay in, and comes back
+    /// with the file if it succeeded.
+    pub file: Option<FileId>,
+    /// What.
+    pub work: FileWork,
+    /// How many bytes were read or written, zero for what has no bytes; or why nothing was done. `EBADF` if the file is gone.
+    pub outcome: Result<u32, Errno>,
+}
+
+/// What is to be done. Offsets count from the beginning of the file.
+#[derive(Debug)]
+pub enum FileWork {
+    /// Open a file. Below a directory, the path may not lead out of it: neither by `..`, nor from the root, nor by a link.
+    Open { path: CString, options: FileOptions },
+    /// Ask for its size and kind.
+    Stat { stat: FileStat },
+    /// Read once, behind what `buffer` holds and up to its capacity, which is more than that. Zero bytes: the end of the file.
+    Read { offset: u64, buffer: Vec<u8> },
+    /// Read once into the one slot of a chain that has no bytes yet. Zero bytes: the end of the file.
+    Load { offset: u64, chain: Chain },
+    /// Write `buffer` from `from` on, once: perhaps not all of it.
+    Write { offset: u64, buffer: Vec<u8>, from: usize },
+    /// Write the chain from its byte `from` on, once: perhaps not all of it.
+    Store { offset: u64, chain: Chain, from: u32 },
+    /// Wait until what was written has reached the disk. `data`: not what nobody needs to find it again.
+    Sync { data: bool },
+    /// Close it: nothing else is under way on it.
+    Close,
+}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileOptions {
+    /// It can be read.
+    pub read: bool,
+    /// It can be written.
+    pub write: bool,
+    /// It is emptied.
+    pub truncate: bool,
+    /// It is made if there is none.
+    pub create: bool,
+    /// It is made, and there must have been none.
+    pub create_new: bool,
+    /// It is a directory, opened to name what is below it.
+    pub directory: bool,
+    /// Permissions of one that is made, before the process takes away those of its mask.
+    pub mode: u32,
+}
+
+impl FileRequest {
+    /// A request that nothing has become of yet.
+    #[must_use]
+    pub fn new(file: Option<FileId>, work: FileWork) -> Box<FileRequest> {
+        Box::new(FileRequest { file, work, outcome: Ok(0) })
+    }
+}
