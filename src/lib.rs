@@ -124,6 +124,7 @@
 //! | [`Place`] | answers that are ready later, in the order of requests |
 //! | [`Bytes`] | counted bytes, for messages that carry the same text to many actors |
 //! | [`Stream`], [`ListenerBuilder::serve`] | a connection as one asynchronous function |
+//! | [`fs`] | files |
 //! | [`System`], [`system`], [`Config`] | starting, spawning from outside, listening, limits, ending |
 //! | [`testing`] | unit tests of handlers, without a system |
 //!
@@ -149,6 +150,7 @@ pub mod config;
 pub mod driver;
 #[doc(hidden)]
 pub mod executor;
+pub mod fs;
 pub mod manual;
 #[doc(hidden)]
 pub mod mem;

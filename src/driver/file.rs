@@ -8,6 +8,9 @@ use super::op::FileId;
 use crate::mem::Chain;
 use crate::sys::{Errno, FileStat};
 
+/// Requests in flight on one core, at most.
+pub const FILE_REQUESTS_MAX: u32 = 1024;
+
 /// Something to be done with a file. It goes in with an op and comes back with its completion.
 #[derive(Debug)]
 pub struct FileRequest {

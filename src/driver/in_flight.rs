@@ -6,7 +6,7 @@
 //! kernel. A socket is named by its key in the other. What the rules forbid (two receives or two sends at once on one
 //! socket, closing a socket that is in use) is asserted here, once for all backends.
 
-use super::file::{FileRequest, FileWork};
+use super::file::{FILE_REQUESTS_MAX, FileRequest, FileWork};
 use super::op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 use crate::mem::{Chain, Key, MaybeKey, SendPool, Slab};
 use crate::sys::Errno;
@@ -85,10 +85,16 @@ impl<S> Socket<S> {
 pub struct InFlight<S> {
     sockets: Slab<Socket<S>>,
     operations: Slab<Operation>,
+    /// Operations that are [`Work::Pinned`].
+    pinned: u32,
 }
 
 /// Not a socket: no table has this place.
 const NOBODY: SocketId = SocketId(Key { index: u32::MAX, generation: u32::MAX });
+
+/// Sends of one core that have been answered for while the kernel still reads their memory, at most; and of one socket.
+const PINNED_MAX: u32 = 1024;
+const PINNED_PER_SOCKET_MAX: u32 = 64;
 
 /// What to do after the kernel has answered a send.
 #[derive(Debug)]
@@ -104,10 +110,8 @@ impl<S> InFlight<S> {
     #[must_use]
     pub fn new(sockets: u32) -> InFlight<S> {
         // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
-        InFlight {
-            sockets: Slab::new(sockets),
-            operations: Slab::new(sockets.saturating_mul(4).saturating_add(16)),
-        }
+        let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_MAX + PINNED_MAX);
+        InFlight { sockets: Slab::new(sockets), operations: Slab::new(operations), pinned: 0 }
     }
 
     /// Takes a socket into the table; hands it back when the table is full.
@@ -353,6 +357,7 @@ impl<S> InFlight<S> {
         if pins > 0 {
             let chain = chain.take();
             operation.work = Work::Pinned { chain, pins };
+            self.pinned += 1;
             let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
             socket.outward = MaybeKey::NONE;
         } else {
@@ -360,6 +365,13 @@ impl<S> InFlight<S> {
             send.release(chain);
         }
         SendStep::Done(Completion { token, event })
+    }
+
+    /// True if the kernel may go on reading the memory of the next send after that has been answered for: few enough do.
+    #[must_use]
+    pub fn may_pin(&self, id: SocketId) -> bool {
+        let operations = self.sockets.get(id.0).map_or(0, |socket| socket.operations);
+        self.pinned < PINNED_MAX && operations < PINNED_PER_SOCKET_MAX
     }
 
     /// The kernel has said of a part of a send that it does not read its memory any more. The last time answers with the
@@ -384,6 +396,7 @@ impl<S> InFlight<S> {
         }
         let Operation { token, work, .. } = self.end(key);
         let Work::Pinned { chain, .. } = work else { unreachable!("looked at above") };
+        self.pinned -= 1;
         send.release(chain);
         Some(Completion { token, event: Event::Released })
     }

@@ -18,6 +18,7 @@ use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
 use super::deadlines::Beyond;
 use super::directory::{self, Port};
+use super::files::Files;
 use super::links::Links;
 use super::notice::Notice;
 use super::reports::Reports;
@@ -67,6 +68,7 @@ pub struct Core {
     timers: RefCell<Wheel>,
     pub(super) beyond: Beyond,
     pub(super) sleepers: Sleepers,
+    pub(super) files: Files,
     pub(super) cancelled: Cancelled,
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
@@ -132,6 +134,7 @@ impl Core {
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
             beyond: Beyond::default(),
             sleepers: Sleepers::default(),
+            files: Files::default(),
             cancelled: Cancelled::default(),
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),
@@ -354,8 +357,12 @@ impl Core {
     /// Asks the driver for something on behalf of a cell. Goes out with the next submission.
     #[inline]
     pub fn push(&self, cell: Key, op: Op) {
+        self.submit(token(cell), op);
+    }
+
+    pub(super) fn submit(&self, token: Token, op: Op) {
         let mut outbox = self.outbox.borrow_mut();
-        outbox.push((token(cell), op));
+        outbox.push((token, op));
         if outbox.len() >= self.outbox_max.get() {
             self.looks.set(true);
         }
@@ -424,6 +431,12 @@ impl Core {
     #[must_use]
     pub fn asleep(&self) -> usize {
         self.sleepers.count()
+    }
+
+    /// Requests about files that are under way, or whose answers nobody has taken yet.
+    #[must_use]
+    pub fn file_requests(&self) -> usize {
+        self.files.count()
     }
 
     /// Timers that are set, and that somebody waits for.

@@ -321,8 +321,13 @@ fn hand_over(core: &Core) {
 /// # Panics
 /// When the cell is gone: its slot was reused, or could have been, with an operation in flight. The process aborts.
 fn route(core: &Core, completion: Completion) {
-    let cell = Key::from_bits(completion.token.0);
-    if let Err(notice) = core.notify(cell, Notice::Io(completion.event)) {
+    let Completion { token, event } = completion;
+    // Asked by a future, not by a cell.
+    if let Event::File { request } = event {
+        return core.settle_file(token, request);
+    }
+    let cell = Key::from_bits(token.0);
+    if let Err(notice) = core.notify(cell, Notice::Io(event)) {
         crate::sys::abort(format_args!("a completion for a cell that is gone: {cell:?} {notice:?}"));
     }
 }

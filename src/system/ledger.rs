@@ -34,6 +34,8 @@ pub struct Ledger {
     pub tasks: usize,
     /// Futures that wait for a time.
     pub asleep: usize,
+    /// Requests about files that are under way.
+    pub file_requests: usize,
     /// Actors spawned since the start.
     pub spawned: u64,
     /// Messages and frames handled since the start.
@@ -79,6 +81,7 @@ impl Ledger {
             send_slots: core.pools.send.taken(),
             tasks: core.tasks.live(),
             asleep: core.asleep(),
+            file_requests: core.file_requests(),
             spawned: counters.started.get(),
             handled: counters.handled.get(),
             dead_letters: counters.dead_letters(),
@@ -97,7 +100,7 @@ impl Ledger {
 
     /// What must be back at its baseline when nothing is going on, without what only grows.
     #[must_use]
-    pub fn held(&self) -> [usize; 9] {
+    pub fn held(&self) -> [usize; 10] {
         [
             self.driver.sockets,
             self.driver.operations,
@@ -108,6 +111,7 @@ impl Ledger {
             self.send_slots,
             self.tasks,
             self.asleep,
+            self.file_requests,
         ]
     }
 }

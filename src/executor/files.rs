@@ -1,0 +1,390 @@
+//! What futures have asked of files, and who waits for the answers.
+//!
+//! Knows: requests, wakers. Must not know what a request means, nor what is made of its answer.
+//!
+//! A request belongs to the core, not to the future that asked: it goes on when that has been dropped, with its memory, and its
+//! answer is thrown away then; a file that was opened for nobody is closed. There is a bound on requests in flight. Whoever comes
+//! when it is reached stands in a line, which begins anew once half of them are done.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::address::CoreId;
+use super::blame::user;
+use super::core::Core;
+use super::current;
+use crate::driver::{FILE_REQUESTS_MAX, FileId, FileRequest, FileWork, Op, Token};
+use crate::mem::{Key, Slab};
+
+/// A file that is open on a core, and is closed when nobody has it any more, and nothing that was asked of it is under way.
+#[derive(Debug)]
+pub struct OpenFile {
+    core: CoreId,
+    id: FileId,
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        current::at(self.core, |core| core.map(|core| core.close_file(self.id)));
+    }
+}
+
+/// Who waits for an answer.
+enum Waits {
+    For(Waker),
+    /// It has come.
+    Done(Box<FileRequest>),
+    Nobody,
+}
+
+struct Pending {
+    waits: Waits,
+    /// Stays open meanwhile.
+    _open: Option<Rc<OpenFile>>,
+}
+
+/// The requests of one core.
+pub(super) struct Files {
+    pending: RefCell<Slab<Pending>>,
+    /// Requests that have not been answered.
+    in_flight: Cell<u32>,
+    line: RefCell<Vec<Waker>>,
+}
+
+impl Default for Files {
+    fn default() -> Files {
+        let (pending, line) = (RefCell::new(Slab::new(u32::MAX)), RefCell::default());
+        Files { pending, in_flight: Cell::new(0), line }
+    }
+}
+
+impl Files {
+    /// Requests under way, and answers that nobody has taken yet.
+    #[must_use]
+    pub(super) fn count(&self) -> usize {
+        self.pending.borrow().len()
+    }
+}
+
+impl Core {
+    fn ask_file(&self, file: Option<Rc<OpenFile>>, waits: Waits, request: Box<FileRequest>) -> Key {
+        let inserted = self.files.pending.borrow_mut().insert(Pending { waits, _open: file });
+        let key = inserted.ok().expect("four thousand million futures do not find room in memory");
+        self.files.in_flight.set(self.files.in_flight.get() + 1);
+        self.submit(Token(key.to_bits()), Op::File { request });
+        key
+    }
+
+    fn close_file(&self, id: FileId) {
+        self.ask_file(None, Waits::Nobody, FileRequest::new(Some(id), FileWork::Close));
+    }
+
+    /// The answer to a request has come.
+    pub(super) fn settle_file(&self, token: Token, request: Box<FileRequest>) {
+        let key = Key::from_bits(token.0);
+        self.files.in_flight.set(self.files.in_flight.get() - 1);
+        let mut pending = self.files.pending.borrow_mut();
+        let waits = pending.get_mut(key).map(|pending| &mut pending.waits);
+        if let Some(Waits::For(_)) = &waits {
+            let before = waits.map(|waits| std::mem::replace(waits, Waits::Done(request)));
+            drop(pending);
+            if let Some(Waits::For(waker)) = before {
+                self.contain(|| user(|| waker.wake()));
+            }
+        } else {
+            let gone = pending.remove(key);
+            drop(pending);
+            self.drop_answer(*request);
+            drop(gone);
+        }
+        if self.files.in_flight.get() <= FILE_REQUESTS_MAX / 2 {
+            self.wake_line();
+        }
+    }
+
+    fn wake_line(&self) {
+        if !self.files.line.borrow().is_empty() {
+            let line = self.files.line.take();
+            for waker in line {
+                self.contain(|| user(|| waker.wake()));
+            }
+        }
+    }
+
+    /// Nobody wants what was asked for.
+    fn drop_answer(&self, request: FileRequest) {
+        if let (FileWork::Open { .. }, Ok(_), Some(file)) = (&request.work, request.outcome, request.file) {
+            self.close_file(file);
+        }
+        match request.work {
+            FileWork::Load { chain, .. } | FileWork::Store { chain, .. } => self.pools.send.release(chain),
+            _ => {}
+        }
+    }
+
+    /// The answer, if it has come; else it is `waker` that will be woken then.
+    fn take_answer(&self, key: Key, waker: &Waker) -> Option<Box<FileRequest>> {
+        let mut pending = self.files.pending.borrow_mut();
+        match pending.get_mut(key).map(|pending| &mut pending.waits)? {
+            Waits::For(present) if present.will_wake(waker) => return None,
+            Waits::Done(_) => {
+                let gone = pending.remove(key);
+                drop(pending);
+                let Some(Pending { waits: Waits::Done(request), .. }) = gone else {
+                    unreachable!("looked at above")
+                };
+                return Some(request);
+            }
+            _ => {}
+        }
+        drop(pending);
+        // Cloning and dropping are code of users, so nothing is borrowed meanwhile.
+        let waits = Waits::For(user(|| waker.clone()));
+        let mut pending = self.files.pending.borrow_mut();
+        let before = pending.get_mut(key).map(|pending| std::mem::replace(&mut pending.waits, waits));
+        drop(pending);
+        self.drop_contained(before);
+        None
+    }
+
+    /// Nobody waits for an answer any more.
+    fn forget_answer(&self, key: Key) {
+        let mut pending = self.files.pending.borrow_mut();
+        let Some(entry) = pending.get_mut(key) else { return };
+        let before = std::mem::replace(&mut entry.waits, Waits::Nobody);
+        let gone = matches!(before, Waits::Done(_)).then(|| pending.remove(key)).flatten();
+        drop(pending);
+        match before {
+            Waits::Done(request) => self.drop_answer(*request),
+            waits => self.drop_contained(waits),
+        }
+        drop(gone);
+    }
+}
+
+/// A request on its way, as a future. Dropped, it goes on without anybody.
+#[must_use = "nothing is asked before it is awaited"]
+pub struct Asked {
+    /// Before it has begun.
+    request: Option<Box<FileRequest>>,
+    file: Option<Rc<OpenFile>>,
+    begun: Option<(CoreId, Key)>,
+}
+
+impl Asked {
+    /// Asks this of a file, or of none, when it is polled.
+    pub fn new(file: Option<&Rc<OpenFile>>, work: FileWork) -> Asked {
+        let request = FileRequest::new(file.map(|file| file.id), work);
+        Asked { request: Some(request), file: file.cloned(), begun: None }
+    }
+}
+
+impl Future for Asked {
+    /// The request, and the file if it was to open one and has; or why it could not be asked, with the request.
+    type Output = (Result<(), io::Error>, Box<FileRequest>, Option<Rc<OpenFile>>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = cx.waker();
+        let asked = &mut *self;
+        current::with(|core| {
+            if let Some((at, key)) = asked.begun {
+                let Some(core) = core.filter(|core| core.id == at) else { return Poll::Pending };
+                let Some(request) = core.take_answer(key, waker) else { return Poll::Pending };
+                asked.begun = None;
+                let opened = match (&request.work, request.outcome, request.file) {
+                    (FileWork::Open { .. }, Ok(_), Some(id)) => Some(Rc::new(OpenFile { core: core.id, id })),
+                    _ => None,
+                };
+                return Poll::Ready((Ok(()), request, opened));
+            }
+            let request = asked.request.take().expect("a future is not polled after it has finished");
+            let elsewhere =
+                asked.file.as_ref().is_some_and(|file| Some(file.core) != core.map(|core| core.id));
+            let Some(core) = core.filter(|_| !elsewhere) else {
+                let error = io::Error::new(ErrorKind::Unsupported, NO_CORE);
+                return Poll::Ready((Err(error), request, None));
+            };
+            if core.files.in_flight.get() >= FILE_REQUESTS_MAX {
+                let waker = user(|| waker.clone());
+                core.files.line.borrow_mut().push(waker);
+                asked.request = Some(request);
+                return Poll::Pending;
+            }
+            let waits = Waits::For(user(|| waker.clone()));
+            asked.begun = Some((core.id, core.ask_file(asked.file.take(), waits, request)));
+            Poll::Pending
+        })
+    }
+}
+
+const NO_CORE: &str = "files are used on the core that has opened them: this thread runs none, or another (System::spawn_task runs a future on one)";
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some((at, key)) = self.begun {
+            current::at(at, |core| core.map(|core| core.forget_answer(key)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::Links;
+    use crate::sys::{Clock, Errno, Time};
+
+    #[derive(Default)]
+    struct Counts(AtomicU32);
+
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Bench {
+        core: Core,
+        counts: Arc<Counts>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+            config.send_slots = [1, 0, 0, 0, 0];
+            let clock = Clock::Virtual(Rc::new(Cell::new(Time::ZERO)));
+            let core = Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []));
+            Bench { core, counts: Arc::default() }
+        }
+
+        fn poll(&self, asked: &mut Asked) -> Poll<<Asked as Future>::Output> {
+            let waker = Waker::from(self.counts.clone());
+            current::scope(&self.core, || Pin::new(asked).poll(&mut Context::from_waker(&waker)))
+        }
+
+        fn woken(&self) -> u32 {
+            self.counts.0.load(Ordering::Relaxed)
+        }
+
+        /// What has been asked of the backend, oldest first.
+        fn asked(&self) -> Vec<(Token, Box<FileRequest>)> {
+            let mut asked = Vec::new();
+            self.core.drain_outbox(|_, token, op| match op {
+                Op::File { request } => asked.push((token, request)),
+                other => panic!("not about a file: {other:?}"),
+            });
+            asked
+        }
+
+        fn answer(&self, (token, mut request): (Token, Box<FileRequest>), outcome: Result<u32, Errno>) {
+            request.outcome = outcome;
+            if matches!(request.work, FileWork::Open { .. }) && outcome.is_ok() {
+                request.file = Some(FileId(Key { index: 7, generation: 0 }));
+            }
+            current::scope(&self.core, || self.core.settle_file(token, request));
+        }
+
+        /// Opens a file; answers with it.
+        fn open(&self) -> Rc<OpenFile> {
+            let mut opening = open();
+            assert!(self.poll(&mut opening).is_pending());
+            self.answer(self.asked().pop().unwrap(), Ok(0));
+            let Poll::Ready((Ok(()), _, Some(file))) = self.poll(&mut opening) else { panic!("it is open") };
+            file
+        }
+
+        fn in_flight(&self) -> (u32, usize) {
+            (self.core.files.in_flight.get(), self.core.files.count())
+        }
+    }
+
+    fn open() -> Asked {
+        Asked::new(None, FileWork::Open { path: c"a".into(), options: Default::default() })
+    }
+
+    fn read() -> FileWork {
+        FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) }
+    }
+
+    #[test]
+    fn an_answer_reaches_whoever_asked_and_a_file_is_closed_after_the_last_request() {
+        let bench = Bench::new();
+        let file = bench.open();
+        assert_eq!(bench.woken(), 1);
+        let mut reading = Asked::new(Some(&file), read());
+        assert!(bench.poll(&mut reading).is_pending());
+        current::scope(&bench.core, || drop(file));
+        let asked = bench.asked().pop().unwrap();
+        assert!(bench.asked().is_empty(), "what is read is not closed");
+        assert!(bench.poll(&mut reading).is_pending(), "the answer has not come");
+        bench.answer(asked, Err(Errno::EBUSY));
+        let Poll::Ready((Ok(()), request, None)) = bench.poll(&mut reading) else { panic!("it has come") };
+        assert_eq!((request.outcome, bench.woken()), (Err(Errno::EBUSY), 2));
+        let (token, closing) = bench.asked().pop().expect("nobody has the file any more");
+        assert!(matches!(closing.work, FileWork::Close));
+        bench.answer((token, closing), Ok(0));
+        assert_eq!(bench.in_flight(), (0, 0));
+    }
+
+    #[test]
+    fn a_request_goes_on_without_the_future_and_what_it_opened_is_closed() {
+        let bench = Bench::new();
+        for answered_before in [false, true] {
+            let mut opening = open();
+            assert!(bench.poll(&mut opening).is_pending());
+            let asked = bench.asked().pop().unwrap();
+            if answered_before {
+                bench.answer(asked, Ok(0));
+                current::scope(&bench.core, || drop(opening));
+            } else {
+                current::scope(&bench.core, || drop(opening));
+                assert_eq!(bench.in_flight(), (1, 1), "the kernel has its memory");
+                bench.answer(asked, Ok(0));
+            }
+            let (token, closing) = bench.asked().pop().expect("it is open for nobody");
+            assert!(matches!(closing.work, FileWork::Close) && closing.file.is_some());
+            bench.answer((token, closing), Ok(0));
+            assert_eq!(bench.in_flight(), (0, 0));
+        }
+        assert_eq!(Arc::strong_count(&bench.counts), 1, "no waker is left");
+    }
+
+    #[test]
+    fn whoever_finds_too_many_requests_in_flight_is_woken_when_half_are_done() {
+        let bench = Bench::new();
+        let mut first: Vec<Asked> = (0..FILE_REQUESTS_MAX).map(|_| open()).collect();
+        for opening in &mut first {
+            assert!(bench.poll(opening).is_pending());
+        }
+        let mut late = open();
+        assert!(bench.poll(&mut late).is_pending());
+        let asked = bench.asked();
+        assert_eq!(asked.len(), FILE_REQUESTS_MAX as usize, "the last one waits");
+        current::scope(&bench.core, || drop(first));
+        let half = FILE_REQUESTS_MAX as usize / 2;
+        for (place, asked) in asked.into_iter().enumerate() {
+            bench.answer(asked, Err(Errno::ENOENT));
+            assert_eq!(bench.woken(), u32::from(place + 1 >= half), "after {place}");
+        }
+        assert!(bench.poll(&mut late).is_pending());
+        bench.answer(bench.asked().pop().expect("now it is asked"), Err(Errno::ENOENT));
+        assert!(bench.poll(&mut late).is_ready());
+        assert_eq!(bench.in_flight(), (0, 0));
+    }
+
+    #[test]
+    fn without_a_core_nothing_is_asked() {
+        let mut opening = open();
+        let polled = Pin::new(&mut opening).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready((Err(error), ..)) = polled else { panic!("nobody would ever answer") };
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}
