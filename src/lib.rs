@@ -124,6 +124,7 @@
 //! | [`Place`] | answers that are ready later, in the order of requests |
 //! | [`Bytes`] | counted bytes, for messages that carry the same text to many actors |
 //! | [`Stream`], [`ListenerBuilder::serve`] | a connection as one asynchronous function |
+//! | [`connect`] | connecting to others, as a stream or an actor |
 //! | [`fs`] | files |
 //! | [`System`], [`system`], [`Config`] | starting, spawning from outside, listening, limits, ending |
 //! | [`testing`] | unit tests of handlers, without a system |
@@ -171,7 +172,7 @@ pub use actor::{
 pub use config::{Config, ConfigError};
 pub use executor::dead_letters_outside;
 pub use mem::{Bytes, Full};
-pub use net::{AtLimit, Connection, Never, Peer, Place, Stream};
+pub use net::{AtLimit, Connect, Connection, Never, Peer, Place, Stream, connect};
 pub use odeon_macros::{
     Message, actor, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
 };

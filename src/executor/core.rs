@@ -475,10 +475,10 @@ impl Core {
         }
     }
 
-    /// True if a cell waits to be run.
+    /// True if a cell waits to be run, or something has been asked of the driver.
     #[must_use]
     pub fn has_ready(&self) -> bool {
-        self.cells.has_ready()
+        self.cells.has_ready() || !self.requests.borrow().is_empty()
     }
 
     /// Runs the cell that has waited longest. False if none waits.

@@ -4,11 +4,12 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use super::core::Core;
-use crate::driver::{DriverLedger, ListenSocket, SocketId};
+use crate::driver::{ConnectOptions, DriverLedger, ListenSocket, SocketId};
 
-/// Called back with the socket. Once per listener and core, so an indirect call is of no account (R6).
+/// Called back with the socket. Once per listener and core, or outgoing connection, so an indirect call is of no account (R6).
 pub type Adopted = Box<dyn FnOnce(&Core, io::Result<SocketId>)>;
 
 /// Called with what the driver holds. A question of a test or of an operator, so an indirect call is of no account (R6).
@@ -18,6 +19,8 @@ pub type Inspect = Box<dyn FnOnce(&Core, DriverLedger)>;
 pub enum Request {
     /// Take a listening socket over.
     Adopt(ListenSocket, Adopted),
+    /// Open a socket that is to be connected to this address.
+    Connect(SocketAddr, ConnectOptions, Adopted),
     /// Tell what the driver holds.
     Inspect(Inspect),
     /// End the loop of this core.
@@ -28,6 +31,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Adopt(socket, _) => out.debug_tuple("Adopt").field(socket).finish(),
+            Request::Connect(address, ..) => out.debug_tuple("Connect").field(address).finish(),
             Request::Inspect(_) => out.write_str("Inspect"),
             Request::Finish => out.write_str("Finish"),
         }

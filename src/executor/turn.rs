@@ -152,6 +152,9 @@ impl<B: Backend> Executor<B> {
         for request in self.core.take_requests() {
             match request {
                 Request::Adopt(socket, adopted) => adopted(&self.core, self.driver.adopt(socket)),
+                Request::Connect(address, options, opened) => {
+                    opened(&self.core, self.driver.connecting(address, &options));
+                }
                 Request::Inspect(inspect) => inspect(&self.core, self.driver.ledger()),
                 Request::Finish => self.finished = true,
             }

@@ -50,6 +50,13 @@ impl Peer {
     pub fn id(&self) -> u64 {
         self.id
     }
+
+    /// The next connection of a core.
+    pub(super) fn next(core: &Core) -> Peer {
+        let opened = core.counters.connections_opened.get() + 1;
+        core.counters.connections_opened.set(opened);
+        Peer { id: u64::from(core.id.0) << 40 | opened }
+    }
 }
 
 /// The limits of a listener's connections, one per core and listener.
@@ -257,9 +264,7 @@ impl<F> ListenerBody<F> {
         F: FnMut(Peer) -> A + 'static,
     {
         let core = activation.core;
-        let opened = core.counters.connections_opened.get() + 1;
-        let peer = Peer { id: u64::from(core.id.0) << 40 | opened };
-        core.counters.connections_opened.set(opened);
+        let peer = Peer::next(core);
         // The user's code makes the actor, and the codec of its connection.
         let spawned = core.contain(|| {
             runtime(|| {

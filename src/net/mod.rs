@@ -4,6 +4,7 @@
 
 mod body;
 pub mod codec;
+mod connect;
 mod connection;
 mod credits;
 mod inward;
@@ -17,6 +18,7 @@ mod testing;
 mod unread;
 mod wire;
 
+pub use connect::{Connect, Connecting, connect};
 pub use connection::{Connection, Never};
 pub use credits::Credits;
 pub use listener::{AtLimit, Peer};
