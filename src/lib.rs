@@ -170,7 +170,7 @@ pub use actor::{
     Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, failed,
 };
 pub use config::{Config, ConfigError};
-pub use executor::dead_letters_outside;
+pub use executor::{Flush, dead_letters_outside};
 pub use mem::{Bytes, Full};
 pub use net::{AtLimit, Connect, Connection, Never, Peer, Place, Stream, connect};
 pub use odeon_macros::{

@@ -14,6 +14,7 @@ pub mod directory;
 mod envelope;
 mod files;
 mod flow;
+mod flush;
 mod guest;
 pub mod lane;
 mod links;
@@ -42,6 +43,7 @@ pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside
 pub use envelope::{Arrive, Envelope, INLINE_BYTES, is_inline};
 pub use files::{Asked, OpenFile};
 pub use flow::Flow;
+pub use flush::{Flush, Watched};
 pub use guest::Guest;
 pub use links::{Arrivals, Links, Refused, insist, post};
 pub use notice::Notice;

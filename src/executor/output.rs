@@ -15,10 +15,14 @@ mod aside;
 #[cfg(test)]
 mod tests;
 
+use std::task::Waker;
+
+use super::flush::Watched;
 use crate::mem::{Chain, Full, SendPool};
 
 use aside::Aside;
 pub use aside::PlaceId;
+pub(super) use aside::WatchId;
 
 /// The output of one connection, bounded in bytes and in open places.
 #[derive(Debug)]
@@ -411,9 +415,45 @@ impl Output {
         }
     }
 
-    /// The kernel has taken, or dropped, `bytes` of what was sent.
-    pub fn sent(&mut self, bytes: u32) {
+    /// The kernel has taken, or dropped, `bytes` of what was sent. True if somebody [watches](Output::watch) the last of them.
+    #[inline]
+    pub fn sent(&mut self, bytes: u32) -> bool {
         self.queued -= bytes;
+        self.aside.as_mut().is_some_and(|aside| aside.sent(bytes))
+    }
+
+    /// The connection has failed: what is watched will not be sent.
+    pub fn lose(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            aside.lose();
+        }
+    }
+
+    /// Somebody waits until everything that is queued now has been sent.
+    pub fn watch(&mut self) -> WatchId {
+        let queued = self.queued;
+        self.aside.get_or_insert_default().watch(queued)
+    }
+
+    /// How far what is watched has come; if it waits, it is `waker` that is [flushed](Output::next_flushed) then. Answers with whoever
+    /// is not any more, to be dropped while nothing is borrowed.
+    pub fn look(&mut self, id: WatchId, waker: Waker) -> (Watched, Option<Waker>) {
+        match &mut self.aside {
+            Some(aside) => aside.look(id, waker),
+            None => (Watched::Lost, Some(waker)),
+        }
+    }
+
+    /// Nobody watches any more. Answers who was to be woken.
+    pub fn unwatch(&mut self, id: WatchId) -> Option<Waker> {
+        let waker = self.aside.as_mut()?.unwatch(id);
+        self.drop_idle();
+        waker
+    }
+
+    /// The next who is to be woken because what was watched has been sent, or lost.
+    pub fn next_flushed(&mut self) -> Option<Waker> {
+        self.aside.as_mut()?.next_flushed()
     }
 
     /// Drops everything that no send carries yet, and closes all places. To be called before an output with open places is

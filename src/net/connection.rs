@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::codec::{Decode, Encode, FrameError, Sink};
 use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
-use crate::executor::Output;
+use crate::executor::{Flush, Output};
 use crate::mem::{Bytes, Full, SendPool};
 
 /// An actor that owns a connection: it handles frames from its socket beside its messages.
@@ -351,6 +351,50 @@ impl<A: Connection> Context<A> {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.with_output(|output, _| output.queued() as usize).unwrap_or(0)
+    }
+
+    /// Waits until the kernel has taken everything that has been written so far, in an asynchronous handler. What is written meanwhile
+    /// is not waited for, and still leaves with the rest as one send. Output leaves without this, too.
+    ///
+    /// # Errors
+    /// [`BrokenPipe`](std::io::ErrorKind::BrokenPipe) if the connection ends before.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    /// use odeon::prelude::*;
+    ///
+    /// struct Report;
+    ///
+    /// #[actor(codec = Lines<80>)]
+    /// impl Report {
+    ///     #[started]
+    ///     fn begin(&mut self, cx: &mut Context<Self>) {
+    ///         cx.write_line("a long report");
+    ///         cx.exclusive("Report::tell", Timeout::Default, async |_, cx| {
+    ///             match cx.flush().await {
+    ///                 Ok(()) => cx.write_line("has been sent"),
+    ///                 Err(_) => return Flow::Stop,
+    ///             }
+    ///             Flow::Close
+    ///         });
+    ///     }
+    ///
+    ///     #[frame]
+    ///     fn line(&mut self, _: &str) {}
+    /// }
+    ///
+    /// # use odeon::Timeout;
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let listening = system.listener("127.0.0.1:0").start(|_peer| Report)?;
+    /// let mut heard = String::new();
+    /// TcpStream::connect(listening.address())?.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "a long report\nhas been sent\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flush(&self) -> Flush {
+        let cell = self.cell();
+        self.with_core(|core| Flush::new(core, cell)).unwrap_or_default()
     }
 
     fn room(&self) -> usize {

@@ -359,9 +359,13 @@ impl<C: Decode> Wire<C> {
                 self.others += u8::from(pinned);
                 if let Some(errno) = error {
                     self.stream = Stream::Failed(errno.0 as u16);
+                    core.with_own_output(activation, |output| output.lose());
+                    core.wake_flushed(activation.cell());
                 }
                 let sent = std::mem::take(&mut self.sending);
-                core.with_own_output(activation, |output| output.sent(sent));
+                if core.with_own_output(activation, |output| output.sent(sent)) == Some(true) {
+                    core.wake_flushed(activation.cell());
+                }
             }
             Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
@@ -514,6 +518,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
         let (core, cell) = (activation.core, activation.cell());
         core.with_output(cell, |output| output.discard(&core.pools.send));
+        core.wake_flushed(cell);
         self.phase = Phase::Ending;
         if reset {
             self.outward = Outward::Reset;

@@ -14,6 +14,7 @@ mod crossfire;
 mod deferred;
 mod echo;
 mod endings;
+mod flushes;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod handlers;
@@ -285,6 +286,10 @@ macro_rules! every_case_on {
                 a_handler_ends_its_connection_by_what_it_returns_or_by_its_time
                 whoever_waits_for_a_handler_is_not_idle
                 hooks_may_begin_a_handler_and_frames_wait_for_it
+            }
+            flushes {
+                output_is_flushed_when_the_peer_has_made_room_for_it
+                a_peer_that_vanishes_does_not_flush
             }
             deferred {
                 answers_leave_in_the_order_of_requests

@@ -7,6 +7,9 @@
 //! longer one, so that a byte is moved seldom whatever the order in which answers come.
 
 use std::collections::VecDeque;
+use std::task::Waker;
+
+use crate::executor::flush::Watched;
 
 /// Names a place in one output; of no use in others. Once the place is closed it names nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +41,25 @@ struct Place {
 
 const _: () = assert!(size_of::<Place>() <= 72, "as `Config::deferred_max` says");
 
-/// Bytes that are in no slot, and open places.
+/// Names somebody who watches an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchId(u32);
+
+/// Somebody who waits until what was written before has been sent.
+#[derive(Debug)]
+struct Watch {
+    id: WatchId,
+    /// So many bytes are to be sent before.
+    left: u32,
+    state: Watched,
+    waker: Option<Waker>,
+}
+
+/// Bytes that are in no slot, open places, and who waits for the output to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
+    watches: Vec<Watch>,
+    next_watch: u32,
     /// Goes into slots as they come back.
     spill: VecDeque<u8>,
     /// In order. The answer of the first is empty here: it may leave, so it is in slots or spilled.
@@ -54,7 +73,7 @@ pub(super) struct Aside {
 impl Aside {
     /// True if there is nothing to keep this for.
     pub(super) fn is_idle(&self) -> bool {
-        self.spill.is_empty() && self.places.is_empty() && !self.broken
+        self.spill.is_empty() && self.places.is_empty() && self.watches.is_empty() && !self.broken
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -153,9 +172,64 @@ impl Aside {
         dropped
     }
 
-    /// Drops all bytes and closes all places.
+    /// Drops all bytes and closes all places. Whoever watches them has lost them.
     pub(super) fn clear(&mut self) {
-        *self = Aside { broken: self.broken, ..Aside::default() };
+        self.lose();
+        let (broken, next_watch, watches) = (self.broken, self.next_watch, std::mem::take(&mut self.watches));
+        *self = Aside { broken, watches, next_watch, ..Aside::default() };
+    }
+
+    /// Somebody waits until so many bytes have been sent.
+    pub(super) fn watch(&mut self, left: u32) -> WatchId {
+        let id = WatchId(self.next_watch);
+        self.next_watch = self.next_watch.wrapping_add(1);
+        self.watches.push(Watch { id, left, state: Watched::Waits, waker: None });
+        id
+    }
+
+    /// What is watched will not be sent.
+    pub(super) fn lose(&mut self) {
+        for watch in self.watches.iter_mut().filter(|watch| watch.state == Watched::Waits) {
+            watch.state = Watched::Lost;
+        }
+    }
+
+    /// So many bytes have been sent. True if somebody has waited for the last of them.
+    pub(super) fn sent(&mut self, bytes: u32) -> bool {
+        let mut any = false;
+        for watch in self.watches.iter_mut().filter(|watch| watch.state == Watched::Waits) {
+            watch.left = watch.left.saturating_sub(bytes);
+            if watch.left == 0 {
+                watch.state = Watched::Sent;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// How far it has come, and who was to be woken before.
+    pub(super) fn look(&mut self, id: WatchId, waker: Waker) -> (Watched, Option<Waker>) {
+        let Some(watch) = self.watches.iter_mut().find(|watch| watch.id == id) else {
+            return (Watched::Lost, Some(waker));
+        };
+        match watch.state {
+            Watched::Waits => (Watched::Waits, watch.waker.replace(waker)),
+            state => (state, Some(waker)),
+        }
+    }
+
+    /// Nobody waits any more; answers who was to be woken.
+    pub(super) fn unwatch(&mut self, id: WatchId) -> Option<Waker> {
+        let place = self.watches.iter().position(|watch| watch.id == id)?;
+        self.watches.swap_remove(place).waker
+    }
+
+    /// The next who is to be told.
+    pub(super) fn next_flushed(&mut self) -> Option<Waker> {
+        self.watches
+            .iter_mut()
+            .filter(|watch| watch.state != Watched::Waits)
+            .find_map(|watch| watch.waker.take())
     }
 }
 

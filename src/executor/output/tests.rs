@@ -513,3 +513,69 @@ fn random_outputs_agree_with_vectors() {
         assert_eq!((scarce.taken(), scarce.wait(0, 500)), (0, Ok(())));
     }
 }
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Counts(std::sync::atomic::AtomicU32);
+
+impl std::task::Wake for Counts {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn whoever_watches_waits_for_what_was_written_before_and_no_more() {
+    let pool = SendPool::new([8, 0, 0, 0, 0]);
+    let counts = std::sync::Arc::<Counts>::default();
+    let waker = || Waker::from(counts.clone());
+    let mut output = Output::new(1000);
+    output.write(&pool, b"eight by").unwrap();
+    let eight = output.watch();
+    output.write(&pool, b"tw").unwrap();
+    let ten = output.watch();
+    output.write(&pool, b"later").unwrap();
+    assert_eq!(output.look(eight, waker()).0, Watched::Waits);
+    assert_eq!(output.look(ten, waker()).0, Watched::Waits);
+    let chain = output.next(&pool);
+    assert_eq!(content(&pool, &chain), b"eight bytwlater", "everything leaves as one");
+    assert!(!output.sent(7) && output.next_flushed().is_none(), "one byte is missing");
+    assert!(output.sent(1));
+    output.next_flushed().expect("the eight have been sent").wake();
+    assert!(output.next_flushed().is_none(), "the ten have not");
+    assert_eq!((output.look(eight, waker()).0, output.look(ten, waker()).0), (Watched::Sent, Watched::Waits));
+    assert!(output.sent(2));
+    assert_eq!(output.look(ten, waker()).0, Watched::Sent);
+    output.sent(5);
+    pool.release(chain);
+    output.unwatch(eight);
+    output.unwatch(ten);
+    assert!(output.aside.is_none(), "nobody watches");
+    assert_eq!(counts.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(std::sync::Arc::strong_count(&counts), 1, "no waker is left");
+}
+
+#[test]
+fn what_is_watched_and_dropped_is_lost() {
+    let pool = SendPool::new([8, 0, 0, 0, 0]);
+    for fails in [false, true] {
+        let mut output = Output::new(1000);
+        output.write(&pool, b"sent").unwrap();
+        let sent = output.watch();
+        let chain = output.next(&pool);
+        output.sent(chain.bytes());
+        pool.release(chain);
+        output.write(&pool, b"dropped").unwrap();
+        let dropped = output.watch();
+        if fails {
+            output.lose();
+        } else {
+            output.discard(&pool);
+        }
+        let waker = || Waker::noop().clone();
+        assert_eq!(output.look(sent, waker()).0, Watched::Sent);
+        assert_eq!(output.look(dropped, waker()).0, Watched::Lost);
+        output.discard(&pool);
+        assert_eq!((output.queued(), pool.taken()), (0, 0));
+    }
+}
