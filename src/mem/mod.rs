@@ -8,7 +8,7 @@ mod bytes;
 mod fifo;
 mod kept;
 mod lend;
-mod poison;
+pub(crate) mod poison;
 mod pool_id;
 mod receive;
 mod region;

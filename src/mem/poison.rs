@@ -25,7 +25,7 @@ pub(super) fn is_forbidden(address: *const u8) -> bool {
 }
 
 /// From now on an access to these bytes is an error. Bytes that share a word with others may be let off.
-pub(super) fn forbid(start: *const u8, len: usize) {
+pub(crate) fn forbid(start: *const u8, len: usize) {
     #[cfg(odeon_asan)]
     // SAFETY: the memory itself is not touched (invariant 1).
     unsafe {
@@ -35,7 +35,7 @@ pub(super) fn forbid(start: *const u8, len: usize) {
 }
 
 /// From now on these bytes may be accessed.
-pub(super) fn allow(start: *const u8, len: usize) {
+pub(crate) fn allow(start: *const u8, len: usize) {
     #[cfg(odeon_asan)]
     // SAFETY: the memory itself is not touched (invariant 1).
     unsafe {

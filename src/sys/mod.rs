@@ -21,6 +21,8 @@ mod random;
 #[cfg(target_os = "linux")]
 mod ring;
 mod signals;
+#[cfg(target_os = "linux")]
+mod statx;
 pub mod sync;
 #[cfg_attr(not(target_os = "linux"), path = "topology_elsewhere.rs")]
 mod topology;

@@ -25,6 +25,7 @@ use super::{BufferRing, Errno, Time};
 
 const REGISTER_RING_DESCRIPTORS: libc::c_uint = 20;
 const UNREGISTER_RING_DESCRIPTORS: libc::c_uint = 21;
+const REGISTER_FILE_ALLOC_RANGE: libc::c_uint = 25;
 
 /// What the kernel answered to one entry: a completion queue entry.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +43,19 @@ impl Answer {
     #[must_use]
     pub fn more(&self) -> bool {
         io_uring::cqueue::more(self.flags)
+    }
+
+    /// True if this is not about the result of the entry, but says that the kernel has let go of the memory that it named.
+    #[must_use]
+    pub fn released(&self) -> bool {
+        io_uring::cqueue::notif(self.flags)
+    }
+
+    /// Where [`Answer::released`], and the entry asked for it: true if the kernel has copied the memory after all.
+    #[must_use]
+    pub fn copied(&self) -> bool {
+        const COPIED: u32 = 1 << 31;
+        self.result as u32 & COPIED != 0
     }
 
     /// The provided buffer that was used, if any was.
@@ -135,7 +149,7 @@ impl Rung {
 }
 
 /// What Odeon has a use for.
-const USEFUL: [(u8, &str); 9] = [
+const USEFUL: [(u8, &str); 15] = [
     (opcode::Accept::CODE, "accept"),
     (opcode::Recv::CODE, "receive"),
     (opcode::Send::CODE, "send"),
@@ -145,6 +159,12 @@ const USEFUL: [(u8, &str); 9] = [
     (opcode::Close::CODE, "close"),
     (opcode::AsyncCancel::CODE, "cancel"),
     (opcode::Read::CODE, "read"),
+    (opcode::Write::CODE, "write"),
+    (opcode::Writev::CODE, "write of several parts"),
+    (opcode::OpenAt2::CODE, "open"),
+    (opcode::Statx::CODE, "stat"),
+    (opcode::Fsync::CODE, "sync"),
+    (opcode::SendMsgZc::CODE, "send without a copy"),
 ];
 
 /// An io_uring, bound to the thread that opened it.
@@ -182,6 +202,13 @@ struct GetEvents {
     signals_len: u32,
     least_wait_us: u32,
     timeout: u64,
+}
+
+#[repr(C)]
+struct FileRange {
+    offset: u32,
+    len: u32,
+    reserved: u64,
 }
 
 #[repr(C)]
@@ -415,6 +442,15 @@ impl Ring {
         self.ring.submitter().register_files_sparse(count).map_err(|error| Errno::of(&error))
     }
 
+    /// Where the kernel picks a place of the table itself, it picks one of the first `count`.
+    ///
+    /// # Errors
+    /// `EINVAL` where the kernel does not know of this.
+    pub fn bound_file_choice(&mut self, count: u32) -> Result<(), Errno> {
+        let mut range = FileRange { offset: 0, len: count, reserved: 0 };
+        change_registration(self.ring.as_raw_fd(), REGISTER_FILE_ALLOC_RANGE, &mut range, 0)
+    }
+
     /// Puts a descriptor into a place of the table. It may be closed afterwards.
     pub fn set_file(&mut self, place: u32, descriptor: RawFd) -> Result<(), Errno> {
         let set = self.ring.submitter().register_files_update(place, &[descriptor]);
@@ -477,7 +513,7 @@ impl Drop for Ring {
         if self.registered {
             let mut ring = RingDescriptor { index: self.entrance as u32, reserved: 0, descriptor: 0 };
             // A failure would leave an index in use until the thread ends: nothing to be done about it.
-            let _ = change_registration(self.ring.as_raw_fd(), UNREGISTER_RING_DESCRIPTORS, &mut ring);
+            let _ = change_registration(self.ring.as_raw_fd(), UNREGISTER_RING_DESCRIPTORS, &mut ring, 1);
         }
     }
 }
@@ -498,18 +534,19 @@ fn climb_down(submissions: u32, completions: u32) -> Result<(IoUring, Rung), Err
 /// Registers the ring's descriptor with this thread, which makes entering cheaper.
 fn register_descriptor(descriptor: RawFd) -> Result<i32, Errno> {
     let mut ring = RingDescriptor { index: u32::MAX, reserved: 0, descriptor: descriptor as u64 };
-    change_registration(descriptor, REGISTER_RING_DESCRIPTORS, &mut ring)?;
+    change_registration(descriptor, REGISTER_RING_DESCRIPTORS, &mut ring, 1)?;
     Ok(ring.index as i32)
 }
 
-fn change_registration(
+fn change_registration<T>(
     descriptor: RawFd,
     change: libc::c_uint,
-    ring: &mut RingDescriptor,
+    argument: &mut T,
+    count: u32,
 ) -> Result<(), Errno> {
-    let ring: *mut RingDescriptor = ring;
-    // SAFETY: points to one structure of the kind that both changes take, alive during the call.
-    let changed = unsafe { libc::syscall(libc::SYS_io_uring_register, descriptor, change, ring, 1) };
+    let argument: *mut T = argument;
+    // SAFETY: points to one structure of the kind that the change takes, alive during the call.
+    let changed = unsafe { libc::syscall(libc::SYS_io_uring_register, descriptor, change, argument, count) };
     if changed < 0 { Err(Errno::last()) } else { Ok(()) }
 }
 

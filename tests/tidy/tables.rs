@@ -130,10 +130,13 @@ pub(crate) const UNSAFE_ALLOWED: &[&str] = &[
 /// How many times `unsafe` stands in a file, its tests included.
 pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
     ("src/driver/backend/uring/buffers.rs", 3),
+    ("src/driver/backend/uring/complete.rs", 1),
+    ("src/driver/backend/uring/files.rs", 9),
     ("src/driver/backend/uring/gather.rs", 2),
-    ("src/driver/backend/uring/issue.rs", 3),
-    ("src/driver/backend/uring/outgoing.rs", 5),
-    ("src/driver/backend/uring/preflight.rs", 4),
+    ("src/driver/backend/uring/issue.rs", 6),
+    ("src/driver/backend/uring/outgoing.rs", 13),
+    ("src/driver/backend/uring/preflight.rs", 5),
+    ("src/driver/backend/uring/room.rs", 5),
     ("src/executor/cell.rs", 22),
     ("src/executor/current.rs", 4),
     ("src/executor/envelope.rs", 21),

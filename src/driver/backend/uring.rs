@@ -3,7 +3,7 @@
 //! Knows: how each op is carried out by the kernel. Must not know who asks, nor what a completion leads to.
 //!
 //! Every entry carries the key of its operation, so there is one table of what is in flight and one path for answers
-//! (`complete.rs`). Sockets that were accepted live in the ring's table of direct descriptors; the kernel picks the place.
+//! (`complete.rs`). Sockets live in the ring's table of direct descriptors: the kernel picks the place of those that it accepts.
 //! Entries that do not fit into the submission queue wait behind it, in order (`outgoing.rs`). A receive that finds no
 //! buffer is parked until there are some again (`buffers.rs`).
 //!
@@ -11,15 +11,21 @@
 
 mod buffers;
 mod complete;
+mod connect;
 mod drain;
+mod files;
 mod gather;
+mod handle;
 mod issue;
 mod open;
 mod outgoing;
 mod preflight;
+mod room;
 #[cfg(test)]
 mod tests;
+mod zero_copy;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,64 +40,16 @@ use crate::mem::Key;
 use crate::sys::{Answer, Errno, EventFd, Pause, Time, listen_backlog, listen_together};
 
 use buffers::Buffers;
+use connect::UpperPlaces;
+use files::Note;
 use gather::Gather;
+use handle::{File, Handle, Route};
 pub use open::{OpenError, Stage, UringConfig};
 use outgoing::Outgoing;
+use zero_copy::ZeroCopy;
 
 /// Answers taken out of the completion queue at a time: one look at its indices for so many.
 const BATCH: usize = 32;
-
-/// The backend's state of a socket.
-#[derive(Debug)]
-struct Handle {
-    file: File,
-    /// What a send in several parts names, while one is under way.
-    gather: Option<Box<Gather>>,
-    /// The accept or receive under way is to end: it is not armed again.
-    cancelling: bool,
-    /// The accept under way takes whatever comes, and is being exchanged for one that takes one connection at a time.
-    narrowing: bool,
-    /// Both directions are shut down: nothing will arrive that anybody wants.
-    finished: bool,
-    /// How far a close has come.
-    ending: Ending,
-}
-
-/// How far a close has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Nobody has asked.
-    No,
-    /// The connection is being reset, to be closed next.
-    Resetting,
-    /// It is being closed.
-    Closing,
-}
-
-/// By what the kernel knows a socket.
-#[derive(Debug)]
-enum File {
-    /// A place in the ring's table.
-    Direct(u32),
-    /// A descriptor of the process: listeners have one.
-    Listener(socket2::Socket, Backlog),
-}
-
-/// Connections that wait at most to be accepted.
-type Backlog = u32;
-
-impl Handle {
-    fn new(file: File) -> Handle {
-        Handle {
-            file,
-            gather: None,
-            cancelling: false,
-            narrowing: false,
-            finished: false,
-            ending: Ending::No,
-        }
-    }
-}
 
 /// What has been counted since the start.
 #[derive(Debug, Clone, Copy, Default)]
@@ -100,6 +58,8 @@ struct Counts {
     overflows: u64,
     stale: u64,
     wakes: u64,
+    zero_copy: u64,
+    copied: u64,
 }
 
 /// See the module.
@@ -115,8 +75,17 @@ pub struct Uring {
     /// Gathers that no send uses. Boxed, because a gather does not move while the kernel may read it.
     #[allow(clippy::vec_box)]
     gathers: Vec<Box<Gather>>,
+    /// Where sockets are to be connected to, boxed because the kernel reads it there. Until that has been answered.
+    addresses: HashMap<SocketId, Box<socket2::SockAddr>>,
+    /// What requests about files name, until they have been answered.
+    notes: HashMap<Key, Note>,
+    routes: Vec<Route>,
+    upper_places: UpperPlaces,
+    zero_copy: ZeroCopy,
+    /// Files that are being opened.
+    opening: usize,
     batch: [Answer; BATCH],
-    /// The most sockets at a time.
+    /// The most sockets and files at a time.
     sockets_max: usize,
     /// Connections that may come at once: so far below the limit they are accepted one by one.
     burst_max: usize,
@@ -196,8 +165,17 @@ impl Backend for Uring {
             return Err(Errno::ENFILE.into());
         }
         let backlog = listen_backlog(&listener);
-        let inserted = self.in_flight.insert(Handle::new(File::Listener(listener, backlog)));
+        let free = self.routes.iter().position(|route| route.listener.is_none());
+        let place = free.unwrap_or(self.routes.len());
+        let route = u16::try_from(place).ok().filter(|route| *route != handle::NO_ROUTE);
+        let route = route.ok_or_else(|| std::io::Error::from(Errno::ENFILE))?;
+        let inserted = self.in_flight.insert(Handle { route, ..Handle::new(File::Listener(listener)) });
         let id = inserted.map_err(|_| std::io::Error::from(Errno::ENFILE))?;
+        let new = Route { listener: Some(id), backlog, copied: false };
+        match self.routes.get_mut(place) {
+            Some(route) => *route = new,
+            None => self.routes.push(new),
+        }
         self.burst_max += backlog as usize;
         Ok(id)
     }
@@ -213,8 +191,8 @@ impl Backend for Uring {
         Ok(sockets.into_iter().map(listener).collect())
     }
 
-    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> std::io::Result<SocketId> {
-        Err(Errno::ENOSYS.into())
+    fn connecting(&mut self, address: SocketAddr, options: &ConnectOptions) -> std::io::Result<SocketId> {
+        self.open_connecting(address, options)
     }
 
     fn ledger(&self) -> DriverLedger {
@@ -245,6 +223,18 @@ impl Uring {
     #[must_use]
     pub fn wakes(&self) -> u64 {
         self.counts.wakes
+    }
+
+    /// Sends that were asked for without a copy.
+    #[must_use]
+    pub fn zero_copy_sends(&self) -> u64 {
+        self.counts.zero_copy
+    }
+
+    /// How often the kernel has said that it copied what it was to send without.
+    #[must_use]
+    pub fn copied(&self) -> u64 {
+        self.counts.copied
     }
 
     /// The kernel may be told of no other memory than what this backend keeps alive.
@@ -310,6 +300,8 @@ impl Drop for Uring {
             std::mem::forget(std::mem::take(&mut self.event_count));
             let sockets = std::mem::replace(&mut self.in_flight, InFlight::new(0));
             std::mem::forget(sockets);
+            std::mem::forget(std::mem::take(&mut self.addresses));
+            std::mem::forget(std::mem::take(&mut self.notes));
         }
     }
 }

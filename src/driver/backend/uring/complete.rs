@@ -5,9 +5,13 @@
 //! An answer is looked at in this order: does its operation exist (else it is stale: counted, its buffer given back);
 //! did it bring bytes; will there be more; then the result. A multishot that ended without having been asked to is armed
 //! again here, and the runtime sees it go on.
+//!
+//! Invariants: 1. What an answer says of memory is true: it comes from the kernel, or from a test that has written there.
+#![allow(unsafe_code)]
 
-use super::{Ending, File, Handle, Uring};
-use crate::driver::{Completion, Event, Pools, ReceiveEnd, SendStep, SocketId, Work};
+use super::handle::{Accepting, Ending, File, Handle};
+use super::{Uring, room};
+use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Work};
 use crate::mem::Key;
 use crate::sys::{Answer, Errno};
 
@@ -38,10 +42,12 @@ impl Uring {
             Work::Shutdown { both } => self.shut_down(key, id, both, answer, completions),
             // What is under way finds out by itself, as after a shutdown of both directions.
             Work::Reset => self.shut_down(key, id, true, answer, completions),
-            Work::Close { .. } => self.closed(pools, key, id, completions),
-            Work::Connect | Work::Fill { .. } | Work::File { .. } | Work::Pinned { .. } => {
-                unreachable!("nothing of this is asked of the kernel")
-            }
+            Work::Close { .. } => self.closed(pools, key, id, answer, completions),
+            Work::Connect => self.connected(key, id, answer, completions),
+            Work::Fill { .. } => self.filled(pools, key, id, answer, completions),
+            Work::File { .. } => self.file_done(pools, key, id, answer, completions),
+            Work::Pinned { .. } if answer.released() => self.released(pools, key, id, answer, completions),
+            Work::Pinned { .. } => self.stale(pools, answer),
             Work::Wake => self.woken(pools, key),
         }
     }
@@ -68,7 +74,7 @@ impl Uring {
         let why = match answer.outcome() {
             Ok(0) => ReceiveEnd::EndOfStream,
             Err(Errno::ECANCELED) => ReceiveEnd::Cancelled,
-            Err(Errno::ENOBUFS) if handle.finished => ReceiveEnd::EndOfStream,
+            Err(Errno::ENOBUFS) if handle.ending == Ending::Finished => ReceiveEnd::EndOfStream,
             Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR | Errno::EAGAIN) if cancelling => ReceiveEnd::Cancelled,
             Err(Errno::ENOBUFS) => return self.buffers.park(key),
             Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => return self.issue(pools, key),
@@ -86,19 +92,19 @@ impl Uring {
         completions: &mut Vec<Completion>,
     ) {
         if let Ok(place) = answer.outcome() {
-            self.take_in(key, place, completions);
+            self.take_in(key, id, place, completions);
         }
         let narrow = self.places_left() <= self.burst_max;
         let handle = &mut self.in_flight.socket_mut(id).expect("a socket outlives its operations").handle;
         if answer.more() {
-            if narrow && !handle.narrowing {
-                handle.narrowing = true;
+            if narrow && handle.accepting == Accepting::All {
+                handle.accepting = Accepting::Narrowing;
                 self.outgoing.cancel(self.narrow, key);
             }
             return;
         }
         let cancelling = handle.cancelling || self.draining;
-        let narrowed = handle.narrowing;
+        let narrowed = handle.accepting == Accepting::Narrowing;
         let error = match answer.outcome() {
             Ok(_) | Err(Errno::ECONNABORTED | Errno::EINTR | Errno::EAGAIN) if !cancelling => {
                 return self.issue(pools, key);
@@ -111,9 +117,11 @@ impl Uring {
     }
 
     /// Enters a new connection into the table.
-    fn take_in(&mut self, key: Key, place: u32, completions: &mut Vec<Completion>) {
+    fn take_in(&mut self, key: Key, id: SocketId, place: u32, completions: &mut Vec<Completion>) {
         let token = self.in_flight.operation(key).expect("looked at before").token;
-        match self.in_flight.insert(Handle::new(File::Direct(place))) {
+        let route = self.in_flight.socket(id).expect("a socket outlives its operations").handle.route;
+        let copied = self.routes[usize::from(route)].copied;
+        match self.in_flight.insert(Handle { route, copied, ..Handle::new(File::Direct(place)) }) {
             Ok(socket) => completions.push(Completion { token, event: Event::Accepted { socket } }),
             // Two entries per place make this unreachable in practice; a connection too many is closed, not leaked.
             Err(_) => drop(self.outgoing.ring.clear_file(place)),
@@ -128,23 +136,34 @@ impl Uring {
         answer: Answer,
         completions: &mut Vec<Completion>,
     ) {
-        // While everything ends, a send that failed for now is not begun again. One that was short goes on, and is cancelled
-        // in the next round.
-        let result = match answer.outcome() {
-            Err(_) if self.draining => Err(Errno::ECANCELED),
-            result => result,
-        };
-        match self.in_flight.advance_send(key, result, false, &pools.send) {
-            SendStep::Continue(told) => {
-                completions.extend(told);
-                self.issue(pools, key);
-            }
-            SendStep::Done(completion) => {
-                let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
-                self.gathers.extend(socket.handle.gather.take());
-                completions.push(completion);
-            }
+        if answer.flags != 0 || answer.result < 0 {
+            return self.sent_otherwise(pools, key, id, answer, completions);
         }
+        let step = self.in_flight.advance_send(key, Ok(answer.result as u32), false, &pools.send);
+        self.send_stepped(pools, key, id, step, completions);
+    }
+
+    /// A receive into owned memory has ended, or is begun again if nothing came of it.
+    fn filled(
+        &mut self,
+        pools: &Pools,
+        key: Key,
+        id: SocketId,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
+        let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
+        let cancelling = handle.cancelling || self.draining;
+        let mut outcome = answer.outcome();
+        // SAFETY: so many bytes has the kernel written to the room that the entry named.
+        unsafe { room::take_back(&mut self.in_flight.filling(key).buffer, outcome.unwrap_or(0)) };
+        if let Err(Errno::EINTR | Errno::EAGAIN) = outcome {
+            if !cancelling {
+                return self.issue(pools, key);
+            }
+            outcome = Err(Errno::ECANCELED);
+        }
+        completions.push(self.in_flight.end_fill(key, outcome));
     }
 
     fn cancelled(
@@ -179,7 +198,9 @@ impl Uring {
             return;
         }
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
-        socket.handle.finished = true;
+        if socket.handle.ending == Ending::No {
+            socket.handle.ending = Ending::Finished;
+        }
         // A parked receive is not known to the kernel, so the shutdown cannot have ended it.
         if let Some(receive) = socket.inward()
             && self.buffers.unpark(receive)
@@ -190,13 +211,24 @@ impl Uring {
     }
 
     /// Answers to a reset and to the close proper.
-    fn closed(&mut self, pools: &Pools, key: Key, id: SocketId, completions: &mut Vec<Completion>) {
+    fn closed(
+        &mut self,
+        pools: &Pools,
+        key: Key,
+        id: SocketId,
+        answer: Answer,
+        completions: &mut Vec<Completion>,
+    ) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
         if socket.handle.ending == Ending::Resetting {
             // Reset or not (the connection may have been gone before), what is left is to close.
             return self.issue(pools, key);
         }
-        let (completion, _handle) = self.in_flight.end_close(key);
+        let (completion, handle) = self.in_flight.end_close(key);
+        if !self.addresses.is_empty() {
+            self.addresses.remove(&id);
+        }
+        self.closed_by_kernel(handle.file, answer.outcome());
         completions.push(completion);
     }
 

@@ -2,12 +2,14 @@
 //!
 //! Knows: the order of teardown. Must not know why it ends.
 //!
-//! Cancel everything, reap its last completions, close every socket, take the buffers away from the kernel. The ring itself
+//! Cancel everything, reset what the kernel still reads from, reap last completions, close every socket and file, take the buffers away from the kernel. The ring itself
 //! is closed when the backend is dropped. Closing it first would not wait for what is in flight.
 
 use std::time::Duration;
 
 use super::Uring;
+use super::files::release_unseen;
+use super::handle::Ending;
 use crate::driver::{Backend, Completion, Event, Op, Pools, Token, Wait};
 use crate::sys::Time;
 
@@ -44,6 +46,7 @@ impl Uring {
     fn end_everything(&mut self, pools: &Pools, until: Time, answers: &mut Vec<Completion>) {
         loop {
             self.end_parked(answers);
+            self.reset_pinned(pools);
             self.turn(pools, Wait::No, answers);
             let now = self.now();
             let nothing = usize::from(self.in_flight.operation(self.narrow).is_some());
@@ -66,6 +69,23 @@ impl Uring {
         }
     }
 
+    /// The kernel reads what a peer has not taken for as long as that may come, unless the connection is reset.
+    fn reset_pinned(&mut self, pools: &Pools) {
+        if self.zero_copy.pinned == 0 {
+            return;
+        }
+        for socket in self.in_flight.socket_ids() {
+            let handle = self.in_flight.socket_mut(socket).map(|socket| &mut socket.handle);
+            if let Some(handle) = handle
+                && handle.pinned > 0
+                && handle.ending != Ending::Resetting
+            {
+                handle.ending = Ending::Resetting;
+                self.submit(pools, Token(u64::MAX), Op::Reset { socket });
+            }
+        }
+    }
+
     fn end_parked(&mut self, answers: &mut Vec<Completion>) {
         while let Some(key) = self.buffers.next_parked() {
             let why = crate::driver::ReceiveEnd::Cancelled;
@@ -77,9 +97,7 @@ impl Uring {
     fn turn(&mut self, pools: &Pools, wait: Wait, answers: &mut Vec<Completion>) {
         self.enter(pools, wait, answers);
         for completion in answers.drain(..) {
-            if let Event::Received { lease } = completion.event {
-                pools.receive.release(lease);
-            }
+            release_unseen(pools, completion.event);
         }
     }
 }

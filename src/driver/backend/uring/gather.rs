@@ -1,13 +1,14 @@
-//! What a send in several parts names: a message header and its parts.
+//! What a send or a write in several parts names: a message header and its parts.
 //!
 //! Knows: addresses of parts. Must not know whose they are.
 //!
-//! Invariants: 1. A gather does not move while the kernel may read it: it lives in a box, owned by a socket in the table.
+//! Invariants: 1. A gather does not move while the kernel may read it: it lives in a box, owned by a socket in the table, or kept
+//!    as the note of a request.
 #![allow(unsafe_code)]
 
 use std::fmt;
 
-/// Parts that one send names; a chain of more goes out in several, one after the other.
+/// Parts that one entry names; a chain of more goes out in several, one after the other.
 pub(super) const PARTS_MAX: usize = 16;
 
 /// A message header and the parts that it points to.
@@ -35,15 +36,24 @@ impl Gather {
         self: &mut Box<Gather>,
         parts: impl Iterator<Item = &'a [u8]>,
     ) -> *const libc::msghdr {
+        self.list(parts);
+        &raw const self.header
+    }
+
+    /// As [`Gather::name`], for what takes the parts and how many there are.
+    pub(super) fn list<'a>(
+        self: &mut Box<Gather>,
+        parts: impl Iterator<Item = &'a [u8]>,
+    ) -> (*const libc::iovec, u32) {
         let mut count = 0;
         for (place, part) in self.parts.iter_mut().zip(parts) {
-            // The kernel only reads what a send names.
+            // The kernel only reads what is sent or written.
             *place = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
             count += 1;
         }
         self.header.msg_iov = self.parts.as_mut_ptr();
         self.header.msg_iovlen = count;
-        &raw const self.header
+        (self.header.msg_iov, count as u32)
     }
 }
 

@@ -3,15 +3,18 @@
 //! Knows: which entry stands for which work. Must not know when entries reach the kernel.
 //!
 //! Invariants:
-//! 1. An operation owns its chain until `advance_send` says that it is done, which happens only in an answer of the kernel,
-//!    and its socket owns the gather until then.
+//! 1. An operation owns its chain until `advance_send` says that it is done or `unpin` that it is released, which happens only in an
+//!    answer of the kernel, and its socket owns the gather until the former.
 //! 2. The count of the wake event is boxed, and leaked with the backend if the read of it could not be ended.
+//! 3. An operation owns the buffer that it fills until `end_fill`, which happens only in an answer of the kernel.
+//! 4. The address of a socket is boxed, and kept until the connect has been answered or the socket is closed.
 #![allow(unsafe_code)]
 
 use std::os::fd::AsRawFd;
 
+use super::handle::{Accepting, Ending, File, Handle};
 use super::outgoing::Target;
-use super::{Ending, File, Gather, Uring};
+use super::{Gather, Uring, room};
 use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Work};
 use crate::mem::Key;
 use crate::sys::Errno;
@@ -20,7 +23,7 @@ impl Uring {
     /// Sets a new operation going.
     pub(super) fn start(&mut self, pools: &Pools, key: Key) {
         let operation = self.in_flight.operation(key).expect("an operation that has just begun");
-        if matches!(operation.work, Work::Accept | Work::Receive) {
+        if matches!(operation.work, Work::Accept | Work::Connect | Work::Receive | Work::Fill { .. }) {
             let id = operation.socket;
             let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
             socket.handle.cancelling = false;
@@ -49,10 +52,14 @@ impl Uring {
                 self.outgoing.disconnect(key, target);
             }
             Work::Close { reset } => self.issue_close(key, id, reset),
-            Work::Connect | Work::Fill { .. } | Work::File { .. } => {
-                let refused = self.in_flight.refuse(key, Errno::ENOSYS);
-                self.instant.push(refused);
+            Work::Connect => self.issue_connect(key, id),
+            Work::Fill { .. } => {
+                let target = self.target(id);
+                let room = room::give(&mut self.in_flight.filling(key).buffer);
+                // SAFETY: the operation owns the buffer (invariant 3).
+                unsafe { self.outgoing.fill(key, target, room) };
             }
+            Work::File { .. } => self.issue_file(pools, key, id),
             Work::Pinned { .. } => unreachable!("it has been answered for"),
             Work::Wake => {
                 debug_assert!(key != self.narrow, "it stands for nothing by itself");
@@ -64,18 +71,27 @@ impl Uring {
     }
 
     fn target(&self, id: SocketId) -> Target {
-        match &self.in_flight.socket(id).expect("a socket outlives its operations").handle.file {
-            File::Direct(place) => Target::Direct(*place),
-            File::Listener(listener, _) => Target::Descriptor(listener.as_raw_fd()),
-        }
+        self.in_flight.socket(id).expect("a socket outlives its operations").handle.file.target()
+    }
+
+    fn issue_connect(&mut self, key: Key, id: SocketId) {
+        let target = self.target(id);
+        let Some(address) = self.addresses.get(&id) else {
+            // It was connected before, or tried to, or came by an accept.
+            let refused = self.in_flight.refuse(key, Errno::EISCONN);
+            return self.instant.push(refused);
+        };
+        // SAFETY: the address does not move before the answer (invariant 4).
+        unsafe { self.outgoing.connect(key, target, address) };
     }
 
     /// An accept that takes whatever comes, where that cannot be too much; else of one connection, or of none.
     fn issue_accept(&mut self, key: Key, id: SocketId) {
         let target = self.target(id);
+        let left = self.places_left();
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
-        socket.handle.narrowing = false;
-        match self.places_left() {
+        socket.handle.accepting = if left > self.burst_max { Accepting::All } else { Accepting::One };
+        match left {
             0 => {
                 let completion = self.end_inward(key, Event::AcceptEnded { error: Errno::ENFILE });
                 self.instant.push(completion);
@@ -85,17 +101,21 @@ impl Uring {
         }
     }
 
-    /// Sockets that there may be beside those that there are.
+    /// Sockets and files that there may be beside those that there are, or are being opened.
     pub(super) fn places_left(&self) -> usize {
-        self.sockets_max.saturating_sub(self.in_flight.sockets())
+        self.sockets_max.saturating_sub(self.in_flight.sockets() + self.opening)
     }
 
     /// The rest of a chain, as one send: of its bytes where they are one part, else of a message of several.
     fn issue_send(&mut self, pools: &Pools, key: Key, id: SocketId) {
-        let target = self.target(id);
+        let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
+        let target = handle.file.target();
         let operation = self.in_flight.operation(key).expect("only operations in flight are issued");
         let Work::Send { chain, sent, .. } = &operation.work else { unreachable!("the caller looked") };
         pools.send.hand_over(chain);
+        if chain.bytes() >= self.zero_copy.bytes_min && self.goes_without_copy(pools, handle, chain) {
+            return self.issue_zero_copy(pools, key, id);
+        }
         let mut parts = pools.send.segments(chain, *sent);
         let first: *const [u8] = parts.next().unwrap_or(&[]);
         if parts.next().is_none() {
@@ -103,13 +123,32 @@ impl Uring {
             return unsafe { self.outgoing.send(key, target, first) };
         }
         drop(parts);
-        let mut gather = self.gathers.pop().unwrap_or_else(|| Box::new(Gather::new()));
-        let message = gather.name(pools.send.segments(chain, *sent));
-        let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
-        // That of the part sent before, if any: the kernel has answered it.
-        self.gathers.extend(socket.handle.gather.replace(gather));
+        let message = self.gather(pools, key).0;
         // SAFETY: the parts belong to the operation's chain, and the gather to its socket (invariant 1).
         unsafe { self.outgoing.send_message(key, target, message) };
+    }
+
+    /// Names the rest of a chain, in a gather that its socket keeps.
+    #[inline]
+    fn gather(&mut self, pools: &Pools, key: Key) -> (*const libc::msghdr, &mut Handle) {
+        let (handle, chain, sent) = self.in_flight.sending(key);
+        // That of the part sent before, if any, is used again: the kernel has answered it.
+        let kept = handle.gather.take().or_else(|| self.gathers.pop());
+        let mut gather = kept.unwrap_or_else(|| Box::new(Gather::new()));
+        let message = gather.name(pools.send.segments(chain, sent));
+        handle.gather = Some(gather);
+        (message, handle)
+    }
+
+    /// As a message also where it is one part: there is one way to send without a copy.
+    #[cold]
+    fn issue_zero_copy(&mut self, pools: &Pools, key: Key, id: SocketId) {
+        let target = self.target(id);
+        let (message, handle) = self.gather(pools, key);
+        handle.zero_copy = true;
+        self.counts.zero_copy += 1;
+        // SAFETY: the parts belong to the operation's chain until they are released, and the gather to its socket (invariant 1).
+        unsafe { self.outgoing.send_message_zero_copy(key, target, message) };
     }
 
     /// Cancels what is under way inward; answers by itself where the kernel has nothing to cancel.
@@ -133,27 +172,28 @@ impl Uring {
     /// Resets the connection first, if asked to; then closes.
     fn issue_close(&mut self, key: Key, id: SocketId, reset: bool) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
+        let target = socket.handle.file.target();
         match (&socket.handle.file, socket.handle.ending) {
-            (File::Direct(place), Ending::No) if reset => {
-                let target = Target::Direct(*place);
-                socket.handle.ending = Ending::Resetting;
-                self.outgoing.disconnect(key, target);
-            }
-            (File::Direct(place), _) => {
-                let place = *place;
-                socket.handle.ending = Ending::Closing;
-                self.outgoing.close(key, place);
-            }
-            (File::Listener(_, backlog), _) => {
-                self.burst_max -= *backlog as usize;
+            (File::Listener(_), _) => {
+                let route = &mut self.routes[usize::from(socket.handle.route)];
+                route.listener = None;
+                self.burst_max -= route.backlog as usize;
                 // A descriptor of the process: dropping it closes it, at once.
                 let (completion, _listener) = self.in_flight.end_close(key);
                 self.instant.push(completion);
             }
+            (_, Ending::No | Ending::Finished) if reset => {
+                socket.handle.ending = Ending::Resetting;
+                self.outgoing.disconnect(key, target);
+            }
+            _ => {
+                socket.handle.ending = Ending::Closing;
+                self.outgoing.close(key, target);
+            }
         }
     }
 
-    /// Ends an accept or a receive.
+    /// Ends a connect, an accept or a receive.
     pub(super) fn end_inward(&mut self, key: Key, event: Event) -> Completion {
         Completion { token: self.in_flight.end(key).token, event }
     }

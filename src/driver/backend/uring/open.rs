@@ -2,13 +2,16 @@
 //!
 //! Knows: what the backend needs of a kernel. Must not know what to use instead.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buffers::Buffers;
+use super::connect::UpperPlaces;
 use super::outgoing::{BUFFER_GROUP, Outgoing};
-use super::preflight::{closes_at_once, receives_again};
+use super::preflight::{closes_at_once, receives_again, sends_without_copy};
+use super::zero_copy::ZeroCopy;
 use super::{BATCH, Counts, Uring};
 use crate::driver::{InFlight, Pools};
 use crate::sys::{
@@ -30,6 +33,10 @@ pub struct UringConfig {
     pub head_room: u32,
     /// Fill receive buffers bit by bit where the kernel proves that it can.
     pub incremental: bool,
+    /// Bytes that a send must hold by reference to go out without a copy, where the kernel can do that.
+    pub zero_copy_min: u32,
+    /// Send without a copy whatever has so many bytes, also if they lie in slots, and go on where the kernel copies: for tests.
+    pub zero_copy_always: bool,
     /// Refuse a kernel that keeps closed sockets while an operation on an older one goes on: its memory grows with the number
     /// of connections for as long as one of them waits.
     pub prompt_close: bool,
@@ -43,6 +50,8 @@ impl Default for UringConfig {
             sockets_max: 8192,
             head_room: 64,
             incremental: true,
+            zero_copy_min: 16 << 10,
+            zero_copy_always: false,
             prompt_close: false,
         }
     }
@@ -160,6 +169,45 @@ fn places(config: &UringConfig, descriptors: u64) -> u32 {
     wanted.min(allowed.max(config.sockets_max)).max(1)
 }
 
+/// What the kernel has been seen to do.
+struct Proven {
+    incremental: bool,
+    prompt_close: bool,
+    zero_copy: bool,
+}
+
+/// Uses each feature once that is not to be taken for granted.
+fn prove(config: &UringConfig) -> Result<Proven, OpenError> {
+    let incremental = config.incremental && receives_again(true).is_ok();
+    if !incremental {
+        receives_again(false).map_err(at(Stage::Receive))?;
+    }
+    let prompt_close = closes_at_once().map_err(at(Stage::Closing))?;
+    if config.prompt_close && !prompt_close {
+        return Err(OpenError { stage: Stage::Closing, errno: Errno::EBUSY });
+    }
+    // A kernel that does not say what it has copied could make each send dearer, and nobody would know.
+    let zero_copy = sends_without_copy().unwrap_or(false);
+    Ok(Proven { incremental, prompt_close, zero_copy })
+}
+
+/// Makes the table, with an upper part for as many sockets that are connected from here as the limit of descriptors allows: up to as
+/// many as there may be sockets. The kernel picks places for what it accepts, of the lower part only; where it cannot be told to,
+/// there is no upper one.
+fn make_table(ring: &mut Ring, places: u32, config: &UringConfig) -> Result<Option<UpperPlaces>, Errno> {
+    let allowed = u32::try_from(descriptor_limit().now).unwrap_or(u32::MAX);
+    let end = places.saturating_add(config.sockets_max).min(allowed);
+    if end <= places || ring.register_files(end).is_err() {
+        ring.register_files(places)?;
+        return Ok(None);
+    }
+    if ring.bound_file_choice(places).is_ok() {
+        return Ok(Some(UpperPlaces::new(places, end)));
+    }
+    // The kernel picks from all of them: there are more for it than there will be sockets.
+    Ok(None)
+}
+
 /// Kernel threads for what cannot be done without blocking (shutting down is such a thing): few, or a burst of ten
 /// thousand shutdowns starts as many. Zero leaves the kernel's own bound for files.
 const SOCKET_WORKERS_MAX: u32 = 4;
@@ -176,14 +224,7 @@ impl Uring {
         let _ = raise_locked_memory_limit(u64::MAX);
         drop(Ring::open(2, 4).map_err(at(Stage::Ring))?);
         // Before the ring that stays: where locked memory is short, that one takes what is left.
-        let incremental = config.incremental && receives_again(true).is_ok();
-        if !incremental {
-            receives_again(false).map_err(at(Stage::Receive))?;
-        }
-        let prompt_close = closes_at_once().map_err(at(Stage::Closing))?;
-        if config.prompt_close && !prompt_close {
-            return Err(OpenError { stage: Stage::Closing, errno: Errno::EBUSY });
-        }
+        let Proven { incremental, prompt_close, zero_copy } = prove(config)?;
         let mut ring =
             Ring::open(config.submission_entries, config.completion_entries).map_err(at(Stage::Ring))?;
         let lacking = ring.lacking();
@@ -192,16 +233,18 @@ impl Uring {
             .is_smaller()
             .then(|| format!("io_uring has smaller queues than it should: {}", LockedMemory(config)));
         let places = places(config, descriptor_limit().now);
-        ring.register_files(places).map_err(at(Stage::Descriptors))?;
+        let upper_places = make_table(&mut ring, places, config).map_err(at(Stage::Descriptors))?;
         let buffers = BufferRing::new(pools.receive.count()).map_err(at(Stage::Buffers))?;
         let buffers =
             Buffers::register(&mut ring, buffers, BUFFER_GROUP, incremental).map_err(at(Stage::Buffers))?;
         let event = EventFd::new().map_err(|error| at(Stage::Event)(Errno::of(&error)))?;
         let features = format!(
-            "io_uring: {}{}{}{}{}",
+            "io_uring: {}{}{}{}{}{}{}",
             ring.report(),
             if incremental { ", incremental buffers" } else { ", whole buffers" },
             if bounded { "" } else { ", unbounded workers" },
+            if zero_copy { ", sends without a copy" } else { ", every send copied" },
+            if upper_places.is_some() { "" } else { ", connects outside of the table" },
             if prompt_close { "" } else { ", closed sockets kept while older ones wait" },
             if lacking.is_empty() { String::new() } else { format!(", without {}", lacking.join(", ")) },
         );
@@ -216,6 +259,12 @@ impl Uring {
             instant: Vec::new(),
             gathers: Vec::new(),
             batch: [Answer::default(); BATCH],
+            addresses: HashMap::new(),
+            notes: HashMap::new(),
+            routes: Vec::new(),
+            upper_places: upper_places.unwrap_or_default(),
+            zero_copy: ZeroCopy::new(config, zero_copy, places),
+            opening: 0,
             sockets_max: config.sockets_max as usize,
             burst_max: 0,
             narrow,

@@ -3,8 +3,9 @@
 //! Knows: entries, the submission queue, the backlog behind it. Must not know what became of them.
 //!
 //! Invariants:
-//! 1. Memory that an entry names belongs to the driver until the entry's last completion: a chain owned by an operation
-//!    in flight, a gather owned by a socket in the table, the count of the wake event, or a constant.
+//! 1. Memory that an entry names belongs to the driver until the entry's last completion: a chain or a request owned by an operation
+//!    in flight, a gather owned by a socket in the table, the note of a request, the address of a socket that is being connected,
+//!    the count of the wake event, or a constant.
 //! 2. Entries leave in the order in which they were pushed: while the backlog holds any, new ones go behind it.
 #![allow(unsafe_code)]
 
@@ -14,6 +15,7 @@ use std::ptr;
 
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
+use socket2::SockAddr;
 
 use crate::mem::Key;
 use crate::sys::Ring;
@@ -27,6 +29,9 @@ const BACKLOG_RESERVED: usize = 256;
 /// Without `MSG_WAITALL`: the kernel would continue short sends by itself, and a peer that reads slowly could not be told
 /// from one that does not read.
 const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
+
+/// The kernel says of what it sends without a copy whether it has copied it after all (`IORING_SEND_ZC_REPORT_USAGE`).
+pub(super) const REPORT_USAGE: u16 = 8;
 
 /// An address of no family: to connect to it is to reset the connection, exactly as closing with linger zero does.
 static NOWHERE: libc::sockaddr =
@@ -129,6 +134,92 @@ impl Outgoing {
         self.push(entry!(target, key, |file| opcode::SendMsg::new(file, message).flags(SEND_FLAGS as u32)));
     }
 
+    /// As [`Outgoing::send_message`], without a copy.
+    ///
+    /// # Safety
+    /// The message stays as it is until the operation's completion, and all that it names until the kernel has said that it does not
+    /// read it any more, or that it never will.
+    pub(super) unsafe fn send_message_zero_copy(
+        &mut self,
+        key: Key,
+        target: Target,
+        message: *const libc::msghdr,
+    ) {
+        self.push(entry!(target, key, |file| {
+            opcode::SendMsgZc::new(file, message).flags(SEND_FLAGS as u32).ioprio(REPORT_USAGE)
+        }));
+    }
+
+    /// # Safety
+    /// The address stays as it is until the operation's completion.
+    pub(super) unsafe fn connect(&mut self, key: Key, target: Target, address: &SockAddr) {
+        self.push(entry!(target, key, |file| {
+            opcode::Connect::new(file, address.as_ptr().cast(), address.len())
+        }));
+    }
+
+    /// Receives once.
+    ///
+    /// # Safety
+    /// The kernel may write to `room` until the operation's completion.
+    pub(super) unsafe fn fill(&mut self, key: Key, target: Target, room: *mut [u8]) {
+        self.push(entry!(target, key, |file| opcode::Recv::new(file, room.cast(), room.len() as u32)));
+    }
+
+    /// # Safety
+    /// The path and `how` stay as they are until the operation's completion.
+    pub(super) unsafe fn open(
+        &mut self,
+        key: Key,
+        directory: RawFd,
+        path: *const libc::c_char,
+        how: *const types::OpenHow,
+    ) {
+        let open = opcode::OpenAt2::new(types::Fd(directory), path, how);
+        self.push(open.build().user_data(key.to_bits()));
+    }
+
+    /// # Safety
+    /// The kernel may write to `stat` until the operation's completion.
+    pub(super) unsafe fn stat(&mut self, key: Key, file: RawFd, stat: *mut libc::statx) {
+        let ask = opcode::Statx::new(types::Fd(file), c"".as_ptr(), stat.cast());
+        let ask = ask.flags(libc::AT_EMPTY_PATH).mask(libc::STATX_BASIC_STATS);
+        self.push(ask.build().user_data(key.to_bits()));
+    }
+
+    /// # Safety
+    /// The kernel may write to `room` until the operation's completion.
+    pub(super) unsafe fn read(&mut self, key: Key, file: RawFd, room: *mut [u8], offset: u64) {
+        let read = opcode::Read::new(types::Fd(file), room.cast(), room.len() as u32).offset(offset);
+        self.push(read.build().user_data(key.to_bits()));
+    }
+
+    /// # Safety
+    /// The bytes stay as they are until the operation's completion.
+    pub(super) unsafe fn write(&mut self, key: Key, file: RawFd, bytes: *const [u8], offset: u64) {
+        let write = opcode::Write::new(types::Fd(file), bytes.cast(), bytes.len() as u32).offset(offset);
+        self.push(write.build().user_data(key.to_bits()));
+    }
+
+    /// # Safety
+    /// The parts, and the bytes that they name, stay as they are until the operation's completion.
+    pub(super) unsafe fn write_parts(
+        &mut self,
+        key: Key,
+        file: RawFd,
+        parts: *const libc::iovec,
+        count: u32,
+        offset: u64,
+    ) {
+        let write = opcode::Writev::new(types::Fd(file), parts, count).offset(offset);
+        self.push(write.build().user_data(key.to_bits()));
+    }
+
+    pub(super) fn sync(&mut self, key: Key, file: RawFd, data: bool) {
+        let flags = if data { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+        self.push(opcode::Fsync::new(types::Fd(file)).flags(flags).build().user_data(key.to_bits()));
+    }
+
     /// # Safety
     /// The kernel may write to `count` until the operation's completion.
     pub(super) unsafe fn read_count(&mut self, key: Key, target: Target, count: *mut u64) {
@@ -150,8 +241,8 @@ impl Outgoing {
         self.push(entry!(target, key, |file| opcode::Connect::new(file, &raw const NOWHERE, len)));
     }
 
-    pub(super) fn close(&mut self, key: Key, place: u32) {
-        self.push(opcode::Close::new(types::Fixed(place)).build().user_data(key.to_bits()));
+    pub(super) fn close(&mut self, key: Key, target: Target) {
+        self.push(entry!(target, key, |file| opcode::Close::new(file)));
     }
 
     #[inline]

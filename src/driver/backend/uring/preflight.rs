@@ -1,4 +1,5 @@
-//! Proofs, by doing: that the kernel receives again and again into provided buffers, and that it lets closed sockets go.
+//! Proofs, by doing: that the kernel receives again and again into provided buffers, that it lets closed sockets go, and that
+//! it says of what it sends without a copy whether it has copied it.
 //!
 //! Knows: rings of its own, pairs of sockets, a few buffers. Must not know the backend.
 //!
@@ -6,7 +7,7 @@
 //!
 //! Invariants:
 //! 1. The buffer and its ring live until the group is unregistered, or are leaked.
-//! 2. No entry names memory, other than that of the group.
+//! 2. No entry names memory, other than that of the group, and a message that lives until the answer, or is leaked.
 #![allow(unsafe_code)]
 
 use std::io::{ErrorKind, Read, Write};
@@ -17,6 +18,7 @@ use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
 use socket2::{Domain, Socket, Type};
 
+use super::outgoing::REPORT_USAGE;
 use crate::sys::{Answer, BufferRing, Errno, Mapping, Pause, Ring};
 
 const GROUP: u16 = 1;
@@ -128,6 +130,31 @@ fn is_released(older: &Socket, closed: Socket, mut peer: Socket) -> Result<bool,
     }
 }
 
+/// True if the kernel sends without a copy, and reports whether it has copied. Linux 6.1 does not report.
+/// A pair of sockets cannot be sent to in that way: being told so is the proof that the rest is understood.
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn sends_without_copy() -> Result<bool, Errno> {
+    understands(|socket, message| opcode::SendMsgZc::new(socket, message).ioprio(REPORT_USAGE).build())
+}
+
+/// True if the kernel understands an entry about a socket of a pair, whatever it says to it.
+fn understands(entry: impl FnOnce(types::Fd, *const libc::msghdr) -> Entry) -> Result<bool, Errno> {
+    let (_peer, socket) =
+        Socket::pair(Domain::UNIX, Type::STREAM, None).map_err(|error| Errno::of(&error))?;
+    // SAFETY: a message header of zeroes is a valid one: no name, no parts, no control data.
+    let message = Box::new(unsafe { std::mem::zeroed() });
+    let mut ring = Ring::open(2, 4)?;
+    push(&mut ring, &entry(types::Fd(socket.as_raw_fd()), &raw const *message));
+    let answer = wait(&mut ring);
+    if answer.is_err() {
+        // It may still be in flight.
+        std::mem::forget(message);
+    }
+    Ok(answer?.outcome() != Err(Errno::EINVAL))
+}
+
 fn wait(ring: &mut Ring) -> Result<Answer, Errno> {
     let until = crate::sys::now().after(PATIENCE);
     let mut answer = [Answer::default()];
@@ -162,6 +189,15 @@ mod tests {
         receives_again(false).unwrap();
         // No promise of every kernel: but it must answer.
         let _ = receives_again(true);
+    }
+
+    #[test]
+    fn sends_that_the_kernel_does_not_understand_are_noticed() {
+        needs_io_uring!();
+        // No promise of every kernel: but it must answer.
+        sends_without_copy().unwrap();
+        // A socket has nothing to write to a disk.
+        assert_eq!(understands(|socket, _| opcode::Fsync::new(socket).build()), Ok(false));
     }
 
     #[test]

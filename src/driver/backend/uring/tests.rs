@@ -2,9 +2,13 @@
 //! what they write before the backend looks.
 
 mod answers;
+mod connects;
+mod files;
+mod fills;
 mod order;
 mod short;
 mod storm;
+mod zero_copy;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -39,12 +43,18 @@ const SCARCE: UringConfig = UringConfig {
     sockets_max: 256,
     head_room: 8,
     incremental: true,
+    zero_copy_min: 16 << 10,
+    zero_copy_always: false,
     prompt_close: false,
 };
 
 impl Rig {
     fn new() -> Rig {
         Rig::of(&UringConfig { sockets_max: 256, ..UringConfig::default() }, ReceivePool::new(8, 16_384))
+    }
+
+    fn handle(&mut self, socket: SocketId) -> &mut Handle {
+        &mut self.uring.in_flight.socket_mut(socket).unwrap().handle
     }
 
     fn of(config: &UringConfig, receive: ReceivePool) -> Rig {

@@ -4,40 +4,40 @@ use super::*;
 
 /// Bits of an answer: it used a buffer, more will come.
 const BUFFER: u32 = 1;
-const MORE: u32 = 2;
+pub(super) const MORE: u32 = 2;
 /// Used a buffer by its number.
 fn in_buffer(number: u32) -> u32 {
     number << 16 | BUFFER
 }
 
 /// A backend, an accepted connection, and what has been told since.
-struct Desk {
-    rig: Rig,
-    socket: SocketId,
-    _client: TcpStream,
-    told: Vec<Completion>,
+pub(super) struct Desk {
+    pub(super) rig: Rig,
+    pub(super) socket: SocketId,
+    pub(super) client: TcpStream,
+    pub(super) told: Vec<Completion>,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub(super) fn new() -> Desk {
         let mut rig = Rig::new();
         let (client, socket) = rig.connect();
         rig.turn(Wait::No);
         assert!(!rig.uring.outgoing.waiting(), "nothing is on its way to the kernel");
-        Desk { rig, socket, _client: client, told: Vec::new() }
+        Desk { rig, socket, client, told: Vec::new() }
     }
 
     /// Begins an operation that the kernel is not told of.
-    fn begin(&mut self, op: Op) -> Key {
+    pub(super) fn begin(&mut self, op: Op) -> Key {
         self.rig.uring.in_flight.begin(Token(9), op, &self.rig.pools.send).unwrap()
     }
 
-    fn send(&mut self) -> Key {
+    pub(super) fn send(&mut self) -> Key {
         let (socket, chain) = (self.socket, self.rig.chain(b"hello"));
         self.begin(Op::Send { socket, chain })
     }
 
-    fn receive(&mut self) -> Key {
+    pub(super) fn receive(&mut self) -> Key {
         let socket = self.socket;
         self.begin(Op::Receive { socket })
     }
@@ -49,18 +49,18 @@ impl Desk {
         self.begin(Op::Accept { listener })
     }
 
-    fn answer(&mut self, key: Key, result: i32, flags: u32) {
+    pub(super) fn answer(&mut self, key: Key, result: i32, flags: u32) {
         let answer = Answer { user_data: key.to_bits(), result, flags };
         self.rig.uring.complete(&self.rig.pools, answer, &mut self.told);
     }
 
-    fn told(&mut self) -> Event {
+    pub(super) fn told(&mut self) -> Event {
         assert_eq!(self.told.len(), 1, "{:?}", self.told);
         self.told.pop().unwrap().event
     }
 
     /// The operation goes on, unseen: its entry is on its way again.
-    fn assert_goes_on(&mut self, key: Key) {
+    pub(super) fn assert_goes_on(&mut self, key: Key) {
         assert!(self.told.is_empty(), "{:?}", self.told);
         assert!(self.rig.uring.in_flight.operation(key).is_some());
         assert_eq!(self.rig.uring.outgoing.ring.queued(), 1, "one entry, and not two");
@@ -180,7 +180,7 @@ fn a_listener_that_does_not_block_is_made_to() {
     let ListenSource::Os(listener) = &bound.source else { panic!("it is one of the system's") };
     listener.set_nonblocking(true).unwrap();
     let id = rig.uring.adopt(bound).unwrap();
-    let File::Listener(listener, _) = &rig.uring.in_flight.socket(id).unwrap().handle.file else {
+    let File::Listener(listener) = &rig.uring.in_flight.socket(id).unwrap().handle.file else {
         panic!("a listener has a descriptor")
     };
     assert!(!listener.nonblocking().unwrap(), "a kernel may answer EAGAIN instead of waiting");

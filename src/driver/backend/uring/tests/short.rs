@@ -25,8 +25,7 @@ struct Narrow {
 impl Narrow {
     fn new() -> Narrow {
         let mut rig = Rig::new();
-        let File::Listener(listener, _) = &rig.uring.in_flight.socket(rig.listener).unwrap().handle.file
-        else {
+        let File::Listener(listener) = &rig.uring.in_flight.socket(rig.listener).unwrap().handle.file else {
             panic!("a listener has a descriptor")
         };
         // Accepted sockets inherit it.

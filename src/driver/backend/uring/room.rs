@@ -1,0 +1,88 @@
+//! Memory of a request, as the kernel gets it and hands it back.
+//!
+//! Knows: vectors. Must not know what they are for.
+//!
+//! Invariants:
+//! 1. Between `give` and `take_back` the vector belongs to an operation in flight, which neither reads nor moves its memory.
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use crate::mem::poison;
+
+/// The kernel takes no more in one request.
+const BYTES_MAX: usize = 0x7fff_f000;
+
+/// What is behind the bytes of a vector, for the kernel to fill.
+pub(super) fn give(buffer: &mut Vec<u8>) -> *mut [u8] {
+    let room = buffer.spare_capacity_mut();
+    let (start, len) = (room.as_mut_ptr().cast::<u8>(), room.len());
+    poison::forbid(start, len);
+    ptr::slice_from_raw_parts_mut(start, len.min(BYTES_MAX))
+}
+
+/// The kernel has filled so much of it, and knows it no more.
+///
+/// # Panics
+/// When it has filled more than there was.
+///
+/// # Safety
+/// The kernel has answered that it has written so many bytes to what `give` named.
+pub(super) unsafe fn take_back(buffer: &mut Vec<u8>, bytes: u32) {
+    let room = buffer.spare_capacity_mut();
+    poison::allow(room.as_mut_ptr().cast(), room.len());
+    assert!(bytes as usize <= room.len(), "the kernel wrote more than it was given room for");
+    let len = buffer.len() + bytes as usize;
+    // SAFETY: `len` is within the capacity (looked at above), and the bytes up to there were written: the first by whoever filled
+    // the vector, the others by the kernel (promised by the caller), while nobody else used it (invariant 1).
+    unsafe { buffer.set_len(len) };
+}
+
+/// The bytes of a vector from `from` on, for the kernel to read.
+pub(super) fn lend(buffer: &[u8], from: usize) -> *const [u8] {
+    let bytes = &buffer[from.min(buffer.len())..];
+    let bytes = &bytes[..bytes.len().min(BYTES_MAX)];
+    poison::forbid(bytes.as_ptr(), bytes.len());
+    bytes
+}
+
+/// The kernel reads the bytes no more.
+pub(super) fn lent(buffer: &[u8]) {
+    poison::allow(buffer.as_ptr(), buffer.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_filled_belongs_to_the_vector() {
+        let mut buffer = Vec::with_capacity(8);
+        buffer.extend_from_slice(b"ab");
+        let room = give(&mut buffer);
+        assert_eq!(room.len(), buffer.capacity() - 2);
+        // SAFETY: what `give` names can be written to.
+        unsafe { room.cast::<u8>().write(b'c') };
+        // SAFETY: one byte was written.
+        unsafe { take_back(&mut buffer, 1) };
+        assert_eq!(buffer, b"abc");
+    }
+
+    #[test]
+    #[should_panic(expected = "the kernel wrote more")]
+    fn no_more_than_the_room_is_believed() {
+        let mut buffer = Vec::with_capacity(8);
+        let room = give(&mut buffer).len() as u32;
+        // SAFETY: it panics before it believes it.
+        unsafe { take_back(&mut buffer, room + 1) };
+    }
+
+    #[test]
+    fn bytes_are_lent_from_where_they_are_to_go_on() {
+        let buffer = b"hello".to_vec();
+        for (from, len) in [(0, 5), (2, 3), (5, 0), (9, 0)] {
+            assert_eq!(lend(&buffer, from).len(), len);
+            lent(&buffer);
+        }
+    }
+}

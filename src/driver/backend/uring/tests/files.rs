@@ -1,0 +1,285 @@
+//! Requests about files, against a directory of the test's own.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::answers::Desk;
+use super::*;
+use crate::driver::{FileId, FileKind, FileOptions, FileRequest, FileStat, FileWork};
+
+const FILE: Token = Token(22);
+const READ: FileOptions = FileOptions {
+    read: true,
+    write: false,
+    truncate: false,
+    create: false,
+    create_new: false,
+    directory: false,
+    mode: 0o640,
+};
+const MAKE: FileOptions = FileOptions { write: true, create: true, truncate: true, ..READ };
+const DIRECTORY: FileOptions = FileOptions { directory: true, ..READ };
+
+/// A directory that goes with the test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("odeon-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        Directory(path)
+    }
+
+    fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(path: &Path, options: FileOptions) -> FileWork {
+    FileWork::Open { path: std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap(), options }
+}
+
+/// Descriptors of this process that stand for the file.
+fn descriptors(path: &Path) -> usize {
+    let all = fs::read_dir("/proc/self/fd").unwrap();
+    let names = all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    names.filter(|name| name == path).count()
+}
+
+impl Rig {
+    fn ask(&mut self, file: Option<FileId>, work: FileWork) {
+        self.submit(FILE, Op::File { request: FileRequest::new(file, work) });
+    }
+
+    fn answered(&mut self) -> FileRequest {
+        match self.next(FILE) {
+            Event::File { request } => *request,
+            other => panic!("instead of a file: {other:?}"),
+        }
+    }
+
+    fn file(&mut self, file: Option<FileId>, work: FileWork) -> FileRequest {
+        self.ask(file, work);
+        self.answered()
+    }
+
+    fn opened(&mut self, file: Option<FileId>, work: FileWork) -> Option<FileId> {
+        let request = self.file(file, work);
+        assert_eq!(request.outcome, Ok(0));
+        assert!(request.file.is_some());
+        request.file
+    }
+
+    fn close_file(&mut self, file: Option<FileId>) {
+        assert_eq!(self.file(file, FileWork::Close).outcome, Ok(0));
+        let gone = self.file(file, FileWork::Close);
+        assert_eq!(gone.outcome, Err(Errno::EBADF));
+    }
+}
+
+#[test]
+fn a_file_is_made_written_asked_about_read_and_closed() {
+    needs_io_uring!();
+    let directory = Directory::new("whole");
+    let path = directory.join("file");
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, MAKE));
+    assert_eq!(rig.uring.ledger().sockets, 2, "it counts like a socket");
+    let written =
+        rig.file(file, FileWork::Write { offset: 0, buffer: b"skipped, hello world".to_vec(), from: 9 });
+    assert_eq!(written.outcome, Ok(11));
+    let FileWork::Write { buffer, .. } = written.work else { panic!("the request comes back") };
+    assert_eq!(buffer, b"skipped, hello world");
+    for data in [true, false] {
+        assert_eq!(rig.file(file, FileWork::Sync { data }).outcome, Ok(0));
+    }
+    let FileWork::Stat { stat } = rig.file(file, FileWork::Stat { stat: FileStat::default() }).work else {
+        panic!("the request comes back")
+    };
+    assert_eq!(stat, FileStat::from(&fs::metadata(&path).unwrap()));
+    assert_eq!((stat.kind, stat.size), (FileKind::File, 11));
+    let mut buffer = Vec::with_capacity(64);
+    buffer.extend_from_slice(b"> ");
+    let read = rig.file(file, FileWork::Read { offset: 6, buffer });
+    let FileWork::Read { buffer, .. } = read.work else { panic!("the request comes back") };
+    assert_eq!((&buffer[..], read.outcome), (&b"> world"[..], Ok(5)));
+    let end = rig.file(file, FileWork::Read { offset: 11, buffer });
+    let FileWork::Read { buffer, .. } = end.work else { panic!("the request comes back") };
+    assert_eq!((&buffer[..], end.outcome), (&b"> world"[..], Ok(0)), "the end of the file");
+    assert_eq!(descriptors(&path), 1);
+    rig.close_file(file);
+    assert_eq!(descriptors(&path), 0);
+    assert_eq!(fs::read(&path).unwrap(), b"hello world");
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_path_below_a_directory_does_not_lead_out_of_it() {
+    needs_io_uring!();
+    let directory = Directory::new("below");
+    let inside = directory.join("inside");
+    fs::create_dir(&inside).unwrap();
+    fs::write(directory.join("secret"), "secret").unwrap();
+    fs::write(inside.join("file"), "file").unwrap();
+    symlink("../secret", inside.join("out")).unwrap();
+    symlink("/etc/passwd", inside.join("root")).unwrap();
+    symlink("file", inside.join("within")).unwrap();
+    let mut rig = Rig::new();
+    let below = rig.opened(None, open(&inside, DIRECTORY));
+    for name in ["../secret", "out", "root", "/etc/passwd", "x/../../secret"] {
+        let request = rig.file(below, open(Path::new(name), READ));
+        let refused = matches!(request.outcome, Err(Errno::EXDEV | Errno::ENOENT));
+        assert!(refused && request.file.is_none(), "{name}: {:?}", request.outcome);
+    }
+    assert_eq!(rig.file(below, open(Path::new("../secret"), READ)).outcome, Err(Errno::EXDEV));
+    for name in ["file", "within", "./file"] {
+        let file = rig.opened(below, open(Path::new(name), READ));
+        let read = rig.file(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(10) });
+        assert_eq!(read.outcome, Ok(4));
+        rig.close_file(file);
+    }
+    rig.close_file(below);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn what_the_kernel_says_against_opening_is_told_as_it_is() {
+    needs_io_uring!();
+    let directory = Directory::new("refused");
+    let path = directory.join("file");
+    let mut rig = Rig::new();
+    let mut refused = |options| {
+        let request = rig.file(None, open(&path, options));
+        assert!(request.file.is_none());
+        request.outcome.unwrap_err()
+    };
+    assert_eq!(refused(READ), Errno::ENOENT);
+    fs::write(&path, "").unwrap();
+    assert_eq!(refused(FileOptions { create_new: true, ..MAKE }), Errno::EEXIST);
+    assert_eq!(refused(DIRECTORY), Errno::ENOTDIR);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_chain_is_written_from_where_it_is_to_go_on() {
+    needs_io_uring!();
+    let directory = Directory::new("chain");
+    let path = directory.join("file");
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, MAKE));
+    let text: Vec<u8> = (0..40 * 300_u32).map(|byte| (byte * 7 / 3) as u8).collect();
+    for parts in [1, 40] {
+        let mut chain = Chain::EMPTY;
+        for part in text.chunks(text.len() / parts) {
+            let more = rig.chain(part);
+            rig.pools.send.join(&mut chain, more);
+        }
+        let mut from = 0;
+        while (from as usize) < text.len() {
+            // More parts than one entry names go out in several.
+            let stored = rig.file(file, FileWork::Store { offset: from.into(), chain, from });
+            from += stored.outcome.unwrap();
+            let FileWork::Store { chain: back, .. } = stored.work else { panic!("the request comes back") };
+            chain = back;
+        }
+        rig.pools.send.release(chain);
+        assert!(fs::read(&path).unwrap() == text);
+        fs::write(&path, "").unwrap();
+    }
+    assert!(rig.uring.notes.is_empty());
+    rig.close_file(file);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn the_limit_is_told_before_a_file_is_made() {
+    needs_io_uring!();
+    let directory = Directory::new("limit");
+    let config = UringConfig { sockets_max: 2, ..UringConfig::default() };
+    let mut rig = Rig::of(&config, ReceivePool::new(2, 64));
+    // Both at once: there is one place.
+    rig.ask(None, open(&directory.join("first"), MAKE));
+    rig.ask(None, open(&directory.join("second"), MAKE));
+    let outcomes = [rig.answered(), rig.answered()].map(|request| (request.outcome, request.file));
+    assert!(outcomes.contains(&(Err(Errno::ENFILE), None)), "{outcomes:?}");
+    assert!(!directory.join("second").exists());
+    let file = outcomes.iter().find_map(|(_, file)| *file);
+    rig.close_file(file);
+    let again = rig.opened(None, open(&directory.join("second"), MAKE));
+    rig.close_file(again);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_drain_closes_files_and_awaits_requests() {
+    needs_io_uring!();
+    let directory = Directory::new("drain");
+    let path = directory.join("file");
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, MAKE));
+    let chain = rig.chain(b"hello");
+    rig.ask(file, FileWork::Store { offset: 0, chain, from: 0 });
+    rig.ask(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) });
+    rig.ask(None, open(&path, READ));
+    assert_eq!(descriptors(&path), 1);
+    rig.end();
+    assert_eq!(descriptors(&path), 0);
+}
+
+#[test]
+fn a_descriptor_that_the_kernel_has_closed_is_not_closed_again() {
+    needs_io_uring!();
+    let directory = Directory::new("again");
+    let path = directory.join("file");
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, MAKE));
+    rig.ask(file, FileWork::Close);
+    while descriptors(&path) > 0 {
+        rig.uring.outgoing.ring.enter(Pause::No).unwrap();
+    }
+    // By now the number may stand for something else.
+    let others: Vec<_> = (0..4).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+    assert_eq!(rig.answered().outcome, Ok(0));
+    for other in &others {
+        other.metadata().unwrap();
+    }
+    rig.end();
+}
+
+#[test]
+fn what_is_interrupted_is_asked_again_and_a_close_is_not() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    let work = open(Path::new("/dev/null"), READ);
+    let key = desk.begin(Op::File { request: FileRequest::new(None, work) });
+    desk.rig.uring.issue(&desk.rig.pools, key);
+    desk.rig.uring.outgoing.ring.enter(Pause::No).unwrap();
+    desk.answer(key, -libc::EAGAIN, 0);
+    desk.assert_goes_on(key);
+    assert_eq!(desk.rig.uring.opening, 1, "once, however often it is asked");
+    desk.answer(key, -libc::EMFILE, 0);
+    let Event::File { request } = desk.told() else { panic!("it is told") };
+    assert_eq!((request.outcome, desk.rig.uring.opening), (Err(Errno::EMFILE), 0));
+
+    let null = fs::File::open("/dev/null").unwrap();
+    let file = desk.rig.uring.in_flight.insert(Handle::new(File::Descriptor(null.into()))).unwrap();
+    let request = FileRequest::new(Some(FileId(file.0)), FileWork::Close);
+    let key = desk.begin(Op::File { request });
+    desk.answer(key, -libc::EINTR, 0);
+    let Event::File { request } = desk.told() else { panic!("it is told") };
+    assert_eq!(request.outcome, Err(Errno::EINTR), "its number is not ours any more");
+}

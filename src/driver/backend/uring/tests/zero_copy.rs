@@ -1,0 +1,263 @@
+//! Sends without a copy: real ones, forced because the way to this machine itself copies, and answers that come seldom.
+
+use super::answers::{Desk, MORE};
+use super::*;
+use crate::driver::backend::uring::zero_copy::PINNED_MAX;
+
+const FORCED: UringConfig = UringConfig { zero_copy_min: 1, zero_copy_always: true, ..WIDE };
+const WIDE: UringConfig = UringConfig { submission_entries: 64, completion_entries: 64, ..SCARCE };
+/// The bit of an answer that says that memory is free again, and the result by which it says that it was copied.
+const RELEASED: u32 = 8;
+const COPIED: i32 = i32::MIN;
+const RESET: Token = Token(23);
+
+impl Rig {
+    fn forced() -> Rig {
+        Rig::of(&FORCED, ReceivePool::new(8, 16_384))
+    }
+
+    /// How a send has ended, and whether the kernel still reads it.
+    fn sent_pinned(&mut self) -> (u32, Option<Errno>, bool) {
+        loop {
+            match self.next(SEND) {
+                Event::Sending { .. } => {}
+                Event::Sent { bytes, error, pinned } => return (bytes, error, pinned),
+                other => panic!("instead of a send: {other:?}"),
+            }
+        }
+    }
+
+    fn released(&mut self) {
+        match self.next(SEND) {
+            Event::Released => {}
+            other => panic!("instead of a release: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_send_without_a_copy_arrives_and_its_memory_comes_back() {
+    needs_io_uring!();
+    let mut rig = Rig::forced();
+    let (mut client, socket) = rig.connect();
+    let text: Vec<u8> = (0..200_000_u32).map(|byte| ((byte * 7) >> 3) as u8).collect();
+    for len in [1, 100, text.len()] {
+        rig.send(socket, &text[..len]);
+        let twin = text[..len].to_vec();
+        let mut reader = client.try_clone().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = vec![0; twin.len()];
+            reader.read_exact(&mut bytes).unwrap();
+            assert!(bytes == twin);
+        });
+        let (bytes, error, pinned) = rig.sent_pinned();
+        assert_eq!((bytes, error), (len as u32, None));
+        reader.join().unwrap();
+        if pinned {
+            rig.released();
+        }
+        assert_eq!(rig.pools.send.taken(), 0);
+    }
+    assert!(rig.uring.zero_copy_sends() >= 3);
+    assert!(rig.uring.copied() > 0, "on this way the kernel copies, and says so");
+    rig.close(socket, false);
+    assert_eq!(read(&mut client).unwrap(), 0);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+/// A connection whose peer does not read, with a send of which the kernel has taken a part.
+fn unread() -> (Rig, TcpStream, SocketId) {
+    let mut rig = Rig::forced();
+    let (client, socket) = rig.connect();
+    rig.send(socket, &vec![1; 3_000_000]);
+    while rig.handle(socket).pinned == 0 {
+        let soon = rig.uring.now().after(Duration::from_millis(5));
+        rig.turn(Wait::Until(soon));
+    }
+    assert!(rig.queue.drain(..).all(|completion| completion.event.more()), "the peer does not read");
+    (rig, client, socket)
+}
+
+#[test]
+fn a_reset_frees_what_the_peer_has_not_read() {
+    needs_io_uring!();
+    let (mut rig, _client, socket) = unread();
+    rig.submit(RESET, Op::Reset { socket });
+    assert!(matches!(rig.next(RESET), Event::ShutDown { error: None }));
+    let (bytes, error, pinned) = rig.sent_pinned();
+    assert!(bytes < 3_000_000 && error.is_some(), "{bytes} bytes, {error:?}");
+    if pinned {
+        rig.released();
+    }
+    assert_eq!(rig.uring.zero_copy.pinned, 0);
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn a_drain_awaits_what_the_peer_has_not_read() {
+    needs_io_uring!();
+    let (rig, _client, _socket) = unread();
+    rig.end();
+}
+
+/// A send without a copy that the kernel has never heard of.
+fn asked() -> (Desk, Key) {
+    let mut desk = Desk::new();
+    let key = desk.send();
+    let socket = desk.socket;
+    desk.rig.handle(socket).zero_copy = true;
+    (desk, key)
+}
+
+#[test]
+fn memory_comes_back_when_the_kernel_has_let_go_of_each_part() {
+    needs_io_uring!();
+    let (mut desk, key) = asked();
+    let socket = desk.socket;
+    desk.answer(key, 2, MORE);
+    assert!(matches!(desk.told(), Event::Sending { bytes: 2 }));
+    desk.assert_goes_on(key);
+    desk.answer(key, 3, MORE);
+    assert!(matches!(desk.told(), Event::Sent { bytes: 5, error: None, pinned: true }));
+    assert_eq!((desk.rig.pools.send.taken(), desk.rig.handle(socket).pinned), (1, 2));
+    desk.answer(key, 0, RELEASED);
+    assert!(desk.told.is_empty(), "a part is still read");
+    desk.answer(key, 0, RELEASED);
+    assert!(matches!(desk.told(), Event::Released));
+    assert_eq!((desk.rig.pools.send.taken(), desk.rig.handle(socket).pinned), (0, 0));
+    assert_eq!(desk.rig.uring.stale_answers(), 0);
+}
+
+#[test]
+fn a_part_that_is_released_before_the_rest_fails_is_not_waited_for() {
+    needs_io_uring!();
+    let (mut desk, key) = asked();
+    desk.answer(key, 2, MORE);
+    assert!(matches!(desk.told(), Event::Sending { bytes: 2 }));
+    desk.answer(key, 0, RELEASED);
+    assert!(desk.told.is_empty(), "the send goes on");
+    desk.answer(key, -libc::ECONNRESET, 0);
+    let Event::Sent { bytes: 2, error: Some(Errno::ECONNRESET), pinned: false } = desk.told() else {
+        panic!("nothing is pinned")
+    };
+    assert_eq!(desk.rig.pools.send.taken(), 0);
+}
+
+#[test]
+fn an_error_and_nothing_at_all_may_pin_memory_too() {
+    needs_io_uring!();
+    for (result, expected) in
+        [(-libc::EPIPE, Errno::EPIPE), (-libc::ECANCELED, Errno::ECANCELED), (0, Errno::EPIPE)]
+    {
+        let (mut desk, key) = asked();
+        desk.answer(key, result, MORE);
+        let Event::Sent { bytes: 0, error: Some(error), pinned: true } = desk.told() else {
+            panic!("it is pinned")
+        };
+        assert_eq!((error, desk.rig.pools.send.taken()), (expected, 1));
+        desk.answer(key, 0, RELEASED);
+        assert!(matches!(desk.told(), Event::Released));
+        assert_eq!(desk.rig.pools.send.taken(), 0);
+    }
+}
+
+#[test]
+fn a_send_that_is_not_pinned_is_over_at_once_though_no_copy_was_wanted() {
+    needs_io_uring!();
+    let (mut desk, key) = asked();
+    desk.answer(key, 5, 0);
+    assert!(matches!(desk.told(), Event::Sent { bytes: 5, error: None, pinned: false }));
+    assert_eq!(desk.rig.pools.send.taken(), 0);
+}
+
+#[test]
+fn what_cannot_be_sent_without_a_copy_is_sent_with_one() {
+    needs_io_uring!();
+    for error in [libc::ENOMEM, libc::ENOBUFS, libc::EOPNOTSUPP] {
+        for more in [0, MORE] {
+            let (mut desk, key) = asked();
+            let socket = desk.socket;
+            desk.answer(key, -error, more);
+            desk.assert_goes_on(key);
+            assert!(!desk.rig.handle(socket).zero_copy, "with a copy");
+            // The kernel takes what was queued in earnest.
+            desk.rig.uring.outgoing.ring.enter(Pause::No).unwrap();
+            let mut bytes = [0; 5];
+            desk.client.read_exact(&mut bytes).unwrap();
+            assert_eq!(&bytes, b"hello");
+            let mut told = Vec::new();
+            desk.rig.uring.collect(&desk.rig.pools, &mut told);
+            let Some(Event::Sent { bytes: 5, error: None, pinned }) = told.pop().map(|told| told.event)
+            else {
+                panic!("it was sent")
+            };
+            assert_eq!(pinned, more == MORE);
+            if pinned {
+                desk.answer(key, 0, RELEASED);
+                assert!(matches!(desk.told(), Event::Released));
+            }
+            assert_eq!(desk.rig.pools.send.taken(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_plain_send_that_is_short_of_memory_has_failed() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    let key = desk.send();
+    desk.answer(key, -libc::ENOMEM, 0);
+    assert!(matches!(desk.told(), Event::Sent { bytes: 0, error: Some(Errno::ENOMEM), pinned: false }));
+}
+
+#[test]
+fn where_the_kernel_copies_it_is_not_asked_again_nor_for_what_the_listener_accepts_then() {
+    needs_io_uring!();
+    let (mut desk, key) = asked();
+    let (socket, (_other_client, other)) = (desk.socket, desk.rig.connect());
+    desk.answer(key, 5, MORE);
+    desk.told();
+    desk.answer(key, COPIED, RELEASED);
+    assert!(matches!(desk.told(), Event::Released));
+    assert_eq!(desk.rig.uring.copied(), 1);
+    assert!(desk.rig.handle(socket).copied);
+    assert!(!desk.rig.handle(other).copied, "it was there before, and may take another way");
+    let (_late_client, late) = desk.rig.connect();
+    assert!(desk.rig.handle(late).copied);
+    // A listener in the place of one that is closed begins anew.
+    let listener = desk.rig.listener;
+    desk.rig.cancel(listener);
+    desk.rig.close(listener, false);
+    let bound = desk.rig.uring.bind("127.0.0.1:0".parse().unwrap(), 4, 1).unwrap().remove(0);
+    let next = desk.rig.uring.adopt(bound).unwrap();
+    let route = desk.rig.handle(socket).route;
+    assert_eq!(desk.rig.handle(next).route, route);
+    assert!(!desk.rig.uring.routes[0].copied);
+}
+
+#[test]
+fn no_more_is_pinned_than_may_be() {
+    needs_io_uring!();
+    let mut rig = Rig::forced();
+    let (mut client, socket) = rig.connect();
+    rig.handle(socket).pinned = PINNED_MAX;
+    let mut expect_copy = |rig: &mut Rig| {
+        let before = rig.uring.zero_copy_sends();
+        rig.send(socket, b"hello");
+        assert_eq!(rig.sent_pinned(), (5, None, false));
+        assert_eq!(rig.uring.zero_copy_sends(), before);
+        client.read_exact(&mut [0; 5]).unwrap();
+    };
+    expect_copy(&mut rig);
+    rig.handle(socket).pinned = 0;
+    rig.uring.zero_copy.pinned = rig.uring.zero_copy.pinned_max;
+    expect_copy(&mut rig);
+    rig.uring.zero_copy.pinned = 0;
+    rig.send(socket, b"hello");
+    assert_eq!(rig.uring.zero_copy_sends(), 1);
+    rig.sent_pinned();
+    rig.end();
+}
