@@ -8,7 +8,7 @@
 //! 1. A slot or a part is free, or belongs to exactly one [`Chain`], or was let go. A chain is neither `Clone` nor `Copy`. A chain
 //!    with slots or parts carries the number of its pool, which no other pool has while one of this is taken.
 //! 2. Bytes of slots are written only through `&mut Chain`. Whoever owns the chain by value (an operation in flight) therefore
-//!    keeps its bytes as they are until it releases it.
+//!    keeps its bytes as they are until it releases it, unless it has the kernel fill a slot without bytes.
 //! 3. The region of a class lives as long as the pool and is zeroed at the start, so every byte is initialised.
 #![allow(unsafe_code)]
 
@@ -352,6 +352,48 @@ impl SendPool {
         self.set_next(chain.last, more.first);
         chain.last = more.last;
         chain.bytes = chain.bytes.checked_add(more.bytes).expect("an outbox is bounded below 4 GiB");
+    }
+
+    /// A chain of one slot without bytes, with room for so many, or for fewer where there is no such slot; none if no slot is free at
+    /// all. To be filled by whoever asks the kernel to.
+    #[must_use]
+    pub fn space(&self, bytes: usize) -> Option<Chain> {
+        let slot = self.take_exact(bytes).or_else(|| self.take_largest_below(bytes))?;
+        let mut chain = Chain::EMPTY;
+        self.link(&mut chain, slot);
+        Some(chain)
+    }
+
+    /// The room of a chain of one slot without bytes. It is with the kernel from now on, until [`SendPool::filled`]: an access of ours is an
+    /// error that AddressSanitizer reports.
+    ///
+    /// # Panics
+    /// When it is another chain, or belongs to another pool.
+    #[must_use]
+    pub fn space_address(&self, chain: &Chain) -> *mut [u8] {
+        let slot = self.assert_space(chain);
+        let (start, len) = (self.address(slot), capacity(slot));
+        poison::forbid(start, len);
+        ptr::slice_from_raw_parts_mut(start, len)
+    }
+
+    /// So many bytes were written to the room of a chain.
+    ///
+    /// # Panics
+    /// When they are more than there is room for, when it is another chain, or belongs to another pool.
+    pub fn filled(&self, chain: &mut Chain, bytes: u32) {
+        let slot = self.assert_space(chain);
+        assert!(bytes as usize <= capacity(slot), "more was written than there is room for");
+        poison::allow(self.address(slot), capacity(slot));
+        self.slot(slot).len.set(bytes);
+        chain.bytes = bytes;
+    }
+
+    fn assert_space(&self, chain: &Chain) -> u32 {
+        self.assert_own(chain);
+        let slot = chain.first;
+        assert!(is_slot(slot) && slot == chain.last && chain.bytes == 0, "a chain of one slot without bytes");
+        slot
     }
 
     /// The kernel reads the bytes of this chain from now on, until it is released: an access of ours is an error that

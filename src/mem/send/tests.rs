@@ -357,3 +357,45 @@ fn random_chains_agree_with_vectors() {
     let all: u32 = [16, 8, 4, 2, 1].iter().zip(SEND_CLASSES).map(|(slots, bytes)| slots * bytes).sum();
     assert_eq!(pool.free_bytes.get(), all as usize);
 }
+
+#[test]
+fn a_slot_without_bytes_is_filled_from_elsewhere() {
+    let pool = SendPool::new([1, 1, 0, 0, 0]);
+    // What lies in the slot from before stands for what somebody writes there.
+    let mut before = Chain::EMPTY;
+    pool.write(&mut before, &b"hello".repeat(100)).unwrap();
+    pool.release(before);
+    let mut chain = pool.space(300).unwrap();
+    let room = pool.space_address(&chain);
+    assert_eq!((room.len(), chain.bytes(), pool.taken()), (1024, 0, 1));
+    pool.filled(&mut chain, 0);
+    assert_eq!(pool.space_address(&chain), room);
+    pool.filled(&mut chain, 5);
+    pool.write(&mut chain, b" there").unwrap();
+    assert_eq!(content(&pool, &chain, 0), b"hello there");
+    let fewer = pool.space(100_000).unwrap();
+    assert_eq!(pool.space_address(&fewer).len(), 256, "the slot that is left");
+    assert!(pool.space(1).is_none());
+    pool.release(fewer);
+    pool.release(chain);
+    let mut again = pool.space(1024).unwrap();
+    assert_eq!(content(&pool, &again, 0), b"", "what was there before is not in it");
+    pool.filled(&mut again, 1);
+    pool.release(again);
+    assert_eq!(pool.taken(), 0);
+}
+
+#[test]
+fn what_has_bytes_or_is_too_small_is_not_filled_from_elsewhere() {
+    let pool = SendPool::new([2, 0, 0, 0, 0]);
+    let refused = |act: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err();
+    let mut chain = Chain::EMPTY;
+    assert!(refused(&|| assert_eq!(pool.space_address(&Chain::EMPTY).len(), 0)));
+    pool.write(&mut chain, b"x").unwrap();
+    assert!(refused(&|| assert_eq!(pool.space_address(&chain).len(), 0)));
+    let space = std::cell::RefCell::new(pool.space(1).unwrap());
+    assert!(refused(&|| pool.filled(&mut space.borrow_mut(), 257)));
+    assert_eq!(space.borrow().bytes(), 0);
+    pool.release(chain);
+    pool.release(space.into_inner());
+}

@@ -71,7 +71,10 @@ impl Uring {
                 // SAFETY: the operation owns the buffer (invariant 1).
                 unsafe { outgoing.read(key, file, room::give(buffer), *offset) };
             }
-            FileWork::Load { .. } => {}
+            FileWork::Load { offset, chain } => {
+                // SAFETY: the operation owns the chain, which has room and no bytes (invariant 1).
+                unsafe { outgoing.read(key, file, pools.send.space_address(chain), *offset) };
+            }
             FileWork::Write { offset, buffer, from } => {
                 // SAFETY: the operation owns the buffer (invariant 1).
                 unsafe { outgoing.write(key, file, room::lend(buffer, *from), *offset) };
@@ -133,7 +136,7 @@ impl Uring {
         let mut outcome = answer.outcome();
         let request = self.in_flight.file_request(key);
         self.opening -= usize::from(matches!(request.work, FileWork::Open { .. }));
-        give_back(request, outcome.unwrap_or(0));
+        give_back(pools, request, outcome.unwrap_or(0));
         if matches!(outcome, Err(Errno::EINTR | Errno::EAGAIN)) && !matches!(request.work, FileWork::Close) {
             // A path below a directory is looked up again if anything was renamed meanwhile.
             if !self.draining {
@@ -176,10 +179,11 @@ impl Uring {
 }
 
 /// Hands memory back to the request whose entry has been answered, with so many bytes in it.
-fn give_back(request: &mut FileRequest, bytes: u32) {
+fn give_back(pools: &Pools, request: &mut FileRequest, bytes: u32) {
     match &mut request.work {
         // SAFETY: that is what the kernel has answered.
         FileWork::Read { buffer, .. } => unsafe { room::take_back(buffer, bytes) },
+        FileWork::Load { chain, .. } => pools.send.filled(chain, bytes),
         FileWork::Write { buffer, .. } => room::lent(buffer),
         _ => {}
     }

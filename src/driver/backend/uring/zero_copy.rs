@@ -48,7 +48,7 @@ impl Uring {
         !handle.copied
             && handle.pinned < PINNED_MAX
             && self.zero_copy.pinned < self.zero_copy.pinned_max
-            && (self.zero_copy.always || owned_bytes(pools, chain) >= self.zero_copy.bytes_min)
+            && (self.zero_copy.always || pools.send.owned_bytes(chain) >= self.zero_copy.bytes_min)
     }
 
     /// The answer to a send that says something else than how many bytes the kernel took and has done with.
@@ -133,9 +133,4 @@ impl Uring {
             }
         }
     }
-}
-
-/// Bytes of a chain that are not the pool's own, and were not copied into it.
-fn owned_bytes(_pools: &Pools, _chain: &Chain) -> u32 {
-    0
 }

@@ -283,3 +283,38 @@ fn what_is_interrupted_is_asked_again_and_a_close_is_not() {
     let Event::File { request } = desk.told() else { panic!("it is told") };
     assert_eq!(request.outcome, Err(Errno::EINTR), "its number is not ours any more");
 }
+
+#[test]
+fn a_file_is_read_into_a_chain() {
+    needs_io_uring!();
+    let directory = Directory::new("load");
+    let path = directory.join("file");
+    let text: Vec<u8> = (0..5000_u32).map(|byte| (byte * 7 / 3) as u8).collect();
+    fs::write(&path, &text).unwrap();
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, READ));
+    let mut read = Vec::new();
+    loop {
+        let chain = rig.pools.send.space(2000).unwrap();
+        let loaded = rig.file(file, FileWork::Load { offset: read.len() as u64, chain });
+        let FileWork::Load { chain, .. } = loaded.work else { panic!("the request comes back") };
+        assert_eq!(loaded.outcome, Ok(chain.bytes()));
+        rig.pools.send.segments(&chain, 0).for_each(|bytes| read.extend_from_slice(bytes));
+        let end = chain.is_empty();
+        rig.pools.send.release(chain);
+        if end {
+            break;
+        }
+    }
+    assert!(read == text);
+    let chain = rig.pools.send.space(2000).unwrap();
+    rig.close_file(file);
+    let gone = rig.file(file, FileWork::Load { offset: 0, chain });
+    let FileWork::Load { chain, .. } = gone.work else { panic!("the request comes back") };
+    assert_eq!(gone.outcome, Err(Errno::EBADF));
+    rig.pools.send.release(chain);
+    let chain = rig.pools.send.space(2000).unwrap();
+    let file = rig.opened(None, open(&path, READ));
+    rig.ask(file, FileWork::Load { offset: 0, chain });
+    rig.end();
+}

@@ -3,6 +3,7 @@
 use super::answers::{Desk, MORE};
 use super::*;
 use crate::driver::backend::uring::zero_copy::PINNED_MAX;
+use crate::mem::Bytes;
 
 const FORCED: UringConfig = UringConfig { zero_copy_min: 1, zero_copy_always: true, ..WIDE };
 const WIDE: UringConfig = UringConfig { submission_entries: 64, completion_entries: 64, ..SCARCE };
@@ -259,5 +260,62 @@ fn no_more_is_pinned_than_may_be() {
     rig.send(socket, b"hello");
     assert_eq!(rig.uring.zero_copy_sends(), 1);
     rig.sent_pinned();
+    rig.end();
+}
+
+/// A chain with some bytes in a slot, and some by reference.
+fn chain_of(rig: &Rig, copied: usize, owned: usize) -> Chain {
+    let mut chain = rig.chain(&vec![1; copied]);
+    rig.pools.send.push_bytes(&mut chain, Bytes::from_owner(vec![2; owned])).unwrap();
+    chain
+}
+
+#[test]
+fn it_is_bytes_that_are_held_by_reference_which_go_without_a_copy() {
+    needs_io_uring!();
+    let config = UringConfig { zero_copy_min: 4096, ..WIDE };
+    for (copied, owned, without) in [(100, 4096, 1), (8000, 4095, 0), (9000, 1, 0), (0, 5000, 1)] {
+        let mut rig = Rig::of(&config, ReceivePool::new(8, 16_384));
+        let (mut client, socket) = rig.connect();
+        let chain = chain_of(&rig, copied, owned);
+        rig.submit(SEND, Op::Send { socket, chain });
+        let (bytes, error, pinned) = rig.sent_pinned();
+        assert_eq!((bytes as usize, error), (copied + owned, None));
+        assert_eq!(rig.uring.zero_copy_sends(), without, "{copied} and {owned} bytes");
+        let mut arrived = vec![0; copied + owned];
+        client.read_exact(&mut arrived).unwrap();
+        let twin: Vec<u8> = std::iter::repeat_n(1, copied).chain(std::iter::repeat_n(2, owned)).collect();
+        assert!(arrived == twin);
+        if pinned {
+            rig.released();
+        }
+        rig.pools.settle(drop);
+        rig.close(socket, false);
+        rig.assert_at_baseline();
+        rig.end();
+    }
+}
+
+#[test]
+fn the_first_send_on_the_way_to_this_machine_itself_is_the_last_one_without_a_copy() {
+    needs_io_uring!();
+    let mut rig = Rig::of(&WIDE, ReceivePool::new(8, 16_384));
+    for _ in 0..3 {
+        let (mut client, socket) = rig.connect();
+        for _ in 0..3 {
+            let chain = chain_of(&rig, 0, 20_000);
+            rig.submit(SEND, Op::Send { socket, chain });
+            let (bytes, error, pinned) = rig.sent_pinned();
+            assert_eq!((bytes, error), (20_000, None));
+            client.read_exact(&mut [0; 20_000]).unwrap();
+            if pinned {
+                rig.released();
+            }
+        }
+        rig.close(socket, false);
+    }
+    assert_eq!((rig.uring.zero_copy_sends(), rig.uring.copied()), (1, 1));
+    rig.pools.settle(drop);
+    rig.assert_at_baseline();
     rig.end();
 }
