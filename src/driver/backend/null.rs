@@ -2,6 +2,8 @@
 //!
 //! Knows: a load of connections that ask again as soon as they were answered. Must not know a socket, a clock, a fault.
 //!
+//! Nobody connects, receives into memory of its own or works with files here: all of that answers `EOPNOTSUPP`.
+//!
 //! Its time is virtual: it moves on by a microsecond with each `enter`, and jumps when there is nothing to do.
 
 use std::io;
@@ -188,7 +190,7 @@ impl Backend for Null {
             Work::Shutdown { .. } | Work::Reset => Event::ShutDown { error: None },
             Work::Close { .. } => return self.completions.push(self.table.end_close(key).0),
             Work::Connect | Work::Fill { .. } | Work::File { .. } => {
-                let refused = self.table.refuse(key, Errno::ENOSYS);
+                let refused = self.table.refuse(key, Errno::EOPNOTSUPP);
                 return self.completions.push(refused);
             }
             Work::Pinned { .. } => unreachable!("nothing is pinned here"),
@@ -238,7 +240,7 @@ impl Backend for Null {
     }
 
     fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {
-        Err(Errno::ENOSYS.into())
+        Err(Errno::EOPNOTSUPP.into())
     }
 
     fn ledger(&self) -> DriverLedger {
@@ -277,6 +279,7 @@ impl Backend for Null {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::{FileOptions, FileRequest, FileWork, Fill};
     use crate::mem::{Chain, ReceivePool, SendPool};
 
     #[test]
@@ -321,5 +324,32 @@ mod tests {
         let ledger = null.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!((pools.receive.free(), pools.send.taken()), (2, 0));
+    }
+
+    #[test]
+    fn what_it_does_not_do_it_refuses_and_hands_back() {
+        let pools = Pools { receive: ReceivePool::new(2, 100), send: SendPool::new([4, 0, 0, 0, 0]) };
+        let load = NullLoad { connections: 0, request: vec![7], answer_len: 1, requests: 0 };
+        let mut null = Null::new(load, 8);
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let refused = null.connecting(address, &ConnectOptions::default()).unwrap_err();
+        assert_eq!(Errno::of(&refused), Errno::EOPNOTSUPP);
+        let listener = null.bind(address, 1, 1).unwrap().pop().unwrap();
+        let socket = null.adopt(listener).unwrap();
+        let fill = Fill { buffer: Vec::with_capacity(1), outcome: Ok(0) };
+        let open = FileWork::Open { path: c"file".into(), options: FileOptions::default() };
+        null.submit(&pools, Token(0), Op::Connect { socket });
+        null.submit(&pools, Token(1), Op::Fill { socket, fill: Box::new(fill) });
+        null.submit(&pools, Token(2), Op::File { request: FileRequest::new(None, open) });
+        let mut completions = Vec::new();
+        null.enter(&pools, Wait::No, &mut completions);
+        let outcomes = completions.into_iter().map(|completion| match completion.event {
+            Event::Connected { error } => error,
+            Event::Filled { fill } => fill.outcome.err(),
+            Event::File { request } => request.outcome.err(),
+            other => panic!("not expected: {other:?}"),
+        });
+        assert_eq!(outcomes.collect::<Vec<_>>(), [Some(Errno::EOPNOTSUPP); 3]);
+        assert_eq!(null.drain(&pools, Duration::ZERO), 0);
     }
 }
