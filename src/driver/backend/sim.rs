@@ -10,10 +10,14 @@
 //! One thing is not visible to [`Backend::ready`], here as elsewhere: receive buffers that were released since the last
 //! `enter`. So a core enters once more after it has released any, before it is held to be idle.
 
+mod disk;
 mod faults;
+mod files;
 mod network;
+mod outgoing;
 mod peer;
 mod perform;
+mod pins;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,14 +27,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use disk::Disk;
 pub use faults::{Canary, Faults};
 pub use network::Network;
-pub use peer::Peer;
+pub use peer::{Peer, PeerListener};
 
+use self::disk::OpenFile;
 use self::network::StreamEnd;
+use self::outgoing::{Fate, Outgoing};
+use self::pins::Pin;
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools,
+    Completion, ConnectOptions, DriverLedger, Event, FileId, InFlight, ListenSocket, ListenSource, Op, Pools,
     SocketId, Token, Waker, Work,
 };
 use crate::mem::{Key, Lease};
@@ -39,7 +47,7 @@ use crate::sys::{Errno, Random, Time};
 /// What a simulated backend may hold, and what befalls it.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
-    /// Sockets at once, listeners included.
+    /// Sockets and open files at once, listeners included.
     pub sockets: u32,
     /// Ops that one `enter` takes over; the rest waits in order.
     pub queue: u32,
@@ -57,6 +65,7 @@ impl Default for SimConfig {
 #[derive(Debug)]
 pub struct Sim {
     network: Network,
+    disk: Disk,
     random: Random,
     faults: Faults,
     sockets_max: usize,
@@ -66,6 +75,8 @@ pub struct Sim {
     queue: VecDeque<Active>,
     /// Taken over, not ended.
     active: Vec<Active>,
+    /// Parts of sends whose memory is still read.
+    pins: Vec<Pin>,
     /// Answers for the next `enter`: those that found no room in this one, and those to ops on sockets that are gone.
     answers: VecDeque<Completion>,
     /// What this `enter` has to report so far, with the operation that each answer came from.
@@ -84,15 +95,17 @@ pub struct Sim {
 #[derive(Debug)]
 struct Handle {
     place: Place,
-    /// The accept or receive under way is to end.
+    /// The accept, connect or receive under way is to end.
     cancelled: bool,
 }
 
-/// Where a socket is in the network.
+/// Where a socket is in the network, or a file on the disk.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Listener(u32),
+    Outgoing(Outgoing),
     Stream(StreamEnd),
+    File(OpenFile),
 }
 
 /// An operation under way.
@@ -113,9 +126,12 @@ struct Active {
 #[derive(Debug)]
 enum Outcome {
     Sent(Result<u32, Errno>),
-    /// An event that is not about a send.
+    Filled(Result<u32, Errno>),
+    /// With the file, if one was opened.
+    File(Result<u32, Errno>, Option<FileId>),
+    /// An event that is about none of these.
     Event(Event),
-    Refused,
+    Refused(Errno),
     Closed,
 }
 
@@ -125,6 +141,7 @@ impl Sim {
     pub fn new(network: &Network, config: SimConfig) -> Sim {
         Sim {
             network: network.clone(),
+            disk: network.disk(),
             random: network.fork_random(),
             faults: config.faults,
             sockets_max: config.sockets as usize,
@@ -132,6 +149,7 @@ impl Sim {
             table: InFlight::new(config.sockets),
             queue: VecDeque::new(),
             active: Vec::new(),
+            pins: Vec::new(),
             answers: VecDeque::new(),
             done: Vec::new(),
             filling: None,
@@ -232,6 +250,7 @@ impl Backend for Sim {
         for active in std::mem::take(&mut self.active) {
             self.step(pools, active);
         }
+        self.release_pins(pools);
         self.overflow();
         let done = std::mem::take(&mut self.done);
         done.iter().for_each(|(_, completion)| self.note(completion));
@@ -243,6 +262,7 @@ impl Backend for Sim {
         !self.answers.is_empty()
             || !self.queue.is_empty()
             || self.active.iter().any(|active| due(active) && self.can_go_on(active))
+            || self.pins.iter().any(|pin| self.is_over(pin))
     }
 
     fn room(&self) -> usize {
@@ -273,8 +293,14 @@ impl Backend for Sim {
             .collect())
     }
 
-    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {
-        Err(Errno::ENOSYS.into())
+    fn connecting(&mut self, address: SocketAddr, options: &ConnectOptions) -> io::Result<SocketId> {
+        if self.table.sockets() >= self.sockets_max {
+            return Err(Errno::ENFILE.into());
+        }
+        let from = self.network.take_source(address, options.source)?;
+        let place = Place::Outgoing(Outgoing { to: address, from, fate: Fate::Open });
+        let socket = self.table.insert(Handle { place, cancelled: false });
+        Ok(socket.expect("there was room for a socket"))
     }
 
     fn ledger(&self) -> DriverLedger {
@@ -289,6 +315,9 @@ impl Backend for Sim {
     }
 
     fn drain(&mut self, pools: &Pools, _patience: Duration) -> usize {
+        for pin in std::mem::take(&mut self.pins) {
+            self.table.unpin(pin.key, &pools.send);
+        }
         let under_way: Vec<Active> = self.queue.drain(..).chain(self.active.drain(..)).collect();
         let mut unreported: Vec<Completion> = self.answers.drain(..).collect();
         for active in under_way {
@@ -321,6 +350,11 @@ impl Sim {
                 let reset = *reset;
                 self.close(key, reset);
             }
+            Some(Work::File { .. }) => {
+                if let (_, Some(closed)) = self.table.end_file(key, Err(Errno::ECANCELED), None) {
+                    self.leave(closed.place);
+                }
+            }
             Some(_) => {
                 if let Work::Send { chain, .. } = self.table.end(key).work {
                     pools.send.release(chain);
@@ -334,10 +368,20 @@ impl Sim {
     fn close(&mut self, key: Key, reset: bool) -> Completion {
         let (completion, handle) = self.table.end_close(key);
         match handle.place {
-            Place::Listener(listener) => self.network.unbind(listener),
             Place::Stream(end) => self.network.close(end, reset),
+            other => self.leave(other),
         }
         completion
+    }
+
+    /// Gives up what a socket or a file was.
+    fn leave(&self, place: Place) {
+        match place {
+            Place::Listener(listener) => self.network.unbind(listener),
+            Place::Outgoing(outgoing) => self.network.release_source(outgoing.from),
+            Place::Stream(end) => self.network.close(end, false),
+            Place::File(file) => self.disk.close(file),
+        }
     }
 
     /// A free buffer, or what is left of one.
@@ -348,15 +392,12 @@ impl Sim {
 
     /// Reads what there is room for. `None`: the end of the stream.
     fn read(&mut self, pools: &Pools, end: StreamEnd, buffer: u16) -> Result<Option<Lease>, Errno> {
-        let short = self.random.chance(self.faults.short_receive);
-        let part = if short { 1 + self.random.index(64) } else { usize::MAX };
+        let part = self.received_max();
         let (network, canary) = (&self.network, self.faults.canary);
         let lease = pools.receive.fill(buffer, |space| {
             let len = space.len().min(part);
             let count = network.with(end, |stream, side| stream.read(side, &mut space[..len]))?;
-            if canary == Canary::SwapBytes && count > 8 {
-                space.swap(0, 8);
-            }
+            swap(canary, &mut space[..count]);
             Ok(count)
         });
         if pools.receive.is_full(buffer) {
@@ -368,5 +409,38 @@ impl Sim {
             self.filling = None;
         }
         lease.map_err(|error| Errno::of(&error))
+    }
+    /// Reads once into memory of its own, see [`Op::Fill`]. `None`: there is nothing yet.
+    fn read_into(&mut self, key: Key, end: StreamEnd) -> Option<Result<u32, Errno>> {
+        let part = self.received_max();
+        let unread = self.network.with(end, |stream, side| stream.unread(side));
+        let buffer = &mut self.table.filling(key).buffer;
+        let start = buffer.len();
+        let room = buffer.capacity() - start;
+        assert!(room > 0, "there is room for at least one byte");
+        buffer.resize(start + room.min(part).min(unread), 0);
+        let result = self.network.with(end, |stream, side| stream.read(side, &mut buffer[start..]));
+        buffer.truncate(start + result.unwrap_or(0));
+        swap(self.faults.canary, &mut buffer[start..]);
+        match result {
+            Err(Errno::EAGAIN) => None,
+            result => Some(result.map(|count| count as u32)),
+        }
+    }
+
+    /// How many bytes a receive delivers, at most.
+    fn received_max(&mut self) -> usize {
+        if self.random.chance(self.faults.short_receive) {
+            1 + self.random.index(64)
+        } else {
+            u32::MAX as usize
+        }
+    }
+}
+
+/// The mistake by that name.
+fn swap(canary: Canary, received: &mut [u8]) {
+    if canary == Canary::SwapBytes && received.len() > 8 {
+        received.swap(0, 8);
     }
 }

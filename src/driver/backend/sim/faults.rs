@@ -42,6 +42,25 @@ pub struct Faults {
     pub failed_accept: f64,
     /// The peer of an accepted connection takes few bytes at a time.
     pub slow_reader: f64,
+    /// A connect is answered at a later time of the virtual clock.
+    pub slow_connect: f64,
+    /// Nobody answers a connect, whoever listens there: it is under way until it is cancelled.
+    pub unanswered_connect: f64,
+    /// A connection is reset as soon as it was made.
+    pub reset_connect: f64,
+    /// The memory of what a send has taken, or was to take, is read for longer than the send: it is pinned.
+    pub pinned_send: f64,
+    /// What is pinned stays so until the peer has read it or the connection is cut off, else until a later time of the virtual
+    /// clock.
+    pub pinned_until_read: f64,
+    /// A request about a file is carried out at a later time of the virtual clock.
+    pub slow_file: f64,
+    /// A read or a write of a file is done in part.
+    pub short_file: f64,
+    /// A request about a file fails: `EIO`.
+    pub failed_file: f64,
+    /// A write finds no room on the disk: `ENOSPC`.
+    pub full_disk: f64,
     /// The longest delay, in nanoseconds of the virtual clock.
     pub delay_ns_max: u64,
     /// A mistake of the backend itself, which whoever checks a simulation must notice: it shows that the check can fail.
@@ -62,6 +81,16 @@ pub enum Canary {
     SwapBytes,
     /// The rest of a short send is taken for sent.
     DropRest,
+    /// What has come for a receive into owned memory is gone when that is cancelled.
+    DropFilled,
+    /// Nobody will accept a connection that was made.
+    LoseConnection,
+    /// That memory is not pinned any more is not told.
+    LoseRelease,
+    /// A write of a file that was done in part is taken for whole.
+    WholeWrite,
+    /// A request about a file that failed is told to have succeeded.
+    HideFailure,
 }
 
 impl Default for Faults {
@@ -83,6 +112,15 @@ impl Default for Faults {
             aborted_accept: 0.0,
             failed_accept: 0.0,
             slow_reader: 0.0,
+            slow_connect: 0.0,
+            unanswered_connect: 0.0,
+            reset_connect: 0.0,
+            pinned_send: 0.0,
+            pinned_until_read: 0.0,
+            slow_file: 0.0,
+            short_file: 0.0,
+            failed_file: 0.0,
+            full_disk: 0.0,
             delay_ns_max: 1_000_000,
             canary: Canary::None,
         }
@@ -113,14 +151,32 @@ impl Faults {
             aborted_accept: pick(0.1),
             failed_accept: pick(0.1),
             slow_reader: pick(0.5),
+            slow_connect: pick(0.5),
+            unanswered_connect: pick(0.1),
+            reset_connect: pick(0.1),
+            pinned_send: pick(0.5),
+            pinned_until_read: pick(0.5),
+            slow_file: pick(0.5),
+            short_file: pick(0.5),
+            failed_file: pick(0.1),
+            full_disk: pick(0.1),
             delay_ns_max: 1 + random.below(50_000_000),
             canary: Canary::None,
         }
     }
 
-    /// The same mix without the accidents that cut connections off: what is sent arrives, though late and in parts.
+    /// The same mix without the accidents that cut connections off or make requests about files fail: what is sent or written
+    /// arrives, though late and in parts.
     #[must_use]
     pub fn harmless(self) -> Faults {
-        Faults { reset: 0.0, aborted_accept: 0.0, ..self }
+        Faults {
+            reset: 0.0,
+            aborted_accept: 0.0,
+            unanswered_connect: 0.0,
+            reset_connect: 0.0,
+            failed_file: 0.0,
+            full_disk: 0.0,
+            ..self
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! An in-memory network with a clock of its own, shared by all simulated cores and peers of one thread.
 //!
-//! Knows: who listens where, the streams, the time. Must not know ops, pools, nor the faults of a backend.
+//! Knows: who listens where, the streams, the time, and that there is a disk. Must not know ops, pools, nor the faults of a backend.
 //!
 //! Nothing here depends on addresses in memory, on hashing, or on a real clock: one seed gives one run.
 
@@ -10,7 +10,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::peer::Peer;
+use super::disk::Disk;
+use super::peer::{Peer, PeerListener};
 use super::stream::{Side, Stream};
 use crate::sys::{Errno, Random, Time};
 
@@ -41,7 +42,21 @@ struct State {
     listener_next: u32,
     streams: BTreeMap<u32, Stream>,
     stream_next: u32,
+    /// The addresses of sockets that backends connect.
+    sources: BTreeSet<SocketAddr>,
     port_next: u16,
+    disk: Disk,
+}
+
+/// Who would answer a connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answerer {
+    /// Nobody listens there.
+    Nobody,
+    /// Every backlog is full.
+    Full,
+    /// This listener.
+    Listener(u32),
 }
 
 #[derive(Debug)]
@@ -65,8 +80,16 @@ impl Network {
             listener_next: 0,
             streams: BTreeMap::new(),
             stream_next: 0,
+            sources: BTreeSet::new(),
             port_next: EPHEMERAL_PORT_FIRST,
+            disk: Disk::default(),
         })))
+    }
+
+    /// The disk that all cores of this network share.
+    #[must_use]
+    pub fn disk(&self) -> Disk {
+        self.0.borrow().disk.clone()
     }
 
     /// The virtual time.
@@ -117,29 +140,92 @@ impl Network {
     /// # Errors
     /// `ConnectionRefused` if nobody listens there, or every backlog is full.
     pub fn connect(&self, address: SocketAddr) -> io::Result<Peer> {
+        let Answerer::Listener(listener) = self.answerer(address) else {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        };
+        let local = SocketAddr::new(address.ip(), self.0.borrow_mut().choose_port());
+        let end = self.open_stream(local, address);
+        self.queue(listener, end);
+        Ok(Peer::new(self.clone(), end))
+    }
+
+    /// Listens, on a free port for port 0, for connections that a backend makes: the test accepts them.
+    ///
+    /// # Errors
+    /// `EADDRINUSE` when anybody listens there already.
+    pub fn listen(&self, address: SocketAddr, backlog: u32) -> io::Result<PeerListener> {
+        let (address, ids) = self.bind(address, backlog, 1)?;
+        Ok(PeerListener::new(self.clone(), address, ids[0]))
+    }
+
+    /// Who would answer a connect to this address; if several would, the seed chooses.
+    pub(super) fn answerer(&self, address: SocketAddr) -> Answerer {
         let mut guard = self.0.borrow_mut();
         let state = &mut *guard;
-        let open: Vec<u32> = state
-            .listeners
-            .iter()
-            .filter(|(_, listener)| {
-                listener.answers(address) && listener.backlog.len() < listener.backlog_max
-            })
-            .map(|(&id, _)| id)
-            .collect();
-        if open.is_empty() {
-            return Err(io::ErrorKind::ConnectionRefused.into());
+        let mut answering =
+            state.listeners.iter().filter(|(_, listener)| listener.answers(address)).peekable();
+        if answering.peek().is_none() {
+            return Answerer::Nobody;
         }
-        let chosen = open[state.random.index(open.len())];
-        let local = SocketAddr::new(address.ip(), state.choose_port());
+        let open: Vec<u32> =
+            answering.filter(|(_, listener)| !listener.is_full()).map(|(&id, _)| id).collect();
+        match open.len() {
+            0 => Answerer::Full,
+            count => Answerer::Listener(open[state.random.index(count)]),
+        }
+    }
+
+    /// True if [`Network::answerer`] would not find every backlog full.
+    pub(super) fn answers(&self, address: SocketAddr) -> bool {
+        let state = self.0.borrow();
+        let mut answering = state.listeners.values().filter(|listener| listener.answers(address)).peekable();
+        answering.peek().is_none() || answering.any(|listener| !listener.is_full())
+    }
+
+    /// Makes a stream from one address to another, and answers with the end that connects.
+    pub(super) fn open_stream(&self, from: SocketAddr, to: SocketAddr) -> StreamEnd {
+        let mut state = self.0.borrow_mut();
         let stream = state.stream_next;
         state.stream_next += 1;
-        state.streams.insert(stream, Stream::new(local, address, STREAM_CAPACITY));
-        let listener = state.listeners.get_mut(&chosen).expect("it was found above");
-        listener.backlog.push_back(stream);
-        drop(guard);
-        self.note([1, u64::from(chosen), u64::from(stream)]);
-        Ok(Peer::new(self.clone(), stream))
+        state.streams.insert(stream, Stream::new(from, to, STREAM_CAPACITY));
+        StreamEnd { stream, side: Side::Connected }
+    }
+
+    /// Puts a new stream into the backlog of a listener that has room.
+    pub(super) fn queue(&self, listener: u32, end: StreamEnd) {
+        let mut state = self.0.borrow_mut();
+        let chosen = state.listeners.get_mut(&listener).expect("it answered");
+        chosen.backlog.push_back(end.stream);
+        drop(state);
+        self.note([1, u64::from(listener), u64::from(end.stream)]);
+    }
+
+    /// Takes an address for a socket that will be connected to `peer`: this one, with a free port for port 0, or any.
+    pub(super) fn take_source(
+        &self,
+        peer: SocketAddr,
+        source: Option<SocketAddr>,
+    ) -> Result<SocketAddr, Errno> {
+        let mut state = self.0.borrow_mut();
+        let mut source = source.unwrap_or(SocketAddr::new(peer.ip(), 0));
+        if source.is_ipv4() != peer.is_ipv4() {
+            return Err(Errno::EINVAL);
+        }
+        if source.ip().is_unspecified() {
+            source.set_ip(peer.ip());
+        }
+        if source.port() == 0 {
+            source.set_port(state.choose_port());
+        } else if state.is_used(source) {
+            return Err(Errno::EADDRINUSE);
+        }
+        state.sources.insert(source);
+        Ok(source)
+    }
+
+    /// An address of [`Network::take_source`] is free again.
+    pub(super) fn release_source(&self, source: SocketAddr) {
+        self.0.borrow_mut().sources.remove(&source);
     }
 
     /// Takes note of something that happened, for [`Network::trace`].
@@ -230,6 +316,9 @@ impl Network {
     /// See [`Stream::close`].
     pub(super) fn close(&self, end: StreamEnd, reset: bool) {
         self.note([2, u64::from(end.stream), u64::from(reset)]);
+        if end.side == Side::Connected {
+            self.release_source(self.with(end, |stream, side| stream.address(side)));
+        }
         if self.with(end, |stream, side| stream.close(side, reset)) {
             self.0.borrow_mut().streams.remove(&end.stream);
         }
@@ -237,10 +326,29 @@ impl Network {
 }
 
 impl State {
+    /// A port that nobody has bound, as long as there is one.
     fn choose_port(&mut self) -> u16 {
+        for _ in EPHEMERAL_PORT_FIRST..u16::MAX {
+            let port = self.next_port();
+            let bound = self.listeners.values().any(|listener| listener.address.port() == port);
+            if !bound && !self.sources.iter().any(|source| source.port() == port) {
+                return port;
+            }
+        }
+        self.next_port()
+    }
+
+    fn next_port(&mut self) -> u16 {
         let port = self.port_next;
         self.port_next = port.checked_add(1).unwrap_or(EPHEMERAL_PORT_FIRST);
         port
+    }
+
+    /// True if anybody listens there or has connected from there.
+    fn is_used(&self, address: SocketAddr) -> bool {
+        self.sources.contains(&address)
+            || self.listeners.values().any(|listener| listener.answers(address))
+            || self.streams.values().any(|stream| stream.address(Side::Connected) == address)
     }
 }
 
@@ -249,5 +357,9 @@ impl Listener {
     fn answers(&self, address: SocketAddr) -> bool {
         let any_host = self.address.ip().is_unspecified() || self.address.ip() == address.ip();
         any_host && self.address.port() == address.port()
+    }
+
+    fn is_full(&self) -> bool {
+        self.backlog.len() >= self.backlog_max
     }
 }

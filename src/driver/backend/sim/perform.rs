@@ -2,7 +2,7 @@
 //!
 //! Knows: the meaning of every op on the simulated network. Must not know when a core enters.
 
-use super::{Active, Canary, Outcome, Place, Sim, StreamEnd};
+use super::{Active, Canary, Fate, Outcome, Place, Sim, StreamEnd};
 use crate::driver::{Completion, Event, Operation, Pools, ReceiveEnd, SendStep, SocketId, Work};
 use crate::mem::Key;
 use crate::sys::{Errno, Time};
@@ -28,6 +28,12 @@ impl Sim {
         match (&operation.work, socket.handle.place) {
             (Work::Accept, Place::Listener(listener)) => {
                 socket.handle.cancelled || self.network.acceptable(listener)
+            }
+            (Work::Connect, Place::Outgoing(outgoing)) => {
+                socket.handle.cancelled || self.is_answered(&outgoing)
+            }
+            (Work::Fill { .. }, Place::Stream(end)) => {
+                socket.handle.cancelled || self.network.with(end, |stream, side| stream.readable(side))
             }
             (Work::Receive, Place::Stream(end)) => {
                 let (readable, unread) =
@@ -71,7 +77,7 @@ impl Sim {
         self.active.push(active);
     }
 
-    fn operation(&self, key: Key) -> &Operation {
+    pub(super) fn operation(&self, key: Key) -> &Operation {
         self.table.operation(key).expect("an operation is in the table until it ends")
     }
 
@@ -80,12 +86,16 @@ impl Sim {
         if active.held {
             return false;
         }
-        let no_buffer = matches!(self.operation(active.key).work, Work::Receive)
-            && self.random.chance(self.faults.no_buffer);
+        let (no_buffer, slow) = match self.operation(active.key).work {
+            Work::Receive => (self.random.chance(self.faults.no_buffer), false),
+            Work::Connect => (false, self.random.chance(self.faults.slow_connect)),
+            Work::File { .. } => (false, self.random.chance(self.faults.slow_file)),
+            _ => (false, false),
+        };
         self.buffer_shortages += u64::from(no_buffer);
         if no_buffer || self.random.chance(self.faults.postpone) || self.random.chance(self.faults.again) {
             active.held = true;
-        } else if self.random.chance(self.faults.delay) {
+        } else if slow || self.random.chance(self.faults.delay) {
             active.held = true;
             self.put_off(active);
         }
@@ -94,19 +104,29 @@ impl Sim {
 
     /// Lets nothing happen to the operation before some later time.
     fn put_off(&mut self, active: &mut Active) {
-        let delay = 1 + self.random.below(self.faults.delay_ns_max);
-        active.due = Time(self.network.now().0.saturating_add(delay));
+        active.due = self.later();
         self.network.set_alarm(active.due);
+    }
+
+    /// A time of the virtual clock that is still to come.
+    pub(super) fn later(&mut self) -> Time {
+        let delay = 1 + self.random.below(self.faults.delay_ns_max);
+        Time(self.network.now().0.saturating_add(delay))
     }
 
     /// Carries an operation out, one step of it. `None`: it must wait.
     fn perform(&mut self, pools: &Pools, active: &Active) -> Option<Outcome> {
         let operation = self.operation(active.key);
+        if let Work::File { .. } = operation.work {
+            return Some(self.file(pools, active.key));
+        }
         let id = operation.socket;
         let place = self.table.socket(id).expect("a socket outlives its operations").handle.place;
         match (&operation.work, place) {
             (Work::Accept, Place::Listener(listener)) => self.accept(id, listener).map(Outcome::Event),
+            (Work::Connect, Place::Outgoing(outgoing)) => self.connect(id, outgoing).map(Outcome::Event),
             (Work::Receive, Place::Stream(end)) => self.receive(pools, id, end).map(Outcome::Event),
+            (Work::Fill { .. }, Place::Stream(end)) => self.fill(active.key, id, end).map(Outcome::Filled),
             (Work::Send { .. }, Place::Stream(end)) => Some(Outcome::Sent(self.send(pools, active.key, end))),
             (Work::Cancel, _) => {
                 let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
@@ -125,20 +145,16 @@ impl Sim {
                 self.network.with(end, |stream, _| stream.break_off());
                 Some(Outcome::Event(Event::ShutDown { error: None }))
             }
+            (Work::Shutdown { both: true } | Work::Reset, Place::Outgoing(_)) => {
+                if self.table.socket(id).is_some_and(|socket| socket.inward().is_some()) {
+                    self.decide(id, Fate::Aborted);
+                }
+                Some(Outcome::Event(Event::ShutDown { error: None }))
+            }
             (Work::Close { .. }, _) => Some(Outcome::Closed),
-            (Work::Accept, Place::Stream(_)) => {
-                Some(Outcome::Event(Event::AcceptEnded { error: Errno::EINVAL }))
-            }
-            (Work::Receive, Place::Listener(_)) => {
-                Some(Outcome::Event(Event::ReceiveEnded { why: ReceiveEnd::Failed(Errno::ENOTCONN) }))
-            }
-            (Work::Send { .. }, Place::Listener(_)) => Some(Outcome::Sent(Err(Errno::ENOTCONN))),
-            (Work::Shutdown { .. } | Work::Reset, Place::Listener(_)) => {
-                Some(Outcome::Event(Event::ShutDown { error: Some(Errno::ENOTCONN) }))
-            }
-            (Work::Connect | Work::Fill { .. } | Work::File { .. }, _) => Some(Outcome::Refused),
-            (Work::Pinned { .. }, _) => unreachable!("nothing is pinned here"),
+            (Work::Pinned { .. }, _) => unreachable!("what is pinned is not active"),
             (Work::Wake, _) => unreachable!("simulated cores are not woken"),
+            (work, place) => Some(misplaced(work, place)),
         }
     }
 
@@ -188,6 +204,21 @@ impl Sim {
         }
     }
 
+    fn fill(&mut self, key: Key, id: SocketId, end: StreamEnd) -> Option<Result<u32, Errno>> {
+        if self.random.chance(self.faults.reset) {
+            self.network.with(end, |stream, _| stream.break_off());
+        }
+        let unread = self.network.with(end, |stream, side| stream.unread(side));
+        if self.is_cancelled(id) && (unread == 0 || self.random.chance(0.5)) {
+            return Some(Err(Errno::ECANCELED));
+        }
+        let result = self.read_into(key, end);
+        if self.is_cancelled(id) && self.faults.canary == Canary::DropFilled {
+            return Some(Err(Errno::ECANCELED));
+        }
+        result
+    }
+
     /// No buffer: the receive waits for one, unless it is to end.
     fn starve(&mut self, id: SocketId) -> Option<Event> {
         self.starved = true;
@@ -212,7 +243,7 @@ impl Sim {
         Ok(if self.faults.canary == Canary::DropRest { chain.bytes() - sent } else { taken })
     }
 
-    fn is_cancelled(&self, id: SocketId) -> bool {
+    pub(super) fn is_cancelled(&self, id: SocketId) -> bool {
         self.table.socket(id).is_some_and(|socket| socket.handle.cancelled)
     }
 
@@ -222,7 +253,8 @@ impl Sim {
         let event = match outcome {
             Outcome::Event(event) => event,
             Outcome::Sent(result) => {
-                match self.table.advance_send(key, result, false, &pools.send) {
+                let pinned = self.pin(pools, key, result);
+                match self.table.advance_send(key, result, pinned, &pools.send) {
                     // What is left goes out before anything else.
                     SendStep::Continue(told) => {
                         self.done.extend(told.map(|told| (key, told)));
@@ -232,8 +264,23 @@ impl Sim {
                 }
                 return None;
             }
-            Outcome::Refused => {
-                let refused = self.table.refuse(key, Errno::ENOSYS);
+            Outcome::Filled(result) => {
+                self.uncancel(self.operation(key).socket);
+                let completion = self.table.end_fill(key, result);
+                self.done.push((key, completion));
+                return None;
+            }
+            Outcome::File(result, opened) => {
+                let (completion, closed) = self.table.end_file(key, result, opened);
+                if let Some(handle) = closed {
+                    self.leave(handle.place);
+                }
+                self.done.push((key, completion));
+                return None;
+            }
+            Outcome::Refused(error) => {
+                self.uncancel(self.operation(key).socket);
+                let refused = self.table.refuse(key, error);
                 self.done.push((key, refused));
                 return None;
             }
@@ -260,9 +307,34 @@ impl Sim {
 
     fn end(&mut self, key: Key) {
         let operation = self.table.end(key);
-        if matches!(operation.work, Work::Accept | Work::Receive) {
-            let socket = self.table.socket_mut(operation.socket).expect("a socket outlives its operations");
-            socket.handle.cancelled = false;
+        match operation.work {
+            Work::Accept | Work::Receive => self.uncancel(operation.socket),
+            Work::Connect => {
+                self.uncancel(operation.socket);
+                self.decide(operation.socket, Fate::Open);
+            }
+            _ => {}
         }
+    }
+
+    /// What was to end has ended.
+    fn uncancel(&mut self, id: SocketId) {
+        self.table.socket_mut(id).expect("a socket outlives its operations").handle.cancelled = false;
+    }
+}
+
+/// The answer to an op on what it is not for.
+fn misplaced(work: &Work, place: Place) -> Outcome {
+    let error = match (work, place) {
+        (_, Place::File(_)) => Errno::ENOTSOCK,
+        (Work::Accept, _) | (Work::Connect, Place::Listener(_)) => Errno::EINVAL,
+        (Work::Connect, Place::Stream(_)) => Errno::EISCONN,
+        (Work::Send { .. }, Place::Outgoing(_)) => Errno::EPIPE,
+        _ => Errno::ENOTCONN,
+    };
+    match work {
+        Work::Send { .. } => Outcome::Sent(Err(error)),
+        Work::Shutdown { .. } | Work::Reset => Outcome::Event(Event::ShutDown { error: Some(error) }),
+        _ => Outcome::Refused(error),
     }
 }

@@ -34,6 +34,8 @@ struct End {
     address: SocketAddr,
     /// Bytes that the other end has sent and this one has not read.
     inbox: VecDeque<u8>,
+    /// How many bytes this end has read so far.
+    read: u64,
     /// How many bytes the inbox holds before the other end must wait.
     capacity: usize,
     /// The most bytes that one read takes.
@@ -56,6 +58,7 @@ impl End {
         End {
             address,
             inbox: VecDeque::new(),
+            read: 0,
             capacity,
             pace: usize::MAX,
             ended: false,
@@ -151,6 +154,7 @@ impl Stream {
         for (byte, from) in space.iter_mut().zip(me.inbox.drain(..count)) {
             *byte = from;
         }
+        me.read += count as u64;
         if count > 0 || me.ended || me.deaf {
             return Ok(count);
         }
@@ -176,6 +180,18 @@ impl Stream {
     pub(super) fn writable(&self, side: Side) -> bool {
         let (me, peer) = (self.end(side), self.end(side.other()));
         me.finished || me.broken || peer.closed || peer.inbox.len() < peer.capacity
+    }
+
+    /// How many bytes this end has sent so far, unless nobody is there to read them.
+    pub(super) fn sent(&self, side: Side) -> u64 {
+        let peer = self.end(side.other());
+        peer.read + peer.inbox.len() as u64
+    }
+
+    /// True if of the bytes that this end has sent the other has read so many, or never will.
+    pub(super) fn is_read(&self, side: Side, bytes: u64) -> bool {
+        let peer = self.end(side.other());
+        peer.read >= bytes || peer.closed || self.end(side).broken
     }
 
     /// True if the other end has finished and every byte was read.
@@ -278,6 +294,23 @@ mod tests {
         assert_eq!(read(&mut stream, Accepted), Err(Errno::ECONNRESET));
         assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
         assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::EPIPE));
+    }
+
+    #[test]
+    fn what_was_sent_is_held_until_it_was_read_or_nobody_will() {
+        let mut stream = stream(64);
+        assert_eq!(write(&mut stream, Connected, b"first"), Ok(5));
+        assert_eq!(read(&mut stream, Accepted), Ok(b"first".to_vec()));
+        assert_eq!(write(&mut stream, Connected, b"second"), Ok(6));
+        let sent = stream.sent(Connected);
+        assert_eq!((sent, stream.is_read(Connected, 5), stream.is_read(Connected, sent)), (11, true, false));
+        let mut cut = stream;
+        assert_eq!(read(&mut cut, Accepted), Ok(b"second".to_vec()));
+        assert!(cut.is_read(Connected, sent));
+        assert_eq!(write(&mut cut, Connected, b"third"), Ok(5));
+        assert!(!cut.is_read(Connected, cut.sent(Connected)));
+        cut.break_off();
+        assert!(cut.is_read(Connected, cut.sent(Connected)));
     }
 
     #[test]

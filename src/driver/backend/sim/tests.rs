@@ -1,6 +1,11 @@
 //! Echo over the simulated network, with accidents by seed: nothing lost, order kept, everything back, and one seed
 //! gives one run.
 
+mod bench;
+mod files;
+mod outgoing;
+mod pins;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -99,7 +104,7 @@ impl World {
                 connection.pending.extend_from_slice(self.pools.receive.bytes(&lease));
                 self.pools.receive.release(lease);
             }
-            Event::Sending { .. } => {}
+            Event::Sending { .. } | Event::Released => {}
             Event::ReceiveEnded { .. } => (connection.receiving, connection.ended) = (false, true),
             Event::Sent { error, .. } => {
                 connection.sending = false;
@@ -187,6 +192,7 @@ fn each_accident_alone_is_survived_even_when_it_always_happens() {
     one(|faults| faults.late_completion = 1.0);
     one(|faults| faults.disarm = 1.0);
     one(|faults| faults.slow_reader = 1.0);
+    one(|faults| faults.pinned_send = 1.0);
     assert!(one(|faults| faults.no_buffer = 1.0).buffer_shortages > 0);
     assert!(one(|faults| faults.overflow = 1.0).overflows > 0);
 }

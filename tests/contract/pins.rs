@@ -1,0 +1,119 @@
+//! Sends whose memory is read for longer than they take. Where nothing is pinned, all is as with any other send.
+
+use odeon::driver::Op;
+
+use crate::harness::{Client, Harness, Limits, Pins};
+use crate::world::{Last, World, pattern};
+
+impl<H: Harness> World<H> {
+    fn is_pinned(&self, send: u64) -> bool {
+        self.ops[&send].pinned
+    }
+
+    /// True if a send was pinned at any time.
+    fn was_pinned(&self, send: u64) -> bool {
+        self.ops[&send].pinned || self.ops[&send].released
+    }
+
+    /// How many slots there may be in use: one for each send that is under way or pinned.
+    fn assert_slots(&self, sends: &[u64]) {
+        let held = sends.iter().filter(|send| self.last(**send).is_none() || self.is_pinned(**send)).count();
+        assert_eq!(self.pools.send.taken(), held, "slots are back with the last completion, and not before");
+    }
+}
+
+pub fn what_is_pinned_is_released_once_and_keeps_its_slots_until_then<H: Harness>(round: u32) {
+    let limits = Limits { pins: Pins::All, send_slots: [0, 32, 0, 0, 0], ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let (socket, mut client) = world.connection();
+    let mut sends: Vec<u64> = Vec::new();
+    let mut read = Vec::new();
+    world.until("everything to be read and released", |world| {
+        // The next one does not wait for the release of those before it.
+        if sends.len() < 20 && sends.last().is_none_or(|send| world.last(*send).is_some()) {
+            sends.push(world.send(socket, &pattern(sends.len() * 1_000, 1_000)));
+        }
+        read.extend(client.read(1_000));
+        world.assert_slots(&sends);
+        sends.len() == 20 && read.len() == 20_000 && world.pools.send.taken() == 0
+    });
+    assert!(read == pattern(0, 20_000));
+    for send in sends {
+        assert_eq!(world.last(send), Some(Last::Sent { bytes: 1_000, error: None }));
+        assert_eq!(world.was_pinned(send), H::PINS);
+    }
+    // Were there another release, it would come now.
+    for _ in 0..20 {
+        world.step();
+    }
+    world.close_ended(socket, false);
+    world.finish();
+}
+
+pub fn a_send_of_several_parts_is_released_once<H: Harness>(round: u32) {
+    const TOTAL: usize = 3 << 20;
+    let limits = Limits { pins: Pins::All, send_slots: [0, 0, 0, 0, 48], ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let (socket, mut client) = world.connection_with(Some(4096));
+    let send = world.send(socket, &pattern(0, TOTAL));
+    assert!(world.read_exactly(&mut client, TOTAL) == pattern(0, TOTAL));
+    assert_eq!(world.await_released(send), Last::Sent { bytes: TOTAL as u32, error: None });
+    assert_eq!((world.was_pinned(send), world.pools.send.taken()), (H::PINS, 0));
+    world.finish();
+}
+
+pub fn a_send_that_is_cut_short_is_released_as_well<H: Harness>(round: u32) {
+    const TOTAL: usize = 3 << 20;
+    let limits = Limits { pins: Pins::UntilRead, send_slots: [0, 0, 0, 0, 48], ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let (socket, client) = world.connection_with(Some(4096));
+    let send = world.send(socket, &pattern(0, TOTAL));
+    for _ in 0..10 {
+        world.step();
+    }
+    client.reset();
+    let Last::Sent { bytes, error } = world.await_released(send) else { panic!("a send answers as one") };
+    assert!((bytes as usize) < TOTAL && error.is_some());
+    assert_eq!(world.pools.send.taken(), 0);
+    world.close_ended(socket, false);
+    world.finish();
+}
+
+pub fn a_reset_releases_what_the_peer_does_not_read<H: Harness>(round: u32) {
+    let limits = Limits { pins: Pins::UntilRead, ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let (socket, mut client) = world.connection();
+    let sends = [b"first", b"other"].map(|bytes| {
+        let send = world.send(socket, bytes);
+        assert_eq!(world.await_last(send), Last::Sent { bytes: 5, error: None });
+        send
+    });
+    for _ in 0..20 {
+        world.step();
+    }
+    assert_eq!(sends.map(|send| world.is_pinned(send)), [H::PINS; 2], "nobody has read them");
+    assert_eq!(world.read_exactly(&mut client, 5), b"first");
+    world.await_released(sends[0]);
+    let reset = world.submit(Op::Reset { socket });
+    assert_eq!(world.await_last(reset), Last::ShutDown(None));
+    world.await_released(sends[1]);
+    world.close_ended(socket, true);
+    world.finish();
+}
+
+pub fn a_drain_takes_back_what_is_pinned<H: Harness>(round: u32) {
+    let limits = Limits { pins: Pins::UntilRead, ..Limits::default() };
+    for steps in [0, 1, 10] {
+        let mut world = World::<H>::start(round, &limits);
+        let connections: Vec<_> = (0..4).map(|_| world.connection()).collect();
+        for (socket, _) in &connections {
+            let send = world.send(*socket, &pattern(0, 1_000));
+            world.await_last(send);
+            world.send(*socket, &pattern(0, 1_000));
+        }
+        for _ in 0..steps {
+            world.step();
+        }
+        world.finish();
+    }
+}
