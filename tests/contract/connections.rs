@@ -119,7 +119,7 @@ pub fn sends_of_several_slots_arrive_whole<H: Harness>(round: u32) {
         start += count;
         let send = world.send(socket, &bytes);
         assert!(world.read_exactly(&mut client, count) == bytes);
-        assert_eq!(world.await_last(send), Last::Sent { bytes: count as u32, error: None });
+        assert_eq!(world.await_released(send), Last::Sent { bytes: count as u32, error: None });
         assert_eq!(world.pools.send.taken(), 0, "the chain is back before the completion is seen");
     }
     world.finish();

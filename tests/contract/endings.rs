@@ -21,8 +21,7 @@ pub fn a_reply_after_half_close_arrives<H: Harness>(round: u32) {
     let shutdown = world.submit(Op::Shutdown { socket, both: false });
     assert_eq!(world.await_last(shutdown), Last::ShutDown(None));
     world.until("the end of the stream", |_| client.is_ended());
-    let close = world.submit(Op::Close { socket, reset: false });
-    assert_eq!(world.await_last(close), Last::Closed);
+    world.close_ended(socket, false);
     world.finish();
 }
 
@@ -39,8 +38,7 @@ pub fn a_reset_by_the_peer_is_seen_once<H: Harness>(round: u32) {
     assert_eq!(world.await_last(again), Last::ReceiveEnded(ReceiveEnd::EndOfStream));
     let send = world.send(socket, b"to nobody");
     assert_eq!(world.await_last(send), Last::Sent { bytes: 0, error: Some(Errno::EPIPE) });
-    let close = world.submit(Op::Close { socket, reset: false });
-    assert_eq!(world.await_last(close), Last::Closed);
+    world.close_ended(socket, false);
     world.finish();
 }
 
@@ -54,7 +52,7 @@ pub fn a_send_to_a_peer_that_is_gone_fails<H: Harness>(round: u32) {
         world.step();
     }
     client.reset();
-    let Last::Sent { bytes, error } = world.await_last(send) else { panic!("a send answers as one") };
+    let Last::Sent { bytes, error } = world.await_released(send) else { panic!("a send answers as one") };
     assert!((bytes as usize) < TOTAL, "a cut send is not a success");
     assert!(matches!(error, Some(Errno::ECONNRESET | Errno::EPIPE)), "{error:?}");
     assert_eq!(world.pools.send.taken(), 0);
@@ -133,8 +131,7 @@ pub fn a_shutdown_ends_what_is_under_way_and_then_a_close_ends_the_socket<H: Har
     assert!(matches!(world.await_last(receive), Last::ReceiveEnded(_)));
     let Last::Sent { bytes, error } = world.await_last(send) else { panic!("a send answers as one") };
     assert!((bytes as usize) < TOTAL && error.is_some(), "the rest of the send was cut off");
-    let close = world.submit(Op::Close { socket, reset: true });
-    assert_eq!(world.await_last(close), Last::Closed);
+    world.close_ended(socket, true);
     drop(client);
     world.finish();
 }
@@ -157,8 +154,7 @@ pub fn a_reset_ends_what_is_under_way_and_is_not_the_end_of_a_stream<H: Harness>
             let Last::Sent { bytes, error } = world.await_last(send) else { panic!("a send answers as one") };
             assert!((bytes as usize) < TOTAL && error.is_some(), "the rest of the send was cut off");
         }
-        let close = world.submit(Op::Close { socket, reset: true });
-        assert_eq!(world.await_last(close), Last::Closed);
+        world.close_ended(socket, true);
         world.until("a reset at the client", |_| {
             client.read(1 << 16);
             assert!(!client.is_ended(), "a stream that was cut short does not look like one that ended");
@@ -186,8 +182,7 @@ pub fn a_close_delivers_what_was_sent<H: Harness>(round: u32) {
 pub fn a_close_with_reset_is_seen_as_one<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());
     let (socket, mut client) = world.connection();
-    let close = world.submit(Op::Close { socket, reset: true });
-    assert_eq!(world.await_last(close), Last::Closed);
+    world.close_ended(socket, true);
     world.until("a reset at the client", |_| client.is_reset());
     world.finish();
 }

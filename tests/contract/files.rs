@@ -300,7 +300,6 @@ pub fn closing_a_file_in_use_is_a_bug<H: Harness>(round: u32) {
     let file = world.open(&files, "page", READ).expect("it is there");
     world.ask(Some(file), FileWork::Read { offset: 0, buffer: Vec::with_capacity(1) });
     assert_refused(|| world.ask(Some(file), FileWork::Close), "closing a file that is in use");
-    world.finish();
 }
 
 pub fn a_drain_closes_files<H: Harness>(round: u32) {

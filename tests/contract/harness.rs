@@ -1,17 +1,19 @@
 //! The backends under test, and clients that talk to them.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use odeon::driver::Pools;
 use odeon::driver::backend::Backend;
 use odeon::driver::backend::mio::Mio;
-use odeon::driver::backend::sim::{Faults, Network, Peer, Sim, SimConfig};
+use odeon::driver::backend::sim::{Disk, Faults, Network, Peer, PeerListener, Sim, SimConfig};
 #[cfg(target_os = "linux")]
 use odeon::driver::backend::uring::{OpenError, Uring, UringConfig};
-use odeon::mem::{ReceivePool, SendPool};
+use odeon::mem::{Chain, ReceivePool, SendPool};
 use socket2::{Domain, Socket, Type};
 
 /// What a backend under test may hold.
@@ -22,6 +24,18 @@ pub struct Limits {
     pub receive_buffers: u16,
     pub receive_size: u32,
     pub send_slots: [u32; 5],
+    pub pins: Pins,
+}
+
+/// Which sends are pinned, where [`Harness::PINS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pins {
+    /// Some or none, for a while.
+    Some,
+    /// All, for a while.
+    All,
+    /// All, until their peer has read them.
+    UntilRead,
 }
 
 impl Default for Limits {
@@ -32,6 +46,7 @@ impl Default for Limits {
             receive_buffers: 16,
             receive_size: 4096,
             send_slots: [256, 64, 64, 64, 64],
+            pins: Pins::Some,
         }
     }
 }
@@ -49,8 +64,12 @@ impl Limits {
 pub trait Harness: Sized {
     /// How often each case runs, each time a little differently.
     const ROUNDS: u32;
+    /// A send of [`Harness::chain`] may be pinned; where not, none ever is.
+    const PINS: bool;
     type Backend: Backend;
     type Client: Client;
+    type Server: Server<Client = Self::Client>;
+    type Files: Files;
 
     /// Why this machine refuses the backend, if it does.
     fn refused() -> Option<String>;
@@ -58,6 +77,18 @@ pub trait Harness: Sized {
     fn backend(&mut self) -> &mut Self::Backend;
     /// Connects a client that holds about `window` unread bytes at most.
     fn connect(&mut self, address: SocketAddr, window: Option<usize>) -> io::Result<Self::Client>;
+    /// Listens for connections that the backend makes, with room for a few of them.
+    fn listen(&mut self) -> Self::Server;
+    /// A directory for the files of a case, gone when it is dropped.
+    fn files(&mut self) -> Self::Files;
+    /// A chain with these bytes, of the kind that is pinned where any is.
+    fn chain(pools: &Pools, bytes: &[u8]) -> Chain {
+        let mut chain = Chain::EMPTY;
+        pools.send.write(&mut chain, bytes).expect("the case leaves room in the pool");
+        chain
+    }
+    /// Looks whether anything is left of what the backend has given up, where that can be seen.
+    fn assert_clean(&self) {}
     /// Lets virtual time pass if nothing else can happen.
     fn pass_time(&mut self);
     /// True if waiting takes real time.
@@ -78,6 +109,24 @@ pub trait Client {
     fn is_reset(&mut self) -> bool;
     fn shutdown_write(&mut self);
     fn reset(self);
+}
+
+/// What accepts connections that a backend makes. Nothing here waits.
+pub trait Server {
+    type Client: Client;
+    fn address(&self) -> SocketAddr;
+    /// A connection, with the address that it comes from.
+    fn accept(&mut self) -> Option<(Self::Client, SocketAddr)>;
+}
+
+/// A directory that a backend works in, from outside of it. Names are relative to it.
+pub trait Files {
+    /// Its path.
+    fn directory(&self) -> String;
+    fn put(&self, name: &str, bytes: &[u8]);
+    fn contents(&self, name: &str) -> Option<Vec<u8>>;
+    /// Makes a link that stands for another path.
+    fn link(&self, name: &str, target: &str);
 }
 
 /// Runs a case on a backend as often as it asks for, unless the machine refuses the backend.
@@ -105,8 +154,11 @@ pub struct InSim {
 
 impl Harness for InSim {
     const ROUNDS: u32 = 16;
+    const PINS: bool = true;
     type Backend = Sim;
     type Client = Peer;
+    type Server = PeerListener;
+    type Files = OnDisk;
 
     fn refused() -> Option<String> {
         None
@@ -116,8 +168,13 @@ impl Harness for InSim {
         let seed = u64::from(round);
         let network = Network::new(seed);
         let faults = if round == 0 { Faults::default() } else { Faults::from_seed(seed).harmless() };
+        let (pinned_send, pinned_until_read) = match limits.pins {
+            Pins::Some => (faults.pinned_send, 0.0),
+            Pins::All => (1.0, 0.0),
+            Pins::UntilRead => (1.0, 1.0),
+        };
         // How much a client holds is up to the case.
-        let faults = Faults { slow_reader: 0.0, ..faults };
+        let faults = Faults { slow_reader: 0.0, pinned_send, pinned_until_read, ..faults };
         let sim = Sim::new(&network, SimConfig { sockets: limits.sockets, queue: limits.queue, faults });
         InSim { network, sim }
     }
@@ -132,6 +189,20 @@ impl Harness for InSim {
             peer.limit_unread(bytes);
         }
         Ok(peer)
+    }
+
+    fn listen(&mut self) -> PeerListener {
+        self.network.listen(any_port(), 16).expect("a free port")
+    }
+
+    fn files(&mut self) -> OnDisk {
+        let disk = self.network.disk();
+        disk.make_directory("/case");
+        OnDisk(disk)
+    }
+
+    fn assert_clean(&self) {
+        assert_eq!(self.network.disk().open_files(), 0, "every file was closed");
     }
 
     fn pass_time(&mut self) {
@@ -173,13 +244,51 @@ impl Client for Peer {
     }
 }
 
+impl Server for PeerListener {
+    type Client = Peer;
+
+    fn address(&self) -> SocketAddr {
+        PeerListener::address(self)
+    }
+
+    fn accept(&mut self) -> Option<(Peer, SocketAddr)> {
+        let peer = PeerListener::accept(self)?;
+        let address = peer.remote_address();
+        Some((peer, address))
+    }
+}
+
+/// A directory of a simulated disk.
+pub struct OnDisk(Disk);
+
+impl Files for OnDisk {
+    fn directory(&self) -> String {
+        "/case".into()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        self.0.put(&format!("/case/{name}"), bytes);
+    }
+
+    fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.contents(&format!("/case/{name}"))
+    }
+
+    fn link(&self, name: &str, target: &str) {
+        self.0.link(&format!("/case/{name}"), target);
+    }
+}
+
 /// The readiness backend.
 pub struct InMio(Mio);
 
 impl Harness for InMio {
     const ROUNDS: u32 = 1;
+    const PINS: bool = false;
     type Backend = Mio;
     type Client = Loopback;
+    type Server = TcpListener;
+    type Files = TemporaryDirectory;
 
     fn refused() -> Option<String> {
         None
@@ -195,6 +304,14 @@ impl Harness for InMio {
 
     fn connect(&mut self, address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
         Loopback::connect(address, window)
+    }
+
+    fn listen(&mut self) -> TcpListener {
+        listen()
+    }
+
+    fn files(&mut self) -> TemporaryDirectory {
+        TemporaryDirectory::new()
     }
 
     fn pass_time(&mut self) {}
@@ -221,8 +338,11 @@ impl InUring {
 #[cfg(target_os = "linux")]
 impl Harness for InUring {
     const ROUNDS: u32 = 2;
+    const PINS: bool = false;
     type Backend = Uring;
     type Client = Loopback;
+    type Server = TcpListener;
+    type Files = TemporaryDirectory;
 
     fn refused() -> Option<String> {
         let limits = Limits::default();
@@ -249,7 +369,84 @@ impl Harness for InUring {
         Loopback::connect(address, window)
     }
 
+    fn listen(&mut self) -> TcpListener {
+        listen()
+    }
+
+    fn files(&mut self) -> TemporaryDirectory {
+        TemporaryDirectory::new()
+    }
+
     fn pass_time(&mut self) {}
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+fn listen() -> TcpListener {
+    let listener = TcpListener::bind(any_port()).expect("a free port");
+    listener.set_nonblocking(true).expect("the socket is open");
+    listener
+}
+
+impl Server for TcpListener {
+    type Client = Loopback;
+
+    fn address(&self) -> SocketAddr {
+        self.local_addr().expect("it is bound")
+    }
+
+    fn accept(&mut self) -> Option<(Loopback, SocketAddr)> {
+        match TcpListener::accept(self) {
+            Ok((stream, address)) => Some((Loopback::over(stream.into()).expect("it is open"), address)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => panic!("a server met {error}"),
+        }
+    }
+}
+
+/// A directory of the real file system.
+pub struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    fn new() -> TemporaryDirectory {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Every one another: nothing else is to be seen by anybody.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("odeon-contract-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("there is no such directory yet");
+        TemporaryDirectory(path)
+    }
+}
+
+impl Files for TemporaryDirectory {
+    fn directory(&self) -> String {
+        self.0.to_str().expect("a path of plain letters").into()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        let path = self.0.join(name);
+        let directory = path.parent().expect("it is in a directory");
+        std::fs::create_dir_all(directory).expect("the directory can be written to");
+        std::fs::write(path, bytes).expect("the directory can be written to");
+    }
+
+    fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.0.join(name)).ok()
+    }
+
+    fn link(&self, name: &str, target: &str) {
+        std::os::unix::fs::symlink(target, self.0.join(name)).expect("the directory can be written to");
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // Nobody is harmed by what stays in a directory for what is temporary.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
 }
 
 /// A client over the loopback interface.
@@ -266,6 +463,10 @@ impl Loopback {
             socket.set_recv_buffer_size(bytes)?;
         }
         socket.connect(&address.into())?;
+        Loopback::over(socket)
+    }
+
+    fn over(socket: Socket) -> io::Result<Loopback> {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         Ok(Loopback { stream: socket.into(), ended: false, reset: false })

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use odeon::driver::backend::{Backend, Wait};
-use odeon::driver::{Completion, Event, Op, Pools, ReceiveEnd, SocketId, Token};
+use odeon::driver::{Completion, Event, FileRequest, Fill, Op, Pools, ReceiveEnd, SocketId, Token};
 use odeon::mem::{Chain, Lease};
 use odeon::sys::Errno;
 
@@ -24,10 +24,17 @@ pub const PART: usize = 64 * 1024;
 pub enum Last {
     AcceptEnded(Errno),
     ReceiveEnded(ReceiveEnd),
-    Sent { bytes: u32, error: Option<Errno> },
+    /// The last unless the send is pinned, see [`Progress::pinned`].
+    Sent {
+        bytes: u32,
+        error: Option<Errno>,
+    },
     Cancelled,
     ShutDown(Option<Errno>),
     Closed,
+    Connected(Option<Errno>),
+    Filled(Result<u32, Errno>),
+    File(Result<u32, Errno>),
 }
 
 /// What became of an op so far.
@@ -40,6 +47,15 @@ pub struct Progress {
     pub last: Option<Last>,
     /// Bytes of a send that were told before its last completion.
     pub sending: u32,
+    /// It was sent, and is still to be released.
+    pub pinned: bool,
+    /// It was pinned, and has been released.
+    pub released: bool,
+    /// The socket of a send.
+    socket: Option<SocketId>,
+    /// What a fill or a request about a file handed back.
+    pub fill: Option<Box<Fill>>,
+    pub request: Option<Box<FileRequest>>,
 }
 
 /// A backend with pools, and the books of what it was asked.
@@ -87,15 +103,14 @@ impl<H: Harness> World<H> {
     /// Asks for an op, and answers its token.
     pub fn submit(&mut self, op: Op) -> u64 {
         let token = self.ops.len() as u64;
-        self.ops.insert(token, Progress::default());
+        let socket = if let Op::Send { socket, .. } = &op { Some(*socket) } else { None };
+        self.ops.insert(token, Progress { socket, ..Progress::default() });
         self.net.backend().submit(&self.pools, Token(token), op);
         token
     }
 
     pub fn chain(&self, bytes: &[u8]) -> Chain {
-        let mut chain = Chain::EMPTY;
-        self.pools.send.write(&mut chain, bytes).expect("the case leaves room in the pool");
-        chain
+        H::chain(&self.pools, bytes)
     }
 
     pub fn send(&mut self, socket: SocketId, bytes: &[u8]) -> u64 {
@@ -149,8 +164,23 @@ impl<H: Harness> World<H> {
         if let Some(receive) = receive {
             self.await_last(receive);
         }
-        let close = self.submit(Op::Close { socket, reset: false });
+        self.close_ended(socket, false);
+    }
+
+    /// Closes a socket on which nothing is under way, as soon as nothing is pinned.
+    pub fn close_ended(&mut self, socket: SocketId, reset: bool) {
+        self.until("the release of what is pinned", |world| {
+            !world.ops.values().any(|op| op.pinned && op.socket == Some(socket))
+        });
+        let close = self.submit(Op::Close { socket, reset });
         assert_eq!(self.await_last(close), Last::Closed);
+    }
+
+    /// Drives the backend until a send has ended and its chain is back.
+    pub fn await_released(&mut self, send: u64) -> Last {
+        let last = self.await_last(send);
+        self.until("the release of a send", |world| !world.ops[&send].pinned);
+        last
     }
 
     /// Connects a client and accepts it.
@@ -212,7 +242,9 @@ impl<H: Harness> World<H> {
     fn route(&mut self, completion: Completion) {
         let Completion { token, event } = completion;
         let progress = self.ops.get_mut(&{ token.0 }).expect("a completion carries a token that was given");
-        assert_eq!(progress.last, None, "nothing comes after the last completion, but {event:?} did");
+        let is_over = progress.last.is_some() && !progress.pinned;
+        assert!(!is_over, "nothing comes after the last completion, but {event:?} did");
+        assert_eq!(progress.pinned, matches!(event, Event::Released), "after {:?}", progress.last);
         let more = event.more();
         match event {
             Event::Accepted { socket } => self.accepted.push_back(socket),
@@ -228,15 +260,27 @@ impl<H: Harness> World<H> {
             Event::AcceptEnded { error } => progress.last = Some(Last::AcceptEnded(error)),
             Event::ReceiveEnded { why } => progress.last = Some(Last::ReceiveEnded(why)),
             Event::Sending { bytes } => progress.sending += bytes,
-            Event::Sent { bytes, error, .. } => progress.last = Some(Last::Sent { bytes, error }),
-            Event::Released | Event::Connected { .. } | Event::Filled { .. } | Event::File { .. } => {
-                unreachable!("not asked for by these cases")
+            Event::Sent { bytes, error, pinned } => {
+                assert!(H::PINS || !pinned, "nothing is pinned here");
+                progress.last = Some(Last::Sent { bytes, error });
+                progress.pinned = pinned;
+            }
+            Event::Released => (progress.pinned, progress.released) = (false, true),
+            Event::Connected { error } => progress.last = Some(Last::Connected(error)),
+            Event::Filled { fill } => {
+                progress.last = Some(Last::Filled(fill.outcome));
+                progress.fill = Some(fill);
+            }
+            Event::File { request } => {
+                progress.last = Some(Last::File(request.outcome));
+                progress.request = Some(request);
             }
             Event::Cancelled => progress.last = Some(Last::Cancelled),
             Event::ShutDown { error } => progress.last = Some(Last::ShutDown(error)),
             Event::Closed => progress.last = Some(Last::Closed),
         }
-        assert_eq!(more, progress.last.is_none(), "an event is last or it is not");
+        let goes_on = progress.last.is_none() || progress.pinned;
+        assert_eq!(more, goes_on, "an event is last or it is not");
         self.accept_again(token.0);
     }
 
@@ -275,6 +319,7 @@ impl<H: Harness> World<H> {
     }
 
     pub fn assert_empty(&mut self) {
+        self.net.assert_clean();
         let ledger = self.net.backend().ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0), "no socket and no operation is left");
         assert_eq!(self.pools.receive.lent(), 0, "no part of a receive buffer is lent");
