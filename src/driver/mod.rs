@@ -7,6 +7,7 @@ mod file;
 mod in_flight;
 mod op;
 mod owner;
+mod pool;
 
 use std::net::SocketAddr;
 
@@ -16,6 +17,7 @@ pub use file::{FILE_REQUESTS_MAX, FileOptions, FileRequest, FileWork};
 pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
 pub use op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 pub use owner::Driver;
+pub use pool::BlockingPool;
 
 use crate::mem::{Bytes, Keeper, ReceivePool, SendPool};
 

@@ -6,6 +6,8 @@ mod abort;
 #[cfg(target_os = "linux")]
 mod backlog;
 #[cfg(target_os = "linux")]
+mod beneath;
+#[cfg(target_os = "linux")]
 mod buffers;
 mod clock;
 mod connect;
@@ -17,10 +19,12 @@ mod limits;
 mod listen;
 #[cfg(target_os = "linux")]
 mod mapping;
+mod open;
 mod random;
 #[cfg(target_os = "linux")]
 mod ring;
 mod signals;
+mod spare;
 #[cfg(target_os = "linux")]
 mod statx;
 pub mod sync;
@@ -32,6 +36,8 @@ pub use abort::{Count, abort, warn};
 use backlog::bound_unsent;
 #[cfg(target_os = "linux")]
 pub use backlog::listen_backlog;
+#[cfg(target_os = "linux")]
+use beneath::open_beneath;
 #[cfg(target_os = "linux")]
 pub use buffers::BufferRing;
 pub use clock::{Clock, Time, nanoseconds, now};
@@ -46,13 +52,15 @@ pub use limits::{
 pub use listen::listen_together;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;
+pub use open::{close_file, open_file};
 pub use random::Random;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use ring::needs_io_uring;
 #[cfg(target_os = "linux")]
 pub use ring::{Answer, Pause, Ring};
 pub use signals::{Signal, Signals};
-pub use topology::{allowed_processors, available_processors, pin_thread};
+pub use spare::{read_at, receive};
+pub use topology::{allow_processors, allowed_processors, available_processors, pin_thread};
 
 // Where the error number of the calling thread lies.
 #[cfg(target_os = "linux")]
@@ -64,6 +72,12 @@ use libc::__error as error_number;
 #[cfg(not(target_os = "linux"))]
 fn bound_unsent(_: &socket2::Socket, _: u32) -> std::io::Result<()> {
     Ok(())
+}
+
+/// Elsewhere no call keeps a path below a directory.
+#[cfg(not(target_os = "linux"))]
+fn open_beneath(_: i32, _: &std::ffi::CStr, _: i32, _: u32) -> Result<i32, Errno> {
+    Err(Errno::ENOSYS)
 }
 
 /// Lets a socket share its port with others of this user that say so too. FreeBSD spreads connections only over sockets

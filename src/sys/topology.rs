@@ -37,12 +37,22 @@ pub fn allowed_processors() -> Result<Vec<usize>, Errno> {
 /// # Errors
 /// `EINVAL` when there is no such processor, or it is not allowed.
 pub fn pin_thread(processor: usize) -> Result<(), Errno> {
-    if processor >= libc::CPU_SETSIZE as usize {
-        return Err(Errno::EINVAL);
-    }
+    allow_processors(&[processor])
+}
+
+/// Lets the calling thread run on these processors and on no others.
+///
+/// # Errors
+/// `EINVAL` when none of them is there and allowed, or the number of one is too high.
+pub fn allow_processors(processors: &[usize]) -> Result<(), Errno> {
     let mut set = empty_set();
-    // SAFETY: the bit lies within the set, as checked above.
-    unsafe { libc::CPU_SET(processor, &mut set) };
+    for processor in processors {
+        if *processor >= libc::CPU_SETSIZE as usize {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: the bit lies within the set, as checked above.
+        unsafe { libc::CPU_SET(*processor, &mut set) };
+    }
     // SAFETY: the pointer covers a set of the size that is passed.
     let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
     if result < 0 { Err(Errno::last()) } else { Ok(()) }
@@ -72,8 +82,22 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_may_go_back_to_where_others_are() {
+        let all = allowed_processors().unwrap();
+        let first = all[0];
+        let freed = std::thread::spawn(move || {
+            pin_thread(first).unwrap();
+            allow_processors(&all).unwrap();
+            (allowed_processors().unwrap(), all)
+        });
+        let (may, all) = freed.join().unwrap();
+        assert_eq!(may, all);
+    }
+
+    #[test]
     fn a_processor_that_is_not_there_is_refused() {
         assert_eq!(pin_thread(1023).unwrap_err(), Errno::EINVAL);
         assert_eq!(pin_thread(usize::MAX).unwrap_err(), Errno::EINVAL);
+        assert_eq!(allow_processors(&[]).unwrap_err(), Errno::EINVAL);
     }
 }

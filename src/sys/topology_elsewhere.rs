@@ -27,3 +27,11 @@ pub fn allowed_processors() -> Result<Vec<usize>, Errno> {
 pub fn pin_thread(_processor: usize) -> Result<(), Errno> {
     Err(Errno::ENOSYS)
 }
+
+/// Lets the calling thread run on these processors and on no others.
+///
+/// # Errors
+/// `ENOSYS`: this platform does not offer it.
+pub fn allow_processors(_processors: &[usize]) -> Result<(), Errno> {
+    Err(Errno::ENOSYS)
+}

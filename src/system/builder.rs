@@ -9,6 +9,7 @@ use super::choice::BackendChoice;
 use super::thread::{Plan, Start, StartError, start};
 use super::{Error, Result, System};
 use crate::config::Config;
+use crate::driver::BlockingPool;
 use crate::executor::{directory, lane};
 use crate::net::Credits;
 use crate::sys::{available_processors, descriptor_limit, raise_descriptor_limit, warn};
@@ -160,8 +161,10 @@ fn start_all(
         connections,
         next: AtomicUsize::new(0),
     };
+    let blocking = BlockingPool::new(count);
     for (index, (senders, receivers)) in mesh(count, config.lane_capacity).into_iter().enumerate() {
-        let plan = Plan { index, count, first, config: config.clone(), senders, receivers };
+        let (config, blocking) = (config.clone(), blocking.clone());
+        let plan = Plan { index, count, first, config, senders, receivers, blocking };
         match start(backend, plan) {
             Ok((core, features)) => {
                 system.cores.push(core);

@@ -11,10 +11,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::CoreHandle;
 use crate::config::Config;
-use crate::driver::Backend;
 use crate::driver::backend::mio::Mio;
 #[cfg(target_os = "linux")]
 use crate::driver::backend::uring::{Uring, UringConfig};
+use crate::driver::{Backend, BlockingPool};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, lane};
 use crate::sys::{Clock, Count, abort, allowed_processors, descriptor_limit, pin_thread, warn};
@@ -47,6 +47,7 @@ pub(super) struct Plan {
     pub(super) config: Arc<Config>,
     pub(super) senders: Vec<Option<lane::Sender>>,
     pub(super) receivers: Vec<lane::Receiver>,
+    pub(super) blocking: BlockingPool,
 }
 
 /// Why a core did not start.
@@ -119,7 +120,10 @@ fn run_uring(_: Plan, ready: &Sender<Ready>, _: bool) {
 
 fn run_mio(plan: Plan, ready: &Sender<Ready>) {
     let sockets = sockets_max(&plan.config);
-    run(plan, ready, |_| Mio::new(sockets).map_err(|error| StartError::Failed(error.to_string())));
+    let blocking = plan.blocking.clone();
+    run(plan, ready, |_| {
+        Mio::with_pool(sockets, &blocking).map_err(|error| StartError::Failed(error.to_string()))
+    });
 }
 
 /// Sockets of a core beside its connections: listeners, and connections that wait for a credit.

@@ -191,7 +191,9 @@ mod sim {
 
 mod mio {
     streams_on! { crate::harness::InMio }
-    missing_on! { crate::harness::InMio; connects_are_refused fills_are_refused files_are_refused }
+    connects_on! { crate::harness::InMio }
+    fills_on! { crate::harness::InMio }
+    files_on! { crate::harness::InMio }
 }
 
 #[cfg(target_os = "linux")]

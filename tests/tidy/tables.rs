@@ -59,6 +59,11 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     ("src/actor/ask.rs", 3, "where an answer is put, by its type: one call per answer"),
     ("src/actor/testing/questions.rs", 6, "questions of any type that a test answers: none in a system"),
     (
+        "src/driver/pool.rs",
+        3,
+        "what blocks is of any type: two calls for each task, on a thread that may wait",
+    ),
+    (
         "src/executor/cell.rs",
         3,
         "the functions of a cell's type: one call per activation, one per cell freed, one to name who is slow",
@@ -84,6 +89,10 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
 
 /// Where cores share memory (R9): file, reason.
 pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
+    (
+        "src/driver/pool.rs",
+        "how many threads block and how many tasks there are for them: looked at when one is handed over, and when it is done",
+    ),
     ("src/executor/counters.rs", "metrics: each is written by one core and read by any"),
     ("src/executor/directory.rs", "the directory of cores: written when one starts or ends"),
     ("src/executor/lane.rs", "a lane: the head and the tail of its ring, and whether an end is gone"),
@@ -154,13 +163,16 @@ pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
     ("src/mem/region.rs", 3),
     ("src/mem/send.rs", 2),
     ("src/mem/send/parts.rs", 1),
+    ("src/sys/beneath.rs", 2),
     ("src/sys/buffers.rs", 4),
     ("src/sys/clock.rs", 1),
     ("src/sys/event.rs", 3),
     ("src/sys/limits.rs", 2),
     ("src/sys/mapping.rs", 5),
+    ("src/sys/open.rs", 4),
     ("src/sys/ring.rs", 12),
     ("src/sys/signals.rs", 11),
+    ("src/sys/spare.rs", 3),
     ("src/sys/topology.rs", 5),
     ("src/sys/backlog.rs", 3),
     ("tests/server/process.rs", 1),

@@ -7,12 +7,14 @@
 //! per pass, so that one fast peer cannot starve the others. An op is parked simply by being in flight on a socket that
 //! stands in neither list: the socket's next edge puts it back.
 
+mod connect;
+mod files;
 mod pass;
 mod source;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,11 +22,13 @@ use std::time::Duration;
 
 use ::mio::{Events, Poll};
 
+use self::connect::Target;
+use self::files::Files;
 use self::source::Source;
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools,
-    ReceiveEnd, SendStep, Socket, SocketId, Token, Waker, Work,
+    BlockingPool, Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op,
+    Pools, SendStep, Socket, SocketId, Token, Waker, Work,
 };
 use crate::mem::Key;
 use crate::sys::{self, Errno, Time};
@@ -48,6 +52,9 @@ pub struct Mio {
     ready: VecDeque<SocketId>,
     /// Sockets that could receive and wait for buffers, first come, first served; each at most once.
     starving: VecDeque<SocketId>,
+    /// Where sockets are to be connected to that are not connected yet.
+    targets: BTreeMap<Key, Target>,
+    files: Files,
     /// The receive buffer that is being filled.
     filling: Option<u16>,
     /// An enter has answered without a poll: the next one polls, so that edges are not put off for ever.
@@ -59,21 +66,32 @@ pub struct Mio {
 }
 
 impl Mio {
-    /// A backend for at most `sockets` sockets, listeners included.
+    /// A backend for at most `sockets` sockets, listeners and files included, with threads of its own for what blocks.
     ///
     /// # Errors
     /// When the poll or its waker cannot be opened: no descriptors are left.
     pub fn new(sockets: u32) -> io::Result<Mio> {
+        Mio::with_pool(sockets, &BlockingPool::new(1))
+    }
+
+    /// The same, with threads for what blocks that others have too.
+    ///
+    /// # Errors
+    /// When the poll or its waker cannot be opened: no descriptors are left.
+    pub fn with_pool(sockets: u32, pool: &BlockingPool) -> io::Result<Mio> {
         let poll = Poll::new()?;
-        let waker = ::mio::Waker::new(poll.registry(), WAKE)?;
+        let waker = Arc::new(::mio::Waker::new(poll.registry(), WAKE)?);
+        let files = Files::new(pool.client(Waker::Mio(waker.clone())));
         Ok(Mio {
             poll,
             events: Events::with_capacity(EVENTS),
-            waker: Arc::new(waker),
+            waker,
             table: InFlight::new(sockets),
             sockets_max: sockets as usize,
             ready: VecDeque::new(),
             starving: VecDeque::new(),
+            targets: BTreeMap::new(),
+            files,
             filling: None,
             poll_due: false,
             answers: Vec::new(),
@@ -88,47 +106,46 @@ impl Mio {
         let id = operation.socket;
         match operation.work {
             Work::Accept | Work::Receive | Work::Send { .. } => self.look_at(id),
+            Work::Connect => self.connect(key, id),
+            Work::Fill { .. } => {
+                self.stop_starving(id);
+                self.look_at(id);
+            }
+            Work::File { .. } => self.begin_request(pools, key),
             Work::Cancel => self.cancel(key, id),
             Work::Shutdown { both } => self.shut_down(key, id, both),
             Work::Reset => self.reset(pools, key, id),
             Work::Close { reset } => {
                 let (completion, source) = self.table.end_close(key);
                 source.close(reset);
+                self.targets.remove(&id.0);
                 self.answers.push(completion);
-            }
-            Work::Connect | Work::Fill { .. } | Work::File { .. } => {
-                let refused = self.table.refuse(key, Errno::ENOSYS);
-                self.answers.push(refused);
             }
             Work::Pinned { .. } => unreachable!("nothing is pinned here"),
             Work::Wake => unreachable!("the poll has its own waker"),
         }
     }
 
-    /// Ends the accept or receive under way. What it has not read stays in the kernel, for the next one.
+    /// Ends what is under way inward. What has not been read stays in the kernel, for the next one.
     fn cancel(&mut self, key: Key, id: SocketId) {
-        let inward = self.table.socket(id).and_then(|socket| socket.inward());
-        if let Some(inward) = inward {
-            let operation = self.table.end(inward);
-            let event = match operation.work {
-                Work::Accept => Event::AcceptEnded { error: Errno::ECANCELED },
-                _ => Event::ReceiveEnded { why: ReceiveEnd::Cancelled },
-            };
-            self.answers.push(Completion { token: operation.token, event });
-        }
+        self.end_inward(id, Errno::ECANCELED);
         let operation = self.table.end(key);
         self.answers.push(Completion { token: operation.token, event: Event::Cancelled });
     }
 
+    fn end_inward(&mut self, id: SocketId, error: Errno) {
+        let Some(socket) = self.table.socket_mut(id) else { return };
+        socket.handle.connecting = false;
+        if let Some(inward) = socket.inward() {
+            let refused = self.table.refuse(inward, error);
+            self.answers.push(refused);
+        }
+    }
+
     /// Ends whatever is under way: between two calls the kernel knows nothing of it. The close that follows resets.
     fn reset(&mut self, pools: &Pools, key: Key, id: SocketId) {
-        let under_way = self.table.socket(id).map(|socket| (socket.inward(), socket.outward()));
-        let (inward, outward) = under_way.unwrap_or_default();
-        if let Some(inward) = inward {
-            let token = self.table.end(inward).token;
-            let why = ReceiveEnd::Failed(Errno::ECONNRESET);
-            self.answers.push(Completion { token, event: Event::ReceiveEnded { why } });
-        }
+        self.end_inward(id, Errno::ECONNRESET);
+        let outward = self.table.socket(id).and_then(|socket| socket.outward());
         if let Some(outward) = outward
             && let SendStep::Done(completion) =
                 self.table.advance_send(outward, Err(Errno::ECONNRESET), false, &pools.send)
@@ -165,6 +182,7 @@ impl Mio {
 
     /// Takes a socket on which nothing is under way out of the table, and closes it.
     fn discard(&mut self, id: SocketId) {
+        self.targets.remove(&id.0);
         if let Some(source) = self.table.remove(id) {
             source.close(false);
         }
@@ -238,7 +256,7 @@ impl Backend for Mio {
     }
 
     fn ready(&self) -> bool {
-        !self.answers.is_empty() || !self.ready.is_empty()
+        !self.answers.is_empty() || !self.ready.is_empty() || self.files.ready()
     }
 
     fn room(&self) -> usize {
@@ -267,8 +285,8 @@ impl Backend for Mio {
         Ok(sockets.into_iter().map(listening).collect())
     }
 
-    fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {
-        Err(Errno::ENOSYS.into())
+    fn connecting(&mut self, address: SocketAddr, options: &ConnectOptions) -> io::Result<SocketId> {
+        self.open_socket(address, options)
     }
 
     fn ledger(&self) -> DriverLedger {
@@ -282,11 +300,16 @@ impl Backend for Mio {
         }
     }
 
-    fn drain(&mut self, pools: &Pools, _patience: Duration) -> usize {
-        // Between two calls the kernel holds no memory of ours: nothing has to be waited for, nothing can leak.
+    fn drain(&mut self, pools: &Pools, patience: Duration) -> usize {
+        let left = self.drain_files(pools, self.now().after(patience));
+        // Between two calls the kernel holds no memory of ours: of sockets nothing has to be waited for, and nothing can leak.
         for id in self.table.socket_ids() {
             let Some(socket) = self.table.socket(id) else { continue };
             let (outward, inward) = (socket.outward(), socket.inward());
+            if outward.is_none() && inward.is_none() && socket.operations > 0 {
+                // A file that a thread has not let go of.
+                continue;
+            }
             if let Some(key) = outward {
                 self.table.advance_send(key, Err(Errno::ECANCELED), false, &pools.send);
             }
@@ -301,7 +324,7 @@ impl Backend for Mio {
         if let Some(buffer) = self.filling.take() {
             pools.receive.give_back(buffer);
         }
-        0
+        left
     }
 }
 
@@ -309,8 +332,8 @@ impl Backend for Mio {
 fn look_at(socket: &mut Socket<Source>, id: SocketId, ready: &mut VecDeque<SocketId>) {
     let (outward, inward) = (socket.outward().is_some(), socket.inward().is_some());
     let source = &mut socket.handle;
-    let outward = outward && source.writable;
-    let inward = inward && source.readable && !source.starving;
+    let outward = outward && source.may_send();
+    let inward = inward && source.may_go_inward();
     if (outward || inward) && !source.queued {
         source.queued = true;
         ready.push_back(id);

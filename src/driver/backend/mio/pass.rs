@@ -15,17 +15,22 @@ const ACCEPT_BURST: usize = 32;
 impl Mio {
     /// Goes on with every op that may get further: each socket gets one burst.
     pub(super) fn carry_on(&mut self, pools: &Pools, completions: &mut Vec<Completion>) {
+        self.collect_jobs(pools, completions);
         self.feed_starving(pools, completions);
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else { break };
             // A socket may have been closed while it stood in line.
             let Some(socket) = self.table.socket_mut(id) else { continue };
             socket.handle.queued = false;
-            let (outward, inward) = (socket.outward(), socket.inward());
+            let (outward, inward, connecting) = (socket.outward(), socket.inward(), socket.handle.connecting);
+            // What is sent goes first, but on a connection.
+            if let Some(key) = inward.filter(|_| connecting) {
+                self.carry_on_inward(pools, id, key, completions);
+            }
             if let Some(key) = outward {
                 self.send(pools, key, completions);
             }
-            if let Some(key) = inward {
+            if let Some(key) = inward.filter(|_| !connecting) {
                 self.carry_on_inward(pools, id, key, completions);
             }
             self.look_at(id);
@@ -33,18 +38,17 @@ impl Mio {
     }
 
     fn carry_on_inward(&mut self, pools: &Pools, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
-        let Some(source) = self.table.socket(id).map(|socket| &socket.handle) else { return };
-        if !source.readable || source.starving {
+        if !self.table.socket(id).is_some_and(|socket| socket.handle.may_go_inward()) {
             return;
         }
-        let accepts = self.table.operation(key).is_some_and(|it| matches!(it.work, Work::Accept));
-        if accepts {
-            self.accept(id, key, completions);
-        } else if self.starving.is_empty() {
-            self.receive(pools, id, key, BURST, completions);
-        } else {
+        match self.table.operation(key).map(|operation| &operation.work) {
+            Some(Work::Connect) => self.carry_on_connect(id, key, completions),
+            Some(Work::Accept) => self.accept(id, key, completions),
+            // It has memory of its own, and is one call: less than a burst.
+            Some(Work::Fill { .. }) => self.fill(id, key, completions),
+            _ if self.starving.is_empty() => self.receive(pools, id, key, BURST, completions),
             // Others have waited for longer.
-            self.starve(id);
+            _ => self.starve(id),
         }
     }
 
@@ -71,6 +75,14 @@ impl Mio {
         self.starving.push_back(id);
     }
 
+    /// Takes a socket out of the line for buffers.
+    pub(super) fn stop_starving(&mut self, id: SocketId) {
+        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+        if std::mem::take(&mut socket.handle.starving) {
+            self.starving.retain(|other| *other != id);
+        }
+    }
+
     /// True if a receive that is tried now will find a buffer.
     pub(super) fn has_buffer(&self, pools: &Pools) -> bool {
         self.filling.is_some() || pools.receive.has_free()
@@ -79,7 +91,7 @@ impl Mio {
     fn send(&mut self, pools: &Pools, key: Key, completions: &mut Vec<Completion>) {
         for _ in 0..BURST {
             let (source, chain, sent) = self.table.sending(key);
-            if !source.writable {
+            if !source.may_send() {
                 return;
             }
             let result = source.send(&pools.send, chain, sent);
@@ -123,6 +135,19 @@ impl Mio {
                 return;
             }
         }
+    }
+
+    fn fill(&mut self, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
+        let mut buffer = std::mem::take(&mut self.table.filling(key).buffer);
+        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+        let result = socket.handle.fill(&mut buffer);
+        self.table.filling(key).buffer = buffer;
+        let outcome = match result.map_err(|error| Errno::of(&error)) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            // No call takes four gibibytes.
+            result => result.map(|bytes| bytes as u32),
+        };
+        completions.push(self.table.end_fill(key, outcome));
     }
 
     fn end_receive(&mut self, key: Key, why: ReceiveEnd, completions: &mut Vec<Completion>) {

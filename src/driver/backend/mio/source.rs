@@ -5,7 +5,7 @@
 //! Readiness is edge-triggered: the poll tells once, so each direction remembers it until a call says otherwise.
 
 use std::io::{self, IoSlice};
-use std::net::{self, Shutdown};
+use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use ::mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket};
 
 use crate::mem::{Chain, Lease, ReceivePool, SendPool};
+use crate::sys::{self, Errno};
 
 /// Segments of a chain in one call: sixteen of the largest make a mebibyte, more than a socket takes at once.
 const SEGMENTS_MAX: usize = 16;
@@ -34,12 +35,16 @@ pub(super) struct Source {
     pub(super) queued: bool,
     /// It stands in the line for receive buffers.
     pub(super) starving: bool,
+    /// A connect is under way: what edges say of it counts for that alone.
+    pub(super) connecting: bool,
 }
 
 #[derive(Debug)]
 enum Kind {
     Listener(TcpListener),
     Stream(Socket),
+    /// A place in the table and nothing else: the file lies elsewhere, for it is never ready.
+    File,
 }
 
 impl Source {
@@ -56,9 +61,47 @@ impl Source {
         Source::new(Kind::Stream(Socket::from(OwnedFd::from(stream))))
     }
 
+    /// A stream that is to be connected.
+    pub(super) fn unconnected(socket: Socket) -> io::Result<Source> {
+        socket.set_nonblocking(true)?;
+        Ok(Source::new(Kind::Stream(socket)))
+    }
+
+    /// The place of a file.
+    pub(super) fn file() -> Source {
+        Source::new(Kind::File)
+    }
+
     fn new(kind: Kind) -> Source {
-        // Not tried yet, so nothing says that it is not ready.
-        Source { kind, readable: true, writable: true, ended: false, queued: false, starving: false }
+        Source {
+            kind,
+            // Not tried yet, so nothing says that it is not ready.
+            readable: true,
+            writable: true,
+            ended: false,
+            queued: false,
+            starving: false,
+            connecting: false,
+        }
+    }
+
+    /// What is under way inward may get further.
+    pub(super) fn may_go_inward(&self) -> bool {
+        if self.connecting { self.writable } else { self.readable && !self.starving }
+    }
+
+    /// A send may get further.
+    pub(super) fn may_send(&self) -> bool {
+        self.writable && !self.connecting
+    }
+
+    /// # Panics
+    /// When this is no stream: a bug of the runtime.
+    fn as_stream(&self) -> &Socket {
+        match &self.kind {
+            Kind::Stream(socket) => socket,
+            other => panic!("what only a stream can do, of {other:?}"),
+        }
     }
 
     /// Asks for the edges of this socket, under a token. Closing the socket ends it.
@@ -66,6 +109,7 @@ impl Source {
         let (descriptor, interest) = match &self.kind {
             Kind::Listener(listener) => (listener.as_raw_fd(), Interest::READABLE),
             Kind::Stream(socket) => (socket.as_raw_fd(), Interest::READABLE | Interest::WRITABLE),
+            Kind::File => unreachable!("a file has no edges"),
         };
         registry.register(&mut SourceFd(&descriptor), token, interest)
     }
@@ -78,12 +122,51 @@ impl Source {
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
+    /// Begins to connect. An edge tells when it has ended, unless it is connected already.
+    ///
+    /// # Panics
+    /// When this is no stream: a bug of the runtime.
+    pub(super) fn connect(&mut self, address: SocketAddr) -> Result<(), Errno> {
+        let connected = match self.as_stream().connect(&address.into()).map_err(|error| Errno::of(&error)) {
+            Ok(()) | Err(Errno::EISCONN) => true,
+            // It goes on by itself, also one that was asked for earlier, and cancelled.
+            Err(Errno::EINPROGRESS | Errno::EALREADY | Errno::EINTR) => false,
+            Err(error) => return Err(error),
+        };
+        // What was known of it was known of no connection.
+        (self.readable, self.writable, self.ended) = (connected, connected, false);
+        Ok(())
+    }
+
+    /// How a connect has ended; none while it goes on.
+    ///
+    /// # Panics
+    /// When this is no stream: a bug of the runtime.
+    pub(super) fn connected(&mut self) -> Option<Result<(), Errno>> {
+        if !self.writable {
+            return None;
+        }
+        let socket = self.as_stream();
+        let error = socket.take_error().unwrap_or_else(Some).map(|error| Errno::of(&error));
+        match (error, socket.peer_addr()) {
+            (Some(error), _) => Some(Err(error)),
+            (None, Ok(_)) => Some(Ok(())),
+            // Shut down meanwhile, and the platform calls that no error.
+            (None, Err(error)) if self.ended => Some(Err(Errno::of(&error))),
+            (None, Err(_)) => {
+                // An edge without a reason.
+                self.writable = false;
+                None
+            }
+        }
+    }
+
     /// Takes the next connection from the backlog.
     ///
     /// # Panics
     /// When this is not a listener: a bug of the runtime.
     pub(super) fn accept(&mut self) -> io::Result<Source> {
-        let Kind::Listener(listener) = &self.kind else { panic!("an accept on a stream") };
+        let Kind::Listener(listener) = &self.kind else { panic!("an accept on what does not listen") };
         let result = listener.accept();
         self.readable = !would_block(&result);
         result.map(|(stream, _)| Source::stream(stream))
@@ -92,9 +175,9 @@ impl Source {
     /// Reads once into the free rest of a buffer. `None` at the end of the stream.
     ///
     /// # Panics
-    /// When this is a listener: a bug of the runtime.
+    /// When this is no stream: a bug of the runtime.
     pub(super) fn receive(&mut self, pool: &ReceivePool, buffer: u16) -> io::Result<Option<Lease>> {
-        let Kind::Stream(socket) = &self.kind else { panic!("a receive on a listener") };
+        let socket = self.as_stream();
         let mut drained = false;
         let result = pool.fill(buffer, |space| {
             let len = io::Read::read(&mut &*socket, space)?;
@@ -107,12 +190,24 @@ impl Source {
         result
     }
 
+    /// Reads once behind what a buffer holds, up to its capacity. Zero at the end of the stream.
+    ///
+    /// # Panics
+    /// When this is no stream: a bug of the runtime.
+    pub(super) fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let result = sys::receive(self.as_stream(), buffer);
+        // As above: a buffer that was not filled up has emptied the socket.
+        let drained = result.is_ok() && buffer.len() < buffer.capacity();
+        self.readable = !would_block(&result) && (self.ended || !drained);
+        result
+    }
+
     /// Offers what is left of a chain to the kernel, which takes some of it.
     ///
     /// # Panics
-    /// When this is a listener: a bug of the runtime.
+    /// When this is no stream: a bug of the runtime.
     pub(super) fn send(&mut self, pool: &SendPool, chain: &Chain, sent: u32) -> io::Result<usize> {
-        let Kind::Stream(socket) = &self.kind else { panic!("a send on a listener") };
+        let socket = self.as_stream();
         let mut parts = [IoSlice::new(&[]); SEGMENTS_MAX];
         let mut count = 0;
         for (part, segment) in parts.iter_mut().zip(pool.segments(chain, sent)) {
@@ -133,6 +228,7 @@ impl Source {
         match &self.kind {
             Kind::Listener(listener) => SockRef::from(listener).shutdown(direction),
             Kind::Stream(socket) => socket.shutdown(direction),
+            Kind::File => Err(Errno::ENOTSOCK.into()),
         }
     }
 

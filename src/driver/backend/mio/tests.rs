@@ -1,5 +1,9 @@
 //! The readiness backend on real sockets of the loopback interface.
 
+mod connect;
+mod files;
+mod fill;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
@@ -7,6 +11,7 @@ use std::thread;
 
 use super::pass::BURST;
 use super::*;
+use crate::driver::ReceiveEnd;
 use crate::mem::{Chain, ReceivePool, SendPool};
 
 const LISTENER: Token = Token(1);

@@ -1,0 +1,103 @@
+//! Reading into what a vector has room for, without making it any longer first.
+//!
+//! Knows: calls that fill memory. Must not know who wants the bytes, nor when there are some.
+//!
+//! Invariants: 1. A call that fills memory has written as many bytes as it answers, from the beginning of what it was given on.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use socket2::Socket;
+
+use super::Errno;
+
+/// No call asks for more: some kernels refuse what does not fit into an `int`.
+const BYTES_MAX: usize = 1 << 30;
+
+/// Reads once from an offset of a file, behind what the buffer holds and up to its capacity. Zero at the end of the file.
+///
+/// # Errors
+/// As the kernel says; `EINVAL` for an offset that no file has.
+pub fn read_at(file: &File, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    let read = loop {
+        let spare = buffer.spare_capacity_mut();
+        let len = spare.len().min(BYTES_MAX);
+        // SAFETY: `spare` covers `len` bytes, and is borrowed until the call has returned.
+        let result = unsafe { libc::pread(file.as_raw_fd(), spare.as_mut_ptr().cast(), len, offset) };
+        match usize::try_from(result) {
+            Ok(read) => break read,
+            Err(_) if Errno::last() == Errno::EINTR => {}
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    };
+    let len = buffer.len() + read;
+    // SAFETY: `read` bytes of the spare capacity have been written (invariant 1).
+    unsafe { buffer.set_len(len) };
+    Ok(read)
+}
+
+/// Receives once, behind what the buffer holds and up to its capacity, which is more than that. Zero at the end of the stream.
+///
+/// # Errors
+/// As the kernel says.
+pub fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let spare = buffer.spare_capacity_mut();
+    debug_assert!(!spare.is_empty(), "nothing received would look like the end of the stream");
+    let len = spare.len().min(BYTES_MAX);
+    let received = socket.recv(&mut spare[..len])?;
+    let len = buffer.len() + received;
+    // SAFETY: `received` bytes of the spare capacity have been written (invariant 1).
+    unsafe { buffer.set_len(len) };
+    Ok(received)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn with_room(held: &[u8], room: usize) -> Vec<u8> {
+        let mut buffer = Vec::with_capacity(held.len() + room);
+        buffer.extend_from_slice(held);
+        buffer
+    }
+
+    #[test]
+    fn a_file_is_read_behind_what_is_there_and_nothing_grows() {
+        let program = std::env::current_exe().unwrap();
+        let (whole, file) = (std::fs::read(&program).unwrap(), File::open(&program).unwrap());
+        let mut buffer = with_room(b"held", 64);
+        let room = buffer.capacity() - buffer.len();
+        assert_eq!(read_at(&file, &mut buffer, 5).unwrap(), room);
+        assert_eq!((&buffer[..4], &buffer[4..]), (&b"held"[..], &whole[5..5 + room]));
+        assert_eq!(read_at(&file, &mut buffer, 5).unwrap(), 0, "there is no room");
+        let mut buffer = with_room(b"", 64);
+        assert_eq!(read_at(&file, &mut buffer, whole.len() as u64 - 3).unwrap(), 3);
+        assert_eq!(buffer, whole[whole.len() - 3..]);
+        assert_eq!(read_at(&file, &mut buffer, whole.len() as u64).unwrap(), 0);
+        for offset in [u64::MAX, 1 << 63] {
+            assert_eq!(Errno::of(&read_at(&file, &mut buffer, offset).unwrap_err()), Errno::EINVAL);
+        }
+        assert_eq!(buffer.len(), 3);
+    }
+
+    #[test]
+    fn bytes_are_received_behind_what_is_there() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let far = Socket::from(std::os::fd::OwnedFd::from(far));
+        far.set_nonblocking(true).unwrap();
+        let mut buffer = with_room(b"held", 64);
+        let error = receive(&far, &mut buffer).unwrap_err();
+        assert_eq!((error.kind(), &buffer[..]), (io::ErrorKind::WouldBlock, &b"held"[..]));
+        near.write_all(b"bytes").unwrap();
+        assert_eq!(receive(&far, &mut buffer).unwrap(), 5);
+        drop(near);
+        assert_eq!(receive(&far, &mut buffer).unwrap(), 0);
+        assert_eq!(buffer, b"heldbytes");
+    }
+}
