@@ -14,7 +14,6 @@ mod fills;
 mod harness;
 mod limits;
 mod listeners;
-mod missing;
 mod pins;
 mod sleep;
 mod stale;
@@ -173,14 +172,6 @@ macro_rules! files_on {
     };
 }
 
-/// What a backend does not do yet: each of these fails as soon as it does. Then the line that names it goes, and the line with
-/// the cases comes in its place.
-macro_rules! missing_on {
-    ($harness:ty; $($case:ident)*) => {
-        on! { $harness; missing { $($case)* } }
-    };
-}
-
 mod sim {
     streams_on! { crate::harness::InSim }
     connects_on! { crate::harness::InSim }
@@ -199,5 +190,7 @@ mod mio {
 #[cfg(target_os = "linux")]
 mod uring {
     streams_on! { crate::harness::InUring }
-    missing_on! { crate::harness::InUring; connects_are_refused fills_are_refused files_are_refused }
+    connects_on! { crate::harness::InUring }
+    fills_on! { crate::harness::InUring }
+    files_on! { crate::harness::InUring }
 }
