@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::driver::Waker;
 #[doc(hidden)]
 pub use crate::driver::backend::sim::Canary;
-pub use crate::driver::backend::sim::{Faults, Network, Peer as SimPeer};
+pub use crate::driver::backend::sim::{Disk, Faults, Network, Peer as SimPeer, PeerListener};
 use crate::driver::backend::sim::{Sim, SimConfig};
 use crate::driver::{Driver, Wait};
 use crate::executor::directory::{self, Port};

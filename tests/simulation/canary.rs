@@ -46,3 +46,10 @@ fn the_lost_rest_of_a_short_send_is_found() {
     let said = found(Canary::DropRest, faults).expect("a seed must fail");
     assert!(said.contains("came back"), "{said}");
 }
+
+#[test]
+fn a_release_that_is_not_told_is_found() {
+    let faults = Faults { pinned_send: 0.5, ..Faults::default() };
+    assert_eq!(found(Canary::None, faults.clone()), None);
+    found(Canary::LoseRelease, faults).expect("a seed must fail");
+}
