@@ -138,6 +138,36 @@ pub fn a_chain_is_written<H: Harness>(round: u32) {
     world.finish();
 }
 
+pub fn a_slot_is_read_into<H: Harness>(round: u32) {
+    let limits = Limits { send_slots: [1, 1, 0, 0, 0], ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let files = world.net.files();
+    files.put("bytes", &pattern(0, 1_500));
+    let file = world.open(&files, "bytes", READ).expect("it is there");
+    let mut bytes: Vec<u8> = Vec::new();
+    loop {
+        let chain = world.pools.send.space(1_024).expect("no slot is taken");
+        let request = world.run(file, FileWork::Load { offset: bytes.len() as u64, chain });
+        let FileWork::Load { chain, .. } = request.work else { panic!("it was asked for that") };
+        assert_eq!(request.outcome, Ok(chain.bytes()));
+        bytes.extend(world.pools.send.segments(&chain, 0).flatten());
+        let is_end = chain.is_empty();
+        world.pools.send.release(chain);
+        if is_end {
+            break;
+        }
+    }
+    assert!(bytes == pattern(0, 1_500));
+    world.close_file(file);
+    // It comes back whole also where nothing can be read.
+    let chain = world.pools.send.space(1_024).expect("no slot is taken");
+    let request = world.run(file, FileWork::Load { offset: 0, chain });
+    let FileWork::Load { chain, .. } = request.work else { panic!("it was asked for that") };
+    assert_eq!((request.outcome, chain.bytes()), (Err(Errno::EBADF), 0));
+    world.pools.send.release(chain);
+    world.finish();
+}
+
 pub fn a_read_goes_behind_what_is_there_and_is_short_at_the_end<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());
     let files = world.net.files();

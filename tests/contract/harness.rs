@@ -13,7 +13,7 @@ use odeon::driver::backend::mio::Mio;
 use odeon::driver::backend::sim::{Disk, Faults, Network, Peer, PeerListener, Sim, SimConfig};
 #[cfg(target_os = "linux")]
 use odeon::driver::backend::uring::{OpenError, Uring, UringConfig};
-use odeon::mem::{Chain, ReceivePool, SendPool};
+use odeon::mem::{ReceivePool, SendPool};
 use socket2::{Domain, Socket, Type};
 
 /// What a backend under test may hold.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub pins: Pins,
 }
 
-/// Which sends are pinned, where [`Harness::PINS`].
+/// Which sends are pinned, where the backend [pins](Harness::PINS) as asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pins {
     /// Some or none, for a while.
@@ -36,6 +36,17 @@ pub enum Pins {
     All,
     /// All, until their peer has read them.
     UntilRead,
+}
+
+/// Whether a backend pins sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinning {
+    /// No send at all.
+    Never,
+    /// As far as the kernel can, for as long as the kernel likes.
+    Perhaps,
+    /// As [`Pins`] says.
+    AsAsked,
 }
 
 impl Default for Limits {
@@ -64,8 +75,7 @@ impl Limits {
 pub trait Harness: Sized {
     /// How often each case runs, each time a little differently.
     const ROUNDS: u32;
-    /// A send of [`Harness::chain`] may be pinned; where not, none ever is.
-    const PINS: bool;
+    const PINS: Pinning;
     type Backend: Backend;
     type Client: Client;
     type Server: Server<Client = Self::Client>;
@@ -81,12 +91,6 @@ pub trait Harness: Sized {
     fn listen(&mut self) -> Self::Server;
     /// A directory for the files of a case, gone when it is dropped.
     fn files(&mut self) -> Self::Files;
-    /// A chain with these bytes, of the kind that is pinned where any is.
-    fn chain(pools: &Pools, bytes: &[u8]) -> Chain {
-        let mut chain = Chain::EMPTY;
-        pools.send.write(&mut chain, bytes).expect("the case leaves room in the pool");
-        chain
-    }
     /// Looks whether anything is left of what the backend has given up, where that can be seen.
     fn assert_clean(&self) {}
     /// Lets virtual time pass if nothing else can happen.
@@ -154,7 +158,7 @@ pub struct InSim {
 
 impl Harness for InSim {
     const ROUNDS: u32 = 16;
-    const PINS: bool = true;
+    const PINS: Pinning = Pinning::AsAsked;
     type Backend = Sim;
     type Client = Peer;
     type Server = PeerListener;
@@ -284,7 +288,7 @@ pub struct InMio(Mio);
 
 impl Harness for InMio {
     const ROUNDS: u32 = 1;
-    const PINS: bool = false;
+    const PINS: Pinning = Pinning::Never;
     type Backend = Mio;
     type Client = Loopback;
     type Server = TcpListener;
@@ -329,6 +333,8 @@ impl InUring {
             completion_entries: limits.queue,
             sockets_max: limits.sockets,
             incremental: round == 0,
+            zero_copy_min: if limits.pins == Pins::Some { 16 << 10 } else { 1 },
+            zero_copy_always: limits.pins != Pins::Some,
             ..UringConfig::default()
         };
         Uring::open(&config, pools)
@@ -338,7 +344,7 @@ impl InUring {
 #[cfg(target_os = "linux")]
 impl Harness for InUring {
     const ROUNDS: u32 = 2;
-    const PINS: bool = false;
+    const PINS: Pinning = Pinning::Perhaps;
     type Backend = Uring;
     type Client = Loopback;
     type Server = TcpListener;
