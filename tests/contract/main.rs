@@ -92,6 +92,7 @@ macro_rules! streams_on {
             pins {
                 what_is_pinned_is_released_once_and_the_next_send_does_not_wait_for_it
                 a_send_of_several_parts_is_released_once
+                what_is_held_by_reference_is_sent_and_let_go_when_it_is_released
                 a_send_that_is_cut_short_is_released_as_well
                 slots_are_not_back_before_what_is_pinned_is_read_or_reset
                 a_drain_takes_back_what_is_pinned

@@ -1,6 +1,10 @@
 //! Sends whose memory is read for longer than they take. Where nothing is pinned, all is as with any other send.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use odeon::driver::Op;
+use odeon::mem::Bytes;
 
 use crate::harness::{Client, Harness, Limits, Pinning, Pins};
 use crate::world::{Last, World, pattern};
@@ -71,6 +75,59 @@ pub fn a_send_of_several_parts_is_released_once<H: Harness>(round: u32) {
     assert_eq!(world.await_released(send), Last::Sent { bytes: TOTAL as u32, error: None });
     assert_eq!(world.pools.send.taken(), 0);
     world.assert_pinned(&[send]);
+    world.finish();
+}
+
+/// Bytes that tell when they are let go.
+struct Owner(Vec<u8>, Arc<AtomicBool>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Looked at by this thread alone.
+        self.1.store(true, Ordering::Relaxed);
+    }
+}
+
+pub fn what_is_held_by_reference_is_sent_and_let_go_when_it_is_released<H: Harness>(round: u32) {
+    const OWNED: usize = 50_000;
+    let limits = Limits { pins: Pins::UntilRead, ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let (socket, mut client) = world.connection();
+    let receive = world.receive(socket);
+    world.hold_leases = true;
+    world.write_all(&mut client, b"passed on");
+    world.until("all of it", |world| world.held(receive) == 9);
+    let leases: Vec<_> = world.ops.get_mut(&receive).expect("it was asked for").held.drain(..).collect();
+    let let_go = Arc::new(AtomicBool::new(false));
+    let is_let_go = || let_go.load(Ordering::Relaxed);
+    let mut chain = world.chain(b"head");
+    let owner = Owner(pattern(0, OWNED), Arc::clone(&let_go));
+    world.pools.send.push_bytes(&mut chain, Bytes::from_owner(owner)).expect("there is a part");
+    for lease in leases {
+        world.pools.send.push_lease(&mut chain, lease, &world.pools.receive).expect("there is a part");
+    }
+    let total = chain.bytes() as usize;
+    let send = world.submit(Op::Send { socket, chain });
+    let mut read = Vec::new();
+    world.until("all but a byte", |world| {
+        read.extend(client.read(total - 1 - read.len()));
+        let is_held = H::PINS == Pinning::AsAsked || world.last(send).is_none();
+        assert!(!is_held || !is_let_go(), "the last byte is not read");
+        read.len() == total - 1
+    });
+    read.extend(world.read_exactly(&mut client, 1));
+    let expected = [b"head".to_vec(), pattern(0, OWNED), b"passed on".to_vec()].concat();
+    assert!(read == expected, "the parts came in order");
+    assert_eq!(world.await_released(send), Last::Sent { bytes: total as u32, error: None });
+    world.step();
+    assert!(is_let_go());
+    assert_eq!((world.pools.send.taken(), world.pools.receive.lent()), (0, 0));
     world.finish();
 }
 

@@ -239,6 +239,7 @@ impl<H: Harness> World<H> {
         self.net.backend().enter(&self.pools, wait, &mut completions);
         self.completed = completions.len();
         completions.into_iter().for_each(|completion| self.route(completion));
+        self.pools.settle(drop);
     }
 
     fn route(&mut self, completion: Completion) {
@@ -322,6 +323,7 @@ impl<H: Harness> World<H> {
 
     pub fn assert_empty(&mut self) {
         self.net.assert_clean();
+        self.pools.settle(drop);
         let ledger = self.net.backend().ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0), "no socket and no operation is left");
         assert_eq!(self.pools.receive.lent(), 0, "no part of a receive buffer is lent");
