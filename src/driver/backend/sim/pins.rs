@@ -99,9 +99,18 @@ impl Pin {
     }
 }
 
-/// FNV-1a, by bytes.
+/// FNV-1a, by words.
 fn checksum(pool: &SendPool, chain: &Chain, from: u32, len: u32) -> u64 {
-    let bytes = pool.segments(chain, from).flatten().take(len as usize);
-    bytes
-        .fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    let (mut sum, mut left) = (0xcbf2_9ce4_8422_2325, len as usize);
+    for piece in pool.segments(chain, from) {
+        let piece = &piece[..piece.len().min(left)];
+        left -= piece.len();
+        for part in piece.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            let mixed: u64 = sum ^ u64::from_le_bytes(word);
+            sum = mixed.wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
+        }
+    }
+    sum
 }
