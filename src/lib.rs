@@ -172,7 +172,7 @@ pub use actor::{
 pub use config::{Config, ConfigError};
 pub use executor::{Flush, dead_letters_outside};
 pub use mem::{Bytes, Full};
-pub use net::{AtLimit, Connect, Connection, Never, Peer, Place, Stream, connect};
+pub use net::{AtLimit, Connect, Connection, ForwardError, Never, Peer, Place, Stream, connect};
 pub use odeon_macros::{
     Message, actor, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
 };

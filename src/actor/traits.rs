@@ -64,6 +64,8 @@ pub enum StopReason {
     /// is reset, which is counted ([`Ledger::connections_outbox_full`](crate::Ledger::connections_outbox_full)), and told on standard
     /// error, once a second at most of each type of actor.
     OutboxFull,
+    /// The connection that this one [forwards to](crate::Context::forward_to), or that is forwarded to it, has ended before.
+    ForwardEnded,
 }
 
 /// An actor: state, and what it does with a message.

@@ -101,12 +101,23 @@ impl Drop for Flush {
 }
 
 impl Core {
-    /// Wakes those who watched something of this cell's output that has been sent, or dropped.
+    /// Wakes those who watched something of this cell's output that has been sent, or dropped, and whoever feeds it if there is room
+    /// again.
     #[cold]
     pub fn wake_flushed(&self, cell: Key) {
         while let Some(Some(waker)) = self.with_output(cell, Output::next_flushed) {
             let wake = |waker: Waker| user(|| waker.wake());
             self.contain(|| wake(waker));
+        }
+        let fed = self.with_output(cell, |output| {
+            let mut tie = output.tie();
+            let goes_on = tie.waits && output.queued() <= output.low();
+            tie.waits &= !goes_on;
+            output.set_tie(tie);
+            tie.from.filter(|_| goes_on)
+        });
+        if let Some(from) = fed.flatten() {
+            self.schedule(from);
         }
     }
 }

@@ -15,6 +15,10 @@ pub enum Notice {
     Timer(u32),
     /// Send slots that this cell waits for have been released. Others may have taken them since: then it waits again.
     Slots,
+    /// The one whose stream is forwarded to this cell has nothing more.
+    FeedEnded,
+    /// The one that this cell forwards to, or is fed by, has ended before.
+    Untied,
 }
 
 const NONE: u32 = u32::MAX;

@@ -18,11 +18,15 @@ mod tests;
 use std::task::Waker;
 
 use super::flush::Watched;
-use crate::mem::{Chain, Full, SendPool};
+use crate::driver::Pools;
+use crate::mem::{Chain, Full, Lease, SendPool};
 
 use aside::Aside;
-pub use aside::PlaceId;
 pub(super) use aside::WatchId;
+pub use aside::{PlaceId, Tie};
+
+/// A smaller part of what is forwarded is copied: that costs less than to link it, and keeps no buffer.
+const OWNED_MIN: usize = 4096;
 
 /// The output of one connection, bounded in bytes and in open places.
 #[derive(Debug)]
@@ -150,6 +154,7 @@ impl Output {
         (spilled > 0 && spilled >= self.max as usize / 8)
             || aside.places() >= self.places_max.div_ceil(2).max(1)
             || aside.is_broken()
+            || aside.is_forwarded()
     }
 
     /// True if reading that was paused may go on: the actor wants it so, less than a quarter of the bound is queued, and less
@@ -162,6 +167,7 @@ impl Output {
                 aside.spilled() == 0
                     && aside.places() < self.places_max.div_ceil(4).max(1)
                     && !aside.is_broken()
+                    && !aside.is_forwarded()
             })
     }
 
@@ -419,7 +425,51 @@ impl Output {
     #[inline]
     pub fn sent(&mut self, bytes: u32) -> bool {
         self.queued -= bytes;
-        self.aside.as_mut().is_some_and(|aside| aside.sent(bytes))
+        let low = self.low();
+        self.aside
+            .as_mut()
+            .is_some_and(|aside| aside.sent(bytes) || (aside.tie().waits && self.queued <= low))
+    }
+
+    /// What of other connections goes into this output, and where what is received goes.
+    #[must_use]
+    pub fn tie(&self) -> Tie {
+        self.aside.as_ref().map_or_else(Tie::default, |aside| aside.look_at_tie())
+    }
+
+    /// Changes that.
+    pub fn set_tie(&mut self, tie: Tie) {
+        if tie != self.tie() {
+            *self.aside.get_or_insert_default().tie() = tie;
+            self.drop_idle();
+        }
+    }
+
+    /// Appends the bytes of a lease that another connection has received, which is kept if enough others are free; else they are
+    /// copied. Hands it back if there is no room.
+    pub fn forward(&mut self, pools: &Pools, lease: Lease) -> Result<(), Lease> {
+        let aside = self.aside.as_ref().is_some_and(|aside| aside.spilled() > 0 || aside.places() > 0);
+        if self.is_broken() {
+            pools.receive.release(lease);
+            return Ok(());
+        }
+        if !aside && lease.len() <= self.room() && lease.len() >= OWNED_MIN && pools.receive.can_spare() {
+            let bytes = lease.len() as u32;
+            return match pools.send.push_lease(&mut self.chain, lease, &pools.receive) {
+                Ok(()) => {
+                    self.queued += bytes;
+                    Ok(())
+                }
+                Err((Full, lease)) => Err(lease),
+            };
+        }
+        match self.write(&pools.send, pools.receive.bytes(&lease)) {
+            Ok(()) => {
+                pools.receive.release(lease);
+                Ok(())
+            }
+            Err(Full) => Err(lease),
+        }
     }
 
     /// The connection has failed: what is watched will not be sent.

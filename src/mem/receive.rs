@@ -293,6 +293,13 @@ impl ReceivePool {
         self.books.iter().map(|book| (book.lent.get() - book.kept.get()) as usize).sum()
     }
 
+    /// True if a buffer may be held beyond its turn: of a quarter of the buffers, or one, nothing is lent.
+    #[must_use]
+    pub fn can_spare(&self) -> bool {
+        let idle = self.books.len() - self.busy.get();
+        idle >= (self.books.len() / RESERVE).max(1)
+    }
+
     /// Counted bytes that are these, without a copy, if they lie in a part of a buffer that is lent. They may be let go on any
     /// thread, also after the pool is gone. Until then the buffer is not filled again: `None` if fewer than a quarter of the buffers,
     /// or none, would be left of which nothing is lent.
@@ -304,8 +311,7 @@ impl ReceivePool {
         let (buffer, start) = (offset / self.size as usize, offset % self.size as usize);
         let book = self.books.get(buffer)?;
         let is_lent = book.lent.get() > 0 && start + bytes.len() <= book.filled.get() as usize;
-        let idle = self.books.len() - self.busy.get();
-        if bytes.is_empty() || !is_lent || idle < (self.books.len() / RESERVE).max(1) {
+        if bytes.is_empty() || !is_lent || !self.can_spare() {
             return None;
         }
         book.lent.set(book.lent.get() + 1);

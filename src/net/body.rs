@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use super::codec::Decode;
 use super::connection::Connection;
+use super::forward::Forward;
 use super::inward::Fed;
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
-use super::wire::{LAST_CALL, LOOK, Orderly, Phase, STOP, Stream, Wire, goes_on};
+use super::wire::{LAST_CALL, LOOK, Orderly, Outward, Phase, STOP, Stream, Wire, goes_on};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
@@ -95,7 +96,7 @@ impl<A: Connection> ConnectionBody<A> {
     /// The actor goes on, when there is something to go on with.
     #[inline(always)]
     fn rest(wire: &mut Wire<A::Codec>, head: &Head<A>, activation: &Activation<'_>, batch: Batch) -> Outcome {
-        if A::SERVED {
+        if A::SERVED || wire.outward == Outward::Finishing {
             wire.finish_step(activation);
         }
         let resumed = wire.settle_reading(activation, head.is_full(), A::SERVED);
@@ -199,7 +200,14 @@ impl<A: Connection> ConnectionBody<A> {
         if matches!(frames, Batch::End(_)) {
             return frames;
         }
-        if wire.stopping && wire.leaves.is_none() && !wire.is_last_call(activation) {
+        if wire.paused
+            && !A::SERVED
+            && let Some(batch) = wire.forward(activation)
+        {
+            return batch;
+        }
+        let tied = wire.forward != Forward::No;
+        if wire.stopping && !tied && wire.leaves.is_none() && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);
             // Frames that wait for the output to drain, or for the actor, were read, and so are answered. Where it is not the
@@ -281,7 +289,7 @@ impl<A: Connection> ConnectionBody<A> {
                 }
             }
             let Some(notice) = activation.next_notice() else {
-                break Self::stream_state(wire, head, activation.core, cx);
+                break Self::stream_state(wire, head, activation, cx);
             };
             if let Some(batch) = Self::notice(wire, head, activation, cx, notice) {
                 break batch;
@@ -349,6 +357,9 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.last_call.heard();
                 if wire.leaves.is_some() {
                     activation.core.pools.receive.release(lease);
+                } else if wire.forward == Forward::Flows && !wire.inward.has_rest() {
+                    wire.inward.arrived(lease);
+                    return wire.forward(activation);
                 } else if wire.paused {
                     wire.set_aside(activation, lease);
                 } else {
@@ -378,6 +389,7 @@ impl<A: Connection> ConnectionBody<A> {
             Notice::Timer(kind) if kind >= INTERVAL => {
                 activation.core.tick(activation.cell(), kind - INTERVAL)
             }
+            Notice::Untied => return Some(wire.untied()),
             notice => wire.settle(activation, notice),
         }
         None
@@ -413,11 +425,18 @@ impl<A: Connection> ConnectionBody<A> {
     }
 
     /// Everything that has arrived is handled, or set aside: tells the actor of the end of the stream.
-    fn stream_state(wire: &mut Wire<A::Codec>, head: &Head<A>, core: &Core, cx: &mut Context<A>) -> Batch {
+    fn stream_state(
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Batch {
         match wire.stream {
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno.into())),
-            Stream::Ended | Stream::Finished if !wire.paused && wire.leaves.is_none() => {
-                Self::end_of_stream(wire, head, core, cx)
+            Stream::Ended | Stream::Finished
+                if !wire.paused && wire.leaves.is_none() && !Wire::<A::Codec>::is_fed(activation) =>
+            {
+                Self::end_of_stream(wire, head, activation.core, cx)
             }
             Stream::Ended | Stream::Finished | Stream::Open | Stream::Told => Batch::Empty,
         }

@@ -204,6 +204,32 @@ impl<C: Decode> Inward<C> {
         Ok(())
     }
 
+    /// What was set aside and has not been consumed, if anything was.
+    pub(super) fn assembled(&self) -> Option<&[u8]> {
+        self.assembly.as_ref().map(|assembly| assembly.rest())
+    }
+
+    /// So much of that has been consumed, by whoever looks at no frames.
+    pub(super) fn consume_assembled(&mut self, bytes: usize) {
+        self.needed = 0;
+        let Some(assembly) = &mut self.assembly else { return };
+        assembly.start += bytes as u32;
+        if assembly.rest().is_empty() {
+            self.assembly = None;
+        }
+    }
+
+    /// The current lease, with what of it has been looked at.
+    pub(super) fn take_current(&mut self) -> Option<(Lease, u32)> {
+        self.forget_copied();
+        self.current.take()
+    }
+
+    /// Puts it back.
+    pub(super) fn put_current(&mut self, lease: Lease, offset: u32) {
+        self.current = Some((lease, offset));
+    }
+
     /// Drops everything that has arrived.
     pub(super) fn discard(&mut self, pool: &ReceivePool) {
         self.release_current(pool);

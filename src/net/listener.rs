@@ -203,7 +203,9 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
                 }
                 // Also told by connections that give a credit back.
                 Notice::Timer(_) => disarm(core, &mut accepting.retry),
-                Notice::Slots => unreachable!("a listener sends nothing"),
+                Notice::Slots | Notice::FeedEnded | Notice::Untied => {
+                    unreachable!("a listener sends nothing")
+                }
             }
         }
         self.serve_held(&mut accepting, activation);

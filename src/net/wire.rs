@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use super::codec::Decode;
+use super::forward::Forward;
 use super::inward::Inward;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
@@ -94,6 +95,8 @@ pub(super) struct Wire<C> {
     pub(super) paused: bool,
     /// That nothing arrives is not the peer's silence: see [`Wire::note_busy`].
     pub(super) busy: bool,
+    /// How the stream gets on, if it is forwarded.
+    pub(super) forward: Forward,
     /// In line for send slots.
     pub(super) thirsty: bool,
     /// How the stream to the peer stands.
@@ -151,6 +154,7 @@ impl<C: Decode> Wire<C> {
             cancelling: false,
             paused: false,
             busy: false,
+            forward: Forward::No,
             thirsty: false,
             outward: Outward::Open,
             stopping: false,
@@ -340,7 +344,8 @@ impl<C: Decode> Wire<C> {
                 self.thirsty = false;
                 return;
             }
-            Notice::Timer(_) => return,
+            Notice::FeedEnded => return self.finish(),
+            Notice::Timer(_) | Notice::Untied => return,
         };
         match event {
             Event::ReceiveEnded { why } => {
@@ -361,6 +366,9 @@ impl<C: Decode> Wire<C> {
                     self.stream = Stream::Failed(errno.0 as u16);
                     core.with_own_output(activation, |output| output.lose());
                     core.wake_flushed(activation.cell());
+                }
+                if self.forward != Forward::No {
+                    self.active = core.now();
                 }
                 let sent = std::mem::take(&mut self.sending);
                 if core.with_own_output(activation, |output| output.sent(sent)) == Some(true) {
@@ -478,6 +486,12 @@ impl<C: Decode> Wire<C> {
             (false, false) => activation.pauses(),
         };
         self.paused = mailbox_full || output_pauses || activation.is_suspended();
+        if self.paused && self.forward == Forward::Flows {
+            if !self.receiving && !self.deaf && self.stream == Stream::Open {
+                self.receive(activation);
+            }
+            return false;
+        }
         if self.paused {
             // For as long as the pause takes: buffers are few.
             self.inward.set_current_aside(&core.pools.receive);
@@ -497,6 +511,7 @@ impl<C: Decode> Wire<C> {
     /// The actor has ended; the socket is brought to its end.
     pub(super) fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
         self.inward.discard(&activation.core.pools.receive);
+        Self::untie(activation);
         self.disarm(activation.core);
         self.phase = Phase::Flushing;
         let deadline = activation.core.now().after(self.shared.close_deadline);

@@ -24,6 +24,7 @@ mod messages;
 mod panics;
 mod pressure;
 mod process;
+mod proxies;
 mod puppet;
 mod replies;
 mod reports;
@@ -286,6 +287,13 @@ macro_rules! every_case_on {
                 a_handler_ends_its_connection_by_what_it_returns_or_by_its_time
                 whoever_waits_for_a_handler_is_not_idle
                 hooks_may_begin_a_handler_and_frames_wait_for_it
+            }
+            proxies {
+                bytes_go_both_ways_at_once
+                an_answer_arrives_after_a_half_close
+                nobody_at_the_far_side_ends_the_connection
+                a_reset_on_one_side_is_seen_on_the_other
+                a_client_that_does_not_read_makes_the_far_side_wait
             }
             flushes {
                 output_is_flushed_when_the_peer_has_made_room_for_it

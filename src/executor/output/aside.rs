@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use crate::executor::flush::Watched;
+use crate::mem::Key;
 
 /// Names a place in one output; of no use in others. Once the place is closed it names nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +56,23 @@ struct Watch {
     waker: Option<Waker>,
 }
 
+/// What of other connections goes into the output, and where what is received goes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tie {
+    /// What is received goes to the output of this cell.
+    pub to: Option<Key>,
+    /// What this cell receives goes into this output.
+    pub from: Option<Key>,
+    /// It waits until there is room.
+    pub waits: bool,
+}
+
 /// Bytes that are in no slot, open places, and who waits for the output to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     watches: Vec<Watch>,
     next_watch: u32,
+    tie: Tie,
     /// Goes into slots as they come back.
     spill: VecDeque<u8>,
     /// In order. The answer of the first is empty here: it may leave, so it is in slots or spilled.
@@ -73,11 +86,27 @@ pub(super) struct Aside {
 impl Aside {
     /// True if there is nothing to keep this for.
     pub(super) fn is_idle(&self) -> bool {
-        self.spill.is_empty() && self.places.is_empty() && self.watches.is_empty() && !self.broken
+        self.spill.is_empty()
+            && self.places.is_empty()
+            && self.watches.is_empty()
+            && self.tie == Tie::default()
+            && !self.broken
     }
 
     pub(super) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    pub(super) fn look_at_tie(&self) -> Tie {
+        self.tie
+    }
+
+    pub(super) fn tie(&mut self) -> &mut Tie {
+        &mut self.tie
+    }
+
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.tie.to.is_some()
     }
 
     /// Open places.
@@ -175,8 +204,9 @@ impl Aside {
     /// Drops all bytes and closes all places. Whoever watches them has lost them.
     pub(super) fn clear(&mut self) {
         self.lose();
-        let (broken, next_watch, watches) = (self.broken, self.next_watch, std::mem::take(&mut self.watches));
-        *self = Aside { broken, watches, next_watch, ..Aside::default() };
+        let (broken, tie, next_watch) = (self.broken, self.tie, self.next_watch);
+        let watches = std::mem::take(&mut self.watches);
+        *self = Aside { broken, tie, watches, next_watch, ..Aside::default() };
     }
 
     /// Somebody waits until so many bytes have been sent.

@@ -1,0 +1,199 @@
+//! Connections that are tied: what one receives goes to the output of another, and no user code sees it.
+//!
+//! Knows: leases, outputs, how the ends of streams are passed on. Must not know what was received, nor the backend.
+//!
+//! The output of a connection holds what ties it: where its stream goes (`to`), and whose stream comes (`from`). Both ends are set
+//! together and taken away together, by the one that ends first: the other is told. While the output that is fed is high, nothing
+//! is received for it, and its cell schedules the feeder once it is low.
+
+use super::codec::Decode;
+use super::connection::Connection;
+use super::inward::Inward;
+use super::wire::{Outward, Stream, Wire};
+use crate::actor::{Addr, Batch, Context, StopReason};
+use crate::driver::Pools;
+use crate::executor::{Activation, Core, Notice, Output, Tie};
+use crate::mem::Key;
+
+/// How the stream of a connection that is tied gets on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forward {
+    /// It is not tied, as far as is known.
+    No,
+    /// What is received goes on at once.
+    Flows,
+    /// There is no room where it goes.
+    Waits,
+}
+
+/// Why a connection is not tied to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// It is no connection of this core that lives.
+    Gone,
+    /// It is this connection itself.
+    Itself,
+    /// This one is forwarded already, or another feeds that one.
+    Tied,
+}
+
+impl std::fmt::Display for ForwardError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            ForwardError::Gone => "what is to be fed has ended, or is no connection of this core",
+            ForwardError::Itself => "a connection is not forwarded to itself",
+            ForwardError::Tied => "this connection is forwarded already, or another one is forwarded there",
+        })
+    }
+}
+
+impl std::error::Error for ForwardError {}
+
+impl<A: Connection> Context<A> {
+    /// From now on what this connection receives goes to the output of another connection of this core, and no [frame] of it comes:
+    /// bytes in front of the next frame, then those that arrive. Two connections that are forwarded to each other are a proxy.
+    ///
+    /// - The peer has to wait while half of the other's outbox is queued.
+    /// - The end of this peer's stream is passed on: the other's peer reads it behind what was forwarded, and may go on sending. This
+    ///   actor is told of it once nothing more is forwarded to it either, so that an answer still arrives after a half-close.
+    /// - If one of them ends before, so does the other, with [`StopReason::ForwardEnded`], and its peer sees a reset.
+    /// - Bytes in either direction count for the idle timeout of both.
+    /// - When the system ends, both have until the close deadline.
+    ///
+    /// **Costs** no copy of 4 KiB and more as long as receive buffers can be spared, else one; no allocation and no system call of its
+    /// own, but one allocation for each connection when it is tied.
+    ///
+    /// # Errors
+    /// See [`ForwardError`]; nothing has changed then.
+    ///
+    /// [frame]: Connection::frame
+    pub fn forward_to<B: Connection>(&mut self, to: Addr<B>) -> Result<(), ForwardError> {
+        let (me, to) = (self.cell(), to.raw());
+        let tied = self.with_core(|core| if to.core() == core.id { tie(core, me, to.cell()) } else { None });
+        tied.flatten().unwrap_or(Err(ForwardError::Gone))
+    }
+}
+
+fn tie(core: &Core, me: Key, to: Key) -> Option<Result<(), ForwardError>> {
+    if me == to {
+        return Some(Err(ForwardError::Itself));
+    }
+    let (mine, other) =
+        (core.with_output(me, |output| output.tie())?, core.with_output(to, |output| output.tie())?);
+    if mine.to.is_some() || other.from.is_some() {
+        return Some(Err(ForwardError::Tied));
+    }
+    core.with_output(me, |output| output.set_tie(Tie { to: Some(to), ..mine }))?;
+    core.with_output(to, |output| output.set_tie(Tie { from: Some(me), ..other }))?;
+    core.schedule(me);
+    Some(Ok(()))
+}
+
+impl<C: Decode> Wire<C> {
+    /// Passes on what has arrived, as far as there is room, and the end of the stream behind it. `Some`: the actor ends.
+    #[cold]
+    pub(super) fn forward(&mut self, activation: &Activation<'_>) -> Option<Batch> {
+        let (core, me) = (activation.core, activation.cell());
+        self.forward = Forward::No;
+        let mine = core.with_output(me, |output| output.tie())?;
+        let to = mine.to?;
+        let handed = core.with_output(to, |output| {
+            (output.tie().from == Some(me)).then(|| {
+                let before = output.queued();
+                let all = !output.is_high() && self.inward.hand_on(&core.pools, output);
+                // At once, not when it is found high: it says when there is room for more.
+                output.set_tie(Tie { waits: !all || output.is_high(), ..output.tie() });
+                (all, output.is_high(), output.queued() > before)
+            })
+        });
+        let Some((all, high, any)) = handed.flatten() else {
+            return Some(Batch::End(StopReason::ForwardEnded));
+        };
+        if any {
+            core.schedule(to);
+        }
+        self.forward = if all && !high { Forward::Flows } else { Forward::Waits };
+        if all && matches!(self.stream, Stream::Ended) {
+            self.forward = Forward::No;
+            core.with_output(me, |output| output.set_tie(Tie { to: None, ..output.tie() }));
+            core.with_output(to, |output| output.set_tie(Tie { from: None, waits: false, ..output.tie() }));
+            // The cell is there: its output was just now.
+            drop(core.notify(to, Notice::FeedEnded));
+        }
+        if self.stopping && !self.arm_stop(activation) {
+            return Some(Batch::End(StopReason::Aborted));
+        }
+        None
+    }
+
+    /// True if another connection is forwarded to this one.
+    #[cold]
+    pub(super) fn is_fed(activation: &Activation<'_>) -> bool {
+        activation.core.with_output(activation.cell(), |output| output.tie().from.is_some()) == Some(true)
+    }
+
+    /// What this connection was tied to has ended. It has no more to say where that had been passed on.
+    #[cold]
+    pub(super) fn untied(&mut self) -> Batch {
+        let finished = matches!(self.outward, Outward::Finishing | Outward::Finished);
+        Batch::End(if finished { StopReason::Stopped } else { StopReason::ForwardEnded })
+    }
+
+    /// The actor ends: tells what it is tied to.
+    pub(super) fn untie(activation: &Activation<'_>) {
+        let (core, me) = (activation.core, activation.cell());
+        let tie = core.with_output(me, |output| {
+            let tie = output.tie();
+            output.set_tie(Tie::default());
+            tie
+        });
+        let Some(Tie { to, from, .. }) = tie else { return };
+        if let Some(to) = to {
+            core.with_output(to, |output| output.set_tie(Tie { from: None, waits: false, ..output.tie() }));
+        }
+        if let Some(from) = from {
+            core.with_output(from, |output| output.set_tie(Tie { to: None, ..output.tie() }));
+        }
+        for cell in [to, from].into_iter().flatten() {
+            // Whoever has ended meanwhile need not be told.
+            drop(core.notify(cell, Notice::Untied));
+        }
+    }
+}
+
+impl<C: Decode> Inward<C> {
+    /// Moves what has arrived and has not been looked at to an output, in order, as far as that has room. True if nothing is left.
+    fn hand_on(&mut self, pools: &Pools, output: &mut Output) -> bool {
+        while let Some(bytes) = self.assembled() {
+            let piece = bytes.len().min(output.room());
+            if piece == 0 || output.write(&pools.send, &bytes[..piece]).is_err() {
+                return false;
+            }
+            self.consume_assembled(piece);
+        }
+        while let Some((lease, offset)) = self.take_current() {
+            if offset == 0 && lease.len() <= output.room() {
+                match output.forward(pools, lease) {
+                    Ok(()) => return true,
+                    Err(lease) => {
+                        self.put_current(lease, 0);
+                        return false;
+                    }
+                }
+            }
+            let bytes = &pools.receive.bytes(&lease)[offset as usize..];
+            let piece = bytes.len().min(output.room());
+            if piece == bytes.len() && output.write(&pools.send, bytes).is_ok() {
+                pools.receive.release(lease);
+                return true;
+            }
+            let taken = piece > 0 && output.write(&pools.send, &bytes[..piece]).is_ok();
+            self.put_current(lease, offset + if taken { piece as u32 } else { 0 });
+            if !taken {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,247 @@
+//! Connections that are forwarded to each other: a proxy.
+//!
+//! Knows: what goes in on one side and comes out on the other. Must not know how it gets there.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use odeon::prelude::*;
+use odeon::sys::Random;
+use odeon::{ForwardError, Timeout};
+
+use crate::client::{connect, ends_by_reset, expect, pattern, reset, rest};
+use crate::ways::tell;
+use crate::world::{PATIENCE, World};
+
+/// What the test is told.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Refused(std::io::ErrorKind),
+    Tied([Result<(), ForwardError>; 3]),
+    ClientSide(StopReason),
+    FarSide(StopReason),
+}
+
+/// What a client is connected to: it connects to the far side, and is tied to it.
+struct Near {
+    to: SocketAddr,
+    told: Sender<Told>,
+}
+
+impl Actor for Near {
+    type Message = Never;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.exclusive("Near::connect", Timeout::Default, async |me: &mut Near, cx: &mut Context<Near>| {
+            let (near, told) = (cx.me(), me.told.clone());
+            match odeon::connect(me.to).start(move |_| Far { near, told }).await {
+                Ok(far) => {
+                    let tied = [cx.forward_to(far), cx.forward_to(cx.me()), cx.forward_to(far)];
+                    tell(&me.told, Told::Tied(tied));
+                    Flow::Continue
+                }
+                Err(error) => {
+                    tell(&me.told, Told::Refused(error.kind()));
+                    Flow::Fail
+                }
+            }
+        })
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
+        tell(&self.told, Told::ClientSide(reason));
+    }
+}
+
+impl Connection for Near {
+    type Codec = Raw;
+
+    fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
+        unreachable!("it is forwarded before anything is read")
+    }
+}
+
+/// The connection to the far side.
+struct Far {
+    near: Addr<Near>,
+    told: Sender<Told>,
+}
+
+impl Actor for Far {
+    type Message = Never;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.forward_to(self.near).expect("it lives, and nobody else feeds it");
+        Flow::Continue
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
+        tell(&self.told, Told::FarSide(reason));
+    }
+}
+
+impl Connection for Far {
+    type Codec = Raw;
+
+    fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
+        unreachable!("it is forwarded before anything is read")
+    }
+}
+
+struct Scene {
+    world: World,
+    proxy: SocketAddr,
+    far: TcpListener,
+    told: Receiver<Told>,
+}
+
+impl Scene {
+    fn new(backend: BackendChoice, change: impl FnOnce(&mut Config)) -> Scene {
+        let far = TcpListener::bind("127.0.0.1:0").expect("a free port is found");
+        let to = far.local_addr().expect("it is bound");
+        let mut world = World::with(backend, 1, change);
+        let (telling, told) = channel();
+        let proxy = world.serve(move |_| Near { to, told: telling.clone() });
+        Scene { world, proxy, far, told }
+    }
+
+    /// A client, and what it is connected to on the far side.
+    fn pair(&self) -> (TcpStream, TcpStream) {
+        let client = connect(self.proxy);
+        let (far, _) = self.far.accept().expect("the proxy connects");
+        far.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let expected = [Ok(()), Err(ForwardError::Itself), Err(ForwardError::Tied)];
+        assert_eq!(self.next(), Told::Tied(expected));
+        (client, far)
+    }
+
+    fn next(&self) -> Told {
+        self.told.recv_timeout(PATIENCE).expect("it is told")
+    }
+
+    fn ends(&self, near: StopReason, far: StopReason) {
+        let mut ends = [self.next(), self.next()];
+        ends.sort_by_key(|end| matches!(end, Told::FarSide(_)));
+        assert_eq!(ends, [Told::ClientSide(near), Told::FarSide(far)]);
+        self.world.settle();
+    }
+}
+
+/// Sends these bytes in pieces, and ends.
+fn send(mut stream: &TcpStream, bytes: &[u8], random: &mut Random) {
+    let mut left = bytes;
+    while !left.is_empty() {
+        let (piece, rest) = left.split_at(left.len().min(1 + random.index(100_000)));
+        stream.write_all(piece).expect("somebody reads");
+        left = rest;
+    }
+    stream.shutdown(Shutdown::Write).expect("it is open");
+}
+
+pub(crate) fn bytes_go_both_ways_at_once(backend: BackendChoice) {
+    let scene = Scene::new(backend, |config| config.outbox_bytes_max = 100_000);
+    for (seed, sizes) in [(1, [1, 0]), (2, [0, 70_000]), (3, [5_000_000, 3_000_000])] {
+        let (mut client, mut far) = scene.pair();
+        let [up, down] = [pattern(seed, sizes[0]), pattern(seed + 10, sizes[1])];
+        thread::scope(|scope| {
+            scope.spawn(|| send(&client, &up, &mut Random::new(seed)));
+            scope.spawn(|| send(&far, &down, &mut Random::new(seed + 20)));
+            let far = &far;
+            let read = scope.spawn(move || {
+                let mut bytes = Vec::new();
+                (&*far).read_to_end(&mut bytes).map(|_| bytes)
+            });
+            let mut bytes = Vec::new();
+            (&client).read_to_end(&mut bytes).expect("the stream ends in order");
+            assert!(bytes == down, "{} bytes instead of {}", bytes.len(), down.len());
+            let bytes = read.join().expect("it reads").expect("the stream ends in order");
+            assert!(bytes == up, "{} bytes instead of {}", bytes.len(), up.len());
+        });
+        assert_eq!(
+            [
+                client.read(&mut [0]).expect("the other side is there"),
+                far.read(&mut [0]).expect("the other side is there")
+            ],
+            [0, 0]
+        );
+        drop((client, far));
+        scene.ends(StopReason::EndOfStream, StopReason::EndOfStream);
+    }
+}
+
+pub(crate) fn an_answer_arrives_after_a_half_close(backend: BackendChoice) {
+    let scene = Scene::new(backend, |_| {});
+    let (mut client, mut far) = scene.pair();
+    client.write_all(b"question").expect("the other side is there");
+    client.shutdown(Shutdown::Write).expect("the other side is there");
+    assert_eq!(rest(&mut far), b"question");
+    let answer = pattern(7, 2_000_000);
+    far.write_all(&answer).expect("the other side is there");
+    drop(far);
+    assert!(rest(&mut client) == answer);
+    drop(client);
+    scene.ends(StopReason::EndOfStream, StopReason::EndOfStream);
+}
+
+pub(crate) fn nobody_at_the_far_side_ends_the_connection(backend: BackendChoice) {
+    let Scene { world, proxy, far, told } = Scene::new(backend, |_| {});
+    drop(far);
+    let mut client = connect(proxy);
+    assert!(ends_by_reset(&mut client));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Refused(std::io::ErrorKind::ConnectionRefused)));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::ClientSide(StopReason::Failed)));
+    world.settle();
+}
+
+pub(crate) fn a_reset_on_one_side_is_seen_on_the_other(backend: BackendChoice) {
+    let scene = Scene::new(backend, |_| {});
+    let broken = StopReason::Disconnected(libc::ECONNRESET);
+    let (mut client, mut far) = scene.pair();
+    client.write_all(b"to the end").expect("the other side is there");
+    expect(&mut far, b"to the end");
+    reset(far);
+    assert!(ends_by_reset(&mut client));
+    scene.ends(StopReason::ForwardEnded, broken);
+    let (client, mut far) = scene.pair();
+    far.write_all(b"to nobody").expect("the other side is there");
+    reset(client);
+    assert!(ends_by_reset(&mut far));
+    scene.ends(broken, StopReason::ForwardEnded);
+}
+
+pub(crate) fn a_client_that_does_not_read_makes_the_far_side_wait(backend: BackendChoice) {
+    let scene = Scene::new(backend, |config| config.outbox_bytes_max = 1 << 20);
+    let (mut client, far) = scene.pair();
+    let much = pattern(3, 32 << 20);
+    thread::scope(|scope| {
+        let (sent, has_sent) = channel();
+        let (far, much) = (&far, &much);
+        scope.spawn(move || {
+            send(far, much, &mut Random::new(3));
+            sent.send(()).expect("somebody waits");
+        });
+        // Both kernels, the outbox and the buffers are full: nothing more is taken.
+        scene.world.wait_for("the proxy to stop reading", |ledgers| {
+            ledgers.iter().map(|ledger| ledger.send_slots).sum::<usize>() > 0
+        });
+        assert!(has_sent.try_recv().is_err(), "nobody holds 32 MiB");
+        let mut bytes = vec![0; much.len()];
+        client.read_exact(&mut bytes).expect("everything arrives");
+        assert!(bytes == *much);
+        has_sent.recv_timeout(PATIENCE).expect("all of it was taken");
+    });
+    client.shutdown(Shutdown::Write).expect("the other side is there");
+    assert_eq!(rest(&mut client), b"");
+    drop((client, far));
+    scene.ends(StopReason::EndOfStream, StopReason::EndOfStream);
+}
