@@ -20,7 +20,10 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new() -> Desk {
-        let mut rig = Rig::new();
+        Desk::of(Rig::new())
+    }
+
+    pub(super) fn of(mut rig: Rig) -> Desk {
         let (client, socket) = rig.connect();
         rig.turn(Wait::No);
         assert!(!rig.uring.outgoing.waiting(), "nothing is on its way to the kernel");

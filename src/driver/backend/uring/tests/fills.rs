@@ -127,6 +127,18 @@ fn bytes_that_come_in_spite_of_a_cancel_are_delivered() {
 }
 
 #[test]
+fn a_cancel_before_a_fill_has_nothing_to_do_with_it() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    let socket = desk.socket;
+    desk.rig.cancel(socket);
+    desk.rig.fill(socket, room(64));
+    let key = desk.rig.uring.in_flight.socket(socket).unwrap().inward().unwrap();
+    desk.answer(key, -libc::EINTR, 0);
+    assert!(desk.told.is_empty() && desk.rig.uring.in_flight.operation(key).is_some(), "it goes on");
+}
+
+#[test]
 fn an_interrupted_fill_goes_on_unless_it_is_cancelled() {
     needs_io_uring!();
     for error in [libc::EINTR, libc::EAGAIN] {
