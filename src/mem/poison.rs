@@ -16,7 +16,7 @@ unsafe extern "C" {
 }
 
 #[cfg(all(test, odeon_asan))]
-pub(super) fn is_forbidden(address: *const u8) -> bool {
+pub(crate) fn is_forbidden(address: *const u8) -> bool {
     unsafe extern "C" {
         fn __asan_address_is_poisoned(address: *const u8) -> i32;
     }

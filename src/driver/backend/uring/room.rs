@@ -58,14 +58,32 @@ mod tests {
     #[test]
     fn what_was_filled_belongs_to_the_vector() {
         let mut buffer = Vec::with_capacity(8);
-        buffer.extend_from_slice(b"ab");
+        // What lies behind the bytes stands for what the kernel writes there: nobody else may while it has the room.
+        buffer.extend_from_slice(b"abc");
+        buffer.truncate(2);
         let room = give(&mut buffer);
         assert_eq!(room.len(), buffer.capacity() - 2);
-        // SAFETY: what `give` names can be written to.
-        unsafe { room.cast::<u8>().write(b'c') };
         // SAFETY: one byte was written.
         unsafe { take_back(&mut buffer, 1) };
         assert_eq!(buffer, b"abc");
+    }
+
+    #[cfg(odeon_asan)]
+    #[test]
+    fn memory_is_off_limits_while_the_kernel_has_it() {
+        use crate::mem::poison::is_forbidden;
+
+        let mut buffer = Vec::with_capacity(64);
+        buffer.extend_from_slice(&[7; 32]);
+        let room = give(&mut buffer).cast::<u8>().cast_const();
+        assert!(is_forbidden(room) && !is_forbidden(buffer.as_ptr()));
+        // SAFETY: nothing was written.
+        unsafe { take_back(&mut buffer, 0) };
+        assert!(!is_forbidden(room));
+        lend(&buffer, 8);
+        assert!(is_forbidden(buffer.as_ptr().wrapping_add(8)));
+        lent(&buffer);
+        assert!(!is_forbidden(buffer.as_ptr().wrapping_add(8)));
     }
 
     #[test]
