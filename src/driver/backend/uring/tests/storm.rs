@@ -40,10 +40,14 @@ fn byte_at(stream: u64, place: u64) -> u8 {
 
 impl Storm {
     fn step(&mut self) {
-        if self.stories.is_empty() || self.random.chance(0.05) {
+        // One at a time: those that connect together need not be accepted in that order.
+        if self.early.is_empty() && (self.stories.is_empty() || self.random.chance(0.05)) {
             let client = TcpStream::connect(self.rig.address).unwrap();
             client.set_nonblocking(true).unwrap();
             self.early.push_back(client);
+            return self.turn();
+        }
+        if self.stories.is_empty() {
             return self.turn();
         }
         let at = self.random.index(self.stories.len());
