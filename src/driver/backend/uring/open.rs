@@ -148,7 +148,7 @@ fn locked_bytes(config: &UringConfig) -> u64 {
     const PAGE: u64 = 4096;
     const SUBMISSION: u64 = 64;
     const COMPLETION: u64 = 16;
-    const TRIALS: u64 = 8 * PAGE;
+    const TRIALS: u64 = 10 * PAGE;
     let queue = |entries: u32, each: u64| u64::from(entries) * each;
     let [submissions, completions] =
         [queue(config.submission_entries, SUBMISSION), queue(config.completion_entries, COMPLETION)];
