@@ -240,8 +240,9 @@ impl<S> InFlight<S> {
         let id = request.file.map_or(NOBODY, |file| SocketId(file.0));
         if let Some(file) = self.sockets.get_mut(id.0) {
             assert!(!file.closing, "a request about a file that is being closed");
-            file.closing = matches!(request.work, FileWork::Close);
-            assert!(!file.closing || file.operations == 0, "closing a file that is in use");
+            let closing = matches!(request.work, FileWork::Close);
+            assert!(!closing || file.operations == 0, "closing a file that is in use");
+            file.closing = closing;
             file.operations += 1;
         } else if request.file.is_some() || !matches!(request.work, FileWork::Open { .. }) {
             return Err(Completion { token, event: refused(Work::File { request }, send) });
