@@ -50,6 +50,15 @@ pub struct Config {
     /// Bytes that wait there, or behind answers that were deferred, of all connections of a core together; one may have an
     /// eighth of what is left, and is closed if it writes more. Default 256 MiB.
     pub spill_bytes_max: usize,
+    /// So many counted bytes that are written ([`Context::write_bytes`](crate::Context::write_bytes)) are sent from where they lie; fewer
+    /// are copied. Zero copies none, `usize::MAX` all. Default 4 KiB.
+    pub owned_bytes_min: usize,
+    /// Pieces of such bytes under way at one time, of 56 bytes each; what is beyond is copied. Zero copies all. Default 65,536.
+    pub send_parts_max: u32,
+    /// A send of which so many bytes lie in such pieces goes out without a copy in the kernel either, on io_uring; on a way where
+    /// the kernel says that it copies all the same, as to the same machine, no more sends do. They count together, so that pieces
+    /// of `owned_bytes_min` may be enough. `usize::MAX` switches it off. Default 16 KiB.
+    pub zero_copy_min: usize,
     /// Answers deferred and not yet written, per connection, of 72 bytes each besides what is written. A connection with half
     /// as many stops reading, so that requests that come faster than their answers make the peer wait. At most 65,536.
     /// Default 1,024.
@@ -121,6 +130,9 @@ impl Default for Config {
             outbox_bytes_max: 1 << 20,
             connection_slot_bytes_max: 512 << 10,
             spill_bytes_max: 256 << 20,
+            owned_bytes_min: 4 << 10,
+            send_parts_max: 1 << 16,
+            zero_copy_min: 16 << 10,
             deferred_max: 1024,
             read_ahead_bytes_max: 64 << 10,
             write_stall: Duration::from_secs(30),

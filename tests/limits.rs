@@ -10,6 +10,8 @@ mod asks;
 mod heap;
 #[path = "limits/messages.rs"]
 mod messages;
+#[path = "limits/owned.rs"]
+mod owned;
 #[path = "limits/pools.rs"]
 mod pools;
 #[path = "limits/requests.rs"]

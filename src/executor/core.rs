@@ -118,7 +118,9 @@ impl Core {
             pools: Rc::new(Pools {
                 receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes),
                 send: SendPool::new(config.send_slots)
-                    .bounded(config.connection_slot_bytes_max, config.spill_bytes_max),
+                    .bounded(config.connection_slot_bytes_max, config.spill_bytes_max)
+                    .with_parts(config.send_parts_max)
+                    .linking_from(config.owned_bytes_min),
             }),
             chunks: ChunkPool::new(config.mailbox_bytes_max),
             counters: Counters::default(),

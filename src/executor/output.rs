@@ -10,6 +10,9 @@
 //!
 //! An answer that becomes ready later has a place. What is written behind an open place waits, outside of the slots, which
 //! are for what can be sent, and counts as if it were spilled. What is written at the first open place does not wait.
+//!
+//! Counted bytes that are worth it are linked into the chain, and take no slot: they count within the bound, and not as a share
+//! of the pool. What would have to wait in the spill, or behind a place, is copied there like everything else.
 
 mod aside;
 #[cfg(test)]
@@ -19,14 +22,11 @@ use std::task::Waker;
 
 use super::flush::Watched;
 use crate::driver::Pools;
-use crate::mem::{Chain, Full, Lease, SendPool};
+use crate::mem::{Bytes, Chain, Full, Lease, SendPool};
 
 use aside::Aside;
 pub(super) use aside::WatchId;
 pub use aside::{PlaceId, Tie};
-
-/// A smaller part of what is forwarded is copied: that costs less than to link it, and keeps no buffer.
-const OWNED_MIN: usize = 4096;
 
 /// The output of one connection, bounded in bytes and in open places.
 #[derive(Debug)]
@@ -40,7 +40,8 @@ pub struct Output {
     owed: u32,
     /// Reading pauses when so much is queued: half of the bound, or nothing if the actor does not want to read.
     pause_at: u32,
-    places_max: u32,
+    /// Of the bytes that are queued, those that lie in no slot of ours.
+    owned: u32,
     next_place: PlaceId,
     overflowed: bool,
     /// Whether reading must pause, as it was last told.
@@ -65,7 +66,7 @@ impl From<Full> for PlaceError {
 }
 
 impl Output {
-    /// Nothing written yet; at most `max` bytes at a time. No place can be opened, unless [`Output::deferring`] allows it.
+    /// Nothing written yet; at most `max` bytes at a time.
     #[must_use]
     pub fn new(max: usize) -> Output {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
@@ -77,18 +78,11 @@ impl Output {
             max,
             owed: 0,
             pause_at,
-            places_max: 0,
+            owned: 0,
             next_place: PlaceId::FIRST,
             overflowed: false,
             told: false,
         }
-    }
-
-    /// Allows at most so many open places at a time.
-    #[must_use]
-    pub fn deferring(mut self, places_max: u32) -> Output {
-        self.places_max = places_max;
-        self
     }
 
     /// Bytes written and not yet taken by the kernel, those in flight and those behind open places included.
@@ -152,7 +146,7 @@ impl Output {
     fn is_much(&self, aside: &Aside) -> bool {
         let spilled = aside.spilled();
         (spilled > 0 && spilled >= self.max as usize / 8)
-            || aside.places() >= self.places_max.div_ceil(2).max(1)
+            || aside.has_many_places()
             || aside.is_broken()
             || aside.is_forwarded()
     }
@@ -164,10 +158,7 @@ impl Output {
         !self.holds()
             && self.queued <= self.low()
             && self.aside.as_ref().is_none_or(|aside| {
-                aside.spilled() == 0
-                    && aside.places() < self.places_max.div_ceil(4).max(1)
-                    && !aside.is_broken()
-                    && !aside.is_forwarded()
+                aside.spilled() == 0 && aside.has_few_places() && !aside.is_broken() && !aside.is_forwarded()
             })
     }
 
@@ -225,7 +216,37 @@ impl Output {
         if self.aside.is_some() {
             return self.write_aside(pool, bytes);
         }
-        self.push(pool, bytes, pool.share(self.queued as usize))
+        self.push(pool, bytes, pool.share((self.queued - self.owned) as usize))
+    }
+
+    /// Appends counted bytes, as [`Output::write`]. Where they are [worth it](SendPool::is_worth_a_part) they are linked, and taken;
+    /// where they were copied, they are left to the caller, who drops them when nothing is borrowed. **Costs** no copy of what is
+    /// linked: that is what may leave, unless something is spilled before it, or the pool has no part left.
+    pub fn write_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
+        if bytes.len() > self.room() {
+            return Err(Full);
+        }
+        if self.aside.as_ref().is_some_and(|aside| aside.places() > 0 || aside.is_broken()) {
+            return self.write_aside(pool, bytes);
+        }
+        self.push_bytes(pool, bytes)
+    }
+
+    /// Appends counted bytes that may leave and are within the bound.
+    fn push_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
+        let spilled = self.aside.as_ref().map_or(0, |aside| aside.spilled());
+        if spilled == 0 && pool.is_worth_a_part(bytes.len()) {
+            let len = bytes.len() as u32;
+            match pool.push_bytes(&mut self.chain, std::mem::take(bytes)) {
+                Ok(()) => {
+                    self.queued += len;
+                    self.owned += len;
+                    return Ok(());
+                }
+                Err((Full, back)) => *bytes = back,
+            }
+        }
+        self.push(pool, bytes, self.share_beside(pool))
     }
 
     /// Appends bytes and `\n`. Where there is no room for both, remembers that a write was refused.
@@ -253,7 +274,7 @@ impl Output {
     fn share_beside(&self, pool: &SendPool) -> usize {
         match &self.aside {
             Some(aside) if aside.spilled() > 0 => 0,
-            _ => pool.share(self.queued as usize - self.bytes_aside()),
+            _ => pool.share((self.queued - self.owned) as usize - self.bytes_aside()),
         }
     }
 
@@ -303,15 +324,15 @@ impl Output {
     }
 
     /// Opens a place behind all that was written, for an answer that becomes ready later. What is written from now on waits
-    /// behind it. Refused if as many places as allowed are open. Behind an abandoned place there are none: the name that is
-    /// given out then is that of a closed one. **Costs** up to two allocations if no place is open, otherwise one now and
-    /// then.
-    pub fn defer(&mut self) -> Result<PlaceId, Full> {
+    /// behind it. Refused if as many as `places_max` are open, which is the same each time. Behind an abandoned place there are
+    /// none: the name that is given out then is that of a closed one. **Costs** up to two allocations if no place is open,
+    /// otherwise one now and then.
+    pub fn defer(&mut self, places_max: u32) -> Result<PlaceId, Full> {
         let id = self.next_place;
-        if self.places() >= self.places_max {
+        if self.places() >= places_max {
             return Err(Full);
         }
-        if !self.is_broken() && !self.aside.get_or_insert_default().open(id) {
+        if !self.is_broken() && !self.aside.get_or_insert_default().open(id, places_max) {
             return Err(Full);
         }
         self.next_place = id.after(1);
@@ -334,6 +355,21 @@ impl Output {
     /// at once. Otherwise as [`Output::fill`].
     pub fn append(&mut self, pool: &SendPool, place: PlaceId, bytes: &[u8]) -> Result<(), PlaceError> {
         let index = self.find(place)?;
+        Ok(self.append_at(pool, index, bytes)?)
+    }
+
+    /// Writes counted bytes at a place, as a part of the answer, whole or not at all, and leaves the place open. At the first place
+    /// they are linked where that is [worth it](Output::write_bytes), elsewhere copied.
+    pub fn append_bytes(
+        &mut self,
+        pool: &SendPool,
+        place: PlaceId,
+        bytes: &mut Bytes,
+    ) -> Result<(), PlaceError> {
+        let index = self.find(place)?;
+        if index == 0 && bytes.len() <= self.room() {
+            return Ok(self.push_bytes(pool, bytes)?);
+        }
         Ok(self.append_at(pool, index, bytes)?)
     }
 
@@ -398,7 +434,7 @@ impl Output {
             if front.is_empty() {
                 break;
             }
-            let in_slots = self.queued as usize - aside.bytes();
+            let in_slots = (self.queued - self.owned) as usize - aside.bytes();
             let piece = front.len().min(pool.share(in_slots)).min(piece_max);
             if piece == 0 {
                 break;
@@ -423,8 +459,11 @@ impl Output {
 
     /// The kernel has taken, or dropped, `bytes` of what was sent. True if somebody [watches](Output::watch) the last of them.
     #[inline]
-    pub fn sent(&mut self, bytes: u32) -> bool {
+    pub fn sent(&mut self, pool: &SendPool, bytes: u32) -> bool {
         self.queued -= bytes;
+        if self.owned > 0 {
+            self.owned = pool.owned_bytes(&self.chain);
+        }
         let low = self.low();
         self.aside
             .as_mut()
@@ -453,11 +492,16 @@ impl Output {
             pools.receive.release(lease);
             return Ok(());
         }
-        if !aside && lease.len() <= self.room() && lease.len() >= OWNED_MIN && pools.receive.can_spare() {
+        if !aside
+            && lease.len() <= self.room()
+            && pools.send.is_worth_a_part(lease.len())
+            && pools.receive.can_spare()
+        {
             let bytes = lease.len() as u32;
             return match pools.send.push_lease(&mut self.chain, lease, &pools.receive) {
                 Ok(()) => {
                     self.queued += bytes;
+                    self.owned += bytes;
                     Ok(())
                 }
                 Err((Full, lease)) => Err(lease),
@@ -512,6 +556,7 @@ impl Output {
         let aside = self.bytes_aside();
         pool.waited(aside);
         self.queued -= self.chain.bytes() + aside as u32;
+        self.owned -= pool.owned_bytes(&self.chain);
         pool.release(self.chain.take());
         if let Some(aside) = &mut self.aside {
             aside.clear();

@@ -14,9 +14,10 @@
 //! |---|---|
 //! | [`write`](crate::Context::write), [`write_line`](crate::Context::write_line), `write!(cx, …)` | bytes, a line, formatted text |
 //! | [`try_write`](crate::Context::try_write) | bytes, all or none; tells whether there was room |
+//! | [`write_bytes`](crate::Context::write_bytes), [`try_write_bytes`](crate::Context::try_write_bytes) | counted bytes, sent from where they lie |
 //! | [`send_frame`](crate::Context::send_frame) | a frame, encoded by the codec of the connection |
 //! | [`defer`](crate::Context::defer) | a place for an answer that is not ready yet |
-//! | [`fill`](crate::Context::fill), [`fill_line`](crate::Context::fill_line), [`fill_frame`](crate::Context::fill_frame) | the answer at that place |
+//! | [`fill`](crate::Context::fill), [`fill_line`](crate::Context::fill_line), [`fill_frame`](crate::Context::fill_frame), [`fill_bytes`](crate::Context::fill_bytes) | the answer at that place |
 //! | [`bytes_of`](crate::Context::bytes_of) | counted bytes of a part of a frame, to send to others |
 //!
 //! # Answers in the order of requests

@@ -37,6 +37,8 @@ const INDEX_MASK: u32 = (1 << CLASS_SHIFT) - 1;
 
 /// So many parts may be linked, or let go and not taken yet, if nobody says otherwise: 3.5 MiB, if there ever are as many.
 const PARTS_MAX: u32 = 1 << 16;
+/// So many counted bytes are worth a part, if nobody says otherwise.
+const PART_BYTES_MIN: usize = 4 << 10;
 
 /// Bytes to send, in order, in slots and parts of a [`SendPool`]. Goes back to its pool by [`SendPool::release`].
 // Packed, so that an op with a chain and a socket fits into 24 bytes.
@@ -93,6 +95,7 @@ pub struct SendPool {
     /// Slots that are taken.
     taken: Cell<usize>,
     parts: Parts,
+    part_bytes_min: usize,
     id: PoolId,
     /// Bytes of the slots that are free.
     free_bytes: Cell<usize>,
@@ -133,6 +136,7 @@ impl SendPool {
             classes,
             taken: Cell::new(0),
             parts: Parts::new(PARTS_MAX),
+            part_bytes_min: PART_BYTES_MIN,
             id: PoolId::new(),
             free_bytes: Cell::new(all_bytes),
             reserve_bytes: all_bytes / RESERVE,
@@ -155,6 +159,19 @@ impl SendPool {
     pub fn with_parts(mut self, parts_max: u32) -> SendPool {
         self.parts = Parts::new(parts_max.min(INDEX_MASK));
         self
+    }
+
+    /// So many counted bytes are [worth a part](SendPool::is_worth_a_part). Default 4,096.
+    #[must_use]
+    pub fn linking_from(mut self, bytes_min: usize) -> SendPool {
+        self.part_bytes_min = bytes_min;
+        self
+    }
+
+    /// True if so many counted bytes are rather linked than copied. None are not.
+    #[must_use]
+    pub fn is_worth_a_part(&self, bytes: usize) -> bool {
+        bytes > 0 && bytes >= self.part_bytes_min
     }
 
     /// How many bytes an owner that holds `held` may write now.

@@ -66,7 +66,7 @@ pub(super) fn spawn<A: Connection>(
     let wire = Wire::new(socket, shared, core.now());
     match core.spawn_io(Head::new(actor), ConnectionBody::<A> { wire: RefCell::new(wire) }) {
         Ok(cell) => {
-            core.open_output(cell, Output::new(outbox_bytes_max).deferring(core.config.deferred_max));
+            core.open_output(cell, Output::new(outbox_bytes_max));
             Ok(Addr::from_raw(core.address(cell)))
         }
         Err((head, _)) => Err((head.into_state(), socket)),

@@ -192,6 +192,62 @@ impl<A: Connection> Context<A> {
         self.with_output(|output, pool| output.write(pool, bytes)).unwrap_or(Ok(()))
     }
 
+    /// Writes counted bytes to the connection, and sends them from where they lie: what many connections are sent is in memory once.
+    /// They stay there until the kernel has done with them, and are dropped on this core then. Otherwise as [`Context::write`].
+    ///
+    /// **Costs** no copy and no allocation from [`Config::owned_bytes_min`](crate::Config::owned_bytes_min) on; fewer are copied. They
+    /// are also copied where they have to wait for slots, because the connection has used up its share of the send pool, or behind
+    /// an open [place](Context::defer), and where the core has as many under way as
+    /// [`Config::send_parts_max`](crate::Config::send_parts_max). The kernel copies them to the network unless they are
+    /// [many](crate::Config::zero_copy_min).
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::net::TcpStream;
+    /// use odeon::prelude::*;
+    ///
+    /// struct Reader {
+    ///     book: Bytes,
+    /// }
+    ///
+    /// #[actor(codec = Lines<80>)]
+    /// impl Reader {
+    ///     #[started]
+    ///     fn send(&mut self, cx: &mut Context<Self>) -> Flow {
+    ///         cx.write_line(self.book.len().to_string());
+    ///         cx.write_bytes(self.book.clone());
+    ///         Flow::Close
+    ///     }
+    ///
+    ///     #[frame]
+    ///     fn line(&mut self, _: &str) {}
+    /// }
+    ///
+    /// let book = Bytes::from("once upon a time ".repeat(10_000).into_bytes());
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let published = book.clone();
+    /// let listening = system.listener("127.0.0.1:0").start(move |_peer| Reader { book: published.clone() })?;
+    /// let mut read = Vec::new();
+    /// TcpStream::connect(listening.address())?.read_to_end(&mut read)?;
+    /// assert_eq!(read.strip_prefix(b"170000\n"), Some(&*book));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_bytes(&mut self, bytes: impl Into<Bytes>) {
+        if self.try_write_bytes(bytes).is_err() {
+            self.overflow();
+        }
+    }
+
+    /// Writes counted bytes, as [`Context::write_bytes`], all or none.
+    ///
+    /// # Errors
+    /// Hands the bytes back if the outbox would pass its bound.
+    pub fn try_write_bytes(&mut self, bytes: impl Into<Bytes>) -> Result<(), (Full, Bytes)> {
+        let mut bytes = bytes.into();
+        let written = self.with_output(|output, pool| output.write_bytes(pool, &mut bytes));
+        written.unwrap_or(Ok(())).map_err(|full| (full, bytes))
+    }
+
     /// Encodes a frame by the connection's codec and writes it, whole or not at all. Otherwise as [`Context::write`].
     ///
     /// # Errors

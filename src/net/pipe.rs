@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use super::unread::Unread;
 use crate::actor::StopReason;
 use crate::executor::{Core, Demand, Output, RawAddress, current};
-use crate::mem::{Key, SendPool};
+use crate::mem::{Bytes, Key, SendPool};
 use crate::sys::Errno;
 
 /// What a connection tells who serves it, at the end of an activation.
@@ -331,14 +331,30 @@ impl Pipe {
 
     /// Writes as much as there is room for, at least one byte unless there are none.
     pub(super) fn poll_write(&self, bytes: &[u8], waker: &Waker) -> Poll<io::Result<usize>> {
+        self.poll_push(bytes.len(), waker, |output, pool| push(output, pool, bytes))
+    }
+
+    /// The same with counted bytes. What of them was written is left here, or is not: it is of no more use.
+    pub(super) fn poll_write_bytes(&self, bytes: &mut Bytes, waker: &Waker) -> Poll<io::Result<usize>> {
+        let len = bytes.len();
+        self.poll_push(len, waker, |output, pool| push_bytes(output, pool, bytes))
+    }
+
+    /// Writes some of `len` bytes by `push`, as soon as there is room.
+    fn poll_push(
+        &self,
+        len: usize,
+        waker: &Waker,
+        push: impl FnOnce(&mut Output, &SendPool) -> usize,
+    ) -> Poll<io::Result<usize>> {
         self.may_write()?;
-        if bytes.is_empty() {
+        if len == 0 {
             return Poll::Ready(Ok(0));
         }
         if self.tires(waker) {
             return Poll::Pending;
         }
-        match self.with_connection(|core, cell| self.write(core, cell, bytes)).flatten() {
+        match self.with_connection(|core, cell| self.write(core, cell, push)).flatten() {
             Some(Ok(written)) => Poll::Ready(Ok(written)),
             Some(Err(queued_max)) => {
                 self.wait(Half::Write, queued_max, waker);
@@ -349,7 +365,12 @@ impl Pipe {
     }
 
     /// `Err` if there is no room before so many bytes are queued, or less.
-    fn write(&self, core: &Core, cell: Key, bytes: &[u8]) -> Option<Result<usize, usize>> {
+    fn write(
+        &self,
+        core: &Core,
+        cell: Key,
+        push: impl FnOnce(&mut Output, &SendPool) -> usize,
+    ) -> Option<Result<usize, usize>> {
         let mut state = self.state.borrow_mut();
         let outgoing = &mut state.outgoing;
         let written = core.with_output(cell, |output| {
@@ -358,7 +379,7 @@ impl Pipe {
             if outgoing.high {
                 return Err(low);
             }
-            let written = push(output, &core.pools.send, bytes);
+            let written = push(output, &core.pools.send);
             if written > 0 {
                 return Ok(written);
             }
@@ -480,6 +501,24 @@ impl State {
 fn push(output: &mut Output, pool: &SendPool, bytes: &[u8]) -> usize {
     let mut piece = bytes.len().min(output.room());
     while piece > 0 && output.write(pool, &bytes[..piece]).is_err() {
+        piece /= 2;
+    }
+    piece
+}
+
+/// The same with counted bytes. Where all of them were linked, they are taken; else they are left to whoever gave them.
+fn push_bytes(output: &mut Output, pool: &SendPool, bytes: &mut Bytes) -> usize {
+    let mut piece = bytes.len().min(output.room());
+    while piece > 0 {
+        let written = if piece == bytes.len() {
+            output.write_bytes(pool, bytes)
+        } else {
+            // Only a count of theirs is dropped here.
+            output.write_bytes(pool, &mut bytes.slice(..piece).unwrap_or_default())
+        };
+        if written.is_ok() {
+            break;
+        }
         piece /= 2;
     }
     piece

@@ -9,7 +9,7 @@ use super::codec::{Encode, FrameError, Sink};
 use super::connection::Connection;
 use crate::actor::Context;
 use crate::executor::{Core, Output, PlaceError, PlaceId, RawAddress, current};
-use crate::mem::{Full, SendPool};
+use crate::mem::{Bytes, Full, SendPool};
 
 /// A place in the output of a connection, for an answer that is not ready yet. What is written later waits behind it, so that
 /// answers leave in the order of requests. Made by [`Context::defer`], filled by [`Context::fill`] and its like.
@@ -99,7 +99,9 @@ impl<A: Connection> Context<A> {
     /// }
     /// ```
     pub fn defer(&mut self) -> Place {
-        let deferred = self.with_core(|core: &Core| core.with_output(self.cell(), Output::defer)).flatten();
+        let defer =
+            |core: &Core| core.with_output(self.cell(), |output| output.defer(core.config.deferred_max));
+        let deferred = self.with_core(defer).flatten();
         if deferred == Some(Err(Full)) {
             self.overflow();
         }
@@ -133,6 +135,25 @@ impl<A: Connection> Context<A> {
         let part = part.as_ref();
         if place.with_output(|output, pool, id| output.append(pool, id, part)) == Some(Err(PlaceError::Full))
         {
+            overflow(place);
+        }
+    }
+
+    /// As [`Context::fill`], of counted bytes: where this is the first place that is open, they are sent from where they lie, as by
+    /// [`Context::write_bytes`]; elsewhere they are copied.
+    pub fn fill_bytes(&mut self, place: Place, answer: impl Into<Bytes>) {
+        let mut answer = answer.into();
+        settle(place, |output, pool, id| {
+            output.append_bytes(pool, id, &mut answer)?;
+            output.close(pool, id)
+        });
+    }
+
+    /// As [`Context::append`], of counted bytes: see [`Context::fill_bytes`].
+    pub fn append_bytes(&mut self, place: &Place, part: impl Into<Bytes>) {
+        let mut part = part.into();
+        let appended = place.with_output(|output, pool, id| output.append_bytes(pool, id, &mut part));
+        if appended == Some(Err(PlaceError::Full)) {
             overflow(place);
         }
     }

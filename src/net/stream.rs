@@ -16,6 +16,7 @@ use super::codec::FrameError;
 use super::listener::Peer;
 use super::pipe::{Half, Pipe};
 use super::unread::Unread;
+use crate::mem::Bytes;
 
 /// A connection that a future [serves](crate::ListenerBuilder::serve): read from it, write to it, drop it to close it.
 ///
@@ -192,6 +193,15 @@ impl Stream {
     /// As [`Stream::write`]. A part may have been written.
     pub async fn write_all(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.writer.write_all(bytes).await
+    }
+
+    /// Writes all of some counted bytes, and sends them from where they lie, as does
+    /// [`Context::write_bytes`](crate::Context::write_bytes); waits as often as there is no room.
+    ///
+    /// # Errors
+    /// As [`Stream::write`]. A part may have been written.
+    pub async fn write_bytes(&mut self, bytes: impl Into<Bytes>) -> io::Result<()> {
+        self.writer.write_bytes(bytes).await
     }
 
     /// Waits until the kernel has taken everything that was written. Output leaves without this, too.
@@ -436,6 +446,23 @@ impl WriteHalf {
         Ok(())
     }
 
+    /// See [`Stream::write_bytes`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_bytes(&mut self, bytes: impl Into<Bytes>) -> io::Result<()> {
+        let mut rest = bytes.into();
+        while !rest.is_empty() {
+            let len = rest.len();
+            let written = WrittenBytes { half: self, bytes: &mut rest }.await?;
+            if written == len {
+                break;
+            }
+            rest = rest.slice(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
     /// See [`Stream::flush`].
     ///
     /// # Errors
@@ -502,6 +529,27 @@ impl Future for Written<'_> {
 }
 
 impl Drop for Written<'_> {
+    fn drop(&mut self) {
+        self.half.pipe.wait_no_more(Half::Write);
+    }
+}
+
+/// The same with counted bytes.
+struct WrittenBytes<'a> {
+    half: &'a mut WriteHalf,
+    bytes: &'a mut Bytes,
+}
+
+impl Future for WrittenBytes<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let WrittenBytes { half, bytes } = &mut *self;
+        half.pipe.poll_write_bytes(bytes, cx.waker())
+    }
+}
+
+impl Drop for WrittenBytes<'_> {
     fn drop(&mut self) {
         self.half.pipe.wait_no_more(Half::Write);
     }

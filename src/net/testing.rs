@@ -20,7 +20,7 @@ impl<A: Connection> TestContext<A> {
                     return;
                 }
                 pool.segments(&chain, 0).for_each(|part| written.extend_from_slice(part));
-                output.sent(chain.bytes());
+                output.sent(pool, chain.bytes());
                 pool.release(chain);
             }
         });

@@ -371,7 +371,9 @@ impl<C: Decode> Wire<C> {
                     self.active = core.now();
                 }
                 let sent = std::mem::take(&mut self.sending);
-                if core.with_own_output(activation, |output| output.sent(sent)) == Some(true) {
+                if core.with_own_output(activation, |output| output.sent(&core.pools.send, sent))
+                    == Some(true)
+                {
                     core.wake_flushed(activation.cell());
                 }
             }

@@ -97,6 +97,8 @@ fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) {
         completion_entries: config.completion_entries,
         sockets_max: sockets_max(config),
         head_room: HEAD_ROOM,
+        // No send has as many bytes as there are numbers.
+        zero_copy_min: u32::try_from(config.zero_copy_min).unwrap_or(u32::MAX),
         prompt_close,
         ..UringConfig::default()
     };

@@ -21,6 +21,7 @@ mod handlers;
 mod limits;
 mod load;
 mod messages;
+mod owned;
 mod panics;
 mod pressure;
 mod process;
@@ -298,6 +299,14 @@ macro_rules! every_case_on {
             flushes {
                 output_is_flushed_when_the_peer_has_made_room_for_it
                 a_peer_that_vanishes_does_not_flush
+            }
+            owned {
+                counted_bytes_arrive_whole_and_are_let_go_once_everybody_has_them
+                counted_bytes_are_let_go_when_the_peer_resets
+                counted_bytes_are_let_go_when_their_connection_is_aborted
+                an_owner_that_panics_as_it_is_dropped_ends_nobody
+                a_stream_sends_counted_bytes_in_pieces
+                all_is_copied_where_there_are_no_parts
             }
             deferred {
                 answers_leave_in_the_order_of_requests

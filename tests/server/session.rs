@@ -25,6 +25,7 @@ pub(crate) enum Told {
 #[derive(Message)]
 pub(crate) enum Do {
     Write(Vec<u8>),
+    Give(Bytes),
     Say(u64),
     Panic,
     Close,
@@ -92,6 +93,7 @@ impl Actor for Session {
     fn handle(&mut self, message: Do, cx: &mut Context<Self>) -> Flow {
         match message {
             Do::Write(bytes) => cx.write(bytes),
+            Do::Give(bytes) => cx.write_bytes(bytes),
             Do::Say(number) => self.tell(Told::Handled(number)),
             Do::Panic => panic!("as planned, in a handler"),
             Do::Close => return Flow::Close,

@@ -125,7 +125,7 @@ impl<A: Actor> TestContext<A> {
         let guest = Guest::new(config, Box::new(Questions::default()));
         let core = guest.core();
         let cell = body::reserve::<A>(core).expect("Config::check wants room for one actor at least");
-        core.open_output(cell, Output::new(core.config.outbox_bytes_max).deferring(core.config.deferred_max));
+        core.open_output(cell, Output::new(core.config.outbox_bytes_max));
         TestContext { context: Context::at(core.address(cell)), cell, guest }
     }
 

@@ -77,6 +77,8 @@ pub(super) struct Aside {
     spill: VecDeque<u8>,
     /// In order. The answer of the first is empty here: it may leave, so it is in slots or spilled.
     places: VecDeque<Place>,
+    /// So many may be open.
+    places_max: u32,
     /// Bytes at places and behind them.
     held: usize,
     /// A place was abandoned: whatever is written would stand behind it.
@@ -114,6 +116,16 @@ impl Aside {
         self.places.len() as u32
     }
 
+    /// Half of those that may be.
+    pub(super) fn has_many_places(&self) -> bool {
+        self.places() >= self.places_max.div_ceil(2).max(1)
+    }
+
+    /// Less than a quarter of those that may be.
+    pub(super) fn has_few_places(&self) -> bool {
+        self.places() < self.places_max.div_ceil(4).max(1)
+    }
+
     /// Bytes that may leave as soon as there are slots.
     pub(super) fn spilled(&self) -> usize {
         self.spill.len()
@@ -144,7 +156,8 @@ impl Aside {
 
     /// Opens a place behind all that was written. False if a place that is still open has this name: then they have all been
     /// used since.
-    pub(super) fn open(&mut self, id: PlaceId) -> bool {
+    pub(super) fn open(&mut self, id: PlaceId, places_max: u32) -> bool {
+        self.places_max = places_max;
         if self.places.front().is_some_and(|first| first.id == id) {
             return false;
         }

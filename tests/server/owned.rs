@@ -1,0 +1,182 @@
+//! Counted bytes that are sent from where they lie, and when they are let go.
+//!
+//! Knows: sessions, an owner that says when it is dropped. Must not know the pools.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+
+use odeon::prelude::*;
+
+use crate::client::{connect, ends_by_reset, expect, pattern, reset};
+use crate::session::{Do, Events, Habits, Told, sessions};
+use crate::world::{PATIENCE, World};
+
+/// More than the kernel holds for a peer that does not read.
+const MUCH: usize = 8 << 20;
+
+/// Hangs up when it is dropped.
+struct Owner {
+    bytes: Vec<u8>,
+    _line: Sender<()>,
+}
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Bytes, and how to know whether somebody still has them.
+fn owned(bytes: &[u8]) -> (Bytes, Receiver<()>) {
+    let (line, kept) = channel();
+    (Bytes::from_owner(Owner { bytes: bytes.to_vec(), _line: line }), kept)
+}
+
+fn assert_kept(kept: &Receiver<()>) {
+    assert_eq!(kept.try_recv(), Err(TryRecvError::Empty));
+}
+
+fn expect_let_go(kept: &Receiver<()>) {
+    assert_eq!(kept.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+}
+
+/// A server with room for much output, and so many clients with their sessions.
+fn meet(world: &mut World, count: usize) -> (Vec<(TcpStream, Addr<crate::session::Session>)>, Events) {
+    let (make, events) = sessions(Habits::default());
+    let listener = world.system.listener("127.0.0.1:0").outbox_bytes(2 * MUCH).start(make);
+    let address = listener.expect("a free port is found").address();
+    world.listens();
+    let meet = |_| (connect(address), events.started());
+    ((0..count).map(meet).collect(), events)
+}
+
+pub(crate) fn counted_bytes_arrive_whole_and_are_let_go_once_everybody_has_them(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let (mut clients, _events) = meet(&mut world, 6);
+    let content = pattern(7, 1 << 20);
+    let (bytes, kept) = owned(&content);
+    for (_, session) in &clients {
+        session.tell(Do::Write(b"before ".to_vec())).or_dead_letter();
+        session.tell(Do::Give(bytes.clone())).or_dead_letter();
+        session.tell(Do::Give(bytes.slice(1..).expect("it is long enough"))).or_dead_letter();
+        session.tell(Do::Write(b" behind".to_vec())).or_dead_letter();
+    }
+    drop(bytes);
+    for (client, _) in clients.iter_mut() {
+        assert_kept(&kept);
+        let mut got = vec![0; 7 + content.len() * 2 - 1 + 7];
+        client.read_exact(&mut got).expect("everything comes");
+        assert!(got == [b"before ", &content[..], &content[1..], b" behind"].concat());
+    }
+    expect_let_go(&kept);
+    drop(clients);
+    world.finish();
+}
+
+pub(crate) fn counted_bytes_are_let_go_when_the_peer_resets(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (mut clients, events) = meet(&mut world, 1);
+    let (client, session) = clients.remove(0);
+    let (bytes, kept) = owned(&pattern(8, MUCH));
+    session.tell(Do::Give(bytes)).or_dead_letter();
+    session.tell(Do::Say(1)).or_dead_letter();
+    assert_eq!(events.next(), Told::Handled(1));
+    assert_kept(&kept);
+    reset(client);
+    expect_let_go(&kept);
+    assert!(matches!(events.stopped(), StopReason::Disconnected(_)));
+    world.finish();
+}
+
+pub(crate) fn counted_bytes_are_let_go_when_their_connection_is_aborted(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (mut clients, events) = meet(&mut world, 1);
+    let (mut client, session) = clients.remove(0);
+    let (under_way, is_under_way) = owned(&pattern(8, MUCH));
+    let (waits, does_wait) = owned(&pattern(9, 100_000));
+    session.tell(Do::Give(under_way)).or_dead_letter();
+    session.tell(Do::Say(1)).or_dead_letter();
+    assert_eq!(events.next(), Told::Handled(1));
+    // Behind a turn, in which that send begins.
+    world.ledgers();
+    session.tell(Do::Give(waits)).or_dead_letter();
+    session.tell(Do::Say(2)).or_dead_letter();
+    assert_eq!(events.next(), Told::Handled(2));
+    assert_kept(&is_under_way);
+    assert_kept(&does_wait);
+    session.abort();
+    expect_let_go(&is_under_way);
+    expect_let_go(&does_wait);
+    assert!(ends_by_reset(&mut client));
+    world.finish();
+}
+
+/// Panics when it is dropped.
+struct Grudge(Owner);
+
+impl AsRef<[u8]> for Grudge {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for Grudge {
+    fn drop(&mut self) {
+        panic!("as planned, in the drop of an owner");
+    }
+}
+
+pub(crate) fn an_owner_that_panics_as_it_is_dropped_ends_nobody(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (mut clients, _events) = meet(&mut world, 1);
+    let (client, session) = &mut clients[0];
+    let (line, kept) = channel();
+    let bytes = Bytes::from_owner(Grudge(Owner { bytes: vec![7; 10_000], _line: line }));
+    session.tell(Do::Give(bytes)).or_dead_letter();
+    expect(client, &[7; 10_000]);
+    expect_let_go(&kept);
+    world.wait_for_figure("the panic to be counted", 1, |ledger| ledger.drop_panics);
+    crate::client::request(client, "echo still served", "still served\n");
+    drop(clients);
+    world.finish();
+}
+
+pub(crate) fn a_stream_sends_counted_bytes_in_pieces(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.outbox_bytes_max = 300_000);
+    let content = pattern(10, 3 << 20);
+    let (bytes, kept) = owned(&content);
+    let serve = move |mut stream: Stream| async move {
+        stream.write_bytes(bytes).await?;
+        stream.write_all("last").await
+    };
+    let listening = world.system.listener("127.0.0.1:0").serve(serve).expect("a free port is found");
+    world.listens();
+    let mut client = connect(listening.address());
+    expect(&mut client, &content);
+    assert_eq!(crate::client::rest(&mut client), b"last");
+    drop(client);
+    world.settle();
+    // The listener holds some for the next connection.
+    assert_kept(&kept);
+    listening.stop();
+    expect_let_go(&kept);
+    world.system.shutdown();
+}
+
+pub(crate) fn all_is_copied_where_there_are_no_parts(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| {
+        config.send_parts_max = 0;
+        config.zero_copy_min = usize::MAX;
+    });
+    let (mut clients, events) = meet(&mut world, 1);
+    let (client, session) = &mut clients[0];
+    let (bytes, kept) = owned(&pattern(11, 100_000));
+    session.tell(Do::Give(bytes)).or_dead_letter();
+    session.tell(Do::Say(1)).or_dead_letter();
+    assert_eq!(events.next(), Told::Handled(1));
+    expect_let_go(&kept);
+    expect(client, &pattern(11, 100_000));
+    drop(clients);
+    world.finish();
+}
