@@ -123,6 +123,7 @@
 //! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
 //! | [`Place`] | answers that are ready later, in the order of requests |
 //! | [`Bytes`] | counted bytes, for messages that carry the same text to many actors |
+//! | [`Overflow`] | what becomes of output that a peer does not read |
 //! | [`Stream`], [`ListenerBuilder::serve`] | a connection as one asynchronous function |
 //! | [`connect`] | connecting to others, as a stream or an actor |
 //! | [`fs`] | files |
@@ -170,7 +171,7 @@ pub use actor::{
     Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, failed,
 };
 pub use config::{Config, ConfigError};
-pub use executor::{Flush, dead_letters_outside};
+pub use executor::{Flush, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};
 pub use net::{AtLimit, Connect, Connection, ForwardError, Never, Peer, Place, Stream, connect};
 pub use odeon_macros::{

@@ -15,6 +15,7 @@ pub use crate::actor::{
     OrDeadLetter, Recipient, Reply, SendError, SendTo, StopReason,
 };
 pub use crate::config::Config;
+pub use crate::executor::Overflow;
 pub use crate::mem::Bytes;
 pub use crate::net::codec::{Decode, Delimited, Encode, Fixed, FrameError, LengthDelimited, Lines, Raw};
 pub use crate::net::{AtLimit, Connection, Never, Peer, Place, Stream};

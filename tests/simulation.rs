@@ -31,6 +31,8 @@ mod questions;
 mod regressions;
 #[path = "simulation/seeds.rs"]
 mod seeds;
+#[path = "simulation/slow.rs"]
+mod slow;
 #[path = "simulation/streams.rs"]
 mod streams;
 #[path = "simulation/world.rs"]

@@ -90,6 +90,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `mailbox(capacity = 256)` | how many messages wait at most | 1,024 |
 /// | `codec = Lines<8192>` | how bytes become frames: makes the actor a `Connection` | no connection |
 /// | `outbox(bytes = "256k")` | how much output waits at most; a listener's own comes first | as in `Config` |
+/// | `outbox(overflow = refuse)` | what becomes of what has no room: `close`, `refuse`, `drop_oldest`; also beside `bytes` | `close` |
+/// | `outbox(grace = "2s")` | how long a peer may read too slowly before that applies; also beside `bytes` | as long as there is room |
 /// | `address = LobbyAddr` | the name of the first trait; that of the second becomes `LobbyLocalAddr` | `SumAddr`, `SumLocalAddr` |
 /// | `crate = path` | where Odeon is | `::odeon` |
 ///

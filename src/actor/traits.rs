@@ -60,7 +60,8 @@ pub enum StopReason {
     Malformed,
     /// Nothing was received for as long as the idle timeout.
     Idle,
-    /// The peer did not read: the outbox reached its bound, or a send was in flight for `Config::write_stall`. The connection
+    /// The peer did not read: the outbox reached its bound, half of it was queued for longer than
+    /// [`Connection::OUTBOX_GRACE`](crate::Connection::OUTBOX_GRACE), or a send was in flight for `Config::write_stall`. The connection
     /// is reset, which is counted ([`Ledger::connections_outbox_full`](crate::Ledger::connections_outbox_full)), and told on standard
     /// error, once a second at most of each type of actor.
     OutboxFull,

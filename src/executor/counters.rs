@@ -33,6 +33,10 @@ pub struct Counters {
     pub connections_cut_off: Cell<u64>,
     /// Those of them whose peer did not read: their output passed a bound, or none of it was taken for too long.
     pub connections_outbox_full: Cell<u64>,
+    /// Writes for which an outbox had no room, and without which its connection went on.
+    pub writes_refused: Cell<u64>,
+    /// Writes that waited in an outbox, and were dropped for newer ones.
+    pub writes_dropped: Cell<u64>,
     /// Handlers that panicked.
     pub panics: Cell<u64>,
     /// Values whose `Drop` panicked, and that were leaked in part.

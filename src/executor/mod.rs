@@ -48,7 +48,7 @@ pub use guest::Guest;
 pub use links::{Arrivals, Links, Refused, insist, post};
 pub use notice::Notice;
 pub use oneshot::Oneshot;
-pub use output::{Output, PlaceError, PlaceId, Tie};
+pub use output::{LeftOut, Output, Overflow, PlaceError, PlaceId, Tie};
 pub use reports::{Matter, tell};
 pub use request::{Adopted, Inspect, Request};
 pub use sleep::SleepFlag;

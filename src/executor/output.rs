@@ -15,6 +15,7 @@
 //! of the pool. What would have to wait in the spill, or behind a place, is copied there like everything else.
 
 mod aside;
+mod excess;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +25,11 @@ use super::flush::Watched;
 use crate::driver::Pools;
 use crate::mem::{Bytes, Chain, Full, Lease, SendPool};
 
-use aside::Aside;
 pub(super) use aside::WatchId;
+use aside::{Aside, Stays};
 pub use aside::{PlaceId, Tie};
+use excess::Excess;
+pub use excess::{LeftOut, Overflow};
 
 /// The output of one connection, bounded in bytes and in open places.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ pub struct Output {
     /// Of the bytes that are queued, those that lie in no slot of ours.
     owned: u32,
     next_place: PlaceId,
-    overflowed: bool,
+    excess: Excess,
     /// Whether reading must pause, as it was last told.
     told: bool,
 }
@@ -80,7 +83,7 @@ impl Output {
             pause_at,
             owned: 0,
             next_place: PlaceId::FIRST,
-            overflowed: false,
+            excess: Excess::default(),
             told: false,
         }
     }
@@ -144,7 +147,8 @@ impl Output {
     }
 
     fn is_much(&self, aside: &Aside) -> bool {
-        let spilled = aside.spilled();
+        // Where old writes may be dropped, it is the half that counts.
+        let spilled = if aside.can_drop() { 0 } else { aside.spilled() };
         (spilled > 0 && spilled >= self.max as usize / 8)
             || aside.has_many_places()
             || aside.is_broken()
@@ -158,7 +162,10 @@ impl Output {
         !self.holds()
             && self.queued <= self.low()
             && self.aside.as_ref().is_none_or(|aside| {
-                aside.spilled() == 0 && aside.has_few_places() && !aside.is_broken() && !aside.is_forwarded()
+                (aside.spilled() == 0 || aside.can_drop())
+                    && aside.has_few_places()
+                    && !aside.is_broken()
+                    && !aside.is_forwarded()
             })
     }
 
@@ -190,17 +197,6 @@ impl Output {
         self.aside.as_ref().is_some_and(|aside| aside.is_broken())
     }
 
-    /// True if a write was refused for the bound.
-    #[must_use]
-    pub fn overflowed(&self) -> bool {
-        self.overflowed
-    }
-
-    /// Remembers that a write was refused, for which its connection will be closed.
-    pub fn overflow(&mut self) {
-        self.overflowed = true;
-    }
-
     /// True if there are bytes that may be sent and that no send carries yet.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -210,30 +206,25 @@ impl Output {
     /// Appends bytes: all, or none if the bound would be passed, or the share of what may be spilled on the core. Behind an
     /// abandoned place they are dropped. **Costs** one copy; two of what is spilled, or waits behind an open place.
     pub fn write(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        if bytes.len() > self.room() {
-            return Err(Full);
-        }
-        if self.aside.is_some() {
+        if self.aside.is_some() || bytes.len() > self.room() {
             return self.write_aside(pool, bytes);
         }
-        self.push(pool, bytes, pool.share((self.queued - self.owned) as usize))
+        self.push(pool, bytes, pool.share((self.queued - self.owned) as usize), Stays::No)
     }
 
     /// Appends counted bytes, as [`Output::write`]. Where they are [worth it](SendPool::is_worth_a_part) they are linked, and taken;
     /// where they were copied, they are left to the caller, who drops them when nothing is borrowed. **Costs** no copy of what is
     /// linked: that is what may leave, unless something is spilled before it, or the pool has no part left.
     pub fn write_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
-        if bytes.len() > self.room() {
-            return Err(Full);
-        }
-        if self.aside.as_ref().is_some_and(|aside| aside.places() > 0 || aside.is_broken()) {
+        let waits = |aside: &Aside| aside.places() > 0 || aside.is_broken() || aside.can_drop();
+        if self.is_slow() || bytes.len() > self.room() || self.aside.as_deref().is_some_and(waits) {
             return self.write_aside(pool, bytes);
         }
-        self.push_bytes(pool, bytes)
+        self.push_bytes(pool, bytes, Stays::No)
     }
 
     /// Appends counted bytes that may leave and are within the bound.
-    fn push_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
+    fn push_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes, stays: Stays) -> Result<(), Full> {
         let spilled = self.aside.as_ref().map_or(0, |aside| aside.spilled());
         if spilled == 0 && pool.is_worth_a_part(bytes.len()) {
             let len = bytes.len() as u32;
@@ -246,28 +237,66 @@ impl Output {
                 Err((Full, back)) => *bytes = back,
             }
         }
-        self.push(pool, bytes, self.share_beside(pool))
+        self.push(pool, bytes, self.share_beside(pool), stays)
     }
 
-    /// Appends bytes and `\n`. Where there is no room for both, remembers that a write was refused.
+    /// Appends bytes and `\n`, as one write. Where there is no room for both, they are [left out](Output::leave_out).
     pub fn write_line(&mut self, pool: &SendPool, line: &[u8]) {
+        let held = (self.queued - self.owned) as usize;
+        let fits = self.aside.is_none() && line.len() < self.room().min(pool.share(held));
+        if !fits || pool.write(&mut self.chain, line).is_err() {
+            return self.write_line_aside(pool, line);
+        }
+        self.queued += line.len() as u32;
+        if pool.write(&mut self.chain, b"\n").is_err() {
+            return self.end_line(pool);
+        }
+        self.queued += 1;
+    }
+
+    /// The same where it does not just go into slots.
+    #[cold]
+    fn write_line_aside(&mut self, pool: &SendPool, line: &[u8]) {
+        if self.is_lenient() {
+            // One write, which is refused, waits and is dropped as one.
+            let line = [line, b"\n"].concat();
+            if self.write(pool, &line).is_err() {
+                self.leave_out();
+            }
+            return;
+        }
         let written = if self.room() > line.len() { self.write(pool, line) } else { Err(Full) };
         if written.and_then(|()| self.write(pool, b"\n")).is_err() {
             self.overflow();
         }
     }
 
-    /// As [`Output::write`], where something is spilled or waits behind a place.
+    /// Writes the end of a line whose beginning will leave: a line without one is no line.
     #[cold]
+    fn end_line(&mut self, pool: &SendPool) {
+        match self.keep(pool, 1) {
+            Ok(aside) => aside.spill(b"\n", Stays::Yes),
+            Err(Full) => self.overflow(),
+        }
+    }
+
+    /// As [`Output::write`], where something is spilled or waits behind a place, where there is no room, or where the connection
+    /// is slow.
+    #[cold]
+    #[inline(never)]
     fn write_aside(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        if self.is_broken() {
+        if self.is_broken() && bytes.len() <= self.room() {
             return Ok(());
         }
+        self.make_way(pool, bytes.len())?;
         if self.places() > 0 {
             self.keep(pool, bytes.len())?.hold(bytes);
             return Ok(());
         }
-        self.push(pool, bytes, self.share_beside(pool))
+        if self.drops_oldest() && (self.in_flight() > 0 || self.bytes_aside() > 0) {
+            return self.wait(pool, bytes);
+        }
+        self.push(pool, bytes, self.share_beside(pool), Stays::No)
     }
 
     /// How many bytes may go into slots beside what is aside.
@@ -280,32 +309,33 @@ impl Output {
 
     /// Appends bytes that may leave and are within the bound.
     #[inline]
-    fn push(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
+    fn push(&mut self, pool: &SendPool, bytes: &[u8], share: usize, stays: Stays) -> Result<(), Full> {
         if bytes.len() <= share && pool.write(&mut self.chain, bytes).is_ok() {
             self.queued += bytes.len() as u32;
             return Ok(());
         }
-        self.push_beyond(pool, bytes, share)
+        self.push_beyond(pool, bytes, share, stays)
     }
 
     /// As much as the share has room for goes into slots, the rest into the spill.
     #[cold]
-    fn push_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize) -> Result<(), Full> {
+    fn push_beyond(&mut self, pool: &SendPool, bytes: &[u8], share: usize, stays: Stays) -> Result<(), Full> {
         let (first, rest) = bytes.split_at(share.min(bytes.len()));
         if !rest.is_empty() && pool.wait(self.bytes_aside(), rest.len()).is_ok() {
             if pool.write(&mut self.chain, first).is_ok() {
                 self.queued += bytes.len() as u32;
-                self.aside.get_or_insert_default().spill(rest);
+                let stays = if first.is_empty() { stays } else { Stays::Yes };
+                self.aside().spill(rest, stays);
                 return Ok(());
             }
             pool.waited(rest.len());
         }
-        self.spill(pool, bytes)
+        self.spill(pool, bytes, stays)
     }
 
-    fn spill(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
+    fn spill(&mut self, pool: &SendPool, bytes: &[u8], stays: Stays) -> Result<(), Full> {
         if !bytes.is_empty() {
-            self.keep(pool, bytes.len())?.spill(bytes);
+            self.keep(pool, bytes.len())?.spill(bytes, stays);
         }
         Ok(())
     }
@@ -316,7 +346,12 @@ impl Output {
             pool.wait(self.bytes_aside(), bytes)?;
             self.queued += bytes as u32;
         }
-        Ok(self.aside.get_or_insert_default())
+        Ok(self.aside())
+    }
+
+    fn aside(&mut self) -> &mut Aside {
+        let can_drop = self.drops_oldest();
+        self.aside.get_or_insert_with(|| Box::new(Aside::new(can_drop)))
     }
 
     fn bytes_aside(&self) -> usize {
@@ -332,7 +367,7 @@ impl Output {
         if self.places() >= places_max {
             return Err(Full);
         }
-        if !self.is_broken() && !self.aside.get_or_insert_default().open(id, places_max) {
+        if !self.is_broken() && !self.aside().open(id, places_max) {
             return Err(Full);
         }
         self.next_place = id.after(1);
@@ -368,7 +403,7 @@ impl Output {
     ) -> Result<(), PlaceError> {
         let index = self.find(place)?;
         if index == 0 && bytes.len() <= self.room() {
-            return Ok(self.push_bytes(pool, bytes)?);
+            return Ok(self.push_bytes(pool, bytes, Stays::Yes)?);
         }
         Ok(self.append_at(pool, index, bytes)?)
     }
@@ -396,11 +431,9 @@ impl Output {
     }
 
     fn append_at(&mut self, pool: &SendPool, index: usize, bytes: &[u8]) -> Result<(), Full> {
-        if bytes.len() > self.room() {
-            return Err(Full);
-        }
+        self.make_room(pool, bytes.len())?;
         if index == 0 {
-            return self.push(pool, bytes, self.share_beside(pool));
+            return self.push(pool, bytes, self.share_beside(pool), Stays::Yes);
         }
         self.keep(pool, bytes.len())?.answer(index, bytes);
         Ok(())
@@ -415,8 +448,18 @@ impl Output {
     }
 
     /// Takes what is next to be sent; empty if nothing is, or if the pool has no slot for any of the spill.
-    #[inline]
     pub fn next(&mut self, pool: &SendPool) -> Chain {
+        let chain = self.next_if_sound(pool);
+        if self.drops_oldest() && !chain.is_empty() {
+            // What is written from now on until it has been sent waits there.
+            self.aside();
+        }
+        chain
+    }
+
+    /// The same for an output that [is sound](Output::is_sound).
+    #[inline]
+    pub fn next_if_sound(&mut self, pool: &SendPool) -> Chain {
         if self.aside.is_some() {
             self.unspill(pool);
         }
@@ -427,6 +470,10 @@ impl Output {
     fn unspill(&mut self, pool: &SendPool) {
         /// Small enough for the smallest class of slots, so that any free slot is of use.
         const PIECE_MIN: usize = 256;
+        if self.drops_oldest() && self.in_flight() > 0 {
+            // What no send carries can still be dropped.
+            return self.drop_idle();
+        }
         let Some(aside) = &mut self.aside else { return };
         let mut piece_max = usize::MAX;
         loop {
@@ -452,7 +499,8 @@ impl Output {
     }
 
     fn drop_idle(&mut self) {
-        if self.aside.as_ref().is_some_and(|aside| aside.is_idle()) {
+        let waits = self.queued > 0 && self.drops_oldest() && self.in_flight() > 0;
+        if !waits && self.aside.as_ref().is_some_and(|aside| aside.is_idle(self.queued)) {
             self.aside = None;
         }
     }
@@ -461,13 +509,24 @@ impl Output {
     #[inline]
     pub fn sent(&mut self, pool: &SendPool, bytes: u32) -> bool {
         self.queued -= bytes;
+        (self.owned > 0 || self.aside.is_some()) && self.sent_otherwise(pool, bytes)
+    }
+
+    /// The same where some of it was owned, or something is kept aside.
+    #[cold]
+    #[inline(never)]
+    fn sent_otherwise(&mut self, pool: &SendPool, bytes: u32) -> bool {
         if self.owned > 0 {
             self.owned = pool.owned_bytes(&self.chain);
         }
         let low = self.low();
-        self.aside
+        let (watched, room) = self
+            .aside
             .as_mut()
-            .is_some_and(|aside| aside.sent(bytes) || (aside.tie().waits && self.queued <= low))
+            .map_or((false, false), |aside| (aside.sent(bytes), aside.tie().waits && self.queued <= low));
+        self.look_for_fall();
+        self.drop_idle();
+        watched || room
     }
 
     /// What of other connections goes into this output, and where what is received goes.
@@ -479,7 +538,7 @@ impl Output {
     /// Changes that.
     pub fn set_tie(&mut self, tie: Tie) {
         if tie != self.tie() {
-            *self.aside.get_or_insert_default().tie() = tie;
+            *self.aside().tie() = tie;
             self.drop_idle();
         }
     }
@@ -526,7 +585,7 @@ impl Output {
     /// Somebody waits until everything that is queued now has been sent.
     pub fn watch(&mut self) -> WatchId {
         let queued = self.queued;
-        self.aside.get_or_insert_default().watch(queued)
+        self.aside().watch(queued)
     }
 
     /// How far what is watched has come; if it waits, it is `waker` that is [flushed](Output::next_flushed) then. Answers with whoever

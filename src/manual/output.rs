@@ -5,7 +5,8 @@
 //! What an actor writes in one activation leaves as one send. It is bounded in bytes
 //! ([`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max), the listener's
 //! [`outbox_bytes`](crate::ListenerBuilder::outbox_bytes), or the key `outbox(bytes = "…")`): from half of it on the connection does
-//! not read from its peer, and a write that would pass it ends the connection, because what a peer does not read must not grow.
+//! not read from its peer, and a write that would pass it ends the connection, unless something else is
+//! [chosen](#peers-that-read-too-slowly), because what a peer does not read must not grow.
 //! So does a peer of whose output the kernel takes nothing for [`Config::write_stall`](crate::Config::write_stall). `#[stopped]` is told
 //! [`StopReason::OutboxFull`](crate::StopReason::OutboxFull) then, a line on standard error names the type of the actor, and
 //! [`Ledger::connections_outbox_full`](crate::Ledger::connections_outbox_full) counts. The peer sees a reset.
@@ -77,6 +78,56 @@
 //! Open places are answers that the connection owes: it does not end in order before they are filled, within its deadline. A
 //! place that is dropped unfilled ends the connection, and so does an error of a hook, as here for a line that is no number: what
 //! had been written is lost then, and the peer sees a reset.
+//!
+//! # Peers that read too slowly
+//!
+//! What becomes of what finds no room can be chosen, for a type by `outbox(overflow = …)`
+//! ([`Connection::OUTBOX_OVERFLOW`](crate::Connection::OUTBOX_OVERFLOW)), for a listener by
+//! [`outbox_overflow`](crate::ListenerBuilder::outbox_overflow). `outbox(grace = "2s")` has that begin earlier: for a peer that has half
+//! of the bound queued for so long, without having come below a quarter of it.
+//!
+//! | | `write` | `try_write` | for |
+//! |---|---|---|---|
+//! | `close` | ends the connection | says that there is no room | protocols that bear no gap; the default |
+//! | `refuse` | is left out | says that there is no room | peers that may miss the newest, and who writes decides what |
+//! | `drop_oldest` | has the oldest that waits left out | the same, and says if not even that makes room | prices, positions, whatever is soon out of date |
+//!
+//! One call is one write, and leaves whole or not at all. What was left out is counted
+//! ([`Ledger::writes_refused`](crate::Ledger::writes_refused), [`Ledger::writes_dropped`](crate::Ledger::writes_dropped)), told on
+//! standard error, once a second at most of each type of actor, and known to the actor itself by
+//! [`lost_writes`](crate::Context::lost_writes).
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//! use odeon::prelude::*;
+//!
+//! struct Feed;
+//!
+//! #[actor(codec = Lines<64>, outbox(bytes = 8, overflow = refuse))]
+//! impl Feed {
+//!     #[frame]
+//!     fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+//!         cx.write_line("one");
+//!         cx.write_line("three");
+//!         assert_eq!(cx.lost_writes(), 1);
+//!         assert!(cx.try_write("two\n").is_ok());
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let listening = system.listener("127.0.0.1:0").start(|_peer| Feed)?;
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"go\n")?;
+//! client.shutdown(Shutdown::Write)?;
+//! let mut heard = String::new();
+//! client.read_to_string(&mut heard)?;
+//! assert_eq!(heard, "one\ntwo\n");
+//! assert_eq!(system.ledgers()?[0].writes_refused, 1);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # More than fits
 //!

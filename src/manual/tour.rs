@@ -182,8 +182,7 @@
 //! - **Topics.** The room keeps a list of recipients and sends each its own message.
 //! - **Priorities.** The key `priority` is refused: an eviction waits behind what was said before it. [`Addr::stop`](crate::Addr::stop)
 //!   does not.
-//! - **What happens at a bound** is not chosen yet: a full mailbox refuses, an outbox at its bound closes the connection. The keys
-//!   `overflow` and `grace` are refused.
+//! - **What happens at the bound of a mailbox** is not chosen yet: it refuses. Its key `overflow` is refused.
 //! - **Circles.** Actors that wait for each other in a circle, or for themselves, wait until the time is over.
 //! - **Statistics** of a connection: what it wants to know, a session counts for itself; here it answers what its peer has not taken.
 //! - **Waiting for room**: `tell` never waits, and `send(…).await` is not there.

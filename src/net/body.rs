@@ -24,7 +24,7 @@ use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Budget, Core, Counters, Demand, INTERVAL, Matter, Notice, Outcome, Output,
+    Activation, Body, Budget, Core, Counters, Demand, INTERVAL, Matter, Notice, Outcome, Output, Overflow,
 };
 use crate::sys::Time;
 
@@ -60,13 +60,19 @@ pub(super) fn spawn<A: Connection>(
             !matches!(A::IDLE_TIMEOUT, Some(Duration::ZERO)),
             "IDLE_TIMEOUT is longer than nothing, or None"
         );
+        assert!(
+            !matches!(A::OUTBOX_GRACE, Some(Duration::ZERO)),
+            "OUTBOX_GRACE is longer than nothing, or None"
+        );
     };
     let outbox_bytes_max =
         shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max);
+    // A future that serves a connection waits for room instead.
+    let overflow = if A::SERVED { Overflow::Close } else { shared.outbox_overflow };
     let wire = Wire::new(socket, shared, core.now());
     match core.spawn_io(Head::new(actor), ConnectionBody::<A> { wire: RefCell::new(wire) }) {
         Ok(cell) => {
-            core.open_output(cell, Output::new(outbox_bytes_max));
+            core.open_output(cell, Output::new(outbox_bytes_max).overflowing(overflow));
             Ok(Addr::from_raw(core.address(cell)))
         }
         Err((head, _)) => Err((head.into_state(), socket)),
@@ -85,7 +91,7 @@ impl<A: Connection> Body<Head<A>> for ConnectionBody<A> {
         if A::SERVED && !matches!(batch, Batch::End(_)) {
             batch = Self::turned(&mut wire, head, activation, &mut cx).unwrap_or(batch);
         }
-        if matches!(batch, Batch::End(_)) || !wire.flush(activation) {
+        if matches!(batch, Batch::End(_)) || !wire.flush(activation, std::any::type_name::<A>()) {
             return Self::end(&mut wire, head, activation, &mut cx, batch);
         }
         Self::rest(&mut wire, head, activation, batch)
@@ -122,9 +128,10 @@ impl<A: Connection> ConnectionBody<A> {
             return Self::rest(wire, head, activation, Batch::Again);
         }
         if reason == StopReason::OutboxFull {
-            Self::tell_outbox_full(activation, wire.sending == 0);
+            Self::tell_outbox_full(wire, activation);
         }
         head.end(activation, reason, cx);
+        Wire::<A::Codec>::tell_left_out(activation, std::any::type_name::<A>());
         wire.begin_end(activation, reason);
         wire.close_step(activation)
     }
@@ -132,8 +139,9 @@ impl<A: Connection> ConnectionBody<A> {
     /// Counts and reports a connection whose output has passed a bound, or whose peer does not read: it is cut off without a word to
     /// the peer. Where the peer has `taken` all that was sent, it is not to blame.
     #[cold]
-    fn tell_outbox_full(activation: &Activation<'_>, taken: bool) {
+    fn tell_outbox_full(wire: &Wire<A::Codec>, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
+        let taken = wire.sending == 0;
         Counters::add(&core.counters.connections_outbox_full, 1);
         let name = std::any::type_name::<A>();
         if core.with_output(cell, |output| output.overflowed()) == Some(true) {
@@ -146,6 +154,12 @@ impl<A: Connection> ConnectionBody<A> {
                  spill_bytes_max of Config, or one of its own)"
             };
             core.report(Matter::Outbox, name, format_args!("{what}"));
+        } else if let Some(grace) = wire.shared.outbox_grace.filter(|_| !wire.is_stalled(core)) {
+            let what = format_args!(
+                "ends: its peer reads too slowly, and half of what its outbox may hold has waited for {grace:?} \
+                 (outbox(grace = …))"
+            );
+            core.report(Matter::Outbox, name, what);
         } else {
             let stall = core.config.write_stall;
             let what = format_args!("ends: its peer has read nothing for {stall:?} (Config::write_stall)");
@@ -405,6 +419,12 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Option<Batch> {
         if wire.is_stalled(activation.core) {
             return Some(wire.end_late(true, StopReason::OutboxFull));
+        }
+        if wire.is_grace_over(activation) {
+            if wire.shared.outbox_overflow == Overflow::Close {
+                return Some(wire.end_late(true, StopReason::OutboxFull));
+            }
+            activation.core.with_output(activation.cell(), Output::be_slow);
         }
         if wire.busy {
             wire.active = activation.core.now();

@@ -24,7 +24,8 @@ use crate::actor::Addr;
 use crate::driver::{ConnectOptions, Event, Op, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, Request, TimerKey, current,
+    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, Request, TimerKey,
+    current,
 };
 use crate::sys::Errno;
 
@@ -76,6 +77,8 @@ pub fn connect(address: SocketAddr) -> Connect {
         timeout: TIMEOUT,
         idle_timeout: None,
         outbox_bytes_max: None,
+        outbox_overflow: None,
+        outbox_grace: None,
         close_deadline: None,
     }
 }
@@ -89,6 +92,8 @@ pub struct Connect {
     timeout: Duration,
     idle_timeout: Option<Duration>,
     outbox_bytes_max: Option<usize>,
+    outbox_overflow: Option<Overflow>,
+    outbox_grace: Option<Duration>,
     close_deadline: Option<Duration>,
 }
 
@@ -114,6 +119,18 @@ impl Connect {
     /// See [`ListenerBuilder::outbox_bytes`](crate::ListenerBuilder::outbox_bytes): from 1 to 1,073,741,824.
     pub fn outbox_bytes(mut self, max: usize) -> Connect {
         self.outbox_bytes_max = Some(max);
+        self
+    }
+
+    /// See [`ListenerBuilder::outbox_overflow`](crate::ListenerBuilder::outbox_overflow).
+    pub fn outbox_overflow(mut self, overflow: Overflow) -> Connect {
+        self.outbox_overflow = Some(overflow);
+        self
+    }
+
+    /// See [`ListenerBuilder::outbox_grace`](crate::ListenerBuilder::outbox_grace).
+    pub fn outbox_grace(mut self, grace: Duration) -> Connect {
+        self.outbox_grace = Some(grace);
         self
     }
 
@@ -155,11 +172,13 @@ impl Connect {
     /// assert_eq!(heard, "hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn start<A, F>(self, make: F) -> Connecting<Addr<A>>
+    pub fn start<A, F>(mut self, make: F) -> Connecting<Addr<A>>
     where
         A: Connection,
         F: FnOnce(Peer) -> A + 'static,
     {
+        self.outbox_overflow = self.outbox_overflow.or(Some(A::OUTBOX_OVERFLOW));
+        self.outbox_grace = self.outbox_grace.or(A::OUTBOX_GRACE);
         let idle_timeout = self.idle_timeout.or(A::IDLE_TIMEOUT);
         Connecting::new(self, idle_timeout, move |core, told, peer, socket, shared| {
             let actor = user(|| make(peer));
@@ -325,6 +344,9 @@ impl<T: 'static> Begin<T> {
             Connect { idle_timeout: Some(Duration::ZERO), .. } => {
                 "idle_timeout: longer than nothing, or left out"
             }
+            Connect { outbox_grace: Some(Duration::ZERO), .. } => {
+                "outbox_grace: longer than nothing, or left out"
+            }
             Connect { outbox_bytes_max: Some(0 | 1_073_741_825..), .. } => {
                 "outbox_bytes: from 1 to 1,073,741,824"
             }
@@ -341,6 +363,8 @@ impl<T: 'static> Begin<T> {
             at_limit: AtLimit::Refuse,
             idle_timeout,
             outbox_bytes_max: connect.outbox_bytes_max,
+            outbox_overflow: connect.outbox_overflow.unwrap_or_default(),
+            outbox_grace: connect.outbox_grace,
             close_deadline: connect.close_deadline.unwrap_or(core.config.close_deadline),
         };
         let dialing = Rc::new(Dialing { opened: Cell::new(Opened::Waits) });

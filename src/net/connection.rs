@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::codec::{Decode, Encode, FrameError, Sink};
 use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
-use crate::executor::{Flush, Output};
+use crate::executor::{Flush, Output, Overflow};
 use crate::mem::{Bytes, Full, SendPool};
 
 /// An actor that owns a connection: it handles frames from its socket beside its messages.
@@ -18,7 +18,7 @@ use crate::mem::{Bytes, Full, SendPool};
 ///
 /// Nothing is read from the peer while the actor's mailbox is full, or while half of the outbox's bound is queued: then
 /// the peer has to wait. Messages go on being handled. An outbox that passes its bound ends the connection with
-/// [`StopReason::OutboxFull`](crate::StopReason::OutboxFull).
+/// [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), unless [`Connection::OUTBOX_OVERFLOW`] says otherwise.
 ///
 /// A connection ends in order when a hook or handler answers [`Flow::Close`] (or [`Flow::Stop`], which is the same):
 /// [`Actor::stopped`] runs, what is queued is sent, the peer reads the end of the stream, and the socket is closed once the
@@ -64,6 +64,46 @@ pub trait Connection: Actor {
     /// Bytes written and not yet taken by the kernel, from 1 to 1,073,741,824. What the listener says
     /// ([`outbox_bytes`](crate::ListenerBuilder::outbox_bytes)) comes first. Default: `Config::outbox_bytes_max`.
     const OUTBOX_BYTES_MAX: Option<usize> = None;
+
+    /// What becomes of what is written when it would pass the bound of the outbox, and when the peer has read too slowly for longer
+    /// than [`Connection::OUTBOX_GRACE`]. What the listener says ([`outbox_overflow`](crate::ListenerBuilder::outbox_overflow))
+    /// comes first. Default: [`Overflow::Close`].
+    ///
+    /// Whatever it is, a write leaves whole or not at all: what one call of [`Context::write`], `write_line`, `write!` or `send_frame`
+    /// writes. What leaves with the next send, because nothing else is on its way, does not wait, and is not dropped either. Answers
+    /// for which a [place](Context::defer) was reserved, and what is written behind an open one, cannot be missed: they are never
+    /// dropped, and an answer that finds no room ends the connection. So does a peer that reads nothing at all for
+    /// `Config::write_stall`.
+    ///
+    /// **Costs** nothing by itself. With [`Overflow::DropOldest`], what is written while a send is on its way takes a copy more, also
+    /// of [counted bytes](Context::write_bytes), and each send a small allocation.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// struct Ticker;
+    ///
+    /// // Whoever cannot follow misses the oldest prices.
+    /// #[actor(codec = Lines<80>, outbox(bytes = "64k", grace = "2s", overflow = drop_oldest))]
+    /// impl Ticker {
+    ///     #[call]
+    ///     fn price(&mut self, cents: u64, cx: &mut Context<Self>) {
+    ///         writeln!(cx, "{cents}");
+    ///     }
+    ///
+    ///     #[frame]
+    ///     fn line(&mut self, _: &str) {}
+    /// }
+    ///
+    /// assert_eq!(Ticker::OUTBOX_OVERFLOW, Overflow::DropOldest);
+    /// ```
+    const OUTBOX_OVERFLOW: Overflow = Overflow::Close;
+
+    /// For how long a peer may be slow before that applies: half of the bound is queued, or has been and a quarter still is. From then
+    /// on, until less than a quarter is queued, the connection ends, or refuses whatever is written, or drops the oldest of what
+    /// waits as if its bound were half as large. The bound itself is never passed. What the listener says
+    /// ([`outbox_grace`](crate::ListenerBuilder::outbox_grace)) comes first. Default: as long as it likes, up to the bound.
+    const OUTBOX_GRACE: Option<Duration> = None;
 
     /// See [`Connection::turned`].
     #[doc(hidden)]
@@ -124,13 +164,14 @@ impl<A: Connection> Context<A> {
     ///
     /// If the outbox would pass its bound, nothing is written, and the connection ends with
     /// [`StopReason::OutboxFull`](crate::actor::StopReason::OutboxFull) after this handler: what a peer does not read must
-    /// not grow. [`Context::try_write`] tells instead.
+    /// not grow. [`Connection::OUTBOX_OVERFLOW`] may say otherwise: then it goes on without this write, or without older ones, and that
+    /// is counted. [`Context::try_write`] tells instead.
     ///
     /// **Costs** one copy; no system call, no allocation while what is queued is within the connection's share of
     /// the send pool.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         if self.try_write(bytes).is_err() {
-            self.overflow();
+            self.leave_out();
         }
     }
 
@@ -153,7 +194,8 @@ impl<A: Connection> Context<A> {
     }
 
     /// What `write!(cx, …)` and `writeln!(cx, …)` call: writes text as it is formatted, without a `String` in between.
-    /// Otherwise as [`Context::write`].
+    /// Otherwise as [`Context::write`]. **Costs** an allocation where [`Connection::OUTBOX_OVERFLOW`] may leave it out, so that it is
+    /// one write.
     ///
     /// ```
     /// use odeon::prelude::*;
@@ -170,6 +212,9 @@ impl<A: Connection> Context<A> {
     /// # }
     /// ```
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) {
+        if self.with_output(|output, _| output.is_lenient()) == Some(true) {
+            return self.write(text.to_string());
+        }
         // Only a `Display` of the user's can fail here; what it has written before stays.
         let _ = fmt::Write::write_fmt(&mut Text(self), text);
     }
@@ -177,7 +222,8 @@ impl<A: Connection> Context<A> {
     /// Writes bytes to the connection, all or none.
     ///
     /// # Errors
-    /// [`Full`] if the outbox would pass its bound.
+    /// [`Full`] if the outbox would pass its bound, or its peer has read too slowly for too long and [`Overflow::Refuse`] is what
+    /// follows from that.
     pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Full> {
         let (bytes, cell) = (bytes.as_ref(), self.cell());
         let written = self.with_running_core(|core| {
@@ -234,7 +280,7 @@ impl<A: Connection> Context<A> {
     /// ```
     pub fn write_bytes(&mut self, bytes: impl Into<Bytes>) {
         if self.try_write_bytes(bytes).is_err() {
-            self.overflow();
+            self.leave_out();
         }
     }
 
@@ -257,7 +303,17 @@ impl<A: Connection> Context<A> {
         A::Codec: Encode,
     {
         let mut codec = A::Codec::default();
-        if codec.encoded_bytes(item)? > self.room() {
+        let bytes = codec.encoded_bytes(item)?;
+        let (room, lenient) =
+            self.with_output(|output, _| (output.room(), output.is_lenient())).unwrap_or((usize::MAX, false));
+        if lenient {
+            // In one piece, which can be left out.
+            let mut frame = Vec::with_capacity(bytes);
+            codec.encode(item, &mut frame)?;
+            self.write(frame);
+            return Ok(());
+        }
+        if bytes > room {
             self.overflow();
             return Ok(());
         }
@@ -453,8 +509,16 @@ impl<A: Connection> Context<A> {
         self.with_core(|core| Flush::new(core, cell)).unwrap_or_default()
     }
 
-    fn room(&self) -> usize {
-        self.with_output(|output, _| output.room()).unwrap_or(usize::MAX)
+    /// Writes that were left out since nothing was queued last: those that found no room, and those that had to make room. Zero
+    /// again as soon as the kernel has taken everything that was written. See [`Connection::OUTBOX_OVERFLOW`].
+    #[must_use]
+    pub fn lost_writes(&self) -> u32 {
+        self.with_output(|output, _| output.lost()).unwrap_or(0)
+    }
+
+    #[cold]
+    fn leave_out(&mut self) {
+        self.with_output(|output, _| output.leave_out());
     }
 
     pub(super) fn overflow(&mut self) {

@@ -15,7 +15,8 @@ use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Core, Counters, Demand, Notice, Outcome, RawAddress, TimerKey, current, insist,
+    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, TimerKey, current,
+    insist,
 };
 use crate::mem::Key;
 use crate::sys::{Errno, warn};
@@ -67,6 +68,9 @@ pub(crate) struct Shared {
     /// After so long without bytes, an actor is told.
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) outbox_bytes_max: Option<usize>,
+    /// What becomes of what finds no room in an outbox, and after how long a peer is too slow.
+    pub(crate) outbox_overflow: Overflow,
+    pub(crate) outbox_grace: Option<Duration>,
     pub(crate) close_deadline: Duration,
 }
 

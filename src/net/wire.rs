@@ -11,7 +11,7 @@ use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
 use crate::actor::{Batch, StopReason};
 use crate::driver::{Event, Op, ReceiveEnd, SocketId};
-use crate::executor::{Activation, Core, Counters, Demand, Notice, Outcome, Output, TimerKey};
+use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, TimerKey};
 use crate::mem::{Chain, Lease};
 use crate::sys::Time;
 
@@ -235,11 +235,40 @@ impl<C: Decode> Wire<C> {
         self.sending > 0 && core.now() >= self.stalled_at(core)
     }
 
+    /// When its peer will have read too slowly for too long, if it does now.
+    fn grace_over_at(&self, activation: &Activation<'_>) -> Option<Time> {
+        let grace = self.shared.outbox_grace?;
+        let since = activation.core.with_output(activation.cell(), |output| match output.is_slow() {
+            true => None,
+            false => output.high_since(),
+        });
+        Some(since??.after(grace))
+    }
+
+    /// True if the grace of its peer has just come to its end.
+    pub(super) fn is_grace_over(&self, activation: &Activation<'_>) -> bool {
+        self.grace_over_at(activation).is_some_and(|over| activation.core.now() >= over)
+    }
+
+    /// Output waits: notes whether its peer reads too slowly, from when on its grace counts.
+    #[cold]
+    fn note_high(&mut self, activation: &Activation<'_>) {
+        if self.shared.outbox_grace.is_none() || !self.is_open() || self.stopping {
+            return;
+        }
+        let core = activation.core;
+        core.with_output(activation.cell(), |output| output.note_high(core.now()));
+        if self.grace_over_at(activation).is_some_and(|over| over < self.due) {
+            self.look_earlier(activation);
+        }
+    }
+
     /// Sets the timer for the next look, if there is anything to look for. False if an idle timeout cannot be kept.
     pub(super) fn arm_look(&mut self, activation: &Activation<'_>) -> bool {
         let idle_at = self.idle_at();
         let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
-        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at);
+        let grace_over_at = self.grace_over_at(activation).unwrap_or(Time::MAX);
+        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at).min(grace_over_at);
         if due < Time::MAX {
             self.timer = activation.core.arm(activation.cell(), LOOK, due).ok();
         }
@@ -401,21 +430,53 @@ impl<C: Decode> Wire<C> {
     }
 
     /// Sends what has been written, unless a send is in flight: then it leaves with the next. False if it is too much, or not
-    /// whole: the actor ends.
+    /// whole: the actor of this name ends.
     #[inline(always)]
-    pub(super) fn flush(&mut self, activation: &Activation<'_>) -> bool {
+    pub(super) fn flush(&mut self, activation: &Activation<'_>, name: &'static str) -> bool {
         let core = activation.core;
         let may_send = self.sending == 0;
         let next = |output: &mut Output| {
-            let is_sound = !output.overflowed() && !output.is_broken();
-            is_sound.then(|| (may_send && output.is_waiting()).then(|| output.next(&core.pools.send)))
+            let is_sound = output.is_sound();
+            is_sound
+                .then(|| (may_send && output.is_waiting()).then(|| output.next_if_sound(&core.pools.send)))
         };
         match core.with_own_output(activation, next) {
             Some(Some(Some(chain))) => self.send(activation, chain),
-            Some(None) => return false,
+            Some(None) => return self.flush_in_trouble(activation, name),
             Some(Some(None)) | None => {}
         }
         true
+    }
+
+    /// The same where something is wrong with what was written, or might be.
+    #[cold]
+    fn flush_in_trouble(&mut self, activation: &Activation<'_>, name: &'static str) -> bool {
+        Self::tell_left_out(activation, name);
+        let is_sound = |output: &mut Output| !output.overflowed() && !output.is_broken();
+        if activation.core.with_output(activation.cell(), is_sound) == Some(false) {
+            return false;
+        }
+        self.send_waiting(activation);
+        true
+    }
+
+    /// Counts and reports the writes that were left out.
+    #[cold]
+    pub(super) fn tell_left_out(activation: &Activation<'_>, name: &'static str) {
+        let core = activation.core;
+        let left_out = core.with_output(activation.cell(), Output::take_left_out).unwrap_or_default();
+        Counters::add(&core.counters.writes_refused, left_out.refused.into());
+        Counters::add(&core.counters.writes_dropped, left_out.dropped.into());
+        if left_out.refused > 0 {
+            let what =
+                "leaves out what it writes: its peer does not read, or not as fast (outbox(overflow = …))";
+            core.report(Matter::Outbox, name, format_args!("{what}"));
+        }
+        if left_out.dropped > 0 {
+            let what = "drops the oldest of what waits for its peer, which does not read, or not as fast \
+                        (outbox(overflow = drop_oldest))";
+            core.report(Matter::Outbox, name, format_args!("{what}"));
+        }
     }
 
     /// Sends what has been written, also where it is too much, or is not all.
@@ -497,6 +558,9 @@ impl<C: Decode> Wire<C> {
         if self.paused {
             // For as long as the pause takes: buffers are few.
             self.inward.set_current_aside(&core.pools.receive);
+            if !apart {
+                self.note_high(activation);
+            }
             return false;
         }
         let hungry = self.inward.is_hungry();

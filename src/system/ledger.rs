@@ -59,6 +59,12 @@ pub struct Ledger {
     pub connections_cut_off: u64,
     /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
     pub connections_outbox_full: u64,
+    /// Writes since the start for which an outbox had no room, and without which its connection went on
+    /// ([`Overflow::Refuse`](crate::Overflow::Refuse)). Those that `try_write` handed back are not among them.
+    pub writes_refused: u64,
+    /// Writes since the start that waited in an outbox, and were dropped for newer ones
+    /// ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
+    pub writes_dropped: u64,
     /// Times since the start that the core was found to have been kept from everything else for longer than
     /// [`Config::slow_handler`](crate::Config::slow_handler), by a handler or whatever else runs on it. Several in one turn of the
     /// core count once, except within a minute of the last: then it looks at each.
@@ -93,6 +99,8 @@ impl Ledger {
             connections_closed: counters.connections_closed.get(),
             connections_cut_off: counters.connections_cut_off.get(),
             connections_outbox_full: counters.connections_outbox_full.get(),
+            writes_refused: counters.writes_refused.get(),
+            writes_dropped: counters.writes_dropped.get(),
             slow: counters.slow.get(),
             sleeps: counters.sleeps.get(),
         }

@@ -12,7 +12,7 @@ use crossbeam_channel::Sender;
 use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
-use crate::executor::{Core, Demand, RawAddress, Request, current, insist};
+use crate::executor::{Core, Demand, Overflow, RawAddress, Request, current, insist};
 use crate::mem::Key;
 use crate::net::{AtLimit, Connection, Credits, Peer, Served, Shared, Stream, spawn_listener};
 
@@ -57,6 +57,8 @@ pub(super) struct Options {
     at_limit: AtLimit,
     idle_timeout: Option<Duration>,
     outbox_bytes_max: Option<usize>,
+    outbox_overflow: Option<Overflow>,
+    outbox_grace: Option<Duration>,
     close_deadline: Duration,
 }
 
@@ -68,19 +70,24 @@ impl Options {
             at_limit: AtLimit::Wait,
             idle_timeout: None,
             outbox_bytes_max: None,
+            outbox_overflow: None,
+            outbox_grace: None,
             close_deadline: config.close_deadline,
         }
     }
 
     /// Names the first limit that cannot be.
     fn check(&self) -> Result<()> {
-        let idle_ns =
-            self.idle_timeout.map_or(u64::MAX, |timeout| timeout.as_nanos().try_into().unwrap_or(u64::MAX));
+        let nanos = |time: Option<Duration>| {
+            time.map_or(u64::MAX, |time| time.as_nanos().try_into().unwrap_or(u64::MAX))
+        };
+        let (idle_ns, grace_ns) = (nanos(self.idle_timeout), nanos(self.outbox_grace));
         let outbox = self.outbox_bytes_max.unwrap_or(1) as u64;
         let rules = [
             ("max_connections", self.connections_max.unwrap_or(usize::MAX) as u64, u64::MAX, "at least 1"),
             ("idle_timeout", idle_ns, u64::MAX, "longer than nothing, or left out"),
             ("outbox_bytes", outbox, 1 << 30, "from 1 to 1,073,741,824"),
+            ("outbox_grace", grace_ns, u64::MAX, "longer than nothing, or left out"),
             ("backlog", self.backlog.into(), u64::MAX, "at least 1"),
         ];
         let broken = rules.into_iter().find(|(_, got, most, _)| !(1..=*most).contains(got));
@@ -104,6 +111,8 @@ impl Options {
             at_limit: self.at_limit,
             idle_timeout: self.idle_timeout.or(A::IDLE_TIMEOUT),
             outbox_bytes_max: self.outbox_bytes_max,
+            outbox_overflow: self.outbox_overflow.unwrap_or(A::OUTBOX_OVERFLOW),
+            outbox_grace: self.outbox_grace.or(A::OUTBOX_GRACE),
             close_deadline: self.close_deadline,
         }
     }
@@ -157,6 +166,22 @@ impl<'a> ListenerBuilder<'a> {
     #[must_use]
     pub fn outbox_bytes(mut self, max: usize) -> Self {
         self.options.outbox_bytes_max = Some(max);
+        self
+    }
+
+    /// What becomes of output for which the outbox has no room, or whose peer reads too slowly. Default:
+    /// [`Connection::OUTBOX_OVERFLOW`]. Of no meaning for a [`Stream`], whose writes wait.
+    #[must_use]
+    pub fn outbox_overflow(mut self, overflow: Overflow) -> Self {
+        self.options.outbox_overflow = Some(overflow);
+        self
+    }
+
+    /// How long half of the outbox's bound may be queued before that applies. Longer than nothing. Default:
+    /// [`Connection::OUTBOX_GRACE`]. Of no meaning for a [`Stream`].
+    #[must_use]
+    pub fn outbox_grace(mut self, grace: Duration) -> Self {
+        self.options.outbox_grace = Some(grace);
         self
     }
 

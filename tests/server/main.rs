@@ -32,6 +32,7 @@ mod reports;
 mod runner;
 mod session;
 mod sleeps;
+mod slow;
 mod soak;
 mod streams;
 mod suspended;
@@ -307,6 +308,11 @@ macro_rules! every_case_on {
                 an_owner_that_panics_as_it_is_dropped_ends_nobody
                 a_stream_sends_counted_bytes_in_pieces
                 all_is_copied_where_there_are_no_parts
+            }
+            slow {
+                a_peer_that_does_not_read_is_closed_after_its_grace
+                what_is_refused_is_counted_and_the_rest_arrives
+                what_is_dropped_is_counted_and_the_newest_arrive
             }
             deferred {
                 answers_leave_in_the_order_of_requests

@@ -100,6 +100,10 @@ pub(crate) fn a_limit_of_a_listener_that_cannot_be_is_a_typed_error(on: BackendC
         ),
         (listener().outbox_bytes(0), "outbox_bytes is 0: it must be from 1 to 1,073,741,824"),
         (listener().outbox_bytes(1 << 31), "outbox_bytes is 2147483648: it must be from 1 to 1,073,741,824"),
+        (
+            listener().outbox_grace(Duration::ZERO),
+            "outbox_grace is 0: it must be longer than nothing, or left out",
+        ),
         (listener().backlog(0), "backlog is 0: it must be at least 1"),
     ] {
         let error = listener.start(|_| Echo).expect_err("it cannot be");

@@ -13,6 +13,8 @@ use super::values;
 
 const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")`, \
                     `address = Name` and `crate = path`";
+const OVERFLOWS: &str =
+    "write one of `close`, `refuse` and `drop_oldest`, without quotes: `overflow = refuse`";
 
 /// What `#[actor(…)]` says.
 pub(crate) struct Arguments {
@@ -35,6 +37,10 @@ pub(crate) struct Outbox {
     pub(crate) key: Ident,
     /// Of type `usize`; none if it was wrong.
     pub(crate) bytes: Option<TokenStream>,
+    /// Of type `Duration`.
+    pub(crate) grace: Option<TokenStream>,
+    /// A variant of `Overflow`.
+    pub(crate) overflow: Option<Ident>,
 }
 
 impl Arguments {
@@ -90,7 +96,12 @@ impl Arguments {
                 nested(name, example, input, errors, |name, input, _| self.take_of_mailbox(name, input))?;
             }
             "outbox" => {
-                let outbox = self.outbox.insert(Outbox { key: name.clone(), bytes: None });
+                let outbox = self.outbox.insert(Outbox {
+                    key: name.clone(),
+                    bytes: None,
+                    grace: None,
+                    overflow: None,
+                });
                 let example = "outbox(bytes = \"256k\")";
                 nested(name, example, input, errors, |name, input, _| outbox.take(name, input))?;
             }
@@ -129,14 +140,34 @@ impl Outbox {
                 Ok(())
             }
             "grace" => {
-                let help = "`Config::write_stall` says how long a peer may take nothing";
-                Err(not_yet(name, "an outbox that passes its bound ends the connection at once", help))
+                equals(name, "grace = \"2s\"", input)?;
+                self.grace = Some(values::time(input)?);
+                Ok(())
             }
             "overflow" => {
-                let help = "`cx.try_write` says that there is no room, and writes nothing then";
-                Err(not_yet(name, "an outbox that passes its bound ends the connection", help))
+                equals(name, "overflow = drop_oldest", input)?;
+                self.overflow = Some(overflow(input)?);
+                Ok(())
             }
-            _ => Err(unknown(name, "known is `outbox(bytes = \"256k\")`")),
+            _ => Err(unknown(
+                name,
+                "known is `outbox(bytes = \"256k\", grace = \"2s\", overflow = drop_oldest)`",
+            )),
         }
     }
+}
+
+/// What becomes of what has no room, as a variant of `Overflow`.
+fn overflow(input: ParseStream<'_>) -> Result<Ident> {
+    let found = input.span();
+    let word = input.call(Ident::parse_any).map_err(|_| {
+        Error::new(found, format!("this does not say what becomes of what has no room\nhelp: {OVERFLOWS}"))
+    })?;
+    let variant = match word.to_string().as_str() {
+        "close" => "Close",
+        "refuse" => "Refuse",
+        "drop_oldest" => "DropOldest",
+        other => return Err(error(&word, &format!("`{other}` is not what can become of output"), OVERFLOWS)),
+    };
+    Ok(Ident::new(variant, word.span()))
 }

@@ -276,7 +276,7 @@ fn the_traits_may_have_names_of_their_own() {
 #[test]
 fn hooks_and_connections() {
     check_part(
-        quote!(codec = Lines<80>, outbox(bytes = "64k")),
+        quote!(codec = Lines<80>, outbox(bytes = "64k", grace = "2s", overflow = drop_oldest)),
         quote! {
             impl Room {
                 #[started] fn begun(&mut self, cx: &mut Context<Self>) -> io::Result<()> { Ok(()) }
@@ -290,6 +290,8 @@ fn hooks_and_connections() {
             }
         },
         &[
+            r#"const OUTBOX_GRACE: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(::core::time::Duration::new(2u64, 0u32));
+            const OUTBOX_OVERFLOW: ::odeon::Overflow = ::odeon::Overflow::DropOldest;"#,
             r#"const INTERVALS: &'static [::core::time::Duration] = &[::core::time::Duration::new(30u64, 0u32), ::core::time::Duration::new(86400u64, 0u32),];"#,
             r#"match index {
                 0usize => <_ as ::odeon::IntoFlow>::into_flow(Self::ping(self), "Room::ping"),

@@ -9,8 +9,10 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use super::excess::LeftOut;
 use crate::executor::flush::Watched;
 use crate::mem::Key;
+use crate::sys::Time;
 
 /// Names a place in one output; of no use in others. Once the place is closed it names nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,17 @@ pub(super) struct Aside {
     tie: Tie,
     /// Goes into slots as they come back.
     spill: VecDeque<u8>,
+    /// What the spill is made of, if old writes may be dropped from it: how long each is, and whether it stays.
+    writes: VecDeque<(u32, Stays)>,
+    /// Bytes of those that do not.
+    droppable: usize,
+    can_drop: bool,
+    /// Since when half of the bound or more was queued, and a quarter or more has been since.
+    pub(super) high_since: Option<Time>,
+    /// Writes that were left out since nothing was queued last.
+    pub(super) lost: u32,
+    /// Those of them, and of what was dropped, that nobody was told of.
+    pub(super) untold: LeftOut,
     /// In order. The answer of the first is empty here: it may leave, so it is in slots or spilled.
     places: VecDeque<Place>,
     /// So many may be open.
@@ -85,14 +98,40 @@ pub(super) struct Aside {
     broken: bool,
 }
 
+/// Whether a write that waits stays, although old ones may be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stays {
+    No,
+    /// Its beginning has left, or it stood behind an answer.
+    Yes,
+}
+
 impl Aside {
-    /// True if there is nothing to keep this for.
-    pub(super) fn is_idle(&self) -> bool {
+    /// With nothing in it.
+    pub(super) fn new(can_drop: bool) -> Aside {
+        Aside { can_drop, ..Aside::default() }
+    }
+
+    /// True if there is nothing to keep this for, with so many bytes queued.
+    pub(super) fn is_idle(&self, queued: u32) -> bool {
+        let has_history = self.lost > 0 || self.high_since.is_some();
         self.spill.is_empty()
             && self.places.is_empty()
             && self.watches.is_empty()
             && self.tie == Tie::default()
             && !self.broken
+            && self.untold == LeftOut::default()
+            && (queued == 0 || !has_history)
+    }
+
+    /// True if old writes may be dropped from the spill.
+    pub(super) fn can_drop(&self) -> bool {
+        self.can_drop
+    }
+
+    /// True if the connection has to be looked at, whether to end it or to tell what was left out.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.broken || self.untold != LeftOut::default()
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -136,8 +175,33 @@ impl Aside {
         self.spill.len() + self.held
     }
 
-    pub(super) fn spill(&mut self, bytes: &[u8]) {
+    pub(super) fn spill(&mut self, bytes: &[u8], stays: Stays) {
+        self.note_write(bytes.len(), stays);
         self.spill.extend(bytes);
+    }
+
+    fn note_write(&mut self, bytes: usize, stays: Stays) {
+        if self.can_drop && bytes > 0 {
+            // Of a stream that is forwarded here nothing may be missing.
+            let stays = if self.tie.from.is_some() { Stays::Yes } else { stays };
+            self.writes.push_back((bytes as u32, stays));
+            self.droppable += if stays == Stays::No { bytes } else { 0 };
+        }
+    }
+
+    /// Bytes of writes that may be dropped.
+    pub(super) fn droppable(&self) -> usize {
+        self.droppable
+    }
+
+    /// Drops the oldest write that does not stay; answers how long it was.
+    pub(super) fn drop_oldest(&mut self) -> Option<usize> {
+        let index = self.writes.iter().position(|(_, stays)| *stays == Stays::No)?;
+        let before = self.writes.iter().take(index).map(|(bytes, _)| *bytes as usize).sum::<usize>();
+        let (bytes, _) = self.writes.remove(index).expect("it was found there");
+        self.spill.drain(before..before + bytes as usize);
+        self.droppable -= bytes as usize;
+        Some(bytes as usize)
     }
 
     /// Some of what is next to leave; empty if nothing may.
@@ -148,9 +212,27 @@ impl Aside {
     /// So much of the front is in slots now.
     pub(super) fn take_front(&mut self, bytes: usize) {
         self.spill.drain(..bytes);
+        self.note_taken(bytes);
         if self.spill.is_empty() {
             // While places stay open, the memory is not kept for them.
             self.spill = VecDeque::new();
+        }
+    }
+
+    /// So many bytes of the spill leave: a write of which some do stays.
+    fn note_taken(&mut self, bytes: usize) {
+        let mut left = bytes as u32;
+        while left > 0 {
+            let Some((first, stays)) = self.writes.front_mut() else { return };
+            if std::mem::replace(stays, Stays::Yes) == Stays::No {
+                self.droppable -= *first as usize;
+            }
+            if left < *first {
+                *first -= left;
+                return;
+            }
+            left -= *first;
+            self.writes.pop_front();
         }
     }
 
@@ -203,6 +285,7 @@ impl Aside {
 
     fn let_go(&mut self, bytes: VecDeque<u8>) {
         self.held -= bytes.len();
+        self.note_write(bytes.len(), Stays::Yes);
         join(&mut self.spill, bytes);
     }
 
@@ -217,9 +300,9 @@ impl Aside {
     /// Drops all bytes and closes all places. Whoever watches them has lost them.
     pub(super) fn clear(&mut self) {
         self.lose();
-        let (broken, tie, next_watch) = (self.broken, self.tie, self.next_watch);
-        let watches = std::mem::take(&mut self.watches);
-        *self = Aside { broken, tie, watches, next_watch, ..Aside::default() };
+        let before = std::mem::take(self);
+        let Aside { broken, tie, watches, next_watch, can_drop, lost, untold, .. } = before;
+        *self = Aside { broken, tie, watches, next_watch, can_drop, lost, untold, ..Aside::default() };
     }
 
     /// Somebody waits until so many bytes have been sent.

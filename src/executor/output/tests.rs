@@ -2,6 +2,8 @@
 //!
 //! Knows: a plain twin that keeps all bytes in a vector. Must not know connections.
 
+mod excess;
+
 use super::*;
 use crate::sys::Random;
 

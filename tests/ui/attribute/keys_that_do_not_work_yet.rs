@@ -6,7 +6,7 @@ struct Room;
 #[actor(
     codec = Lines<80>,
     mailbox(capacity = 8, overflow = drop_oldest),
-    outbox(bytes = "256k", grace = "2s", overflow = close),
+    outbox(bytes = "256k"),
     on_panic = restart
 )]
 impl Room {

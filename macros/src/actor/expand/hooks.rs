@@ -154,9 +154,15 @@ fn constants_of_connection(actor: &Actor) -> TokenStream {
             const IDLE_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#time);
         }
     });
-    let bytes = actor.arguments.outbox.iter().filter_map(|outbox| outbox.bytes.as_ref());
+    let root = &actor.arguments.root;
+    let outbox = actor.arguments.outbox.iter();
+    let bytes = outbox.clone().filter_map(|outbox| outbox.bytes.as_ref());
+    let grace = outbox.clone().filter_map(|outbox| outbox.grace.as_ref());
+    let overflow = outbox.filter_map(|outbox| outbox.overflow.as_ref());
     quote! {
         #(#idle)*
+        #(const OUTBOX_GRACE: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#grace);)*
+        #(const OUTBOX_OVERFLOW: #root::Overflow = #root::Overflow::#overflow;)*
         #(const OUTBOX_BYTES_MAX: ::core::option::Option<::core::primitive::usize> = ::core::option::Option::Some(#bytes);)*
     }
 }
