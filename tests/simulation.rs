@@ -77,10 +77,17 @@ fn streams_lose_and_reorder_nothing() {
 }
 
 #[test]
+fn slow_peers_get_whole_lines_in_order_and_what_they_miss_is_counted() {
+    seeds::each("slow_peers_get_whole_lines_in_order_and_what_they_miss_is_counted", slow::run);
+}
+
+#[test]
 fn a_seed_is_one_run() {
     // Under Miri each takes long, and the scenarios themselves are run.
     let seeds = if cfg!(miri) { 0 } else { 10 };
-    for run in [echo::run, messages::run, lives::run, chat::run, crowd::run, asks::run, streams::run] {
+    for run in
+        [echo::run, messages::run, lives::run, chat::run, crowd::run, asks::run, streams::run, slow::run]
+    {
         for seed in 0..seeds {
             assert_eq!(run(seed), run(seed), "two runs of seed {seed} differ");
         }

@@ -51,7 +51,7 @@ pub struct Output {
     told: bool,
 }
 
-const _: () = assert!(size_of::<Output>() <= 48, "there is one for each connection");
+const _: () = assert!(size_of::<Option<Output>>() <= 48, "there is one for each connection");
 
 /// Why nothing was written at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::system::simulation::{SimPeer, Simulation};
 
-use super::world::{World, small};
+use super::journal::{Journal, Life};
+use super::world::{World, pick, small};
 
 /// The bound of its outbox.
 const BOUND: usize = 1000;
@@ -301,4 +302,107 @@ fn a_peer_that_takes_nothing_at_all_is_closed_whatever_becomes_of_the_rest() {
         assert_eq!(scene.end(), Some(StopReason::OutboxFull), "Config::write_stall is 30 s");
         scene.finish();
     }
+}
+
+/// Writes as many numbered lines as it is told to.
+struct Crier {
+    life: Life,
+    next: u64,
+    journal: Journal,
+}
+
+#[actor(codec = Lines<80>)]
+impl Crier {
+    #[started]
+    fn begin(&mut self) {
+        self.life.start();
+    }
+
+    #[frame]
+    fn cry(&mut self, line: &str, cx: &mut Context<Self>) {
+        self.life.go_on();
+        for _ in 0..line.len() {
+            let rest = "x".repeat(self.next as usize * 7 % 50);
+            match self.next % 3 {
+                0 => cx.write_line(format!("{} {rest}", self.next)),
+                1 => writeln!(cx, "{} {rest}", self.next),
+                _ => cx.write_bytes(format!("{} {rest}\n", self.next).into_bytes()),
+            }
+            self.next += 1;
+        }
+        self.journal.note([line.len() as u64, 0, 0]);
+    }
+
+    #[stopped]
+    fn end(&mut self) {
+        self.life.stop();
+    }
+}
+
+/// Clients that read when they like: what reaches them is whole and in order, and what does not is counted.
+pub(crate) fn run(seed: u64) -> [u64; 3] {
+    let mut world =
+        World::new(seed, |plan, random| plan.config.owned_bytes_min = pick(random, [0, 20, 4096]));
+    let overflow = pick(&mut world.random, [Overflow::Refuse, Overflow::DropOldest]);
+    let (bound, grace) = pick(&mut world.random, [(100, 1), (1000, 20), (10_000, 3000)]);
+    let journal = world.journal.clone();
+    let listener = world.simulation.listener(World::address()).outbox_bytes(bound).outbox_overflow(overflow);
+    let listener = listener.outbox_grace(Duration::from_millis(grace));
+    let made = move |_| Crier { life: Life::new(&journal), next: 0, journal: journal.clone() };
+    listener.start(made).expect("nobody listens there yet");
+    let mut clients: Vec<(SimPeer, Vec<u8>)> = Vec::new();
+    for _ in 0..1 + world.random.index(4) {
+        let Some(mut peer) = world.connect() else { continue };
+        peer.limit_unread(pick(&mut world.random, [1, 100, 5000]));
+        clients.push((peer, Vec::new()));
+    }
+    let mut asked = 0;
+    for _ in 0..world.rounds(60) {
+        for (peer, got) in &mut clients {
+            if world.random.chance(0.4) {
+                let count = 1 + world.random.index(20);
+                let line = format!("{}\n", "w".repeat(count));
+                asked += if peer.write(line.as_bytes()) == line.len() { count as u64 } else { 0 };
+            }
+            if world.random.chance(0.3) {
+                let most = 1 + world.random.index(1000);
+                got.extend(peer.read(most));
+            }
+        }
+        world.pass();
+    }
+    clients.iter_mut().for_each(|(peer, _)| peer.shutdown_write());
+    world.until("the clients hear the end", |_| {
+        clients.iter_mut().for_each(|(peer, got)| got.extend(peer.read(usize::MAX)));
+        clients.iter().all(|(peer, _)| peer.is_ended() || peer.is_reset())
+    });
+    let mut heard = 0;
+    for (peer, got) in &clients {
+        heard += look_at(&world, got, peer.is_reset());
+    }
+    let ledgers = world.simulation.ledgers();
+    let left_out: u64 = ledgers.iter().map(|ledger| ledger.writes_refused + ledger.writes_dropped).sum();
+    if world.gentle {
+        world.journal.expect(heard + left_out == asked, || {
+            format!("{asked} lines were asked for, {heard} came, and {left_out} were left out")
+        });
+    }
+    world.finish(clients.into_iter().map(|(peer, _)| peer).collect())
+}
+
+/// Counts the lines that a client has got: each is whole, and later than the one before.
+fn look_at(world: &World, got: &[u8], cut: bool) -> u64 {
+    let (mut count, mut next) = (0, 0);
+    for line in got.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        let whole =
+            text.strip_suffix('\n').and_then(|line| line.split_once(' ')).and_then(|(number, rest)| {
+                let number = number.parse::<u64>().ok()?;
+                (number >= next && rest.len() as u64 == number * 7 % 50).then_some(number)
+            });
+        world.journal.expect(whole.is_some() || cut, || format!("`{text}` came after line {next}"));
+        next = whole.map_or(next, |number| number + 1);
+        count += u64::from(whole.is_some());
+    }
+    count
 }

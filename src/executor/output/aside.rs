@@ -194,13 +194,16 @@ impl Aside {
         self.droppable
     }
 
-    /// Drops the oldest write that does not stay; answers how long it was.
-    pub(super) fn drop_oldest(&mut self) -> Option<usize> {
+    /// Drops the oldest write that does not stay, with so many bytes queued ahead of the spill; answers how long it was. Whoever
+    /// waits for what was written before does not wait for that one.
+    pub(super) fn drop_oldest(&mut self, ahead: usize) -> Option<usize> {
         let index = self.writes.iter().position(|(_, stays)| *stays == Stays::No)?;
         let before = self.writes.iter().take(index).map(|(bytes, _)| *bytes as usize).sum::<usize>();
         let (bytes, _) = self.writes.remove(index).expect("it was found there");
         self.spill.drain(before..before + bytes as usize);
         self.droppable -= bytes as usize;
+        let end = (ahead + before) as u32 + bytes;
+        self.watches.iter_mut().filter(|watch| watch.left >= end).for_each(|watch| watch.left -= bytes);
         Some(bytes as usize)
     }
 

@@ -194,8 +194,9 @@ impl Output {
 
     /// Drops the oldest write that waits and may be; false if there is none.
     fn drop_oldest(&mut self, pool: &SendPool) -> bool {
+        let ahead = self.queued as usize - self.bytes_aside();
         let Some(aside) = &mut self.aside else { return false };
-        let Some(dropped) = aside.drop_oldest() else { return false };
+        let Some(dropped) = aside.drop_oldest(ahead) else { return false };
         aside.untold.dropped += 1;
         aside.lost = aside.lost.saturating_add(1);
         pool.waited(dropped);

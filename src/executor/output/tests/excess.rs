@@ -98,6 +98,30 @@ fn answers_and_what_stands_behind_them_are_not_dropped() {
 }
 
 #[test]
+fn nobody_waits_for_what_was_dropped() {
+    let pool = ample();
+    let (mut output, chain) = dropping(&pool, 11);
+    output.write(&pool, b"aaa").unwrap();
+    output.write(&pool, b"bb").unwrap();
+    let watch = output.watch();
+    output.write(&pool, b"ccc").unwrap();
+    output.write(&pool, b"dddd").unwrap();
+    assert_eq!(output.take_left_out().dropped, 1);
+    let waker = || Waker::noop().clone();
+    arrive(&mut output, &pool, chain);
+    let chain = output.next(&pool);
+    assert_eq!(content(&pool, &chain), b"bbcccdddd");
+    output.sent(&pool, 1);
+    assert_eq!(output.look(watch, waker()).0, Watched::Waits, "one byte is missing");
+    output.sent(&pool, 1);
+    assert_eq!(output.look(watch, waker()).0, Watched::Sent);
+    output.sent(&pool, 7);
+    pool.release(chain);
+    output.unwatch(watch);
+    assert!(output.aside.is_none());
+}
+
+#[test]
 fn where_the_core_has_no_memory_left_old_writes_make_room_too() {
     let pool = SendPool::new([8, 0, 0, 0, 0]).bounded(1000, 800);
     let (mut output, chain) = dropping(&pool, 10_000);
