@@ -73,7 +73,9 @@ impl Notices {
         } else {
             let node = &mut nodes[index as usize];
             self.free.set(node.next);
-            *node = Node { notice: Some(notice), next: NONE };
+            node.next = NONE;
+            // A free node holds none, so there is nothing to look at and to drop.
+            std::mem::forget(node.notice.replace(notice));
             index
         };
         let last = list.last.replace(index);

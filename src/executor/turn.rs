@@ -323,6 +323,8 @@ fn hand_over(core: &Core) {
 ///
 /// # Panics
 /// When the cell is gone: its slot was reused, or could have been, with an operation in flight. The process aborts.
+// Inlined, because an event may hold a box: for a call it would be put into memory, to be dropped there if the call panicked.
+#[inline(always)]
 fn route(core: &Core, completion: Completion) {
     let Completion { token, event } = completion;
     // Asked by a future, not by a cell.
