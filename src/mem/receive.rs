@@ -195,6 +195,7 @@ impl ReceivePool {
         self.lend(buffer, len, more)
     }
 
+    #[inline]
     fn lend(&self, buffer: u16, len: u32, more: bool) -> Lease {
         let book = &self.books[buffer as usize];
         let offset = book.filled.get();

@@ -220,13 +220,20 @@ impl SendPool {
         if bytes.is_empty() {
             return Ok(());
         }
-        if chain.last == NONE {
-            if let Some(slot) = self.take_exact(bytes.len()) {
-                self.link(chain, slot);
-                self.append(chain, bytes);
-                return Ok(());
-            }
-        } else if chain.first == chain.last
+        if chain.last == NONE
+            && let Some(slot) = self.take_exact(bytes.len())
+        {
+            self.link(chain, slot);
+            self.append(chain, bytes);
+            return Ok(());
+        }
+        self.lengthen(chain, bytes)
+    }
+
+    /// The rest of it, where the bytes are not the first of a chain, or do not fit into one slot. Apart: it needs all registers.
+    #[inline(never)]
+    fn lengthen(&self, chain: &mut Chain, bytes: &[u8]) -> Result<(), Full> {
+        if chain.first == chain.last
             && is_slot(chain.last)
             // One slot so far: one slot that holds everything keeps the send a single segment.
             && let Some(slot) = self.take_exact(chain.bytes as usize + bytes.len())

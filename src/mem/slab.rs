@@ -83,6 +83,7 @@ impl<T> Slab<T> {
     }
 
     /// Puts an entry in; hands it back when the slab is at its capacity.
+    #[inline]
     pub fn insert(&mut self, value: T) -> Result<Key, T> {
         let index = self.free;
         if index == NONE {
