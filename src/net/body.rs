@@ -371,15 +371,16 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.last_call.heard();
                 if wire.leaves.is_some() {
                     activation.core.pools.receive.release(lease);
+                } else if !wire.paused {
+                    wire.inward.arrived(lease);
                 } else if wire.forward == Forward::Flows && !wire.inward.has_rest() {
                     wire.inward.arrived(lease);
                     return wire.forward(activation);
-                } else if wire.paused {
-                    wire.set_aside(activation, lease);
                 } else {
-                    wire.inward.arrived(lease);
+                    wire.set_aside(activation, lease);
                 }
             }
+            Notice::Io(Event::Sent { error, pinned, .. }) => wire.sent(activation, error, pinned),
             Notice::Timer(LAST_CALL) => {
                 wire.timer = None;
                 wire.last_call.look();

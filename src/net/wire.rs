@@ -13,7 +13,7 @@ use crate::actor::{Batch, StopReason};
 use crate::driver::{Event, Op, ReceiveEnd, SocketId};
 use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, TimerKey};
 use crate::mem::{Chain, Lease};
-use crate::sys::Time;
+use crate::sys::{Errno, Time};
 
 /// Timer kinds of a connection.
 pub(super) const LOOK: u32 = 0;
@@ -389,23 +389,7 @@ impl<C: Decode> Wire<C> {
                 }
             }
             Event::Sending { .. } => self.taken_at = core.now(),
-            Event::Sent { error, pinned, .. } => {
-                self.others += u8::from(pinned);
-                if let Some(errno) = error {
-                    self.stream = Stream::Failed(errno.0 as u16);
-                    core.with_own_output(activation, |output| output.lose());
-                    core.wake_flushed(activation.cell());
-                }
-                if self.forward != Forward::No {
-                    self.active = core.now();
-                }
-                let sent = std::mem::take(&mut self.sending);
-                if core.with_own_output(activation, |output| output.sent(&core.pools.send, sent))
-                    == Some(true)
-                {
-                    core.wake_flushed(activation.cell());
-                }
-            }
+            Event::Sent { error, pinned, .. } => self.sent(activation, error, pinned),
             Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
             Event::Received { .. }
@@ -417,6 +401,31 @@ impl<C: Decode> Wire<C> {
                 unreachable!("taken before, or never asked for by a connection")
             }
         }
+    }
+
+    /// Enters the end of a send into the books. Inlined where notices are taken: nearly every second one is this.
+    #[inline(always)]
+    pub(super) fn sent(&mut self, activation: &Activation<'_>, error: Option<Errno>, pinned: bool) {
+        let core = activation.core;
+        self.others += u8::from(pinned);
+        if let Some(errno) = error {
+            self.send_failed(activation, errno);
+        }
+        if self.forward != Forward::No {
+            self.active = core.now();
+        }
+        let sent = std::mem::take(&mut self.sending);
+        if core.with_own_output(activation, |output| output.sent(&core.pools.send, sent)) == Some(true) {
+            core.wake_flushed(activation.cell());
+        }
+    }
+
+    /// A send has failed: the connection has, and what is watched will not be sent.
+    #[cold]
+    fn send_failed(&mut self, activation: &Activation<'_>, errno: Errno) {
+        self.stream = Stream::Failed(errno.0 as u16);
+        activation.core.with_own_output(activation, |output| output.lose());
+        activation.core.wake_flushed(activation.cell());
     }
 
     /// Enters the end of a send into the books before what has been noticed earlier: while a buffer is full of frames, answers to
@@ -549,13 +558,13 @@ impl<C: Decode> Wire<C> {
             (false, false) => activation.pauses(),
         };
         self.paused = mailbox_full || output_pauses || activation.is_suspended();
-        if self.paused && self.forward == Forward::Flows {
-            if !self.receiving && !self.deaf && self.stream == Stream::Open {
-                self.receive(activation);
-            }
-            return false;
-        }
         if self.paused {
+            if self.forward == Forward::Flows {
+                if !self.receiving && !self.deaf && self.stream == Stream::Open {
+                    self.receive(activation);
+                }
+                return false;
+            }
             // For as long as the pause takes: buffers are few.
             self.inward.set_current_aside(&core.pools.receive);
             if !apart {
