@@ -573,8 +573,9 @@ impl Cells {
         self.occupied(cell).is_some_and(|slot| slot.flags.get() & SUSPENDED != 0)
     }
 
-    /// Puts a notice behind those that wait for the cell, and queues it; hands the notice back if the cell is gone.
-    #[inline]
+    /// Puts a notice behind those that wait for the cell, and queues it; hands the notice back if the cell is gone. Inlined where
+    /// completions are routed; others call [`Core::notify`](super::Core::notify).
+    #[inline(always)]
     pub fn notify(&self, cell: Key, notice: Notice) -> Result<(), Notice> {
         let Some(slot) = self.occupied(cell) else { return Err(notice) };
         self.notices.push(&slot.notices, notice);

@@ -362,6 +362,7 @@ impl Core {
         self.submit(token(cell), op);
     }
 
+    #[inline]
     pub(super) fn submit(&self, token: Token, op: Op) {
         let mut outbox = self.outbox.borrow_mut();
         outbox.push((token, op));
@@ -531,7 +532,13 @@ impl Core {
     }
 
     /// Tells the cell that has waited longest for send slots that there are some. False if none waits.
+    #[inline]
     pub fn wake_for_slots(&self) -> bool {
+        !self.thirsty.borrow().is_empty() && self.wake_first_for_slots()
+    }
+
+    #[cold]
+    fn wake_first_for_slots(&self) -> bool {
         loop {
             let Some(cell) = self.thirsty.borrow_mut().pop_front() else { return false };
             // One that has ended meanwhile does not use up the turn of the next.

@@ -64,6 +64,8 @@ impl Notices {
     }
 
     /// Appends to a list of this pool.
+    // So that the notice is put together where it will be.
+    #[inline]
     pub(super) fn push(&self, list: &NoticeList, notice: Notice) {
         let mut nodes = self.nodes.borrow_mut();
         let index = self.free.get();

@@ -332,7 +332,7 @@ fn route(core: &Core, completion: Completion) {
         return core.settle_file(token, request);
     }
     let cell = Key::from_bits(token.0);
-    if let Err(notice) = core.notify(cell, Notice::Io(event)) {
+    if let Err(notice) = core.cells.notify(cell, Notice::Io(event)) {
         crate::sys::abort(format_args!("a completion for a cell that is gone: {cell:?} {notice:?}"));
     }
 }
