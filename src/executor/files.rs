@@ -120,9 +120,12 @@ impl Core {
         if let (FileWork::Open { .. }, Ok(_), Some(file)) = (&request.work, request.outcome, request.file) {
             self.close_file(file);
         }
-        match request.work {
-            FileWork::Load { chain, .. } | FileWork::Store { chain, .. } => self.pools.send.release(chain),
-            _ => {}
+        self.release_chain(request.work);
+    }
+
+    fn release_chain(&self, work: FileWork) {
+        if let FileWork::Load { chain, .. } | FileWork::Store { chain, .. } = work {
+            self.pools.send.release(chain);
         }
     }
 
@@ -225,6 +228,10 @@ const NO_CORE: &str = "files are used on the core that has opened them: this thr
 
 impl Drop for Asked {
     fn drop(&mut self) {
+        // What was never asked has no answer, but perhaps a part of a pool.
+        if let (Some(request), Some(file)) = (self.request.take(), &self.file) {
+            current::at(file.core, |core| core.map(|core| core.release_chain(request.work)));
+        }
         if let Some((at, key)) = self.begun {
             current::at(at, |core| core.map(|core| core.forget_answer(key)));
         }
@@ -378,6 +385,26 @@ mod tests {
         bench.answer(bench.asked().pop().expect("now it is asked"), Err(Errno::ENOENT));
         assert!(bench.poll(&mut late).is_ready());
         assert_eq!(bench.in_flight(), (0, 0));
+    }
+
+    #[test]
+    fn whoever_gives_up_in_line_leaves_no_slot() {
+        let bench = Bench::new();
+        let file = bench.open();
+        let mut first: Vec<Asked> = (0..FILE_REQUESTS_MAX).map(|_| open()).collect();
+        for opening in &mut first {
+            assert!(bench.poll(opening).is_pending());
+        }
+        let chain = bench.core.pools.send.space(1).expect("a slot is free");
+        let mut late = Asked::new(Some(&file), FileWork::Load { offset: 0, chain });
+        assert!(bench.poll(&mut late).is_pending());
+        assert_eq!(bench.core.pools.send.taken(), 1);
+        current::scope(&bench.core, || drop((late, first)));
+        assert_eq!(bench.core.pools.send.taken(), 0);
+        for asked in bench.asked() {
+            bench.answer(asked, Err(Errno::ENOENT));
+        }
+        current::scope(&bench.core, || drop(file));
     }
 
     #[test]
