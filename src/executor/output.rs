@@ -23,13 +23,16 @@ use std::task::Waker;
 
 use super::flush::Watched;
 use crate::driver::Pools;
-use crate::mem::{Bytes, Chain, Full, Lease, SendPool};
+use crate::mem::{Bytes, Chain, Full, Lease, SEND_CLASSES, SendPool};
 
 pub(super) use aside::WatchId;
 use aside::{Aside, Stays};
 pub use aside::{PlaceId, Tie};
 use excess::Excess;
 pub use excess::{LeftOut, Overflow};
+
+/// So much is read from a file at a time: the largest slot.
+const READ_MAX: usize = SEND_CLASSES[SEND_CLASSES.len() - 1] as usize;
 
 /// The output of one connection, bounded in bytes and in open places.
 #[derive(Debug)]
@@ -238,6 +241,31 @@ impl Output {
             }
         }
         self.push(pool, bytes, self.share_beside(pool), stays)
+    }
+
+    /// Room to read into, for bytes that [go into](Output::append_read) this output next, and how many of them at most: as many as are
+    /// asked for, and as the bound and the share of the pool allow. None before something has been sent, or where no slot is free.
+    #[must_use]
+    pub fn space(&self, pool: &SendPool, bytes: usize) -> Option<(Chain, u32)> {
+        let bytes = bytes.min(self.room()).min(self.share_beside(pool)).min(READ_MAX);
+        if bytes == 0 || !self.goes_next() {
+            return None;
+        }
+        let chain = pool.space(bytes)?;
+        Some((chain, bytes as u32))
+    }
+
+    /// Appends what was read into such room, without a copy. Nothing else was written meanwhile.
+    pub fn append_read(&mut self, pool: &SendPool, chain: Chain) {
+        let bytes = chain.bytes();
+        assert!(bytes as usize <= self.room() && self.goes_next(), "room was made before");
+        self.queued += bytes;
+        pool.join(&mut self.chain, chain);
+    }
+
+    /// True if what is written next may leave next.
+    fn goes_next(&self) -> bool {
+        self.aside.as_ref().is_none_or(|aside| aside.spilled() == 0 && aside.places() == 0)
     }
 
     /// Appends bytes and `\n`, as one write. Where there is no room for both, they are [left out](Output::leave_out).

@@ -37,6 +37,7 @@ use std::time::SystemTime;
 
 use crate::driver::{FileKind, FileOptions, FileStat, FileWork};
 use crate::executor::{Asked, OpenFile};
+use crate::mem::Chain;
 
 /// Read at a time by [`read`], where the size of the file is not known.
 const CHUNK: usize = 64 << 10;
@@ -219,6 +220,11 @@ impl File {
     /// As [`File::sync_all`].
     pub async fn sync_data(&self) -> io::Result<()> {
         self.ask(FileWork::Sync { data: true }).await.0.map(drop)
+    }
+
+    /// Reads once into room for bytes to send.
+    pub(crate) fn load(&self, offset: u64, chain: Chain) -> Asked {
+        Asked::new(Some(&self.open), FileWork::Load { offset, chain })
     }
 
     async fn ask(&self, work: FileWork) -> (io::Result<usize>, FileWork) {

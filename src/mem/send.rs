@@ -413,6 +413,19 @@ impl SendPool {
         chain.bytes = bytes;
     }
 
+    /// Keeps no more than the first `bytes` of a chain of one slot.
+    ///
+    /// # Panics
+    /// When it is another chain, or belongs to another pool.
+    pub fn truncate(&self, chain: &mut Chain, bytes: u32) {
+        self.assert_own(chain);
+        let slot = chain.first;
+        assert!(is_slot(slot) && slot == chain.last, "a chain of one slot");
+        let kept = self.slot(slot).len.get().min(bytes);
+        self.slot(slot).len.set(kept);
+        chain.bytes = kept;
+    }
+
     fn assert_space(&self, chain: &Chain) -> u32 {
         self.assert_own(chain);
         let slot = chain.first;

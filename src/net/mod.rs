@@ -13,6 +13,7 @@ mod last_call;
 mod listener;
 mod pipe;
 mod place;
+mod send_file;
 mod served;
 mod stream;
 mod testing;

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use super::unread::Unread;
 use crate::actor::StopReason;
 use crate::executor::{Core, Demand, Output, RawAddress, current};
-use crate::mem::{Bytes, Key, SendPool};
+use crate::mem::{Bytes, Chain, Key, SendPool};
 use crate::sys::Errno;
 
 /// What a connection tells who serves it, at the end of an activation.
@@ -354,8 +354,43 @@ impl Pipe {
         if self.tires(waker) {
             return Poll::Pending;
         }
-        match self.with_connection(|core, cell| self.write(core, cell, push)).flatten() {
-            Some(Ok(written)) => Poll::Ready(Ok(written)),
+        self.poll_room(waker, |output, pool| match push(output, pool) {
+            0 => None,
+            written => Some(written),
+        })
+    }
+
+    /// Waits until there is room to read up to so many bytes into, that are to be [written](Pipe::write_read) next.
+    pub(super) fn poll_space(&self, bytes: usize, waker: &Waker) -> Poll<io::Result<(Chain, u32)>> {
+        self.may_write()?;
+        self.poll_room(waker, |output, pool| output.space(pool, bytes))
+    }
+
+    /// Writes what was read into such room.
+    pub(super) fn write_read(&self, chain: Chain) -> io::Result<()> {
+        let mut chain = Some(chain);
+        self.with_connection(|core, cell| {
+            core.with_output(cell, |output| {
+                if let Some(chain) = chain.take() {
+                    output.append_read(&core.pools.send, chain);
+                }
+            });
+            core.schedule(cell);
+        });
+        let Some(chain) = chain else { return Ok(()) };
+        current::with(|core| core.map(|core| core.pools.send.release(chain)));
+        self.check()?;
+        Err(self.tell(Errno::ECONNABORTED.into()))
+    }
+
+    /// Waits until there is room that `make` can make something of.
+    fn poll_room<R>(
+        &self,
+        waker: &Waker,
+        make: impl FnOnce(&mut Output, &SendPool) -> Option<R>,
+    ) -> Poll<io::Result<R>> {
+        match self.with_connection(|core, cell| self.make(core, cell, make)).flatten() {
+            Some(Ok(made)) => Poll::Ready(Ok(made)),
             Some(Err(queued_max)) => {
                 self.wait(Half::Write, queued_max, waker);
                 Poll::Pending
@@ -365,23 +400,22 @@ impl Pipe {
     }
 
     /// `Err` if there is no room before so many bytes are queued, or less.
-    fn write(
+    fn make<R>(
         &self,
         core: &Core,
         cell: Key,
-        push: impl FnOnce(&mut Output, &SendPool) -> usize,
-    ) -> Option<Result<usize, usize>> {
+        make: impl FnOnce(&mut Output, &SendPool) -> Option<R>,
+    ) -> Option<Result<R, usize>> {
         let mut state = self.state.borrow_mut();
         let outgoing = &mut state.outgoing;
-        let written = core.with_output(cell, |output| {
+        let made = core.with_output(cell, |output| {
             let (queued, low) = (output.queued() as usize, output.low() as usize);
             outgoing.high = output.is_high() || (outgoing.high && queued > low);
             if outgoing.high {
                 return Err(low);
             }
-            let written = push(output, &core.pools.send);
-            if written > 0 {
-                return Ok(written);
+            if let Some(made) = make(output, &core.pools.send) {
+                return Ok(made);
             }
             if queued == 0 {
                 outgoing.slots = Slots::Missing;
@@ -389,7 +423,7 @@ impl Pipe {
             Err(queued.saturating_sub(1))
         });
         core.schedule(cell);
-        written
+        made
     }
 
     /// Waits until the kernel has taken everything.

@@ -15,7 +15,9 @@ use std::task::{Context, Poll, Waker};
 use super::codec::FrameError;
 use super::listener::Peer;
 use super::pipe::{Half, Pipe};
+use super::send_file::SendFile;
 use super::unread::Unread;
+use crate::fs::File;
 use crate::mem::Bytes;
 
 /// A connection that a future [serves](crate::ListenerBuilder::serve): read from it, write to it, drop it to close it.
@@ -202,6 +204,41 @@ impl Stream {
     /// As [`Stream::write`]. A part may have been written.
     pub async fn write_bytes(&mut self, bytes: impl Into<Bytes>) -> io::Result<()> {
         self.writer.write_bytes(bytes).await
+    }
+
+    /// Writes `len` bytes of a file from `offset` on, as [`Stream::write_all`] would, without showing them to anybody: they are read
+    /// into the memory that they are sent from. One read is under way while what was read before is sent.
+    ///
+    /// **Costs** no copy, and no memory beside the outbox, whose bound holds; a read of up to 64 KiB at a time.
+    ///
+    /// # Errors
+    /// Those of the connection: see [`Stream`]. If the file cannot be read, what the kernel says; [`ErrorKind::UnexpectedEof`] if it
+    /// ends before, perhaps because somebody has cut it short meanwhile. The connection is then [aborted](Stream::abort), for its
+    /// peer waits for the rest; and so it should be by whoever drops this before it has finished.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::net::TcpStream;
+    /// use odeon::fs::File;
+    /// use odeon::prelude::*;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("odeon-send-{}", std::process::id()));
+    /// std::fs::write(&path, "one two three")?;
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// # let removed = path.clone();
+    /// let listening = system.listener("127.0.0.1:0").serve(|mut stream: Stream| async move {
+    ///     let file = File::open(path).await?;
+    ///     stream.send_file(&file, 4, 3).await?;
+    ///     stream.write_all("!").await
+    /// })?;
+    /// let mut sent = String::new();
+    /// TcpStream::connect(listening.address())?.read_to_string(&mut sent)?;
+    /// # std::fs::remove_file(removed)?;
+    /// assert_eq!(sent, "two!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn send_file(&mut self, file: &File, offset: u64, len: u64) -> io::Result<()> {
+        self.writer.send_file(file, offset, len).await
     }
 
     /// Waits until the kernel has taken everything that was written. Output leaves without this, too.
@@ -461,6 +498,14 @@ impl WriteHalf {
             rest = rest.slice(written..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// See [`Stream::send_file`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_file(&mut self, file: &File, offset: u64, len: u64) -> io::Result<()> {
+        SendFile::new(&self.pipe, file, offset, len).await
     }
 
     /// See [`Stream::flush`].

@@ -14,6 +14,7 @@ mod crossfire;
 mod deferred;
 mod echo;
 mod endings;
+mod files;
 mod flushes;
 #[cfg(feature = "futures-io")]
 mod futures_io;
@@ -296,6 +297,21 @@ macro_rules! every_case_on {
                 nobody_at_the_far_side_ends_the_connection
                 a_reset_on_one_side_is_seen_on_the_other
                 a_client_that_does_not_read_makes_the_far_side_wait
+            }
+            files {
+                what_is_written_is_read_back
+                thousands_of_reads_at_once_are_answered
+                futures_that_are_dropped_leave_nothing
+                a_system_is_dropped_while_files_are_used
+                no_path_leads_out_of_a_directory
+                parts_of_files_are_sent_in_order
+                many_peers_are_sent_files_at_once
+                a_file_that_ends_too_early_resets_its_connection
+                a_file_that_cannot_be_read_resets_its_connection
+                a_peer_that_does_not_read_holds_its_outbox_and_no_more
+                what_is_sent_of_a_file_may_be_given_up
+                a_peer_that_vanishes_ends_what_it_is_sent
+                pipelined_requests_for_parts_are_answered_in_order
             }
             flushes {
                 output_is_flushed_when_the_peer_has_made_room_for_it

@@ -373,6 +373,11 @@ fn a_slot_without_bytes_is_filled_from_elsewhere() {
     pool.filled(&mut chain, 5);
     pool.write(&mut chain, b" there").unwrap();
     assert_eq!(content(&pool, &chain, 0), b"hello there");
+    pool.truncate(&mut chain, 100);
+    assert_eq!(chain.bytes(), 11, "there are no more");
+    pool.truncate(&mut chain, 8);
+    pool.write(&mut chain, b"!").unwrap();
+    assert_eq!((content(&pool, &chain, 0), chain.bytes()), (b"hello th!".to_vec(), 9));
     let fewer = pool.space(100_000).unwrap();
     assert_eq!(pool.space_address(&fewer).len(), 256, "the slot that is left");
     assert!(pool.space(1).is_none());
