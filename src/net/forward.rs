@@ -73,6 +73,14 @@ impl<A: Connection> Context<A> {
         let tied = self.with_core(|core| if to.core() == core.id { tie(core, me, to.cell()) } else { None });
         tied.flatten().unwrap_or(Err(ForwardError::Gone))
     }
+
+    /// Bytes that this connection has received and [handed on](Context::forward_to), until now, or until its end in
+    /// [`Actor::stopped`](crate::Actor::stopped). The other's peer need not have taken all of them.
+    #[must_use]
+    pub fn forwarded_bytes(&self) -> u64 {
+        let me = self.cell();
+        self.with_core(|core| core.with_output(me, |output| output.tie().forwarded)).flatten().unwrap_or(0)
+    }
 }
 
 fn tie(core: &Core, me: Key, to: Key) -> Option<Result<(), ForwardError>> {
@@ -104,13 +112,15 @@ impl<C: Decode> Wire<C> {
                 let all = !output.is_high() && self.inward.hand_on(&core.pools, output);
                 // At once, not when it is found high: it says when there is room for more.
                 output.set_tie(Tie { waits: !all || output.is_high(), ..output.tie() });
-                (all, output.is_high(), output.queued() > before)
+                (all, output.is_high(), output.queued() - before)
             })
         });
-        let Some((all, high, any)) = handed.flatten() else {
+        let Some((all, high, bytes)) = handed.flatten() else {
             return Some(Batch::End(StopReason::ForwardEnded));
         };
-        if any {
+        if bytes > 0 {
+            let forwarded = mine.forwarded + u64::from(bytes);
+            core.with_output(me, |output| output.set_tie(Tie { forwarded, ..output.tie() }));
             core.schedule(to);
         }
         self.forward = if all && !high { Forward::Flows } else { Forward::Waits };

@@ -297,6 +297,7 @@ macro_rules! every_case_on {
                 nobody_at_the_far_side_ends_the_connection
                 a_reset_on_one_side_is_seen_on_the_other
                 a_client_that_does_not_read_makes_the_far_side_wait
+                silence_on_both_sides_is_idleness
             }
             files {
                 what_is_written_is_read_back

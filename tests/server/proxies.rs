@@ -6,9 +6,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::sys::Random;
+use odeon::sys::{Random, now};
 use odeon::{ForwardError, Timeout};
 
 use crate::client::{connect, ends_by_reset, expect, pattern, reset, rest};
@@ -20,8 +21,9 @@ use crate::world::{PATIENCE, World};
 enum Told {
     Refused(std::io::ErrorKind),
     Tied([Result<(), ForwardError>; 3]),
-    ClientSide(StopReason),
-    FarSide(StopReason),
+    /// With the bytes that it had forwarded.
+    ClientSide(StopReason, u64),
+    FarSide(StopReason, u64),
 }
 
 /// What a client is connected to: it connects to the far side, and is tied to it.
@@ -54,8 +56,8 @@ impl Actor for Near {
         match message {}
     }
 
-    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
-        tell(&self.told, Told::ClientSide(reason));
+    fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
+        tell(&self.told, Told::ClientSide(reason, cx.forwarded_bytes()));
     }
 }
 
@@ -85,8 +87,8 @@ impl Actor for Far {
         match message {}
     }
 
-    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
-        tell(&self.told, Told::FarSide(reason));
+    fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
+        tell(&self.told, Told::FarSide(reason, cx.forwarded_bytes()));
     }
 }
 
@@ -129,10 +131,11 @@ impl Scene {
         self.told.recv_timeout(PATIENCE).expect("it is told")
     }
 
-    fn ends(&self, near: StopReason, far: StopReason) {
+    /// Waits for the end of both sides, which have forwarded so many bytes.
+    fn ends(&self, near: StopReason, far: StopReason, [up, down]: [usize; 2]) {
         let mut ends = [self.next(), self.next()];
-        ends.sort_by_key(|end| matches!(end, Told::FarSide(_)));
-        assert_eq!(ends, [Told::ClientSide(near), Told::FarSide(far)]);
+        ends.sort_by_key(|end| matches!(end, Told::FarSide(..)));
+        assert_eq!(ends, [Told::ClientSide(near, up as u64), Told::FarSide(far, down as u64)]);
         self.world.settle();
     }
 }
@@ -175,7 +178,7 @@ pub(crate) fn bytes_go_both_ways_at_once(backend: BackendChoice) {
             [0, 0]
         );
         drop((client, far));
-        scene.ends(StopReason::EndOfStream, StopReason::EndOfStream);
+        scene.ends(StopReason::EndOfStream, StopReason::EndOfStream, sizes);
     }
 }
 
@@ -190,7 +193,7 @@ pub(crate) fn an_answer_arrives_after_a_half_close(backend: BackendChoice) {
     drop(far);
     assert!(rest(&mut client) == answer);
     drop(client);
-    scene.ends(StopReason::EndOfStream, StopReason::EndOfStream);
+    scene.ends(StopReason::EndOfStream, StopReason::EndOfStream, [8, 2_000_000]);
 }
 
 pub(crate) fn nobody_at_the_far_side_ends_the_connection(backend: BackendChoice) {
@@ -199,7 +202,7 @@ pub(crate) fn nobody_at_the_far_side_ends_the_connection(backend: BackendChoice)
     let mut client = connect(proxy);
     assert!(ends_by_reset(&mut client));
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Refused(std::io::ErrorKind::ConnectionRefused)));
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::ClientSide(StopReason::Failed)));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::ClientSide(StopReason::Failed, 0)));
     world.settle();
 }
 
@@ -211,12 +214,13 @@ pub(crate) fn a_reset_on_one_side_is_seen_on_the_other(backend: BackendChoice) {
     expect(&mut far, b"to the end");
     reset(far);
     assert!(ends_by_reset(&mut client));
-    scene.ends(StopReason::ForwardEnded, broken);
-    let (client, mut far) = scene.pair();
+    scene.ends(StopReason::ForwardEnded, broken, [10, 0]);
+    let (mut client, mut far) = scene.pair();
     far.write_all(b"to nobody").expect("the other side is there");
+    expect(&mut client, b"to nobody");
     reset(client);
     assert!(ends_by_reset(&mut far));
-    scene.ends(broken, StopReason::ForwardEnded);
+    scene.ends(broken, StopReason::ForwardEnded, [0, 9]);
 }
 
 pub(crate) fn a_client_that_does_not_read_makes_the_far_side_wait(backend: BackendChoice) {
@@ -243,5 +247,29 @@ pub(crate) fn a_client_that_does_not_read_makes_the_far_side_wait(backend: Backe
     client.shutdown(Shutdown::Write).expect("the other side is there");
     assert_eq!(rest(&mut client), b"");
     drop((client, far));
-    scene.ends(StopReason::EndOfStream, StopReason::EndOfStream);
+    scene.ends(StopReason::EndOfStream, StopReason::EndOfStream, [0, 32 << 20]);
+}
+
+/// Bytes in one direction keep both connections; silence ends the client's in order, and the other with it.
+pub(crate) fn silence_on_both_sides_is_idleness(backend: BackendChoice) {
+    const IDLE: Duration = Duration::from_millis(300);
+    let mut scene = Scene::new(backend, |_| {});
+    let (to, (telling, told)) = (scene.far.local_addr().expect("it is bound"), channel());
+    scene.told = told;
+    let listener = scene.world.system.listener("127.0.0.1:0").idle_timeout(IDLE);
+    let listening = listener.start(move |_| Near { to, told: telling.clone() });
+    scene.proxy = listening.expect("a free port is found").address();
+    scene.world.listens();
+    let (mut client, mut far) = scene.pair();
+    let until = now().after(IDLE * 3);
+    let mut bytes = 0;
+    while now() < until {
+        far.write_all(b"more").expect("the other side is there");
+        expect(&mut client, b"more");
+        bytes += 4;
+    }
+    assert_eq!(rest(&mut client), b"");
+    assert!(ends_by_reset(&mut far));
+    drop((client, far));
+    scene.ends(StopReason::Idle, StopReason::ForwardEnded, [0, bytes]);
 }

@@ -67,6 +67,8 @@ pub struct Tie {
     pub from: Option<Key>,
     /// It waits until there is room.
     pub waits: bool,
+    /// So many bytes that this cell has received have gone where they go.
+    pub forwarded: u64,
 }
 
 /// Bytes that are in no slot, open places, and who waits for the output to be sent.
