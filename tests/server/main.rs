@@ -10,6 +10,7 @@ mod answers;
 mod asks;
 mod child;
 mod client;
+mod connects;
 mod crossfire;
 mod deferred;
 mod echo;
@@ -298,6 +299,19 @@ macro_rules! every_case_on {
                 a_reset_on_one_side_is_seen_on_the_other
                 a_client_that_does_not_read_makes_the_far_side_wait
                 silence_on_both_sides_is_idleness
+            }
+            connects {
+                a_connection_is_a_stream
+                a_connection_is_an_actor
+                a_connect_where_nobody_listens_is_refused
+                a_connect_that_nobody_answers_times_out
+                a_connect_that_is_dropped_connects_to_nobody
+                a_stream_that_nobody_takes_is_closed
+                a_connection_comes_from_the_source_that_was_asked_for
+                limits_that_cannot_be_are_refused
+                sockets_beyond_the_limit_are_refused
+                the_system_ends_what_connects_and_what_is_connected
+                a_system_connects_to_itself
             }
             files {
                 what_is_written_is_read_back
