@@ -22,5 +22,5 @@ impl Echo {
 }
 
 fn main() -> ExitCode {
-    support::serve("echo", |system, address| system.listener(address).start(|_peer| Echo))
+    support::serve("echo", "", |system, address, _| system.listener(address).start(|_peer| Echo))
 }

@@ -1,4 +1,5 @@
-//! Real clients against the examples, which run as processes of their own: netcat, and sockets of the standard library.
+//! Real clients against the examples, which run as processes of their own: netcat, curl, wrk, and sockets of the standard
+//! library.
 // A test is one crate that nobody else names, and its helpers fail by panicking.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
@@ -6,10 +7,12 @@ mod chat;
 mod counter;
 mod echo;
 mod fallback;
+mod files;
 mod hello;
 mod pipeline;
 mod process;
 mod processors;
+mod proxy;
 mod smtp;
 mod starting;
 
@@ -71,6 +74,24 @@ macro_rules! every_case_on {
                 a_mail_client_delivers_its_messages
                 pipelined_mail_is_answered_in_order
                 a_mail_client_that_vanishes_leaves_no_message
+            }
+            files {
+                curl_gets_files_and_their_heads
+                curl_gets_ranges
+                curl_asks_many_times_on_one_connection
+                pipelined_requests_are_answered_in_order
+                no_path_leads_out_of_the_folder
+                what_is_no_request_is_refused_and_nothing_behind_it_is_one
+                a_head_that_takes_too_long_is_refused
+                a_file_that_is_cut_short_meanwhile_resets_the_connection
+                wrk_finds_no_errors
+            }
+            proxy {
+                curl_gets_files_through_the_proxy
+                a_half_close_goes_through_the_proxy
+                nobody_upstream_is_told_and_resets_the_client
+                silence_ends_a_connection_of_the_proxy
+                a_side_that_vanishes_is_a_reset_for_the_other
             }
             starting {
                 a_port_in_use_is_reported

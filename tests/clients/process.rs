@@ -229,8 +229,17 @@ impl Server {
     }
 
     pub fn start_on(listen: &str, name: &str, backend: &str) -> Server {
+        Server::start_with_all(listen, name, backend, &[])
+    }
+
+    /// With options of its own.
+    pub fn start_with(name: &str, backend: &str, options: &[&str]) -> Server {
+        Server::start_with_all("127.0.0.1:0", name, backend, options)
+    }
+
+    fn start_with_all(listen: &str, name: &str, backend: &str, options: &[&str]) -> Server {
         let mut command = Command::new(example(name));
-        command.args(["--listen", listen, "--cores", "2", "--backend", backend]);
+        command.args(["--listen", listen, "--cores", "2", "--backend", backend]).args(options);
         let server = Server::start_command(&mut command);
         assert!(server.banner.contains(backend), "the backend is named: {}", server.banner);
         assert!(server.banner.contains("2 cores"), "the cores are counted: {}", server.banner);

@@ -1,0 +1,144 @@
+//! A TCP proxy: what a client sends goes to an upstream server, and what that sends goes to the client.
+//!
+//!     cargo run --release --example proxy -- --listen 127.0.0.1:7000 --to 127.0.0.1:8080 --idle 60
+//!
+//! Shows: connecting to others; two connection actors of one core that are tied, so that bytes go from one to the other without a
+//! copy and without code of the proxy; a hook that begins what has to wait; an idle timeout; figures of what was.
+//!
+//! A half-close is passed on: a client that has said everything still gets its answer. Whoever reads slowly makes the other wait.
+//! When one of the connections breaks, the peer of the other sees a reset, so that it does not take a part for the whole.
+//!
+//! Limits: an upstream server that does not accept within ten seconds is given up, and its client is reset.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::{ForwardError, Timeout};
+
+mod support;
+
+use support::{Error, Options};
+
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+const IDLE_SECONDS: u64 = 300;
+
+/// How the connections of all cores have ended, and what went through them.
+#[derive(Default)]
+struct Counts {
+    /// Both sides had said everything.
+    finished: AtomicU64,
+    /// Nothing came from either side for too long.
+    idle: AtomicU64,
+    not_connected: AtomicU64,
+    /// One of the sides was reset, or the end of the proxy came first.
+    broken: AtomicU64,
+    bytes_up: AtomicU64,
+    bytes_down: AtomicU64,
+}
+
+/// A client's connection.
+struct Client {
+    upstream: SocketAddr,
+    counts: Arc<Counts>,
+}
+
+#[actor(codec = Raw)]
+impl Client {
+    /// The client is not read from before this has finished.
+    #[started]
+    fn connect(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.exclusive("Client::connect", Timeout::Never, async |me: &mut Client, cx: &mut Context<Client>| {
+            let (client, counts) = (cx.me(), me.counts.clone());
+            let upstream = odeon::connect(me.upstream).timeout(CONNECT_TIME);
+            match upstream.start(move |_peer| Upstream { client, counts }).await {
+                // An error: it has ended again.
+                Ok(upstream) => cx.forward_to(upstream).map_or(Flow::Fail, |()| Flow::Continue),
+                Err(error) => {
+                    add(&me.counts.not_connected, 1);
+                    eprintln!("proxy: cannot connect to {}: {error}", me.upstream);
+                    Flow::Fail
+                }
+            }
+        })
+    }
+
+    #[frame]
+    fn bytes(&mut self, _: &[u8]) {
+        unreachable!("what arrives is forwarded");
+    }
+
+    #[stopped]
+    fn count(&mut self, reason: StopReason, cx: &mut Context<Self>) {
+        add(&self.counts.bytes_up, cx.forwarded_bytes());
+        match reason {
+            StopReason::EndOfStream => add(&self.counts.finished, 1),
+            StopReason::Idle => add(&self.counts.idle, 1),
+            StopReason::Failed => {}
+            _ => add(&self.counts.broken, 1),
+        }
+    }
+}
+
+/// The connection to the upstream server, for one client.
+struct Upstream {
+    client: Addr<Client>,
+    counts: Arc<Counts>,
+}
+
+#[actor(codec = Raw)]
+impl Upstream {
+    #[started]
+    fn tie(&mut self, cx: &mut Context<Self>) -> Result<(), ForwardError> {
+        cx.forward_to(self.client)
+    }
+
+    #[frame]
+    fn bytes(&mut self, _: &[u8]) {
+        unreachable!("what arrives is forwarded");
+    }
+
+    #[stopped]
+    fn count(&mut self, _: StopReason, cx: &mut Context<Self>) {
+        add(&self.counts.bytes_down, cx.forwarded_bytes());
+    }
+}
+
+fn add(count: &AtomicU64, more: u64) {
+    // Read when all cores have ended.
+    count.fetch_add(more, Ordering::Relaxed);
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [finished, idle, not_connected, broken, up, down] =
+            [&self.finished, &self.idle, &self.not_connected, &self.broken, &self.bytes_up, &self.bytes_down]
+                .map(|count| count.load(Ordering::Relaxed));
+        write!(
+            out,
+            "connections: {finished} finished, {idle} idle, {not_connected} not connected, {broken} broken; \
+             bytes: {up} up, {down} down"
+        )
+    }
+}
+
+fn main() -> ExitCode {
+    let counts = Arc::<Counts>::default();
+    let theirs = counts.clone();
+    let open = move |system: &System, address: &str, options: &Options| -> Result<_, Error> {
+        let upstream = options.get("--to").ok_or("--to ADDR says where to")?.parse()?;
+        let idle = options.get("--idle").map_or(Ok(IDLE_SECONDS), |seconds| seconds.parse())?;
+        // Bytes in either direction count for the client's connection, and its end is that of the other.
+        let listener = system.listener(address).idle_timeout(Duration::from_secs(idle));
+        Ok(listener.start(move |_peer| Client { upstream, counts: theirs.clone() })?)
+    };
+    let code = support::serve("proxy", "--to ADDR [--idle SECONDS]", open);
+    if code == ExitCode::SUCCESS {
+        println!("{counts}");
+    }
+    code
+}

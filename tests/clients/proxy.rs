@@ -1,0 +1,111 @@
+//! The proxy: curl through it to the file server, and sockets at both ends.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+
+use crate::files::{Site, big, curl};
+use crate::process::{PATIENCE, Server, installed};
+
+fn proxy(backend: &str, to: &TcpListener, more: &[&str]) -> Server {
+    let to = to.local_addr().unwrap().to_string();
+    Server::start_with("proxy", backend, &[&["--to", &to], more].concat())
+}
+
+/// A connection through a proxy, both ends of it.
+fn pair(proxy: &Server, far: &TcpListener) -> (TcpStream, TcpStream) {
+    let client = proxy.connect();
+    let (far, _) = far.accept().unwrap();
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    (client, far)
+}
+
+/// Ends the proxy; answers what it says it has done.
+fn counts(proxy: Server) -> String {
+    let ended = proxy.stop("TERM");
+    ended.output.lines().last().expect("it says what it has done").to_owned()
+}
+
+pub fn curl_gets_files_through_the_proxy(backend: &str) {
+    if !installed("curl") {
+        return;
+    }
+    let site = Site::new();
+    let files = site.serve(backend);
+    let proxy = Server::start_with("proxy", backend, &["--to", &files.address.to_string()]);
+    let url = |path: &str| format!("http://{}{path}", proxy.address);
+    assert!(curl(&[&url("/big.bin")]) == big());
+    assert!(curl(&["--range", "1000-4000000", &url("/big.bin")]) == big()[1_000..=4_000_000]);
+    assert_eq!(curl(&[&url("/index.html"), &url("/absent")]), b"<p>hello\n404 Not Found\n");
+    let counts = counts(proxy);
+    assert!(
+        counts.starts_with("connections: 3 finished, 0 idle, 0 not connected, 0 broken; bytes: "),
+        "{counts}"
+    );
+    files.stop("TERM");
+}
+
+pub fn a_half_close_goes_through_the_proxy(backend: &str) {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(backend, &upstream, &[]);
+    let (mut client, mut far) = pair(&proxy, &upstream);
+    client.write_all(b"a question").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut question = String::new();
+    far.read_to_string(&mut question).unwrap();
+    assert_eq!(question, "a question");
+    far.write_all(b"an answer after the end").unwrap();
+    drop(far);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "an answer after the end");
+    drop(client);
+    let expected = "connections: 1 finished, 0 idle, 0 not connected, 0 broken; bytes: 10 up, 23 down";
+    assert_eq!(counts(proxy), expected);
+}
+
+pub fn nobody_upstream_is_told_and_resets_the_client(backend: &str) {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = upstream.local_addr().unwrap();
+    let proxy = proxy(backend, &upstream, &[]);
+    drop(upstream);
+    for _ in 0..3 {
+        let error = proxy.connect().read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+    let ended = proxy.stop("TERM");
+    let line = format!("proxy: cannot connect to {address}: Connection refused (os error 111)\n");
+    assert_eq!(ended.errors, line.repeat(3));
+    assert!(
+        ended.output.ends_with("0 finished, 0 idle, 3 not connected, 0 broken; bytes: 0 up, 0 down\n"),
+        "{ended:?}"
+    );
+}
+
+pub fn silence_ends_a_connection_of_the_proxy(backend: &str) {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(backend, &upstream, &["--idle", "1"]);
+    let (mut client, mut far) = pair(&proxy, &upstream);
+    client.write_all(b"once").unwrap();
+    far.read_exact(&mut [0; 4]).unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0, "it is closed in order");
+    assert_eq!(far.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    drop((client, far));
+    let expected = "connections: 0 finished, 1 idle, 0 not connected, 0 broken; bytes: 4 up, 0 down";
+    assert_eq!(counts(proxy), expected);
+}
+
+pub fn a_side_that_vanishes_is_a_reset_for_the_other(backend: &str) {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(backend, &upstream, &[]);
+    for client_vanishes in [true, false] {
+        let (client, far) = pair(&proxy, &upstream);
+        let (mut stays, mut vanishes) = if client_vanishes { (far, client) } else { (client, far) };
+        stays.write_all(b"unread").unwrap();
+        vanishes.read_exact(&mut [0]).unwrap();
+        // Closing with bytes unread resets the connection.
+        drop(vanishes);
+        assert_eq!(stays.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+    let expected = "connections: 0 finished, 0 idle, 0 not connected, 2 broken; bytes: 6 up, 6 down";
+    assert_eq!(counts(proxy), expected);
+}
