@@ -9,6 +9,7 @@
 //! | [`asking`] | questions and answers: who waits, for how long, and what may go wrong |
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
+//! | [`transfers`] | files, connections to others, proxies |
 //!
 //! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has what is promised, and how to size a system.
 
@@ -17,3 +18,4 @@ pub mod asking;
 pub mod futures;
 pub mod output;
 pub mod tour;
+pub mod transfers;
