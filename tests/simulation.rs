@@ -17,6 +17,8 @@ mod chat;
 mod crowd;
 #[path = "simulation/echo.rs"]
 mod echo;
+#[path = "simulation/forwards.rs"]
+mod forwards;
 #[path = "simulation/intervals.rs"]
 mod intervals;
 #[path = "simulation/journal.rs"]

@@ -473,6 +473,12 @@ impl Cells {
         self.demands.get()
     }
 
+    /// True if its actor has ended, and what is left is its socket; or if there is none.
+    #[must_use]
+    pub fn is_closed(&self, cell: Key) -> bool {
+        self.occupied(cell).is_none_or(|slot| slot.flags.get() & CLOSED != 0)
+    }
+
     /// True if something is asked of a cell, or it is to be told something: that comes before its messages.
     #[must_use]
     pub fn is_asked(&self, cell: Key) -> bool {

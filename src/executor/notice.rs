@@ -15,6 +15,8 @@ pub enum Notice {
     Timer(u32),
     /// Send slots that this cell waits for have been released. Others may have taken them since: then it waits again.
     Slots,
+    /// Another connection is forwarded to this cell.
+    Fed,
     /// The one whose stream is forwarded to this cell has nothing more.
     FeedEnded,
     /// The one that this cell forwards to, or is fed by, has ended before.

@@ -219,7 +219,9 @@ impl Output {
     /// where they were copied, they are left to the caller, who drops them when nothing is borrowed. **Costs** no copy of what is
     /// linked: that is what may leave, unless something is spilled before it, or the pool has no part left.
     pub fn write_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
-        let waits = |aside: &Aside| aside.places() > 0 || aside.is_broken() || aside.can_drop();
+        let waits = |aside: &Aside| {
+            aside.places() > 0 || aside.is_broken() || aside.can_drop() || aside.is_finished()
+        };
         if self.is_slow() || bytes.len() > self.room() || self.aside.as_deref().is_some_and(waits) {
             return self.write_aside(pool, bytes);
         }
@@ -313,7 +315,8 @@ impl Output {
     #[cold]
     #[inline(never)]
     fn write_aside(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        if self.is_broken() && bytes.len() <= self.room() {
+        let finished = self.aside.as_ref().is_some_and(|aside| aside.is_finished());
+        if finished || (self.is_broken() && bytes.len() <= self.room()) {
             return Ok(());
         }
         self.make_way(pool, bytes.len())?;
@@ -579,20 +582,21 @@ impl Output {
             pools.receive.release(lease);
             return Ok(());
         }
+        let mut lease = lease;
         if !aside
             && lease.len() <= self.room()
             && pools.send.is_worth_a_part(lease.len())
             && pools.receive.can_spare()
         {
             let bytes = lease.len() as u32;
-            return match pools.send.push_lease(&mut self.chain, lease, &pools.receive) {
+            match pools.send.push_lease(&mut self.chain, lease, &pools.receive) {
                 Ok(()) => {
                     self.queued += bytes;
                     self.owned += bytes;
-                    Ok(())
+                    return Ok(());
                 }
-                Err((Full, lease)) => Err(lease),
-            };
+                Err((Full, back)) => lease = back,
+            }
         }
         match self.write(&pools.send, pools.receive.bytes(&lease)) {
             Ok(()) => {

@@ -504,7 +504,11 @@ impl Core {
         self.end_tasks_at(cell, desk);
         self.cells.set_desk(cell, None);
         let output = self.tasks.table.borrow_mut().close_desk(desk);
-        debug_assert!(output.is_none_or(|output| !output.is_waiting()), "output is discarded before");
+        if let Some(mut output) = output
+            && output.queued() > 0
+        {
+            output.discard(&self.pools.send);
+        }
     }
 
     /// Ends every task, when the core ends: whoever waits for one is told. No other is begun from then on.

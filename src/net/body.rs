@@ -454,9 +454,7 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Batch {
         match wire.stream {
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno.into())),
-            Stream::Ended | Stream::Finished
-                if !wire.paused && wire.leaves.is_none() && !Wire::<A::Codec>::is_fed(activation) =>
-            {
+            Stream::Ended | Stream::Finished if !wire.paused && wire.leaves.is_none() && !wire.fed => {
                 Self::end_of_stream(wire, head, activation.core, cx)
             }
             Stream::Ended | Stream::Finished | Stream::Open | Stream::Told => Batch::Empty,

@@ -34,7 +34,7 @@ pub enum ForwardError {
     Gone,
     /// It is this connection itself.
     Itself,
-    /// This one is forwarded already, or another feeds that one.
+    /// This one is forwarded already, or another feeds that one, or has fed it to its end.
     Tied,
 }
 
@@ -43,7 +43,7 @@ impl std::fmt::Display for ForwardError {
         out.write_str(match self {
             ForwardError::Gone => "what is to be fed has ended, or is no connection of this core",
             ForwardError::Itself => "a connection is not forwarded to itself",
-            ForwardError::Tied => "this connection is forwarded already, or another one is forwarded there",
+            ForwardError::Tied => "this connection is forwarded already, or another one is forwarded there, or has been to its end",
         })
     }
 }
@@ -58,6 +58,7 @@ impl<A: Connection> Context<A> {
     /// - The end of this peer's stream is passed on: the other's peer reads it behind what was forwarded, and may go on sending. This
     ///   actor is told of it once nothing more is forwarded to it either, so that an answer still arrives after a half-close.
     /// - If one of them ends before, so does the other, with [`StopReason::ForwardEnded`], and its peer sees a reset.
+    /// - What the other writes by itself goes between, and is dropped once the end of the stream has been passed on.
     /// - Bytes in either direction count for the idle timeout of both.
     /// - When the system ends, both have until the close deadline.
     ///
@@ -89,11 +90,15 @@ fn tie(core: &Core, me: Key, to: Key) -> Option<Result<(), ForwardError>> {
     }
     let (mine, other) =
         (core.with_output(me, |output| output.tie())?, core.with_output(to, |output| output.tie())?);
-    if mine.to.is_some() || other.from.is_some() {
+    if core.cells.is_closed(to) {
+        return Some(Err(ForwardError::Gone));
+    }
+    if mine.to.is_some() || other.from.is_some() || other.finished {
         return Some(Err(ForwardError::Tied));
     }
     core.with_output(me, |output| output.set_tie(Tie { to: Some(to), ..mine }))?;
     core.with_output(to, |output| output.set_tie(Tie { from: Some(me), ..other }))?;
+    drop(core.notify(to, Notice::Fed));
     core.schedule(me);
     Some(Ok(()))
 }
@@ -124,10 +129,16 @@ impl<C: Decode> Wire<C> {
             core.schedule(to);
         }
         self.forward = if all && !high { Forward::Flows } else { Forward::Waits };
+        if !all && !high {
+            // Refused although there is room: it is slots that are missing, and perhaps nothing is queued whose end would tell.
+            self.wait_for_slots(activation);
+        }
         if all && matches!(self.stream, Stream::Ended) {
             self.forward = Forward::No;
             core.with_output(me, |output| output.set_tie(Tie { to: None, ..output.tie() }));
-            core.with_output(to, |output| output.set_tie(Tie { from: None, waits: false, ..output.tie() }));
+            core.with_output(to, |output| {
+                output.set_tie(Tie { from: None, waits: false, finished: true, ..output.tie() })
+            });
             // The cell is there: its output was just now.
             drop(core.notify(to, Notice::FeedEnded));
         }
@@ -135,12 +146,6 @@ impl<C: Decode> Wire<C> {
             return Some(Batch::End(StopReason::Aborted));
         }
         None
-    }
-
-    /// True if another connection is forwarded to this one.
-    #[cold]
-    pub(super) fn is_fed(activation: &Activation<'_>) -> bool {
-        activation.core.with_output(activation.cell(), |output| output.tie().from.is_some()) == Some(true)
     }
 
     /// What this connection was tied to has ended. It has no more to say where that had been passed on.
@@ -176,34 +181,39 @@ impl<C: Decode> Inward<C> {
     /// Moves what has arrived and has not been looked at to an output, in order, as far as that has room. True if nothing is left.
     fn hand_on(&mut self, pools: &Pools, output: &mut Output) -> bool {
         while let Some(bytes) = self.assembled() {
-            let piece = bytes.len().min(output.room());
-            if piece == 0 || output.write(&pools.send, &bytes[..piece]).is_err() {
-                return false;
+            match write_some(pools, output, bytes) {
+                0 => return false,
+                piece => self.consume_assembled(piece),
             }
-            self.consume_assembled(piece);
         }
-        while let Some((lease, offset)) = self.take_current() {
-            if offset == 0 && lease.len() <= output.room() {
-                match output.forward(pools, lease) {
-                    Ok(()) => return true,
-                    Err(lease) => {
-                        self.put_current(lease, 0);
-                        return false;
-                    }
+        let Some((mut lease, mut offset)) = self.take_current() else { return true };
+        if offset == 0 {
+            match output.forward(pools, lease) {
+                Ok(()) => return true,
+                Err(back) => lease = back,
+            }
+        }
+        while (offset as usize) < lease.len() {
+            match write_some(pools, output, &pools.receive.bytes(&lease)[offset as usize..]) {
+                0 => {
+                    self.put_current(lease, offset);
+                    return false;
                 }
-            }
-            let bytes = &pools.receive.bytes(&lease)[offset as usize..];
-            let piece = bytes.len().min(output.room());
-            if piece == bytes.len() && output.write(&pools.send, bytes).is_ok() {
-                pools.receive.release(lease);
-                return true;
-            }
-            let taken = piece > 0 && output.write(&pools.send, &bytes[..piece]).is_ok();
-            self.put_current(lease, offset + if taken { piece as u32 } else { 0 });
-            if !taken {
-                return false;
+                piece => offset += piece as u32,
             }
         }
+        pools.receive.release(lease);
         true
     }
+}
+
+/// Writes as much as there is room for; answers how many bytes.
+fn write_some(pools: &Pools, output: &mut Output, bytes: &[u8]) -> usize {
+    /// Small enough for the smallest class of slots, so that any free slot is of use.
+    const PIECE_MIN: usize = 256;
+    let mut piece = bytes.len().min(output.room());
+    while piece > 0 && output.write(&pools.send, &bytes[..piece]).is_err() {
+        piece = if piece > PIECE_MIN { (piece / 2).max(PIECE_MIN) } else { 0 };
+    }
+    piece
 }

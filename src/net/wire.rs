@@ -97,6 +97,8 @@ pub(super) struct Wire<C> {
     pub(super) busy: bool,
     /// How the stream gets on, if it is forwarded.
     pub(super) forward: Forward,
+    /// Another connection is forwarded to this one.
+    pub(super) fed: bool,
     /// In line for send slots.
     pub(super) thirsty: bool,
     /// How the stream to the peer stands.
@@ -155,6 +157,7 @@ impl<C: Decode> Wire<C> {
             paused: false,
             busy: false,
             forward: Forward::No,
+            fed: false,
             thirsty: false,
             outward: Outward::Open,
             stopping: false,
@@ -373,7 +376,14 @@ impl<C: Decode> Wire<C> {
                 self.thirsty = false;
                 return;
             }
-            Notice::FeedEnded => return self.finish(),
+            Notice::Fed => {
+                self.fed = true;
+                return;
+            }
+            Notice::FeedEnded => {
+                self.fed = false;
+                return self.finish();
+            }
             Notice::Timer(_) | Notice::Untied => return,
         };
         match event {
@@ -388,7 +398,10 @@ impl<C: Decode> Wire<C> {
                     ReceiveEnd::Cancelled => {}
                 }
             }
-            Event::Sending { .. } => self.taken_at = core.now(),
+            Event::Sending { .. } => {
+                self.taken_at = core.now();
+                self.note_forwarded(core);
+            }
             Event::Sent { error, pinned, .. } => self.sent(activation, error, pinned),
             Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
@@ -411,12 +424,18 @@ impl<C: Decode> Wire<C> {
         if let Some(errno) = error {
             self.send_failed(activation, errno);
         }
-        if self.forward != Forward::No {
-            self.active = core.now();
-        }
+        self.note_forwarded(core);
         let sent = std::mem::take(&mut self.sending);
         if core.with_own_output(activation, |output| output.sent(&core.pools.send, sent)) == Some(true) {
             core.wake_flushed(activation.cell());
+        }
+    }
+
+    /// Bytes have left: where they were another's, none of the two is idle.
+    #[inline]
+    fn note_forwarded(&mut self, core: &Core) {
+        if self.fed || self.forward != Forward::No {
+            self.active = core.now();
         }
     }
 
@@ -528,10 +547,16 @@ impl<C: Decode> Wire<C> {
 
     /// Tells the peer that nothing more comes, once everything has been sent.
     pub(super) fn finish_step(&mut self, activation: &Activation<'_>) {
-        if self.outward == Outward::Finishing && self.sending == 0 && !Self::is_waiting(activation) {
+        if self.outward == Outward::Finishing && Self::is_even(activation) {
             self.outward = Outward::Finished;
             self.shutdown(activation, false);
         }
+    }
+
+    /// True if everything that was written has been sent, what stands behind an answer that will be written included.
+    fn is_even(activation: &Activation<'_>) -> bool {
+        let is_even = |output: &mut Output| output.queued() == 0 && output.places() == 0;
+        activation.core.with_output(activation.cell(), is_even) != Some(false)
     }
 
     /// True if something that was written has not been sent.
@@ -611,13 +636,17 @@ impl<C: Decode> Wire<C> {
         core.wake_flushed(cell);
         self.phase = Phase::Ending;
         if reset {
-            self.outward = Outward::Reset;
             // No shutdown: the peer would read the end of a stream that was cut short.
-            self.others += 1;
-            activation.core.push(activation.cell(), Op::Reset { socket: self.socket });
+            self.reset(activation);
         } else {
             self.shutdown(activation, true);
         }
+    }
+
+    fn reset(&mut self, activation: &Activation<'_>) {
+        self.outward = Outward::Reset;
+        self.others += 1;
+        activation.core.push(activation.cell(), Op::Reset { socket: self.socket });
     }
 
     pub(super) fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
@@ -664,8 +693,11 @@ impl<C: Decode> Wire<C> {
     }
 
     pub(super) fn end_unless_ending(&mut self, activation: &Activation<'_>) {
-        if matches!(self.phase, Phase::Flushing | Phase::Lingering) {
-            self.end_now(activation, true);
+        match self.phase {
+            Phase::Flushing | Phase::Lingering => self.end_now(activation, true),
+            // What the kernel still reads of a send, because the peer does not, it lets go of by a reset alone.
+            Phase::Ending if self.outward != Outward::Reset => self.reset(activation),
+            _ => {}
         }
     }
 

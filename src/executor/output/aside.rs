@@ -67,6 +67,8 @@ pub struct Tie {
     pub from: Option<Key>,
     /// It waits until there is room.
     pub waits: bool,
+    /// The stream that came has ended, and so does this output, once it has been sent.
+    pub finished: bool,
     /// So many bytes that this cell has received have gone where they go.
     pub forwarded: u64,
 }
@@ -146,6 +148,11 @@ impl Aside {
 
     pub(super) fn tie(&mut self) -> &mut Tie {
         &mut self.tie
+    }
+
+    /// True if nothing more is to be written.
+    pub(super) fn is_finished(&self) -> bool {
+        self.tie.finished
     }
 
     pub(super) fn is_forwarded(&self) -> bool {

@@ -1,0 +1,269 @@
+//! Connections that are forwarded to each other, on virtual time: what ends them, and what does not.
+//!
+//! Knows: ties, exact times and counts. Must not know how bytes are handed on.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
+use odeon::{ForwardError, Place};
+
+use super::world::{World, small};
+
+/// What the connections of a scene have told, by the order in which they came.
+#[derive(Default)]
+struct Book {
+    nodes: Vec<Addr<Node>>,
+    tied: Vec<Result<(), ForwardError>>,
+    ended: Vec<(usize, StopReason)>,
+}
+
+/// A connection that does what its peer says, in one letter.
+struct Node {
+    book: Arc<Mutex<Book>>,
+    number: usize,
+    place: Option<Place>,
+}
+
+impl Node {
+    fn with<R>(&self, act: impl FnOnce(&mut Book) -> R) -> R {
+        act(&mut self.book.lock().expect("nobody panics with it"))
+    }
+}
+
+#[derive(Message)]
+struct Fill;
+
+impl Accepts<Fill> for Node {
+    fn accept(fill: Fill) -> Fill {
+        fill
+    }
+}
+
+impl Actor for Node {
+    type Message = Fill;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        let me = cx.me();
+        self.number = self.with(|book| {
+            book.nodes.push(me);
+            book.nodes.len() - 1
+        });
+        Flow::Continue
+    }
+
+    fn handle(&mut self, Fill: Fill, cx: &mut Context<Self>) -> Flow {
+        if let Some(place) = self.place.take() {
+            cx.fill(place, b"answer ");
+        }
+        Flow::Continue
+    }
+
+    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
+        let number = self.number;
+        self.with(|book| book.ended.push((number, reason)));
+    }
+}
+
+impl Connection for Node {
+    type Codec = Raw;
+
+    fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
+        match bytes[0] {
+            b'w' => cx.write(vec![7; (bytes.len() - 1) * 10]),
+            b'd' => self.place = Some(cx.defer()),
+            b'q' => {
+                cx.write(b"bye");
+                return Flow::Close;
+            }
+            digit => {
+                let to = self.with(|book| book.nodes[usize::from(digit - b'0')]);
+                let tied = cx.forward_to(to);
+                self.with(|book| book.tied.push(tied));
+            }
+        }
+        Flow::Continue
+    }
+}
+
+struct Scene {
+    simulation: Simulation,
+    book: Arc<Mutex<Book>>,
+}
+
+impl Scene {
+    fn new(idle: Option<Duration>, change: impl FnOnce(&mut SimulationConfig)) -> Scene {
+        let mut plan = small(0);
+        change(&mut plan);
+        let mut simulation = Simulation::new(plan).expect("the plan is possible");
+        let book = Arc::<Mutex<Book>>::default();
+        let mut listener = simulation.listener(World::address());
+        if let Some(idle) = idle {
+            listener = listener.idle_timeout(idle);
+        }
+        let its = book.clone();
+        let make = move |_| Node { book: its.clone(), number: 0, place: None };
+        listener.start(make).expect("nobody listens there yet");
+        Scene { simulation, book }
+    }
+
+    /// The peer of the next connection.
+    fn peer(&mut self) -> SimPeer {
+        let peer = self.simulation.network().connect(World::address()).expect("there is room");
+        self.simulation.settle();
+        peer
+    }
+
+    /// Ties the connection of this peer to that of this number.
+    fn tie(&mut self, peer: &mut SimPeer, to: u8) {
+        peer.write(&[b'0' + to]);
+        self.simulation.settle();
+    }
+
+    fn tied(&self) -> Vec<Result<(), ForwardError>> {
+        self.book.lock().expect("nobody panics with it").tied.clone()
+    }
+
+    fn ended(&self) -> Vec<(usize, StopReason)> {
+        self.book.lock().expect("nobody panics with it").ended.clone()
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.simulation.run_for(Duration::from_secs(seconds));
+    }
+
+    /// Nothing is held but the listener.
+    fn assert_even(&mut self) {
+        assert_eq!(self.simulation.ledgers()[0].held(), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    }
+}
+
+const IDLE: Option<Duration> = Some(Duration::from_secs(5));
+
+#[test]
+fn a_silent_peer_whose_bytes_are_pinned_is_reset_in_the_end() {
+    let mut scene = Scene::new(IDLE, |plan| {
+        plan.faults = Faults { pinned_send: 1.0, pinned_until_read: 1.0, ..Faults::default() };
+    });
+    let mut client = scene.peer();
+    client.write(b"www");
+    scene.pass(60);
+    assert_eq!(scene.ended(), [(0, StopReason::Idle)]);
+    assert!(client.is_reset(), "nothing else frees what the kernel may still read");
+    scene.assert_even();
+}
+
+#[test]
+fn a_long_answer_after_a_half_close_is_not_idle() {
+    let mut scene = Scene::new(IDLE, |_| {});
+    let (mut near, mut far) = (scene.peer(), scene.peer());
+    scene.tie(&mut near, 1);
+    scene.tie(&mut far, 0);
+    near.write(b"question");
+    near.shutdown_write();
+    scene.simulation.settle();
+    assert_eq!(far.read(100), b"question");
+    for second in 0..20 {
+        far.write(b"x");
+        scene.pass(1);
+        assert_eq!(near.read(100), b"x", "in second {second}");
+    }
+    far.shutdown_write();
+    scene.pass(60);
+    assert!(near.is_ended() && !near.is_reset());
+    assert_eq!(scene.ended().len(), 2);
+    scene.assert_even();
+}
+
+#[test]
+fn whoever_is_fed_is_not_idle() {
+    let mut scene = Scene::new(IDLE, |_| {});
+    let (mut feeder, mut fed) = (scene.peer(), scene.peer());
+    scene.tie(&mut feeder, 1);
+    for second in 0..20 {
+        feeder.write(b"x");
+        scene.pass(1);
+        assert_eq!(fed.read(100), b"x", "in second {second}");
+    }
+    assert_eq!(scene.ended(), []);
+}
+
+#[test]
+fn nothing_is_forwarded_to_what_has_ended() {
+    let mut scene = Scene::new(None, |_| {});
+    let (mut feeder, mut ends) = (scene.peer(), scene.peer());
+    ends.write(b"q");
+    scene.simulation.settle();
+    assert_eq!(scene.ended(), [(1, StopReason::Stopped)]);
+    scene.tie(&mut feeder, 1);
+    assert_eq!(scene.tied(), [Err(ForwardError::Gone)], "its socket lingers, and its actor is gone");
+    assert_eq!(ends.read(100), b"bye");
+    drop((feeder, ends));
+    scene.pass(60);
+    scene.assert_even();
+}
+
+#[test]
+fn a_feed_that_finds_no_slots_goes_on_when_there_are_some() {
+    let mut scene = Scene::new(None, |plan| {
+        plan.config.send_slots = [8, 0, 0, 0, 0];
+        plan.config.spill_bytes_max = 64 << 10;
+    });
+    let (mut feeder, mut fed) = (scene.peer(), scene.peer());
+    scene.tie(&mut feeder, 1);
+    let hogs: Vec<SimPeer> = (0..150)
+        .map(|_| {
+            let mut hog = scene.peer();
+            hog.limit_unread(1);
+            hog.write(&[b'w'; 51]);
+            scene.simulation.settle();
+            hog
+        })
+        .collect();
+    feeder.write(&[1; 2000]);
+    scene.simulation.settle();
+    let mut got = fed.read(100_000).len();
+    assert!(got < 2000, "others hold all the memory there is");
+    drop(hogs);
+    scene.pass(60);
+    got += fed.read(100_000).len();
+    assert_eq!(got, 2000);
+}
+
+#[test]
+fn an_output_ends_with_what_fed_it() {
+    let mut scene = Scene::new(None, |_| {});
+    let (mut first, mut fed, mut second) = (scene.peer(), scene.peer(), scene.peer());
+    scene.tie(&mut first, 1);
+    first.write(b"hello");
+    first.shutdown_write();
+    scene.simulation.settle();
+    assert_eq!(fed.read(10), b"hello");
+    assert!(fed.is_ended());
+    scene.tie(&mut second, 1);
+    assert_eq!(scene.tied(), [Ok(()), Err(ForwardError::Tied)]);
+    // What it writes by itself is too late, and harms nobody.
+    fed.write(b"ww");
+    scene.pass(1);
+    assert!(fed.read(100).is_empty() && !fed.is_reset());
+    assert_eq!(scene.ended(), [(0, StopReason::EndOfStream)]);
+}
+
+#[test]
+fn the_end_of_a_feed_waits_for_an_answer_before_it() {
+    let mut scene = Scene::new(None, |_| {});
+    let (mut feeder, mut fed) = (scene.peer(), scene.peer());
+    fed.write(b"d");
+    scene.simulation.settle();
+    scene.tie(&mut feeder, 1);
+    feeder.write(b"forwarded");
+    feeder.shutdown_write();
+    scene.simulation.settle();
+    assert!(fed.read(100).is_empty() && !fed.is_ended(), "the answer comes first");
+    let node = scene.book.lock().expect("nobody panics with it").nodes[1];
+    node.tell(Fill).expect("it lives");
+    scene.simulation.settle();
+    assert_eq!(fed.read(100), b"answer forwarded");
+    assert!(fed.is_ended() && !fed.is_reset());
+}
