@@ -134,7 +134,7 @@ impl Connect {
         self
     }
 
-    /// See [`ListenerBuilder::close_deadline`](crate::ListenerBuilder::close_deadline).
+    /// How long closing may take before what is left is cut off. Default: [`Config::close_deadline`](crate::Config::close_deadline).
     pub fn close_deadline(mut self, deadline: Duration) -> Connect {
         self.close_deadline = Some(deadline);
         self
