@@ -26,6 +26,8 @@ pub struct FileId(pub Key);
 pub struct Fill {
     /// What arrives goes behind what it holds, up to its capacity: it does not grow.
     pub buffer: Vec<u8>,
+    /// So many bytes at most, and at least one.
+    pub max: usize,
     /// How many bytes have arrived, zero for the end of the stream, or why none have. Bytes that came before a cancellation are
     /// delivered, not lost.
     pub outcome: Result<u32, Errno>,
@@ -39,8 +41,8 @@ pub enum Op {
     /// Connect a socket that [`Backend::connecting`](super::Backend::connecting) has opened. Ended by [`Op::Cancel`].
     /// Last: [`Event::Connected`].
     Connect { socket: SocketId },
-    /// Receive until the stream ends: any number of [`Event::Received`], then one [`Event::ReceiveEnded`].
-    /// One at a time per socket. A shortage of buffers parks it and is not seen here.
+    /// Receive until the stream ends: any number of [`Event::Received`] and [`Event::Starving`], then one
+    /// [`Event::ReceiveEnded`]. One at a time per socket. A shortage of buffers parks it.
     Receive { socket: SocketId },
     /// Receive once, into memory that is handed back, as soon as anything has arrived: one [`Event::Filled`]. Never beside
     /// another receive. There is room for at least one byte.
@@ -87,6 +89,9 @@ pub enum Event {
     Connected { error: Option<Errno> },
     /// Bytes arrived; the receive goes on. The lease must be released to the receive pool.
     Received { lease: Lease },
+    /// There are bytes, perhaps, and no buffer for them. The receive goes on by itself when buffers come back; who cannot wait for
+    /// that cancels it, and receives into memory of its own.
+    Starving,
     /// Last of [`Op::Receive`].
     ReceiveEnded { why: ReceiveEnd },
     /// Last of [`Op::Fill`].
@@ -127,6 +132,7 @@ impl Event {
             self,
             Event::Accepted { .. }
                 | Event::Received { .. }
+                | Event::Starving
                 | Event::Sending { .. }
                 | Event::Sent { pinned: true, .. }
         )

@@ -405,6 +405,7 @@ impl<C: Decode> Wire<C> {
             Event::Sent { error, pinned, .. } => self.sent(activation, error, pinned),
             Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
+            Event::Starving => {}
             Event::Received { .. }
             | Event::Accepted { .. }
             | Event::AcceptEnded { .. }

@@ -39,14 +39,15 @@ pub fn read_at(file: &File, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usi
     Ok(read)
 }
 
-/// Receives once, behind what the buffer holds and up to its capacity, which is more than that. Zero at the end of the stream.
+/// Receives once, behind what the buffer holds and up to its capacity, which is more than that, and at most `max` bytes, which is
+/// more than none. Zero at the end of the stream.
 ///
 /// # Errors
 /// As the kernel says.
-pub fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<usize> {
+pub fn receive(socket: &Socket, buffer: &mut Vec<u8>, max: usize) -> io::Result<usize> {
     let spare = buffer.spare_capacity_mut();
-    debug_assert!(!spare.is_empty(), "nothing received would look like the end of the stream");
-    let len = spare.len().min(BYTES_MAX);
+    let len = spare.len().min(max).min(BYTES_MAX);
+    debug_assert!(len > 0, "nothing received would look like the end of the stream");
     let received = socket.recv(&mut spare[..len])?;
     let len = buffer.len() + received;
     // SAFETY: `received` bytes of the spare capacity have been written (invariant 1).
@@ -92,12 +93,12 @@ mod tests {
         let far = Socket::from(std::os::fd::OwnedFd::from(far));
         far.set_nonblocking(true).unwrap();
         let mut buffer = with_room(b"held", 64);
-        let error = receive(&far, &mut buffer).unwrap_err();
+        let error = receive(&far, &mut buffer, usize::MAX).unwrap_err();
         assert_eq!((error.kind(), &buffer[..]), (io::ErrorKind::WouldBlock, &b"held"[..]));
         near.write_all(b"bytes").unwrap();
-        assert_eq!(receive(&far, &mut buffer).unwrap(), 5);
+        assert_eq!(receive(&far, &mut buffer, usize::MAX).unwrap(), 5);
         drop(near);
-        assert_eq!(receive(&far, &mut buffer).unwrap(), 0);
+        assert_eq!(receive(&far, &mut buffer, usize::MAX).unwrap(), 0);
         assert_eq!(buffer, b"heldbytes");
     }
 }

@@ -9,7 +9,7 @@ use crate::world::{Last, World, pattern};
 
 impl<H: Harness> World<H> {
     fn fill(&mut self, socket: SocketId, buffer: Vec<u8>) -> u64 {
-        let fill = Fill { buffer, outcome: Ok(0) };
+        let fill = Fill { buffer, max: usize::MAX, outcome: Ok(0) };
         self.submit(Op::Fill { socket, fill: Box::new(fill) })
     }
 
@@ -52,6 +52,23 @@ pub fn what_has_come_goes_behind_what_is_there<H: Harness>(round: u32) {
     assert!(count > 0 && buffer.len() == 5 + count && b"head:body".starts_with(&buffer[..]));
     assert_eq!((buffer.as_ptr(), buffer.capacity()), (address, capacity), "it is the same memory");
     assert_eq!(world.fill_exactly(socket, 10, 4 - count), &b"body"[count..]);
+    world.finish();
+}
+
+pub fn no_more_is_taken_than_was_asked_for<H: Harness>(round: u32) {
+    let mut world = World::<H>::start(round, &Limits::default());
+    let (socket, mut client) = world.connection();
+    world.write_all(&mut client, b"bodynext");
+    let mut buffer = Vec::with_capacity(100);
+    while buffer.len() < 4 {
+        let fill = Fill { max: 4 - buffer.len(), buffer, outcome: Ok(0) };
+        let fill = world.submit(Op::Fill { socket, fill: Box::new(fill) });
+        let (outcome, filled) = world.filled(fill);
+        assert!(outcome.is_ok_and(|count| count > 0), "{outcome:?}");
+        buffer = filled;
+    }
+    assert_eq!(buffer, b"body", "what follows is left");
+    assert_eq!(world.fill_exactly(socket, 10, 4), b"next");
     world.finish();
 }
 

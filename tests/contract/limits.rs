@@ -130,6 +130,7 @@ pub fn a_receive_without_a_buffer_waits_and_goes_on_when_one_returns<H: Harness>
     let (mut world, _socket, receive, _client) = starved::<H>(round);
     assert!(world.held(receive) <= 2_048);
     assert_eq!(world.last(receive), None, "a shortage is not an error");
+    assert!(world.ops[&receive].starving > 0, "it is told of it");
     world.assert_rests();
     world.hold_leases = false;
     world.release_held();
@@ -147,6 +148,7 @@ pub fn a_receive_armed_without_a_buffer_goes_on_when_one_returns<H: Harness>(rou
         world.step();
     }
     assert_eq!((world.held(waiting), world.last(waiting)), (0, None));
+    assert!(world.ops[&waiting].starving > 0, "it is told at once");
     world.assert_rests();
     world.hold_leases = false;
     world.release_held();

@@ -138,6 +138,7 @@ macro_rules! fills_on {
             fills {
                 what_has_come_goes_behind_what_is_there
                 a_large_body_is_filled_bit_by_bit
+                no_more_is_taken_than_was_asked_for
                 a_fill_takes_no_more_than_there_is_room_for
                 a_fill_needs_no_receive_buffer
                 the_end_of_the_stream_is_zero_bytes

@@ -44,6 +44,8 @@ pub struct Progress {
     pub received: Vec<u8>,
     /// Leases that are held, see [`World::hold_leases`].
     pub held: Vec<Lease>,
+    /// How often it was told that there is no buffer for it.
+    pub starving: u32,
     pub last: Option<Last>,
     /// Bytes of a send that were told before its last completion.
     pub sending: u32,
@@ -260,6 +262,7 @@ impl<H: Harness> World<H> {
                     self.pools.receive.release(lease);
                 }
             }
+            Event::Starving => progress.starving += 1,
             Event::AcceptEnded { error } => progress.last = Some(Last::AcceptEnded(error)),
             Event::ReceiveEnded { why } => progress.last = Some(Last::ReceiveEnded(why)),
             Event::Sending { bytes } => progress.sending += bytes,

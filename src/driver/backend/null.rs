@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(Errno::of(&refused), Errno::EOPNOTSUPP);
         let listener = null.bind(address, 1, 1).unwrap().pop().unwrap();
         let socket = null.adopt(listener).unwrap();
-        let fill = Fill { buffer: Vec::with_capacity(1), outcome: Ok(0) };
+        let fill = Fill { buffer: Vec::with_capacity(1), max: usize::MAX, outcome: Ok(0) };
         let open = FileWork::Open { path: c"file".into(), options: FileOptions::default() };
         null.submit(&pools, Token(0), Op::Connect { socket });
         null.submit(&pools, Token(1), Op::Fill { socket, fill: Box::new(fill) });

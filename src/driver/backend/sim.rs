@@ -97,6 +97,8 @@ struct Handle {
     place: Place,
     /// The accept, connect or receive under way is to end.
     cancelled: bool,
+    /// The receive under way has told that there is no buffer for it.
+    starving: bool,
 }
 
 /// Where a socket is in the network, or a file on the disk.
@@ -218,6 +220,7 @@ impl Sim {
             Event::Released => (10, 0),
             Event::Connected { error } => (11, u64::from(error.is_some())),
             Event::Filled { fill } => (12, fill.outcome.map_or(u64::MAX, u64::from)),
+            Event::Starving => (14, 0),
             Event::File { request } => (13, request.outcome.map_or(u64::MAX, u64::from)),
         };
         self.network.note([token.0, kind, detail]);
@@ -281,7 +284,7 @@ impl Backend for Sim {
         let ListenSource::Sim(listener) = socket.source else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a listener of another backend"));
         };
-        let handle = Handle { place: Place::Listener(listener), cancelled: false };
+        let handle = Handle { place: Place::Listener(listener), cancelled: false, starving: false };
         self.table.insert(handle).map_err(|_| Errno::EMFILE.into())
     }
 
@@ -299,7 +302,7 @@ impl Backend for Sim {
         }
         let from = self.network.take_source(address, options.source)?;
         let place = Place::Outgoing(Outgoing { to: address, from, fate: Fate::Open });
-        let socket = self.table.insert(Handle { place, cancelled: false });
+        let socket = self.table.insert(Handle { place, cancelled: false, starving: false });
         Ok(socket.expect("there was room for a socket"))
     }
 
@@ -414,9 +417,10 @@ impl Sim {
     fn read_into(&mut self, key: Key, end: StreamEnd) -> Option<Result<u32, Errno>> {
         let part = self.received_max();
         let unread = self.network.with(end, |stream, side| stream.unread(side));
-        let buffer = &mut self.table.filling(key).buffer;
+        let fill = self.table.filling(key);
+        let (buffer, max) = (&mut fill.buffer, fill.max);
         let start = buffer.len();
-        let room = buffer.capacity() - start;
+        let room = max.min(buffer.capacity() - start);
         assert!(room > 0, "there is room for at least one byte");
         buffer.resize(start + room.min(part).min(unread), 0);
         let result = self.network.with(end, |stream, side| stream.read(side, &mut buffer[start..]));

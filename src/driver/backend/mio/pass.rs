@@ -48,7 +48,7 @@ impl Mio {
             Some(Work::Fill { .. }) => self.fill(id, key, completions),
             _ if self.starving.is_empty() => self.receive(pools, id, key, BURST, completions),
             // Others have waited for longer.
-            _ => self.starve(id),
+            _ => self.starve(id, key, completions),
         }
     }
 
@@ -68,8 +68,9 @@ impl Mio {
         }
     }
 
-    fn starve(&mut self, id: SocketId) {
+    fn starve(&mut self, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
         self.buffer_shortages += 1;
+        completions.push(Completion { token: self.token(key), event: Event::Starving });
         let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
         socket.handle.starving = true;
         self.starving.push_back(id);
@@ -114,7 +115,7 @@ impl Mio {
     ) {
         for _ in 0..burst {
             let Some(buffer) = self.filling.take().or_else(|| pools.receive.take_free()) else {
-                return self.starve(id);
+                return self.starve(id, key, completions);
             };
             let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
             let result = socket.handle.receive(&pools.receive, buffer);
@@ -138,9 +139,10 @@ impl Mio {
     }
 
     fn fill(&mut self, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
-        let mut buffer = std::mem::take(&mut self.table.filling(key).buffer);
+        let fill = self.table.filling(key);
+        let (mut buffer, max) = (std::mem::take(&mut fill.buffer), fill.max);
         let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
-        let result = socket.handle.fill(&mut buffer);
+        let result = socket.handle.fill(&mut buffer, max);
         self.table.filling(key).buffer = buffer;
         let outcome = match result.map_err(|error| Errno::of(&error)) {
             Err(Errno::EAGAIN | Errno::EINTR) => return,

@@ -190,14 +190,15 @@ impl Source {
         result
     }
 
-    /// Reads once behind what a buffer holds, up to its capacity. Zero at the end of the stream.
+    /// Reads once behind what a buffer holds, up to its capacity and at most `max` bytes. Zero at the end of the stream.
     ///
     /// # Panics
     /// When this is no stream: a bug of the runtime.
-    pub(super) fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let result = sys::receive(self.as_stream(), buffer);
+    pub(super) fn fill(&mut self, buffer: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+        let room = max.min(buffer.capacity() - buffer.len());
+        let result = sys::receive(self.as_stream(), buffer, max);
         // As above: a buffer that was not filled up has emptied the socket.
-        let drained = result.is_ok() && buffer.len() < buffer.capacity();
+        let drained = result.as_ref().is_ok_and(|received| *received < room);
         self.readable = !would_block(&result) && (self.ended || !drained);
         result
     }

@@ -61,7 +61,7 @@ impl Sim {
         };
         match self.disk.open(beneath, path.to_bytes(), options, self.network.now()) {
             Ok(file) => {
-                let handle = Handle { place: Place::File(file), cancelled: false };
+                let handle = Handle { place: Place::File(file), cancelled: false, starving: false };
                 let SocketId(key) = self.table.insert(handle).expect("there was room for a file");
                 Outcome::File(Ok(0), Some(FileId(key)))
             }

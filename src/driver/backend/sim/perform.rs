@@ -38,7 +38,8 @@ impl Sim {
             (Work::Receive, Place::Stream(end)) => {
                 let (readable, unread) =
                     self.network.with(end, |stream, side| (stream.readable(side), stream.unread(side)));
-                socket.handle.cancelled || readable && (unread == 0 || !self.starved)
+                let tries = unread == 0 || !self.starved || !socket.handle.starving;
+                socket.handle.cancelled || readable && tries
             }
             (Work::Send { chain, sent, .. }, Place::Stream(end)) => {
                 *sent == chain.bytes() || self.network.with(end, |stream, side| stream.writable(side))
@@ -56,7 +57,7 @@ impl Sim {
             let outcome = match active.outcome.take() {
                 Some(outcome) => outcome,
                 None => {
-                    if self.hold_up(&mut active) {
+                    if self.finds_no_buffer(&mut active) || self.hold_up(&mut active) {
                         break;
                     }
                     let Some(outcome) = self.perform(pools, &active) else { break };
@@ -81,19 +82,30 @@ impl Sim {
         self.table.operation(key).expect("an operation is in the table until it ends")
     }
 
+    /// True if by an accident a receive finds no buffer: it has to wait.
+    fn finds_no_buffer(&mut self, active: &mut Active) -> bool {
+        let operation = self.operation(active.key);
+        let (token, receives) = (operation.token, matches!(operation.work, Work::Receive));
+        if active.held || !receives || !self.random.chance(self.faults.no_buffer) {
+            return false;
+        }
+        active.held = true;
+        self.buffer_shortages += 1;
+        self.done.push((active.key, Completion { token, event: Event::Starving }));
+        true
+    }
+
     /// True if an accident makes the operation wait, though it could go on.
     fn hold_up(&mut self, active: &mut Active) -> bool {
         if active.held {
             return false;
         }
-        let (no_buffer, slow) = match self.operation(active.key).work {
-            Work::Receive => (self.random.chance(self.faults.no_buffer), false),
-            Work::Connect => (false, self.random.chance(self.faults.slow_connect)),
-            Work::File { .. } => (false, self.random.chance(self.faults.slow_file)),
-            _ => (false, false),
+        let slow = match self.operation(active.key).work {
+            Work::Connect => self.random.chance(self.faults.slow_connect),
+            Work::File { .. } => self.random.chance(self.faults.slow_file),
+            _ => false,
         };
-        self.buffer_shortages += u64::from(no_buffer);
-        if no_buffer || self.random.chance(self.faults.postpone) || self.random.chance(self.faults.again) {
+        if self.random.chance(self.faults.postpone) || self.random.chance(self.faults.again) {
             active.held = true;
         } else if slow || self.random.chance(self.faults.delay) {
             active.held = true;
@@ -177,7 +189,7 @@ impl Sim {
         if self.random.chance(self.faults.slow_reader) {
             self.network.with(end, |stream, side| stream.restrict_peer(side, SLOW_WINDOW, SLOW_PACE));
         }
-        let handle = super::Handle { place: Place::Stream(end), cancelled: false };
+        let handle = super::Handle { place: Place::Stream(end), cancelled: false, starving: false };
         let socket = self.table.insert(handle).expect("there was room for a socket");
         Some(Event::Accepted { socket })
     }
@@ -194,6 +206,7 @@ impl Sim {
             self.network.with(end, |stream, side| stream.read(side, &mut [])).map(|_| None)
         } else {
             let Some(buffer) = self.buffer(pools) else { return self.starve(id) };
+            self.table.socket_mut(id).expect("a socket outlives its operations").handle.starving = false;
             self.read(pools, end, buffer)
         };
         match result {
@@ -223,7 +236,12 @@ impl Sim {
     fn starve(&mut self, id: SocketId) -> Option<Event> {
         self.starved = true;
         self.buffer_shortages += 1;
-        self.is_cancelled(id).then_some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled })
+        if self.is_cancelled(id) {
+            return Some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled });
+        }
+        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+        let told = std::mem::replace(&mut socket.handle.starving, true);
+        (!told).then_some(Event::Starving)
     }
 
     fn send(&mut self, pools: &Pools, key: Key, end: StreamEnd) -> Result<u32, Errno> {
@@ -319,7 +337,8 @@ impl Sim {
 
     /// What was to end has ended.
     fn uncancel(&mut self, id: SocketId) {
-        self.table.socket_mut(id).expect("a socket outlives its operations").handle.cancelled = false;
+        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+        (socket.handle.cancelled, socket.handle.starving) = (false, false);
     }
 }
 

@@ -11,7 +11,7 @@
 
 use super::handle::{Accepting, Ending, File, Handle};
 use super::{Uring, room};
-use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Work};
+use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Token, Work};
 use crate::mem::Key;
 use crate::sys::{Answer, Errno};
 
@@ -33,7 +33,7 @@ impl Uring {
                     }
                 }
                 if !answer.more() {
-                    self.receive_paused(pools, key, id, answer, completions);
+                    self.receive_paused(pools, key, id, token, answer, completions);
                 }
             }
             Work::Send { .. } => self.sent(pools, key, id, answer, completions),
@@ -66,6 +66,7 @@ impl Uring {
         pools: &Pools,
         key: Key,
         id: SocketId,
+        token: Token,
         answer: Answer,
         completions: &mut Vec<Completion>,
     ) {
@@ -76,7 +77,10 @@ impl Uring {
             Err(Errno::ECANCELED) => ReceiveEnd::Cancelled,
             Err(Errno::ENOBUFS) if handle.ending == Ending::Finished => ReceiveEnd::EndOfStream,
             Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR | Errno::EAGAIN) if cancelling => ReceiveEnd::Cancelled,
-            Err(Errno::ENOBUFS) => return self.buffers.park(key),
+            Err(Errno::ENOBUFS) => {
+                completions.push(Completion { token, event: Event::Starving });
+                return self.buffers.park(key);
+            }
             Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => return self.issue(pools, key),
             Err(error) => ReceiveEnd::Failed(error),
         };

@@ -69,7 +69,7 @@ impl Uring {
             }
             FileWork::Read { offset, buffer } => {
                 // SAFETY: the operation owns the buffer (invariant 1).
-                unsafe { outgoing.read(key, file, room::give(buffer), *offset) };
+                unsafe { outgoing.read(key, file, room::give(buffer, usize::MAX), *offset) };
             }
             FileWork::Load { offset, chain } => {
                 // SAFETY: the operation owns the chain, which has room and no bytes (invariant 1).

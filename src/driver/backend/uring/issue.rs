@@ -55,7 +55,8 @@ impl Uring {
             Work::Connect => self.issue_connect(key, id),
             Work::Fill { .. } => {
                 let target = self.target(id);
-                let room = room::give(&mut self.in_flight.filling(key).buffer);
+                let fill = self.in_flight.filling(key);
+                let room = room::give(&mut fill.buffer, fill.max);
                 // SAFETY: the operation owns the buffer (invariant 3).
                 unsafe { self.outgoing.fill(key, target, room) };
             }

@@ -13,12 +13,12 @@ use crate::mem::poison;
 /// The kernel takes no more in one request.
 const BYTES_MAX: usize = 0x7fff_f000;
 
-/// What is behind the bytes of a vector, for the kernel to fill.
-pub(super) fn give(buffer: &mut Vec<u8>) -> *mut [u8] {
+/// What is behind the bytes of a vector, at most `max` bytes of it, for the kernel to fill.
+pub(super) fn give(buffer: &mut Vec<u8>, max: usize) -> *mut [u8] {
     let room = buffer.spare_capacity_mut();
     let (start, len) = (room.as_mut_ptr().cast::<u8>(), room.len());
     poison::forbid(start, len);
-    ptr::slice_from_raw_parts_mut(start, len.min(BYTES_MAX))
+    ptr::slice_from_raw_parts_mut(start, len.min(max).min(BYTES_MAX))
 }
 
 /// The kernel has filled so much of it, and knows it no more.
@@ -61,7 +61,8 @@ mod tests {
         // What lies behind the bytes stands for what the kernel writes there: nobody else may while it has the room.
         buffer.extend_from_slice(b"abc");
         buffer.truncate(2);
-        let room = give(&mut buffer);
+        assert_eq!(give(&mut buffer, 3).len(), 3);
+        let room = give(&mut buffer, usize::MAX);
         assert_eq!(room.len(), buffer.capacity() - 2);
         // SAFETY: one byte was written.
         unsafe { take_back(&mut buffer, 1) };
@@ -75,7 +76,7 @@ mod tests {
 
         let mut buffer = Vec::with_capacity(64);
         buffer.extend_from_slice(&[7; 32]);
-        let room = give(&mut buffer).cast::<u8>().cast_const();
+        let room = give(&mut buffer, usize::MAX).cast::<u8>().cast_const();
         assert!(is_forbidden(room) && !is_forbidden(buffer.as_ptr()));
         // SAFETY: nothing was written.
         unsafe { take_back(&mut buffer, 0) };
@@ -90,7 +91,7 @@ mod tests {
     #[should_panic(expected = "the kernel wrote more")]
     fn no_more_than_the_room_is_believed() {
         let mut buffer = Vec::with_capacity(8);
-        let room = give(&mut buffer).len() as u32;
+        let room = give(&mut buffer, usize::MAX).len() as u32;
         // SAFETY: it panics before it believes it.
         unsafe { take_back(&mut buffer, room + 1) };
     }

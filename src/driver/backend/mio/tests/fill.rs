@@ -10,7 +10,10 @@ impl Rig {
         let mut buffer = Vec::with_capacity(held.len() + room);
         buffer.extend_from_slice(held);
         assert_eq!(buffer.capacity(), held.len() + room, "the allocator gives what is asked for");
-        self.submit(token, Op::Fill { socket, fill: Box::new(Fill { buffer, outcome: Ok(0) }) });
+        self.submit(
+            token,
+            Op::Fill { socket, fill: Box::new(Fill { buffer, max: usize::MAX, outcome: Ok(0) }) },
+        );
     }
 
     fn filled(&mut self, expected: Token) -> (Vec<u8>, Result<u32, Errno>) {

@@ -12,7 +12,7 @@ impl Bench {
     }
 
     fn fill(&mut self, socket: SocketId, room: usize) -> usize {
-        let fill = Fill { buffer: Vec::with_capacity(room), outcome: Ok(0) };
+        let fill = Fill { buffer: Vec::with_capacity(room), max: usize::MAX, outcome: Ok(0) };
         self.submit(Op::Fill { socket, fill: Box::new(fill) })
     }
 

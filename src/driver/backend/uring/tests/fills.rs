@@ -7,7 +7,7 @@ use crate::driver::Fill;
 const FILL: Token = Token(21);
 
 fn fill(buffer: Vec<u8>) -> Box<Fill> {
-    Box::new(Fill { buffer, outcome: Ok(0) })
+    Box::new(Fill { buffer, max: usize::MAX, outcome: Ok(0) })
 }
 
 fn room(len: usize) -> Vec<u8> {
