@@ -66,6 +66,8 @@ pub struct Config {
     /// Bytes that a [`Stream`](crate::Stream) receives ahead of its reader, whole receive buffers counted as they come, before its
     /// peer has to wait. The reader may have taken over as many, or as many as one read needs. Default 64 KiB.
     pub read_ahead_bytes_max: usize,
+    /// Bytes of one [body](crate::Context::read_exact_into), which a connection receives into memory of its own. Default 64 MiB.
+    pub body_bytes_max: usize,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
     /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than
     /// on Linux, in steps of a good part of the socket's send buffer.) Default 30 s.
@@ -135,6 +137,7 @@ impl Default for Config {
             zero_copy_min: 16 << 10,
             deferred_max: 1024,
             read_ahead_bytes_max: 64 << 10,
+            body_bytes_max: 64 << 20,
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
             completion_entries: 4096,
@@ -230,7 +233,7 @@ impl Config {
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
     }
 
-    fn rules_of_output(&self) -> [Rule; 5] {
+    fn rules_of_output(&self) -> [Rule; 6] {
         [
             (
                 "outbox_bytes_max",
@@ -261,6 +264,12 @@ impl Config {
                 self.read_ahead_bytes_max as u64,
                 (1..=1 << 30).contains(&self.read_ahead_bytes_max),
                 "from 1 to 1,073,741,824",
+            ),
+            (
+                "body_bytes_max",
+                self.body_bytes_max as u64,
+                (1..=1 << 40).contains(&(self.body_bytes_max as u64)),
+                "from 1 to 1,099,511,627,776",
             ),
         ]
     }

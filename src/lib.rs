@@ -173,9 +173,12 @@ pub use actor::{
 pub use config::{Config, ConfigError};
 pub use executor::{Flush, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};
-pub use net::{AtLimit, Connect, Connection, ForwardError, Never, Peer, Place, Stream, connect};
+pub use net::{
+    AtLimit, BodyError, BodyRefusal, BodyRefused, Connect, Connection, ForwardError, Never, Peer, Place,
+    Stream, connect,
+};
 pub use odeon_macros::{
-    Message, actor, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
+    Message, actor, body, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
 };
 pub use sys::Signals;
 pub use sys::Time;

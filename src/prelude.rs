@@ -18,8 +18,8 @@ pub use crate::config::Config;
 pub use crate::executor::Overflow;
 pub use crate::mem::Bytes;
 pub use crate::net::codec::{Decode, Delimited, Encode, Fixed, FrameError, LengthDelimited, Lines, Raw};
-pub use crate::net::{AtLimit, Connection, Never, Peer, Place, Stream};
+pub use crate::net::{AtLimit, BodyError, Connection, Never, Peer, Place, Stream};
 pub use crate::system::{BackendChoice, Cores, System};
 pub use odeon_macros::{
-    Message, actor, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
+    Message, actor, body, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
 };

@@ -108,6 +108,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `#[every("30s")]` | again and again; there may be several | `Context` |
 /// | `#[stopped]` | last of all | `StopReason`, `Context` |
 /// | `#[frame]` | for each frame | the frame, `&str` for `Lines`; `Context` |
+/// | `#[body]` | when what `Context::read_exact_into` asked for has come | `Result<Vec<u8>, BodyError>`, `Context` |
 /// | `#[end_of_stream]` | when the peer has sent everything | `Context` |
 /// | `#[malformed]` | when the codec refuses what the peer sent | `FrameError`, `Context` |
 /// | `#[idle("10m")]` | when nothing was received for so long and no answer is owed; a listener's own time comes first | `Context` |
@@ -260,6 +261,9 @@ read_by_actor! {
     call
     /// Within [`#[actor]`](macro@actor): what is done with a frame. The codec says which type that has.
     frame
+    /// Within [`#[actor]`](macro@actor): what is done with a body that was asked for by its length. It takes a
+    /// `Result<Vec<u8>, BodyError>`.
+    body
     /// Within [`#[actor]`](macro@actor): what runs first.
     started
     /// Within [`#[actor]`](macro@actor): what runs last. It may take a `StopReason`.

@@ -149,6 +149,7 @@ const BROKEN: u16 = 64;
 const ERRANDS: u16 = 128;
 const SUSPENDED: u16 = 256;
 const PAUSES: u16 = 512;
+const BODY: u16 = 1024;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -571,6 +572,28 @@ impl Cells {
                 self.interrupt();
             }
         }
+    }
+
+    /// Notes whether the cell is to receive a body before anything else.
+    #[cold]
+    pub(super) fn set_body(&self, cell: Key, has: bool) {
+        if let Some(slot) = self.occupied(cell) {
+            let flags = slot.flags.get();
+            slot.flags.set(if has { flags | BODY } else { flags & !BODY });
+            self.interrupt();
+        }
+    }
+
+    /// True if the cell is to receive a body before anything else.
+    #[must_use]
+    pub fn has_body(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & BODY != 0)
+    }
+
+    /// True if no address finds the cell any more.
+    #[must_use]
+    pub(super) fn is_closed(&self, cell: Key) -> bool {
+        self.occupied(cell).is_none_or(|slot| slot.flags.get() & CLOSED != 0)
     }
 
     /// True if a future borrows the state of the cell, which handles nothing else meanwhile.

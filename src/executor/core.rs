@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::address::{CoreId, RawAddress, token};
 use super::blame;
+use super::bodies::Bodies;
 use super::cancelled::Cancelled;
 use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
@@ -69,6 +70,7 @@ pub struct Core {
     pub(super) beyond: Beyond,
     pub(super) sleepers: Sleepers,
     pub(super) files: Files,
+    pub(super) bodies: Bodies,
     pub(super) cancelled: Cancelled,
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
@@ -137,6 +139,7 @@ impl Core {
             beyond: Beyond::default(),
             sleepers: Sleepers::default(),
             files: Files::default(),
+            bodies: Bodies::default(),
             cancelled: Cancelled::default(),
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),

@@ -4,6 +4,7 @@
 
 mod address;
 pub mod blame;
+mod bodies;
 mod cancelled;
 mod cell;
 mod core;
@@ -37,6 +38,7 @@ mod waker;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
+pub use bodies::Wanted;
 pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Visit};
 pub use core::{Budget, Core, Ending, drop_from};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};

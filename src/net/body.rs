@@ -35,6 +35,8 @@ enum Enough {
     Budget,
     /// The output is at its bound.
     Output,
+    /// A body comes before other frames.
+    Body,
     /// The actor ends.
     End(Flow),
 }
@@ -202,7 +204,8 @@ impl<A: Connection> ConnectionBody<A> {
             }
             wire.paused |= activation.is_suspended();
         }
-        wire.paused |= activation.suspended() || (!A::SERVED && activation.pauses());
+        let pauses = if A::SERVED { activation.has_body() } else { activation.pauses() };
+        wire.paused |= activation.suspended() || pauses;
         if activation.demanded() || activation.first() {
             match core.cells.take_demand(cell) {
                 Some(Demand::Stop) => wire.begin_stop(activation),
@@ -228,7 +231,7 @@ impl<A: Connection> ConnectionBody<A> {
             // peer that they wait for, it is what follows below.
             let waits = activation.is_suspended()
                 || core.with_output(cell, |output| output.holds() || output.places() > 0) == Some(true);
-            let waiting = wire.paused && wire.inward.has_rest();
+            let waiting = wire.paused && (wire.inward.has_rest() || activation.has_body());
             if frames == Batch::Empty && !wire.receiving && !waiting {
                 return Batch::End(StopReason::Stopped);
             }
@@ -275,6 +278,7 @@ impl<A: Connection> ConnectionBody<A> {
             Ok(Wish::Nothing) => return None,
             Ok(Wish::Slots) => wire.wait_for_slots(activation),
             Ok(Wish::Finish) => wire.finish(),
+            Ok(Wish::GiveUpBody) => wire.give_up_body(activation),
             Ok(Wish::Close) => return Some(Batch::End(StopReason::Stopped)),
             Err(reason) => return Some(Batch::End(reason)),
         }
@@ -290,7 +294,13 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Batch {
         let mut budget = Budget::new(activation.core);
         let batch = loop {
-            if !wire.paused && wire.inward.has_rest() {
+            if wire.paused {
+                if activation.has_body()
+                    && let Some(batch) = Self::end_body(wire, head, activation, cx)
+                {
+                    break batch;
+                }
+            } else if wire.inward.has_rest() {
                 match Self::feed(wire, head, activation, cx, &mut budget) {
                     Ok(None) => {}
                     Ok(Some(Enough::Budget)) => {
@@ -298,6 +308,10 @@ impl<A: Connection> ConnectionBody<A> {
                         break Batch::Again;
                     }
                     Ok(Some(Enough::Output)) => wire.paused = true,
+                    Ok(Some(Enough::Body)) => {
+                        wire.paused = true;
+                        continue;
+                    }
                     Ok(Some(Enough::End(flow))) => break Batch::from(flow),
                     Err(reason) => break Batch::End(reason),
                 }
@@ -336,6 +350,9 @@ impl<A: Connection> ConnectionBody<A> {
                 // Too much output is a demand, and so is a future that borrows the state.
                 if demands != core.cells.demands() {
                     demands = core.cells.demands();
+                    if activation.has_body() && !activation.is_suspended() {
+                        return Some(Enough::Body);
+                    }
                     if activation.is_suspended() || (!A::SERVED && activation.pauses()) {
                         return Some(Enough::Output);
                     }
@@ -355,6 +372,37 @@ impl<A: Connection> ConnectionBody<A> {
                 Err(StopReason::Malformed)
             }
         }
+    }
+
+    /// Tells the actor how its body has ended, if it has; `Some` if the actor ends, or others come first.
+    #[cold]
+    #[inline(never)]
+    fn end_body(
+        wire: &mut Wire<A::Codec>,
+        head: &Head<A>,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+    ) -> Option<Batch> {
+        let core = activation.core;
+        wire.begin_body(activation);
+        let end = wire.body_end()?;
+        let fails = matches!(end, Err(StopReason::Disconnected(_)));
+        let blocked =
+            if fails { activation.is_suspended() } else { wire.is_body_blocked(activation, A::SERVED) };
+        if blocked {
+            return None;
+        }
+        let body = wire.inward.end_body(end)?;
+        core.end_body(activation.cell());
+        let batch = match head.call(core, |actor| actor.body(body, cx)) {
+            Ok(Flow::Continue) if end == Err(StopReason::Failed) => Batch::End(StopReason::Failed),
+            Ok(flow) => Batch::from(flow),
+            Err(reason) => Batch::End(reason),
+        };
+        if !A::SERVED {
+            wire.note_begun(activation);
+        }
+        (batch != Batch::Empty).then_some(batch)
     }
 
     /// Takes one notice; `Some` if the actor ends for it.
@@ -453,6 +501,11 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
     ) -> Batch {
         match wire.stream {
+            // It is told what has come of its body before.
+            Stream::Failed(_) if wire.awaits_memory() => {
+                wire.end_receive(activation);
+                Batch::Empty
+            }
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno.into())),
             Stream::Ended | Stream::Finished if !wire.paused && wire.leaves.is_none() && !wire.fed => {
                 Self::end_of_stream(wire, head, activation.core, cx)

@@ -5,10 +5,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::bulk::{BodyError, BodyRefusal, BodyRefused};
 use super::codec::{Decode, Encode, FrameError, Sink};
 use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
-use crate::executor::{Flush, Output, Overflow};
+use crate::executor::{Flush, Output, Overflow, Wanted};
 use crate::mem::{Bytes, Full, SendPool};
 
 /// An actor that owns a connection: it handles frames from its socket beside its messages.
@@ -111,6 +112,17 @@ pub trait Connection: Actor {
 
     /// Handles one frame: a line, a packet, or whatever the codec makes of the bytes.
     fn frame(&mut self, frame: <Self::Codec as Decode>::Frame<'_>, cx: &mut Context<Self>) -> Flow;
+
+    /// What [`Context::read_exact_into`] asked for has come, or as much of it as ever will. It comes as a frame would, in the order of
+    /// frames, and while reading is [paused](Context::pause_reading) it waits as they do. The bytes lie in the buffer behind what that
+    /// held. By default the connection fails, for what was asked for must be taken.
+    ///
+    /// After a [`BodyError`] follows what it tells of: [`Connection::end_of_stream`], or [`Actor::stopped`]. An actor that ends by
+    /// itself, or is aborted, while it waits for a body is told so by `stopped` alone.
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
+        let _ = (body, cx);
+        Flow::Fail
+    }
 
     /// The peer has sent everything that it will send, and may still read. By default the connection is closed once what
     /// is queued has been sent; `Flow::Continue` keeps it open for output. A peer that has gone altogether looks the same until
@@ -387,6 +399,82 @@ impl<A: Connection> Context<A> {
     /// way, such as output that the peer does not read.
     pub fn resume_reading(&mut self) {
         self.with_output(|output, _| output.hold(false));
+    }
+
+    /// Has the next `len` bytes from the peer appended to a buffer, before any further frame comes. It comes back by
+    /// [`Connection::body`], which is `#[body]` in a block with [`#[actor]`](macro@crate::actor): for bodies whose length is known, from a frame that
+    /// announces them, say. The codec does not see them, so its limit does not bound them. Called elsewhere than in a frame, it takes
+    /// what is behind the last frame that was handled.
+    ///
+    /// The buffer grows while bytes arrive, up to what is wanted, and never to more than twice what it holds, or 256 KiB: an
+    /// announcement alone takes no memory. Where it has the capacity, it is not moved. What arrives counts as activity of the peer; while the
+    /// connection does not read, as in a pause or with much output, the body waits too. The buffer stays with the connection until the
+    /// kernel is done with it, also if the actor ends before.
+    ///
+    /// When somebody stops the actor, or the system ends, what the peer has sent by then still belongs to the body.
+    ///
+    /// **Costs** two allocations, besides those of the buffer. Up to 32 KiB are copied from the receive buffers. Where more is missing,
+    /// the kernel writes into the buffer itself, which takes a system call's worth of work more at the beginning and at the end.
+    ///
+    /// # Errors
+    /// [`BodyRefused`], with the buffer: there is a body under way, the actor ends, or `len` is above
+    /// [`Config::body_bytes_max`](crate::Config::body_bytes_max).
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::{Shutdown, TcpStream};
+    /// use odeon::prelude::*;
+    ///
+    /// /// A line with a length, and so many bytes; their sum is the answer.
+    /// struct Sums;
+    ///
+    /// #[actor(codec = Lines<20>)]
+    /// impl Sums {
+    ///     #[frame]
+    ///     fn length(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+    ///         let Ok(len) = line.parse() else { return Flow::Fail };
+    ///         match cx.read_exact_into(Vec::new(), len) {
+    ///             Ok(()) => return Flow::Continue,
+    ///             Err(refused) => cx.write_line(refused.to_string()),
+    ///         }
+    ///         Flow::Close
+    ///     }
+    ///
+    ///     #[body]
+    ///     fn numbers(&mut self, numbers: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) {
+    ///         match numbers {
+    ///             Ok(numbers) => cx.write_line(numbers.iter().map(|n| u64::from(*n)).sum::<u64>().to_string()),
+    ///             Err(error) => cx.write_line(error.to_string()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let listening = system.listener("127.0.0.1:0").start(|_peer| Sums)?;
+    /// let mut client = TcpStream::connect(listening.address())?;
+    /// client.write_all(b"3\n\x01\x02\x03")?;
+    /// client.write_all(b"100000\n")?;
+    /// client.write_all(&[1; 100_000])?;
+    /// client.write_all(b"5\n\x01\x02")?;
+    /// client.shutdown(Shutdown::Write)?;
+    /// let mut answers = String::new();
+    /// client.read_to_string(&mut answers)?;
+    /// assert_eq!(answers, "6\n100000\n3 bytes of a body have not come: its stream has ended\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_exact_into(&mut self, buffer: Vec<u8>, len: usize) -> Result<(), BodyRefused> {
+        let cell = self.cell();
+        let mut unasked = Some(Wanted { buffer, len });
+        let asked = self.with_core(|core| {
+            let max = core.config.body_bytes_max;
+            let wanted = unasked.take_if(|_| len <= max).ok_or(BodyRefusal::TooLarge { max })?;
+            core.want_body(cell, wanted).map_err(|wanted| {
+                unasked = Some(wanted);
+                BodyRefusal::Busy
+            })
+        });
+        let Err(why) = asked.unwrap_or(Err(BodyRefusal::Busy)) else { return Ok(()) };
+        Err(BodyRefused { buffer: unasked.map(|wanted| wanted.buffer).unwrap_or_default(), why })
     }
 
     /// Says that an answer to the peer is still to come, from another actor for example: the connection stays until

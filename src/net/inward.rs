@@ -4,8 +4,14 @@
 //!
 //! Frames are found in the receive buffer itself. Only what cannot be handed on at once is copied, into the assembly: a
 //! partial frame, and whatever waits while reading is paused. So no buffer is kept beyond the turn in which it is run.
+//!
+//! A body comes before frames: as long as there is one, reading is paused, and what arrives belongs to it, up to its end.
 
+use super::bulk::{BodyError, Bulk};
 use super::codec::{Decode, Decoded, FrameError, next_frame};
+use crate::actor::StopReason;
+use crate::driver::Fill;
+use crate::executor::Wanted;
 use crate::executor::blame::user;
 use crate::mem::{Lease, ReceivePool};
 
@@ -32,7 +38,8 @@ pub(super) struct Inward<C> {
     current: Option<(Lease, u32)>,
 }
 
-/// Bytes that were copied because they could not be handed on where they arrived. Never without any for longer than a step.
+/// Bytes that were copied because they could not be handed on where they arrived. Never without any for longer than a step,
+/// unless there is a body.
 #[derive(Debug, Default)]
 struct Assembly {
     bytes: Vec<u8>,
@@ -40,6 +47,12 @@ struct Assembly {
     start: u32,
     /// Bytes at the end that also lie before the offset into the current lease.
     copied: u32,
+    /// An operation that fills them has the bytes.
+    away: bool,
+    /// There was no buffer for what is to follow: it is received into memory of its own, until a frame or a body is whole.
+    starved: bool,
+    /// What arrives belongs to it, before frames.
+    body: Option<Bulk>,
 }
 
 impl Assembly {
@@ -52,6 +65,9 @@ impl Assembly {
 /// for one byte more.
 const PIECE: usize = 256;
 
+/// The same where it is completed by a receive of its own, and at most so much: who announces a large frame has not sent it.
+const RECEIVED_PIECE: std::ops::RangeInclusive<usize> = 4096..=64 << 10;
+
 impl<C: Decode> Inward<C> {
     pub(super) fn new() -> Inward<C> {
         Inward { codec: user(C::default), assembly: None, needed: 0, current: None }
@@ -59,13 +75,14 @@ impl<C: Decode> Inward<C> {
 
     /// True if bytes wait, looked at or not.
     pub(super) fn has_rest(&self) -> bool {
-        self.current.is_some() || self.assembly.is_some()
+        self.current.is_some() || self.assembly.as_ref().is_some_and(|assembly| !assembly.rest().is_empty())
     }
 
     /// True if everything that has arrived has been looked at: only more bytes lead to another frame.
     pub(super) fn is_hungry(&self) -> bool {
         let waiting = self.assembly.as_ref().map_or(0, |assembly| assembly.rest().len());
-        self.current.is_none() && (waiting == 0 || waiting < self.needed as usize)
+        let hungry = self.current.is_none() && (waiting == 0 || waiting < self.needed as usize);
+        hungry && !self.body().is_some_and(Bulk::is_complete)
     }
 
     /// Takes over what has arrived. The lease before must have been used up.
@@ -74,11 +91,15 @@ impl<C: Decode> Inward<C> {
         self.current = Some((lease, 0));
     }
 
-    /// Copies what has arrived to the end of the assembly: reading is paused.
-    pub(super) fn set_aside(&mut self, pool: &ReceivePool, lease: Lease) {
+    /// Copies what has arrived to the body, if one has not all of its bytes, and else to the end of the assembly: reading is
+    /// paused. True if there was such a body.
+    pub(super) fn set_aside(&mut self, pool: &ReceivePool, lease: Lease) -> bool {
         self.set_current_aside(pool);
-        self.copy(pool.bytes(&lease));
+        let bytes = pool.bytes(&lease);
+        let taken = self.body_mut().map_or(0, |body| body.take(bytes));
+        self.copy(&bytes[taken..]);
         pool.release(lease);
+        taken > 0
     }
 
     /// Copies what is left of the current lease to the end of the assembly.
@@ -177,6 +198,105 @@ impl<C: Decode> Inward<C> {
         fed
     }
 
+    /// The body that comes before any frame.
+    pub(super) fn body(&self) -> Option<&Bulk> {
+        self.assembly.as_ref()?.body.as_ref()
+    }
+
+    pub(super) fn body_mut(&mut self) -> Option<&mut Bulk> {
+        self.assembly.as_mut()?.body.as_mut()
+    }
+
+    /// True if an operation has what the assembly holds.
+    pub(super) fn is_away(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.away)
+    }
+
+    /// True if the codec has seen a part of a frame that will never be whole once a body begins.
+    pub(super) fn has_partial(&self) -> bool {
+        self.needed > 0
+    }
+
+    /// From now on what arrives belongs to a body, up to its end, and first what is here. A codec that has seen a part of it as one
+    /// of a frame is replaced.
+    pub(super) fn begin_body(&mut self, pool: &ReceivePool, wanted: Wanted, codec: Option<C>) {
+        let mut body = Bulk::new(wanted);
+        let assembly = self.assembly.get_or_insert_default();
+        let taken = body.take(assembly.rest());
+        assembly.start += taken as u32;
+        // What was copied from the current lease is looked at here.
+        assembly.copied = 0;
+        if assembly.rest().is_empty() {
+            (assembly.bytes, assembly.start) = (Vec::new(), 0);
+            if let Some((lease, offset)) = &mut self.current {
+                *offset += body.take(&pool.bytes(lease)[*offset as usize..]) as u32;
+            }
+        }
+        assembly.body = Some(body);
+        self.needed = 0;
+        if let Some(codec) = codec {
+            self.codec = codec;
+        }
+        if self.current.as_ref().is_some_and(|(lease, offset)| pool.bytes(lease).len() == *offset as usize) {
+            self.release_current(pool);
+        }
+    }
+
+    /// The body is over: frames go on behind it.
+    pub(super) fn end_body(&mut self, end: Result<(), StopReason>) -> Option<Result<Vec<u8>, BodyError>> {
+        let assembly = self.assembly.as_mut()?;
+        let body = assembly.body.take()?;
+        assembly.starved = false;
+        if assembly.rest().is_empty() {
+            self.assembly = None;
+        }
+        Some(body.finish(end))
+    }
+
+    /// There was no buffer for what is to follow. True if something is here that waits for just that, which gets memory of its own.
+    pub(super) fn starve(&mut self) -> bool {
+        let Some(assembly) = &mut self.assembly else { return false };
+        let waits = assembly.body.as_ref().is_some_and(|body| body.missing() > 0);
+        assembly.starved |= waits || (self.current.is_none() && !assembly.rest().is_empty());
+        assembly.starved
+    }
+
+    /// True if what is missing of the body is not to come in a receive buffer.
+    pub(super) fn prefers_memory(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| {
+            let wants = |body: &Bulk| !body.is_away() && (assembly.starved || body.is_large());
+            assembly.body.as_ref().is_some_and(wants)
+        })
+    }
+
+    /// Memory for what is to be received next, if that is not to come in a receive buffer. It comes back by `filled`.
+    pub(super) fn lend(&mut self) -> Option<Box<Fill>> {
+        let assembly = self.assembly.as_mut()?;
+        if let Some(body) = &mut assembly.body {
+            return (assembly.starved || body.is_large()).then(|| body.lend()).flatten();
+        }
+        if !assembly.starved {
+            return None;
+        }
+        let mut buffer = std::mem::take(&mut assembly.bytes);
+        buffer.drain(..std::mem::take(&mut assembly.start) as usize);
+        let missing = (self.needed as usize).saturating_sub(buffer.len());
+        let max = missing.clamp(*RECEIVED_PIECE.start(), *RECEIVED_PIECE.end());
+        buffer.reserve_exact(max);
+        assembly.away = true;
+        Some(Box::new(Fill { buffer, max, outcome: Ok(0) }))
+    }
+
+    /// What was lent has come back. Where nobody waits for it any more, it is dropped.
+    pub(super) fn filled(&mut self, fill: Box<Fill>) {
+        let Some(assembly) = &mut self.assembly else { return };
+        if std::mem::take(&mut assembly.away) {
+            assembly.bytes = fill.buffer;
+        } else if let Some(body) = &mut assembly.body {
+            body.give_back(fill);
+        }
+    }
+
     /// Moves a piece of the current lease to the assembly; false if there is none.
     fn extend_assembly(&mut self, pool: &ReceivePool) -> bool {
         let Some((lease, offset)) = &mut self.current else { return false };
@@ -185,7 +305,7 @@ impl<C: Decode> Inward<C> {
             self.release_current(pool);
             return false;
         }
-        let Assembly { bytes: assembled, start, copied } = &mut **self.assembly.get_or_insert_default();
+        let Assembly { bytes: assembled, start, copied, .. } = &mut **self.assembly.get_or_insert_default();
         assembled.drain(..std::mem::take(start) as usize);
         let missing = (self.needed as usize).saturating_sub(assembled.len());
         let piece = missing.max(PIECE).min(bytes.len());

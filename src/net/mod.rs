@@ -3,11 +3,13 @@
 //! Knows: streams of bytes, frames, what a connection does with them. Must not know the backend.
 
 mod body;
+mod bulk;
 pub mod codec;
 mod connect;
 mod connection;
 mod credits;
 mod forward;
+mod intake;
 mod inward;
 mod last_call;
 mod listener;
@@ -20,6 +22,7 @@ mod testing;
 mod unread;
 mod wire;
 
+pub use bulk::{BodyError, BodyRefusal, BodyRefused};
 pub use connect::{Connect, Connecting, connect};
 pub use connection::{Connection, Never};
 pub use credits::Credits;

@@ -10,9 +10,10 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::task::{Poll, Waker};
 
+use super::bulk::BodyError;
 use super::unread::Unread;
 use crate::actor::StopReason;
-use crate::executor::{Core, Demand, Output, RawAddress, current};
+use crate::executor::{Core, Demand, Output, RawAddress, Wanted, current};
 use crate::mem::{Bytes, Chain, Key, SendPool};
 use crate::sys::Errno;
 
@@ -32,6 +33,8 @@ pub enum Wish {
     Nothing,
     /// To be in line for send slots.
     Slots,
+    /// An end of the body that is under way, with what has come.
+    GiveUpBody,
     /// The peer is to read the end of the stream behind what has been written.
     Finish,
     /// The end of the connection, in order.
@@ -69,6 +72,21 @@ struct Incoming {
     closed: bool,
     /// The reader, until so many bytes have arrived.
     reader: Waits,
+    /// Boxed, because few streams have one.
+    body: Option<Box<Body>>,
+}
+
+/// Bytes that the connection receives into memory of the reader's.
+#[derive(Debug)]
+struct Body {
+    /// What the memory held before.
+    held: usize,
+    /// Nobody waits for it: what has come is for the next reads.
+    given_up: bool,
+    /// The reader has waited for too long.
+    late: bool,
+    /// What has come of it, once it is over.
+    over: Option<(io::Result<()>, Vec<u8>)>,
 }
 
 /// Why nothing is written although nothing is queued.
@@ -170,6 +188,39 @@ impl Pipe {
         held
     }
 
+    /// What was to be received into memory of the reader's has come, or not all of it. True if reading is to pause.
+    pub(super) fn body(&self, body: Result<Vec<u8>, BodyError>) -> bool {
+        let mut state = self.state.borrow_mut();
+        let incoming = &mut state.incoming;
+        let (result, mut buffer) = match body {
+            Ok(buffer) => (Ok(()), buffer),
+            Err(error) => (Err(kind_of(&error)), error.into_buffer()),
+        };
+        match &mut incoming.body {
+            Some(asked) if asked.given_up => {
+                // No read has taken anything since, and nothing has arrived behind it.
+                debug_assert!(incoming.arrived.is_empty(), "a body comes before what is behind it");
+                incoming.arrived = buffer.split_off(asked.held.min(buffer.len()));
+                incoming.body = None;
+                if incoming.closed {
+                    incoming.arrived = Vec::new();
+                }
+            }
+            Some(asked) => {
+                let late = asked.late && result.is_err();
+                let result = if late { Err(ErrorKind::TimedOut.into()) } else { result };
+                asked.over = Some((result, buffer));
+            }
+            None => {}
+        }
+        incoming.held = incoming.arrived.len() >= incoming.arrived_max;
+        let held = incoming.held;
+        let reader = incoming.reader.waker.take();
+        drop(state);
+        wake(reader);
+        held
+    }
+
     /// The peer has sent everything that it will send.
     pub(super) fn ended(&self) {
         let mut state = self.state.borrow_mut();
@@ -195,6 +246,7 @@ impl Pipe {
         }
         let mut state = self.state.borrow_mut();
         let closed = state.incoming.closed && state.outgoing.closed;
+        let gives_up = state.incoming.body.as_ref().is_some_and(|body| body.gives_up());
         let outgoing = &mut state.outgoing;
         if outgoing.slots == Slots::Awaited && !turn.thirsty {
             outgoing.slots = Slots::Found;
@@ -206,6 +258,8 @@ impl Pipe {
         } else if outgoing.slots == Slots::Missing {
             outgoing.slots = Slots::Awaited;
             Wish::Slots
+        } else if gives_up {
+            Wish::GiveUpBody
         } else if outgoing.finished {
             Wish::Finish
         } else {
@@ -302,6 +356,109 @@ impl Pipe {
         if resume {
             self.resume_reading();
         }
+    }
+
+    /// Begins to receive so many bytes behind what a buffer holds: first what is unread, and what has arrived. `Ok`: they are all there.
+    /// The buffer is taken while the rest is under way.
+    pub(super) fn poll_begin_body(
+        &self,
+        unread: &mut Unread,
+        buffer: &mut Vec<u8>,
+        len: usize,
+        waker: &Waker,
+        under_way: &mut bool,
+    ) -> Poll<io::Result<()>> {
+        if self.state.borrow().incoming.body.is_some() {
+            // One that was given up has not ended.
+            self.wait(Half::Read, 0, waker);
+            return Poll::Pending;
+        }
+        let max = self.with_connection(|core, _| core.config.body_bytes_max);
+        if max.is_some_and(|max| len > max) {
+            let what = "a body of more than body_bytes_max of Config";
+            return Poll::Ready(Err(self.tell(io::Error::new(ErrorKind::InvalidInput, what))));
+        }
+        let held = buffer.len();
+        self.take_over(unread, len);
+        let here = len.min(unread.rest().len());
+        buffer.extend_from_slice(&unread.rest()[..here]);
+        unread.consume(here);
+        if here == len {
+            return Poll::Ready(Ok(()));
+        }
+        match self.end_of_reading() {
+            Some(Ok(_)) => return Poll::Ready(Err(self.tell(ErrorKind::UnexpectedEof.into()))),
+            Some(Err(error)) => return Poll::Ready(Err(error)),
+            None => {}
+        }
+        let wanted = Wanted { buffer: std::mem::take(buffer), len: len - here };
+        let asked = self.with_connection(|core, cell| {
+            let asked = core.want_body(cell, wanted);
+            core.schedule(cell);
+            asked
+        });
+        match asked {
+            Some(Ok(())) => {
+                let body = Body { held, given_up: false, late: false, over: None };
+                self.state.borrow_mut().incoming.body = Some(Box::new(body));
+                *under_way = true;
+                self.wait(Half::Read, 0, waker);
+                Poll::Pending
+            }
+            Some(Err(wanted)) => {
+                *buffer = wanted.buffer;
+                Poll::Ready(Err(self.tell(Errno::ECONNABORTED.into())))
+            }
+            None => Poll::Ready(Err(self.tell(Errno::ECONNABORTED.into()))),
+        }
+    }
+
+    /// Waits for the rest.
+    pub(super) fn poll_body(&self, buffer: &mut Vec<u8>, waker: &Waker) -> Poll<io::Result<()>> {
+        let mut state = self.state.borrow_mut();
+        let silent = std::mem::take(&mut state.incoming.silent);
+        let failure = state.failure;
+        let over = match &mut state.incoming.body {
+            Some(body) => {
+                body.late |= silent;
+                body.over.take()
+            }
+            None => None,
+        };
+        if let Some((result, whole)) = over {
+            state.incoming.body = None;
+            drop(state);
+            *buffer = whole;
+            return Poll::Ready(result.map_err(|error| self.tell(error)));
+        }
+        if let Some(errno) = failure {
+            state.incoming.body = None;
+            drop(state);
+            return Poll::Ready(Err(self.tell(errno.into())));
+        }
+        drop(state);
+        if silent {
+            self.with_connection(|core, cell| core.schedule(cell));
+        }
+        self.wait(Half::Read, 0, waker);
+        Poll::Pending
+    }
+
+    /// Nobody waits for the body any more: what has come of it is for the next reads.
+    pub(super) fn give_up_body(&self) {
+        self.wait_no_more(Half::Read);
+        let mut state = self.state.borrow_mut();
+        let incoming = &mut state.incoming;
+        let Some(body) = &mut incoming.body else { return };
+        body.given_up = true;
+        if let Some((_, mut buffer)) = body.over.take() {
+            let mut came = buffer.split_off(body.held.min(buffer.len()));
+            came.append(&mut incoming.arrived);
+            incoming.arrived = came;
+            incoming.body = None;
+        }
+        drop(state);
+        self.with_connection(|core, cell| core.schedule(cell));
     }
 
     fn resume_reading(&self) {
@@ -519,6 +676,22 @@ impl Pipe {
     /// Ends the connection at once: its peer sees a reset.
     pub(super) fn abort(&self) {
         self.with_connection(|core, cell| core.demand(cell, Demand::Abort));
+    }
+}
+
+impl Body {
+    /// True if the connection is to end it.
+    fn gives_up(&self) -> bool {
+        self.over.is_none() && (self.given_up || self.late)
+    }
+}
+
+/// As the reads of a stream tell it.
+fn kind_of(error: &BodyError) -> io::Error {
+    match error.why() {
+        StopReason::Disconnected(errno) => Errno(errno).into(),
+        StopReason::Failed => ErrorKind::OutOfMemory.into(),
+        _ => ErrorKind::UnexpectedEof.into(),
     }
 }
 

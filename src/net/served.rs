@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 
+use super::bulk::BodyError;
 use super::codec::Raw;
 use super::connection::{Connection, Never};
 use super::listener::Peer;
@@ -73,6 +74,13 @@ where
 
     fn frame(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Flow {
         if self.pipe.arrived(bytes) {
+            cx.pause_reading();
+        }
+        Flow::Continue
+    }
+
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
+        if self.pipe.body(body) {
             cx.pause_reading();
         }
         Flow::Continue

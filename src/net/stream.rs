@@ -117,6 +117,46 @@ impl Stream {
         self.reader.read_exact(buffer).await
     }
 
+    /// Appends so many bytes to a buffer, and hands it back; waits until there are as many. What is unread comes first; where more than
+    /// 32 KiB are missing then, the kernel writes into the buffer itself. It grows as bytes arrive, and is not moved where it has the
+    /// capacity.
+    ///
+    /// With an error it holds what had come by then, which has been taken; only when the connection was aborted, or cut off by the end of
+    /// the system, may it come back empty. One that is dropped while it waits loses nothing of the stream: what had come is read next.
+    /// The buffer is lost then.
+    ///
+    /// **Costs** two allocations, besides those of the buffer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnexpectedEof`] if the stream ends before; [`ErrorKind::InvalidInput`] for a length above
+    /// [`Config::body_bytes_max`](crate::Config::body_bytes_max), of which nothing is taken. Else see [`Stream`].
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    /// use odeon::prelude::*;
+    ///
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let listening = system.listener("127.0.0.1:0").serve(|mut stream: Stream| async move {
+    ///     let Some(length) = stream.read_line(20).await? else { return Ok(()) };
+    ///     let length = length.parse().map_err(std::io::Error::other)?;
+    ///     let (read, body) = stream.read_exact_into(Vec::new(), length).await;
+    ///     read?;
+    ///     stream.write_all(format!("{} bytes\n", body.len())).await
+    /// })?;
+    ///
+    /// let mut client = TcpStream::connect(listening.address())?;
+    /// client.write_all(b"100000\n")?;
+    /// client.write_all(&[7; 100_000])?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "100000 bytes\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn read_exact_into(&mut self, buffer: Vec<u8>, len: usize) -> (io::Result<()>, Vec<u8>) {
+        self.reader.read_exact_into(buffer, len).await
+    }
+
     /// Appends everything up to a delimiter to `bytes`, and the delimiter. Answers how many bytes that were: none at the end of
     /// the stream. What stands before the end without a delimiter is answered without one.
     ///
@@ -340,6 +380,14 @@ impl ReadHalf {
         Ok(())
     }
 
+    /// See [`Stream::read_exact_into`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_exact_into(&mut self, buffer: Vec<u8>, len: usize) -> (io::Result<()>, Vec<u8>) {
+        ReadInto { half: self, buffer, len, under_way: false }.await
+    }
+
     /// See [`Stream::read_until`].
     ///
     /// # Errors
@@ -556,6 +604,43 @@ impl Future for Fill<'_> {
 impl Drop for Fill<'_> {
     fn drop(&mut self) {
         self.half.pipe.wait_no_more(Half::Read);
+    }
+}
+
+/// See [`ReadHalf::read_exact_into`].
+struct ReadInto<'a> {
+    half: &'a mut ReadHalf,
+    /// Empty while the connection has it.
+    buffer: Vec<u8>,
+    len: usize,
+    under_way: bool,
+}
+
+impl Future for ReadInto<'_> {
+    type Output = (io::Result<()>, Vec<u8>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ReadInto { half, buffer, len, under_way } = &mut *self;
+        let ReadHalf { pipe, unread, .. } = &mut **half;
+        let polled = if *under_way {
+            pipe.poll_body(buffer, cx.waker())
+        } else {
+            pipe.poll_begin_body(unread, buffer, *len, cx.waker(), under_way)
+        };
+        polled.map(|read| {
+            *under_way = false;
+            (read, std::mem::take(buffer))
+        })
+    }
+}
+
+impl Drop for ReadInto<'_> {
+    fn drop(&mut self) {
+        if self.under_way {
+            self.half.pipe.give_up_body();
+        } else {
+            self.half.pipe.wait_no_more(Half::Read);
+        }
     }
 }
 

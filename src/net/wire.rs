@@ -174,7 +174,12 @@ impl<C: Decode> Wire<C> {
 
     pub(super) fn receive(&mut self, activation: &Activation<'_>) {
         self.receiving = true;
-        activation.core.push(activation.cell(), Op::Receive { socket: self.socket });
+        let socket = self.socket;
+        let op = match self.inward.lend() {
+            None => Op::Receive { socket },
+            Some(fill) => Op::Fill { socket, fill },
+        };
+        activation.core.push(activation.cell(), op);
     }
 
     /// True while a core that ends waits for what the peer may have sent before: a request that lies in the kernel is
@@ -343,6 +348,7 @@ impl<C: Decode> Wire<C> {
             self.begin_stop(activation);
             self.end_receive(activation);
             self.inward.discard(&activation.core.pools.receive);
+            activation.core.end_body(activation.cell());
         }
         self.arm_stop(activation)
     }
@@ -355,8 +361,9 @@ impl<C: Decode> Wire<C> {
 
     /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
     pub(super) fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
-        self.inward.set_aside(&activation.core.pools.receive, lease);
-        self.end_receive(activation);
+        if !self.inward.set_aside(&activation.core.pools.receive, lease) {
+            self.end_receive(activation);
+        }
     }
 
     pub(super) fn end_receive(&mut self, activation: &Activation<'_>) {
@@ -405,12 +412,12 @@ impl<C: Decode> Wire<C> {
             Event::Sent { error, pinned, .. } => self.sent(activation, error, pinned),
             Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
             Event::Closed => self.phase = Phase::Closed,
-            Event::Starving => {}
+            Event::Starving => self.starve(activation),
+            Event::Filled { fill } => self.filled(activation, fill),
             Event::Received { .. }
             | Event::Accepted { .. }
             | Event::AcceptEnded { .. }
             | Event::Connected { .. }
-            | Event::Filled { .. }
             | Event::File { .. } => {
                 unreachable!("taken before, or never asked for by a connection")
             }
@@ -584,6 +591,9 @@ impl<C: Decode> Wire<C> {
             (false, false) => activation.pauses(),
         };
         self.paused = mailbox_full || output_pauses || activation.is_suspended();
+        if (self.paused || was) && activation.has_body() {
+            return self.settle_body(activation, mailbox_full, apart);
+        }
         if self.paused {
             if self.forward == Forward::Flows {
                 if !self.receiving && !self.deaf && self.stream == Stream::Open {
@@ -613,6 +623,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
         self.inward.discard(&activation.core.pools.receive);
         Self::untie(activation);
+        activation.core.end_body(activation.cell());
         self.disarm(activation.core);
         self.phase = Phase::Flushing;
         let deadline = activation.core.now().after(self.shared.close_deadline);

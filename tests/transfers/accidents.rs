@@ -105,7 +105,8 @@ pub(crate) fn whatever_happens_every_stream_arrives_or_its_end_is_told(on: Backe
         config.receive_buffer_bytes = 8 << 10;
         config.send_slots = [64, 32, 16, 4, 2];
     });
-    let services: Vec<_> = (0..TOGETHER).map(|lane| world.echo(Kind::ALL[lane as usize % 4])).collect();
+    let services: Vec<_> =
+        (0..TOGETHER).map(|lane| world.echo(Kind::ALL[lane as usize % Kind::ALL.len()])).collect();
     seeds::each("whatever_happens", 12, |seed| {
         let mut random = Random::new(seed);
         thread::scope(|scope| {

@@ -58,17 +58,22 @@ pub(crate) enum Kind {
     Lines,
     Frames,
     Stream,
+    /// Frames of which the codec sees the length only.
+    Bodies,
+    /// Whatever comes, as bodies.
+    StreamBodies,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 4] = [Kind::Raw, Kind::Lines, Kind::Frames, Kind::Stream];
+    pub(crate) const ALL: [Kind; 6] =
+        [Kind::Raw, Kind::Lines, Kind::Frames, Kind::Stream, Kind::Bodies, Kind::StreamBodies];
 
     /// What it can be sent.
     pub(crate) fn shape(self) -> Shape {
         match self {
-            Kind::Raw | Kind::Stream => Shape::Bytes,
+            Kind::Raw | Kind::Stream | Kind::StreamBodies => Shape::Bytes,
             Kind::Lines => Shape::Lines,
-            Kind::Frames => Shape::Frames,
+            Kind::Frames | Kind::Bodies => Shape::Frames,
         }
     }
 }
@@ -121,9 +126,13 @@ impl World {
             Kind::Raw => self.serve(move |_| Raws(told.clone())),
             Kind::Lines => self.serve(move |_| LinesBack(told.clone())),
             Kind::Frames => self.serve(move |_| FramesBack(told.clone())),
-            Kind::Stream => {
-                let listener = self.system.listener("127.0.0.1:0").serve(|stream: Stream| async move {
-                    let ended = send_back(stream).await;
+            Kind::Bodies => self.serve(move |_| BodiesBack { told: told.clone(), cut: false }),
+            Kind::Stream | Kind::StreamBodies => {
+                let listener = self.system.listener("127.0.0.1:0").serve(move |stream: Stream| async move {
+                    let ended = match kind {
+                        Kind::Stream => send_back(stream).await,
+                        _ => send_bodies_back(stream).await,
+                    };
                     tell(&told, ended.into());
                     Ok(())
                 });
@@ -212,5 +221,61 @@ async fn send_back(mut stream: Stream) -> io::Result<()> {
         stream.write_all(first).await?;
         let written = stream.write(second).await?;
         stream.write_all(&second[written..]).await?;
+    }
+}
+
+/// What an actor receives by its length.
+struct BodiesBack {
+    told: Sender<Reason>,
+    /// The stream has ended within a body.
+    cut: bool,
+}
+
+impl Actor for BodiesBack {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
+        let reason = if self.cut { StopReason::Malformed } else { reason };
+        tell(&self.told, reason.into());
+    }
+}
+
+impl Connection for BodiesBack {
+    type Codec = Fixed<4>;
+
+    fn frame(&mut self, head: &[u8; 4], cx: &mut Context<Self>) -> Flow {
+        let length = u32::from_be_bytes(*head) as usize;
+        let mut buffer = Vec::with_capacity(if length.is_multiple_of(2) { 4 + length } else { 0 });
+        buffer.extend_from_slice(head);
+        cx.read_exact_into(buffer, length).expect("there is one at a time");
+        Flow::Continue
+    }
+
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
+        match body {
+            Ok(body) => cx.write(body),
+            Err(error) => self.cut = error.why() == StopReason::EndOfStream,
+        }
+        Flow::Continue
+    }
+}
+
+/// By bodies of any size, of which the last is what there is.
+async fn send_bodies_back(mut stream: Stream) -> io::Result<()> {
+    let mut random = Random::new(stream.id());
+    loop {
+        let length = log_uniform(&mut random, 64 << 20) as usize;
+        let (read, body) = stream.read_exact_into(Vec::new(), length).await;
+        if read.as_ref().is_err_and(|error| error.kind() != ErrorKind::UnexpectedEof) {
+            return read;
+        }
+        stream.write_all(body).await?;
+        if read.is_err() {
+            return Ok(());
+        }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Message,
     Call,
     Frame,
+    Body,
     Started,
     Stopped,
     EndOfStream,
@@ -30,6 +31,7 @@ const NAMES: &[(&str, Kind)] = &[
     ("message", Kind::Message),
     ("call", Kind::Call),
     ("frame", Kind::Frame),
+    ("body", Kind::Body),
     ("started", Kind::Started),
     ("stopped", Kind::Stopped),
     ("end_of_stream", Kind::EndOfStream),
@@ -65,7 +67,7 @@ impl Kind {
 
     /// True if only a connection has it.
     pub(crate) fn needs_codec(self) -> bool {
-        matches!(self, Kind::Frame | Kind::EndOfStream | Kind::Malformed | Kind::Idle)
+        matches!(self, Kind::Frame | Kind::Body | Kind::EndOfStream | Kind::Malformed | Kind::Idle)
     }
 }
 

@@ -96,12 +96,15 @@ impl Parameters {
             (Kind::Message, 2..) => "this handler takes more than one message",
             (Kind::Frame, 0) => "this handler takes no frame",
             (Kind::Frame, 2..) => "this handler takes more than one frame",
+            (Kind::Body, 0) => "this handler takes no body",
+            (Kind::Body, 2..) => "this handler takes more than one body",
             _ => return Ok(()),
         };
         let help = match kind {
             Kind::Message => {
                 "one parameter has the type of the message; `#[call]` takes any number of arguments"
             }
+            Kind::Body => "one parameter is a `Result<Vec<u8>, BodyError>`",
             _ => "one parameter has the type that the codec makes, `&str` for `Lines`",
         };
         match self.given.get(1) {
@@ -126,7 +129,7 @@ fn special(kind: Kind, run: Run, ty: &Type) -> Result<Option<Role>> {
     }
     match kind {
         Kind::Message | Kind::Call => special_of_asked(run, ty),
-        Kind::Frame => Ok(None),
+        Kind::Frame | Kind::Body => Ok(None),
         Kind::Stopped if is_named(ty, "StopReason") => Ok(None),
         Kind::Malformed if is_named(ty, "FrameError") => Ok(None),
         Kind::Stopped => Err(surplus(kind, ty, "`StopReason` and `&mut Context<Self>`")),

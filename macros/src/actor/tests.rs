@@ -282,6 +282,7 @@ fn hooks_and_connections() {
                 #[started] fn begun(&mut self, cx: &mut Context<Self>) -> io::Result<()> { Ok(()) }
                 #[stopped] fn ended(&mut self, cx: &mut Context<Self>, why: StopReason) {}
                 #[frame] fn line(&mut self, line: &str) -> Flow { Flow::Continue }
+                #[body] fn picture(&mut self, picture: Result<Vec<u8>, BodyError>) {}
                 #[end_of_stream] fn eof(&mut self) {}
                 #[malformed] fn refused(&mut self) {}
                 #[idle("10m")] fn asleep(&self) {}
@@ -309,6 +310,13 @@ fn hooks_and_connections() {
             r#"const IDLE_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(::core::time::Duration::new(600u64, 0u32));"#,
             r#"const OUTBOX_BYTES_MAX: ::core::option::Option<::core::primitive::usize> = ::core::option::Option::Some(65536usize);"#,
             r#"<_ as ::odeon::IntoFlow>::into_flow(Self::line(self, given_0), "Room::line")"#,
+            r#"fn body(
+                &mut self,
+                given_0: ::core::result::Result<::std::vec::Vec<::core::primitive::u8>, ::odeon::BodyError>,
+                cx: &mut ::odeon::Context<Self>,
+            ) -> ::odeon::Flow {
+                <_ as ::odeon::IntoFlow>::into_flow(Self::picture(self, given_0), "Room::picture")
+            }"#,
             r#"fn end_of_stream(&mut self, cx: &mut ::odeon::Context<Self>) -> ::odeon::Flow"#,
             r#"fn malformed(&mut self, given_0: ::odeon::net::codec::FrameError, cx: &mut ::odeon::Context<Self>)"#,
             r#"fn idle(&mut self, cx: &mut ::odeon::Context<Self>) -> ::odeon::Flow"#,

@@ -2,7 +2,7 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use super::{AnyStored, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
+use super::{AnyStored, BODY, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
 use crate::driver::Event;
 use crate::executor::address::RawAddress;
 use crate::executor::core::Core;
@@ -115,11 +115,18 @@ impl Activation<'_> {
         self.flags_now() & SUSPENDED != 0
     }
 
-    /// True if so much output waits by now that reading must pause.
+    /// True if so much output waits by now that reading must pause, or a body comes before anything that is read.
     #[inline(always)]
     #[must_use]
     pub fn pauses(&self) -> bool {
-        self.flags_now() & PAUSES != 0
+        self.flags_now() & (PAUSES | BODY) != 0
+    }
+
+    /// True if a body is to be received before anything else by now.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.flags_now() & BODY != 0
     }
 
     /// Notes that no errands wait.

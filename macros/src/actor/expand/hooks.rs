@@ -130,6 +130,7 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
     let this = &actor.block.actor;
     let constants = constants_of_connection(actor);
     let frame = frame(actor);
+    let body = body(actor);
     let end_of_stream = simple(actor, Kind::EndOfStream, "end_of_stream");
     let idle = simple(actor, Kind::Idle, "idle");
     let malformed = last(actor, Kind::Malformed, "malformed", &quote!(#root::net::codec::FrameError));
@@ -139,6 +140,7 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
             type Codec = #codec;
             #constants
             #frame
+            #body
             #end_of_stream
             #malformed
             #idle
@@ -192,6 +194,24 @@ fn frame(actor: &Actor) -> TokenStream {
         true => quote!(#(#hooks)*),
         false => quote!(#head { #root::Flow::Continue }),
     }
+}
+
+fn body(actor: &Actor) -> TokenStream {
+    let root = &actor.arguments.root;
+    let hooks = actor.hooks(Kind::Body).map(|handler| {
+        let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
+        quote! {
+            #(#cfgs)*
+            fn body(
+                &mut self,
+                given_0: ::core::result::Result<::std::vec::Vec<::core::primitive::u8>, #root::BodyError>,
+                cx: &mut #root::Context<Self>,
+            ) -> #root::Flow {
+                #flow
+            }
+        }
+    });
+    quote!(#(#hooks)*)
 }
 
 impl Actor {

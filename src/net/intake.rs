@@ -1,0 +1,133 @@
+//! How a connection receives into memory that is not a receive buffer.
+//!
+//! Knows: when a body begins and ends, which of both ways it comes by, shortages. Must not know who asked for it.
+//!
+//! Both ways are never open at once: what is under way is cancelled, and may still bring bytes, before the other begins.
+
+use super::bulk::Bulk;
+use super::codec::Decode;
+use super::wire::{Stream, Wire};
+use crate::actor::StopReason;
+use crate::driver::Fill;
+use crate::executor::blame::user;
+use crate::executor::{Activation, Demand};
+use crate::sys::Errno;
+
+impl<C: Decode> Wire<C> {
+    /// What was lent to a receive has come back.
+    #[cold]
+    pub(super) fn filled(&mut self, activation: &Activation<'_>, fill: Box<Fill>) {
+        (self.receiving, self.cancelling) = (false, false);
+        match fill.outcome {
+            // As when a receive ends.
+            Ok(0) if matches!(self.stream, Stream::Failed(_)) => {}
+            Ok(0) => self.stream = Stream::Ended,
+            Ok(_) => {
+                self.active = activation.core.now();
+                self.last_call.heard();
+            }
+            Err(Errno::ECANCELED) => {}
+            Err(errno) => self.stream = Stream::Failed(errno.0 as u16),
+        }
+        self.inward.filled(fill);
+    }
+
+    /// There is no buffer for what the peer sends. Who has a part of a frame, or of a body, does not wait for one: that it is
+    /// whole does not depend on when others let their buffers go.
+    #[cold]
+    pub(super) fn starve(&mut self, activation: &Activation<'_>) {
+        let reads = self.receiving && !self.cancelling && !self.deaf;
+        if reads && (!self.paused || activation.has_body()) && self.inward.starve() {
+            self.end_receive(activation);
+        }
+    }
+
+    /// Begins with a body that was asked for, unless memory is still away.
+    pub(super) fn begin_body(&mut self, activation: &Activation<'_>) {
+        if self.inward.body().is_some() || self.inward.is_away() {
+            return;
+        }
+        let (core, cell) = (activation.core, activation.cell());
+        let Some(wanted) = core.take_wanted(cell) else { return core.end_body(cell) };
+        let fresh = self.inward.has_partial().then(|| core.contain(|| user(C::default)));
+        if let Some(None) = fresh {
+            core.demand(cell, Demand::Broken);
+        }
+        self.inward.begin_body(&core.pools.receive, wanted, fresh.flatten());
+    }
+
+    /// How the body ends, if it does by now.
+    pub(super) fn body_end(&self) -> Option<Result<(), StopReason>> {
+        let body = self.inward.body().filter(|body| !body.is_away())?;
+        let why = match self.stream {
+            _ if body.is_complete() => return Some(Ok(())),
+            _ if body.has_failed() => StopReason::Failed,
+            Stream::Failed(errno) => StopReason::Disconnected(errno.into()),
+            Stream::Ended | Stream::Finished | Stream::Told => StopReason::EndOfStream,
+            Stream::Open if body.is_given_up() || (self.deaf && !self.receiving) => StopReason::Stopped,
+            Stream::Open => return None,
+        };
+        Some(Err(why))
+    }
+
+    /// True if an operation has the memory of a body, without which its end cannot be told.
+    pub(super) fn awaits_memory(&self) -> bool {
+        self.inward.body().is_some_and(Bulk::is_away)
+    }
+
+    /// True if the actor is told of no end of a body for now.
+    pub(super) fn is_body_blocked(&self, activation: &Activation<'_>, apart: bool) -> bool {
+        let (core, cell) = (activation.core, activation.cell());
+        let waits = || core.with_output(cell, |output| !output.may_resume()) == Some(true);
+        activation.is_suspended() || (!apart && waits())
+    }
+
+    /// Decides how it goes on with a body; true if the actor can be told of its end.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn settle_body(
+        &mut self,
+        activation: &Activation<'_>,
+        mailbox_full: bool,
+        apart: bool,
+    ) -> bool {
+        self.paused = true;
+        self.begin_body(activation);
+        if !activation.has_body() {
+            return true;
+        }
+        let blocked = mailbox_full || self.is_body_blocked(activation, apart);
+        if blocked {
+            self.inward.set_current_aside(&activation.core.pools.receive);
+            if !self.awaits_memory() {
+                self.end_receive(activation);
+            }
+            return false;
+        }
+        if self.body_end().is_none() {
+            self.receive_body(activation);
+        }
+        self.body_end().is_some()
+    }
+
+    fn receive_body(&mut self, activation: &Activation<'_>) {
+        if self.deaf || self.stream != Stream::Open {
+            return;
+        }
+        if !self.receiving {
+            self.receive(activation);
+        } else if self.inward.prefers_memory() {
+            self.end_receive(activation);
+        }
+    }
+
+    /// Nobody waits for the rest of the body.
+    #[cold]
+    pub(super) fn give_up_body(&mut self, activation: &Activation<'_>) {
+        let Some(body) = self.inward.body_mut() else { return };
+        body.give_up();
+        if body.is_away() {
+            self.end_receive(activation);
+        }
+    }
+}
