@@ -9,6 +9,8 @@
 
 #[path = "simulation/asks.rs"]
 mod asks;
+#[path = "simulation/bodies.rs"]
+mod bodies;
 #[path = "simulation/canary.rs"]
 mod canary;
 #[path = "simulation/chat.rs"]
@@ -84,12 +86,25 @@ fn slow_peers_get_whole_lines_in_order_and_what_they_miss_is_counted() {
 }
 
 #[test]
+fn bodies_are_whole_and_frames_go_on_behind_them() {
+    seeds::each("bodies_are_whole_and_frames_go_on_behind_them", bodies::run);
+}
+
+#[test]
 fn a_seed_is_one_run() {
     // Under Miri each takes long, and the scenarios themselves are run.
     let seeds = if cfg!(miri) { 0 } else { 10 };
-    for run in
-        [echo::run, messages::run, lives::run, chat::run, crowd::run, asks::run, streams::run, slow::run]
-    {
+    for run in [
+        echo::run,
+        messages::run,
+        lives::run,
+        chat::run,
+        crowd::run,
+        asks::run,
+        streams::run,
+        slow::run,
+        bodies::run,
+    ] {
         for seed in 0..seeds {
             assert_eq!(run(seed), run(seed), "two runs of seed {seed} differ");
         }

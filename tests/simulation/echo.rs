@@ -70,6 +70,8 @@ pub(crate) enum Format {
     Raw,
     Lines,
     Lengths,
+    /// The same, some of them larger than anything else.
+    Large,
 }
 
 /// A client: what it will send, how far it has come, what came back.
@@ -130,7 +132,7 @@ fn listen(world: &mut World, format: Format) {
     let listening = match format {
         Format::Raw => listener.start(move |_| made::<Raw>(&journal)),
         Format::Lines => listener.start(move |_| made::<Lines<700>>(&journal)),
-        Format::Lengths => listener.start(move |_| made::<LengthDelimited<700>>(&journal)),
+        Format::Lengths | Format::Large => listener.start(move |_| made::<LengthDelimited<700>>(&journal)),
     };
     listening.expect("nobody listens there yet");
 }
@@ -150,13 +152,18 @@ fn end_well(world: &mut World, clients: &mut [Client]) {
 impl Client {
     fn new(world: &mut World, format: Format) -> Client {
         let random = &mut world.random;
-        let most = pick(random, [1, 40, 700]);
-        let frames = random.below(if cfg!(miri) { 6 } else { 30 });
+        let most = match format {
+            Format::Large if !cfg!(miri) => pick(random, [1, 700, 40_000, 90_000]),
+            _ => pick(random, [1, 40, 700]),
+        };
+        let frames = random.below(if cfg!(miri) || most > 700 { 6 } else { 30 });
         let script = (0..frames).flat_map(|_| frame(random, format, most)).collect();
         let (rude, reads_late) = (random.chance(0.2), random.chance(0.2));
         let mut peer = world.connect().expect("the backlog has room");
         if world.random.chance(0.3) {
-            peer.limit_unread(pick(&mut world.random, [1, 30, 500]));
+            let unread = pick(&mut world.random, [1, 30, 500]);
+            // It is to come to an end.
+            peer.limit_unread(if most > 700 { 100 * unread } else { unread });
         }
         Client { peer: Some(peer), script, sent: 0, got: 0, finished: false, rude, reads_late }
     }
@@ -232,7 +239,7 @@ fn frame(random: &mut Random, format: Format, most: usize) -> Vec<u8> {
             bytes.truncate(699);
             bytes.push(b'\n');
         }
-        Format::Lengths => {
+        Format::Lengths | Format::Large => {
             let header = u32::try_from(bytes.len()).expect("a short frame").to_be_bytes();
             bytes.splice(..0, header);
         }

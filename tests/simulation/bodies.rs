@@ -1,0 +1,170 @@
+//! Servers that see the lengths of what clients send as frames, and receive the rest as bodies: large and small, asked for at
+//! once or later, in pauses, given up.
+//!
+//! Knows: what may happen around a body. Must not know which way it comes by.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use odeon::Timeout;
+use odeon::prelude::*;
+use odeon::sys::Random;
+use odeon::time::{sleep, timeout};
+
+use super::echo::{self, Format};
+use super::journal::Life;
+use super::world::{World, pick};
+
+/// Sends every frame back, whose body it takes in whatever manner comes to its mind.
+struct Echo {
+    life: Life,
+    random: Random,
+    /// The length that was announced, until it is asked for.
+    head: Option<[u8; 4]>,
+    paused: bool,
+}
+
+impl Echo {
+    fn ask(&mut self, cx: &mut Context<Self>) {
+        let Some(head) = self.head.take() else { return };
+        let length = u32::from_be_bytes(head) as usize;
+        let mut buffer = Vec::with_capacity(pick(&mut self.random, [0, 10, 4 + length, 200_000]));
+        buffer.extend_from_slice(&head);
+        cx.read_exact_into(buffer, length).expect("there is one at a time");
+        let second = cx.read_exact_into(b"second".to_vec(), 1).expect_err("there is one");
+        assert_eq!(second.buffer, b"second");
+    }
+
+    fn pause(&mut self, cx: &mut Context<Self>) {
+        self.paused = true;
+        cx.pause_reading();
+    }
+
+    /// Goes on later, and only then.
+    fn later(&mut self, cx: &mut Context<Self>) {
+        let time = Duration::from_micros(self.random.below(5_000));
+        let _ = cx.exclusive("later", Timeout::Default, async move |me: &mut Echo, cx| {
+            sleep(time).await;
+            me.ask(cx);
+            Flow::Continue
+        });
+    }
+}
+
+impl Actor for Echo {
+    type Message = Never;
+
+    const INTERVALS: &'static [Duration] = &[Duration::from_millis(2)];
+
+    fn started(&mut self, _: &mut Context<Self>) -> Flow {
+        self.life.start();
+        Flow::Continue
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn interval(&mut self, _: usize, cx: &mut Context<Self>) -> Flow {
+        if std::mem::take(&mut self.paused) {
+            self.ask(cx);
+            cx.resume_reading();
+        }
+        Flow::Continue
+    }
+
+    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+        self.life.stop();
+    }
+}
+
+impl Connection for Echo {
+    type Codec = Fixed<4>;
+
+    fn frame(&mut self, head: &[u8; 4], cx: &mut Context<Self>) -> Flow {
+        self.life.go_on();
+        assert!(self.head.is_none(), "no frame comes before the body");
+        self.head = Some(*head);
+        match self.random.below(8) {
+            0 => self.later(cx),
+            1 => self.pause(cx),
+            2 => {
+                self.ask(cx);
+                self.pause(cx);
+            }
+            3 => {
+                self.ask(cx);
+                self.later(cx);
+            }
+            _ => self.ask(cx),
+        }
+        Flow::Continue
+    }
+
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
+        self.life.go_on();
+        let Ok(body) = body else { return Flow::Close };
+        assert_eq!(body.len(), 4 + u32::from_be_bytes([body[0], body[1], body[2], body[3]]) as usize);
+        cx.write(body);
+        Flow::Continue
+    }
+}
+
+pub(crate) fn run(seed: u64) -> [u64; 3] {
+    let mut world = World::new(seed, |plan, random| {
+        plan.config.read_ahead_bytes_max = pick(random, [1, 300, 64 << 10]);
+        plan.config.timers_max = plan.config.timers_max.max(1 << 10);
+    });
+    let (streams, seeds, journal) = (world.random.chance(0.4), world.random.bits(), world.journal.clone());
+    let listener = world.simulation.listener(World::address());
+    // Numbers of cores differ from run to run.
+    let random = move |id: u64| Random::new(seeds ^ (id & 0xFFFF_FFFF));
+    let listening = if streams {
+        listener.serve(move |stream: Stream| {
+            let random = random(stream.id());
+            impatient(stream, random)
+        })
+    } else {
+        listener.start(move |peer| Echo {
+            life: Life::new(&journal),
+            random: random(peer.id()),
+            head: None,
+            paused: false,
+        })
+    };
+    listening.expect("nobody listens there yet");
+    echo::play(world, Format::Large)
+}
+
+/// Gives most bodies up, reads a little of what had come, and asks for the rest.
+async fn impatient(mut stream: Stream, mut random: Random) -> io::Result<()> {
+    let mut head = [0; 4];
+    loop {
+        match stream.read_exact(&mut head).await {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        }
+        let length = 4 + u32::from_be_bytes(head) as usize;
+        let mut body = head.to_vec();
+        while body.len() < length {
+            let left = length - body.len();
+            let time = Duration::from_micros(random.below(20_000));
+            match timeout(time, stream.read_exact_into(Vec::new(), left)).await {
+                Ok((read, rest)) => {
+                    read?;
+                    body.extend(rest);
+                }
+                Err(_) if random.chance(0.5) => {
+                    let mut some = vec![0; 1 + random.index(left)];
+                    let count = stream.read(&mut some).await?;
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    body.extend_from_slice(&some[..count]);
+                }
+                Err(_) => {}
+            }
+        }
+        stream.write_all(body).await?;
+    }
+}
