@@ -8,6 +8,7 @@
 //! | [`actors`] | `#[actor]`: handlers, hooks, keys, addresses, and what all of it stands for |
 //! | [`asking`] | questions and answers: who waits, for how long, and what may go wrong |
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
+//! | [`input`] | reading from a connection: frames, pauses, bodies |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
 //! | [`transfers`] | files, connections to others, proxies |
 //!
@@ -16,6 +17,7 @@
 pub mod actors;
 pub mod asking;
 pub mod futures;
+pub mod input;
 pub mod output;
 pub mod tour;
 pub mod transfers;

@@ -421,7 +421,8 @@ impl<A: Connection> ConnectionBody<A> {
                     activation.core.pools.receive.release(lease);
                 } else if !wire.paused {
                     wire.inward.arrived(lease);
-                } else if wire.forward == Forward::Flows && !wire.inward.has_rest() {
+                } else if wire.forward == Forward::Flows && !wire.inward.has_rest() && !activation.has_body()
+                {
                     wire.inward.arrived(lease);
                     return wire.forward(activation);
                 } else {

@@ -59,6 +59,7 @@ impl<A: Connection> Context<A> {
     ///   actor is told of it once nothing more is forwarded to it either, so that an answer still arrives after a half-close.
     /// - If one of them ends before, so does the other, with [`StopReason::ForwardEnded`], and its peer sees a reset.
     /// - What the other writes by itself goes between, and is dropped once the end of the stream has been passed on.
+    /// - A [body](Context::read_exact_into) that is under way comes before.
     /// - Bytes in either direction count for the idle timeout of both.
     /// - When the system ends, both have until the close deadline.
     ///
@@ -109,6 +110,10 @@ impl<C: Decode> Wire<C> {
     pub(super) fn forward(&mut self, activation: &Activation<'_>) -> Option<Batch> {
         let (core, me) = (activation.core, activation.cell());
         self.forward = Forward::No;
+        // What is asked for by its length comes first.
+        if activation.has_body() {
+            return None;
+        }
         let mine = core.with_output(me, |output| output.tie())?;
         let to = mine.to?;
         let handed = core.with_output(to, |output| {

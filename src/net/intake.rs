@@ -16,6 +16,7 @@ use crate::sys::Errno;
 impl<C: Decode> Wire<C> {
     /// What was lent to a receive has come back.
     #[cold]
+    #[inline(never)]
     pub(super) fn filled(&mut self, activation: &Activation<'_>, fill: Box<Fill>) {
         (self.receiving, self.cancelling) = (false, false);
         match fill.outcome {
@@ -35,6 +36,7 @@ impl<C: Decode> Wire<C> {
     /// There is no buffer for what the peer sends. Who has a part of a frame, or of a body, does not wait for one: that it is
     /// whole does not depend on when others let their buffers go.
     #[cold]
+    #[inline(never)]
     pub(super) fn starve(&mut self, activation: &Activation<'_>) {
         let reads = self.receiving && !self.cancelling && !self.deaf;
         if reads && (!self.paused || activation.has_body()) && self.inward.starve() {
@@ -123,6 +125,7 @@ impl<C: Decode> Wire<C> {
 
     /// Nobody waits for the rest of the body.
     #[cold]
+    #[inline(never)]
     pub(super) fn give_up_body(&mut self, activation: &Activation<'_>) {
         let Some(body) = self.inward.body_mut() else { return };
         body.give_up();

@@ -75,14 +75,22 @@ impl<C: Decode> Inward<C> {
 
     /// True if bytes wait, looked at or not.
     pub(super) fn has_rest(&self) -> bool {
-        self.current.is_some() || self.assembly.as_ref().is_some_and(|assembly| !assembly.rest().is_empty())
+        self.current.is_some() || self.has_assembled()
+    }
+
+    fn has_assembled(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| !assembly.rest().is_empty())
     }
 
     /// True if everything that has arrived has been looked at: only more bytes lead to another frame.
     pub(super) fn is_hungry(&self) -> bool {
-        let waiting = self.assembly.as_ref().map_or(0, |assembly| assembly.rest().len());
-        let hungry = self.current.is_none() && (waiting == 0 || waiting < self.needed as usize);
-        hungry && !self.body().is_some_and(Bulk::is_complete)
+        self.current.is_none() && self.assembly.as_ref().is_none_or(|assembly| self.is_partial(assembly))
+    }
+
+    fn is_partial(&self, assembly: &Assembly) -> bool {
+        let waiting = assembly.rest().len();
+        let whole = assembly.body.as_ref().is_some_and(Bulk::is_complete);
+        (waiting == 0 || waiting < self.needed as usize) && !whole
     }
 
     /// Takes over what has arrived. The lease before must have been used up.
@@ -182,6 +190,7 @@ impl<C: Decode> Inward<C> {
         true
     }
 
+    #[inline(never)]
     fn feed_assembly<S>(&mut self, take: &mut impl FnMut(C::Frame<'_>) -> Option<S>) -> Fed<S> {
         let Some(assembly) = &mut self.assembly else { return Fed::Hungry };
         let bytes = assembly.rest();
@@ -326,7 +335,7 @@ impl<C: Decode> Inward<C> {
 
     /// What was set aside and has not been consumed, if anything was.
     pub(super) fn assembled(&self) -> Option<&[u8]> {
-        self.assembly.as_ref().map(|assembly| assembly.rest())
+        self.assembly.as_ref().map(|assembly| assembly.rest()).filter(|rest| !rest.is_empty())
     }
 
     /// So much of that has been consumed, by whoever looks at no frames.
@@ -357,6 +366,7 @@ impl<C: Decode> Inward<C> {
     }
 }
 
+#[inline(always)]
 fn decode<C: Decode, S>(
     codec: &mut C,
     bytes: &[u8],

@@ -47,6 +47,46 @@ impl<A: Connection> TestContext<A> {
         self.core().with_output(self.cell_of_actor(), |output| output.places()).unwrap_or(0) as usize
     }
 
+    /// Takes what was asked of [`Context::read_exact_into`](crate::Context::read_exact_into): the buffer, and how many bytes are to be
+    /// appended. Then the next may be asked for; what comes of this one the test tells the actor itself, by its method.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    /// use odeon::testing::TestContext;
+    ///
+    /// struct Upload;
+    ///
+    /// #[actor(codec = Lines<20>)]
+    /// impl Upload {
+    ///     #[frame]
+    ///     fn length(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+    ///         match line.parse().map(|length| cx.read_exact_into(Vec::new(), length)) {
+    ///             Ok(Ok(())) => Flow::Continue,
+    ///             _ => Flow::Close,
+    ///         }
+    ///     }
+    ///
+    ///     #[body]
+    ///     fn whole(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Result<(), BodyError> {
+    ///         cx.write_line(body?.len().to_string());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut cx = TestContext::new();
+    /// assert_eq!(Upload.length("3", &mut cx), Flow::Continue);
+    /// let (mut body, length) = cx.take_asked_body().expect("it was asked for");
+    /// body.resize(length, b'x');
+    /// Upload.whole(Ok(body), &mut cx).unwrap();
+    /// assert_eq!(cx.written_text(), "3\n");
+    /// ```
+    pub fn take_asked_body(&mut self) -> Option<(Vec<u8>, usize)> {
+        let (core, cell) = (self.core(), self.cell_of_actor());
+        let wanted = core.take_wanted(cell);
+        core.end_body(cell);
+        wanted.map(|wanted| (wanted.buffer, wanted.len))
+    }
+
     /// True if the actor has [paused](crate::Context::pause_reading) reading.
     #[must_use]
     pub fn reading_paused(&self) -> bool {

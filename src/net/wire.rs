@@ -172,6 +172,8 @@ impl<C: Decode> Wire<C> {
         matches!(self.phase, Phase::New | Phase::Open)
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn receive(&mut self, activation: &Activation<'_>) {
         self.receiving = true;
         let socket = self.socket;
@@ -591,22 +593,11 @@ impl<C: Decode> Wire<C> {
             (false, false) => activation.pauses(),
         };
         self.paused = mailbox_full || output_pauses || activation.is_suspended();
-        if (self.paused || was) && activation.has_body() {
-            return self.settle_body(activation, mailbox_full, apart);
-        }
         if self.paused {
-            if self.forward == Forward::Flows {
-                if !self.receiving && !self.deaf && self.stream == Stream::Open {
-                    self.receive(activation);
-                }
-                return false;
-            }
-            // For as long as the pause takes: buffers are few.
-            self.inward.set_current_aside(&core.pools.receive);
-            if !apart {
-                self.note_high(activation);
-            }
-            return false;
+            return self.settle_pause(activation, mailbox_full, apart);
+        }
+        if was && activation.has_body() {
+            return self.settle_body(activation, mailbox_full, apart);
         }
         let hungry = self.inward.is_hungry();
         if was && (!hungry || self.deaf || matches!(self.stream, Stream::Ended | Stream::Finished)) {
@@ -615,6 +606,30 @@ impl<C: Decode> Wire<C> {
         // Not before everything is used up: a peer that sends fast would fill the assembly without bound.
         if hungry && !self.receiving && !self.deaf && self.stream == Stream::Open {
             self.receive(activation);
+        }
+        false
+    }
+
+    /// Reading is paused.
+    #[cold]
+    #[inline(never)]
+    fn settle_pause(&mut self, activation: &Activation<'_>, mailbox_full: bool, apart: bool) -> bool {
+        if activation.has_body() {
+            if !apart {
+                self.note_high(activation);
+            }
+            return self.settle_body(activation, mailbox_full, apart);
+        }
+        if self.forward == Forward::Flows {
+            if !self.receiving && !self.deaf && self.stream == Stream::Open {
+                self.receive(activation);
+            }
+            return false;
+        }
+        // For as long as the pause takes: buffers are few.
+        self.inward.set_current_aside(&activation.core.pools.receive);
+        if !apart {
+            self.note_high(activation);
         }
         false
     }

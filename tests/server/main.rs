@@ -8,6 +8,7 @@
 
 mod answers;
 mod asks;
+mod bodies;
 mod child;
 mod client;
 mod connects;
@@ -92,6 +93,18 @@ macro_rules! every_case_on {
                 a_message_may_send_messages_when_it_is_dropped
                 writes_of_two_activations_do_not_wait_for_the_client
                 a_message_to_a_core_that_is_about_to_sleep_wakes_it
+            }
+            bodies {
+                bodies_of_any_size_come_whole_and_in_order
+                a_body_goes_behind_what_its_buffer_holds
+                a_body_beyond_the_bound_is_refused_and_its_buffer_handed_back
+                the_end_of_the_stream_within_a_body_is_told_with_what_had_come
+                a_reset_within_a_body_is_told_with_what_had_come
+                a_stop_within_a_body_is_told_with_what_had_come
+                an_actor_that_ends_within_a_body_is_told_by_its_end
+                the_end_of_the_system_within_a_body_is_told_with_all_that_was_sent
+                a_stream_tells_how_its_body_ended
+                what_was_begun_is_whole_though_somebody_holds_every_buffer
             }
             crossfire {
                 every_core_hears_every_core_though_every_mailbox_is_full

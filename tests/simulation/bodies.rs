@@ -4,16 +4,18 @@
 //! Knows: what may happen around a body. Must not know which way it comes by.
 
 use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use odeon::Timeout;
 use odeon::prelude::*;
 use odeon::sys::Random;
+use odeon::system::simulation::{Faults, SimPeer, Simulation};
 use odeon::time::{sleep, timeout};
 
 use super::echo::{self, Format};
 use super::journal::Life;
-use super::world::{World, pick};
+use super::world::{World, pick, small};
 
 /// Sends every frame back, whose body it takes in whatever manner comes to its mind.
 struct Echo {
@@ -167,4 +169,149 @@ async fn impatient(mut stream: Stream, mut random: Random) -> io::Result<()> {
         }
         stream.write_all(body).await?;
     }
+}
+
+/// Receives one body behind each length, and keeps it.
+#[derive(Clone, Default)]
+struct Store {
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Does not read before it is told to.
+    pauses: bool,
+}
+
+impl Store {
+    fn bodies(&self) -> Vec<Vec<u8>> {
+        self.bodies.lock().expect("nobody panics while holding it").clone()
+    }
+}
+
+impl Actor for Store {
+    type Message = Never;
+
+    const INTERVALS: &'static [Duration] = &[Duration::from_millis(500)];
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn interval(&mut self, _: usize, cx: &mut Context<Self>) -> Flow {
+        cx.resume_reading();
+        Flow::Continue
+    }
+}
+
+impl Connection for Store {
+    type Codec = Fixed<4>;
+
+    fn frame(&mut self, head: &[u8; 4], cx: &mut Context<Self>) -> Flow {
+        cx.read_exact_into(Vec::new(), u32::from_be_bytes(*head) as usize).expect("there is one at a time");
+        if self.pauses {
+            cx.pause_reading();
+        }
+        Flow::Continue
+    }
+
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, _: &mut Context<Self>) -> Flow {
+        let mut bodies = self.bodies.lock().expect("nobody panics while holding it");
+        bodies.push(body.unwrap_or_else(BodyError::into_buffer));
+        Flow::Continue
+    }
+}
+
+/// A system with a store, and a client of it that has announced so many bytes.
+fn announced(store: &Store, length: u32, change: impl FnOnce(&mut Config)) -> (Simulation, SimPeer) {
+    let mut plan = small(0);
+    change(&mut plan.config);
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let store = store.clone();
+    let listener = simulation.listener(World::address()).idle_timeout(Duration::from_secs(1));
+    listener.start(move |_| store.clone()).expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    assert_eq!(peer.write(&length.to_be_bytes()), 4);
+    (simulation, peer)
+}
+
+#[test]
+fn a_body_that_trickles_is_activity_and_one_that_stands_still_is_silence() {
+    for length in [100, 1 << 20] {
+        let store = Store::default();
+        let (mut simulation, mut peer) = announced(&store, length, |_| {});
+        for _ in 0..20 {
+            simulation.run_for(Duration::from_millis(900));
+            assert_eq!(peer.write(b"x"), 1);
+        }
+        simulation.run_for(Duration::from_millis(900));
+        assert!(!peer.is_ended(), "it was never silent for a second");
+        simulation.run_for(Duration::from_secs(2));
+        assert!(peer.is_ended(), "it is idle");
+        drop(peer);
+        assert!(store.bodies().is_empty());
+        drop(simulation.shutdown());
+    }
+}
+
+#[test]
+fn a_peer_has_to_wait_with_a_body_that_is_not_read() {
+    for length in [20_000, 1 << 20] {
+        let store = Store { pauses: true, ..Store::default() };
+        let (mut simulation, mut peer) = announced(&store, length, |_| {});
+        simulation.settle();
+        let body: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        let mut sent = 0;
+        for _ in 0..100 {
+            sent += peer.write(&body[sent..]);
+            simulation.run_for(Duration::from_millis(1));
+        }
+        assert!(sent < 300 << 10, "{sent} bytes were taken in a pause");
+        assert!(store.bodies().is_empty(), "what waits is not told");
+        // Until it resumes.
+        simulation.run_for(Duration::from_millis(500));
+        while sent < body.len() {
+            sent += peer.write(&body[sent..]);
+            simulation.run_for(Duration::from_millis(1));
+        }
+        simulation.settle();
+        assert!(store.bodies() == [body]);
+        drop(peer);
+        drop(simulation.shutdown());
+    }
+}
+
+#[test]
+fn an_announcement_alone_takes_no_memory() {
+    let store = Store::default();
+    let (mut simulation, peer) = announced(&store, u32::MAX, |config| config.body_bytes_max = 1 << 40);
+    simulation.settle();
+    peer.close();
+    simulation.settle();
+    let bodies = store.bodies();
+    assert_eq!(bodies, [[0; 0]], "the end is told");
+    assert!(bodies[0].capacity() <= 256 << 10);
+    drop(simulation.shutdown());
+}
+
+#[test]
+fn what_was_begun_comes_though_no_buffer_is_found() {
+    let mut plan = small(0);
+    // None is ever found, but by who has begun nothing.
+    plan.faults = Faults { no_buffer: 0.9, ..Faults::default() };
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let store = Store::default();
+    let made = store.clone();
+    let listener = simulation.listener(World::address());
+    listener.start(move |_| made.clone()).expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    let mut expected = Vec::new();
+    for length in 0..50_u8 {
+        let body = vec![length; length.into()];
+        for byte in [0, 0, 0, length].iter().chain(&body) {
+            assert_eq!(peer.write(&[*byte]), 1);
+            simulation.settle();
+        }
+        expected.push(body);
+    }
+    assert!(simulation.ledgers()[0].driver.buffer_shortages > 0);
+    assert_eq!(store.bodies(), expected);
+    drop(peer);
+    drop(simulation.shutdown());
 }

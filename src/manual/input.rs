@@ -1,0 +1,79 @@
+//! Reading from a connection.
+//!
+//! Knows: what is received, in which order, and within which bounds. Must not know sockets.
+//!
+//! What a peer sends is cut into frames by the [codec](crate::net::codec) of the connection, and each is handed to `#[frame]` where it
+//! lies in the receive buffer. A connection does not read, and its peer has to wait, while its mailbox is full, while half of what may
+//! be queued is, while one of its handlers has not finished, and between [`pause_reading`](crate::Context::pause_reading) and
+//! [`resume_reading`](crate::Context::resume_reading). What has arrived by then is kept.
+//!
+//! # Bodies
+//!
+//! Where a frame announces how many bytes follow, these need not be frames, nor go through the codec, whose limit is for what it
+//! must hold as a whole. [`Context::read_exact_into`](crate::Context::read_exact_into) moves a buffer in, and `#[body]` gets it back with
+//! the bytes behind what it held. No frame comes before that, and the next one is what follows the body.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use odeon::prelude::*;
+//!
+//! /// `put 5` and five bytes, `last` for how many the last were.
+//! #[derive(Default)]
+//! struct Store {
+//!     last: Vec<u8>,
+//! }
+//!
+//! #[actor(codec = Lines<64>)]
+//! impl Store {
+//!     #[frame]
+//!     fn command(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+//!         match line.split_once(' ').map(|(put, length)| (put, length.parse())) {
+//!             Some(("put", Ok(length))) => {
+//!                 // The memory of the last one is used again.
+//!                 let mut buffer = std::mem::take(&mut self.last);
+//!                 buffer.clear();
+//!                 if let Err(refused) = cx.read_exact_into(buffer, length) {
+//!                     cx.write_line(refused.to_string());
+//!                     return Flow::Close;
+//!                 }
+//!             }
+//!             _ => cx.write_line(self.last.len().to_string()),
+//!         }
+//!         Flow::Continue
+//!     }
+//!
+//!     #[body]
+//!     fn received(&mut self, body: Result<Vec<u8>, BodyError>) -> Result<(), BodyError> {
+//!         self.last = body?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let listening = system.listener("127.0.0.1:0").start(|_peer| Store::default())?;
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"put 300000\n")?;
+//! client.write_all(&[7; 300_000])?;
+//! client.write_all(b"last\n")?;
+//! let mut answer = [0; 7];
+//! client.read_exact(&mut answer)?;
+//! assert_eq!(&answer, b"300000\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The bound is [`Config::body_bytes_max`](crate::Config::body_bytes_max); what is above is refused as a value, and the buffer handed
+//! back. What is announced takes no memory before it arrives. A body waits as frames do while the connection does not read, and each of
+//! its bytes is activity of the peer.
+//!
+//! When not all of it comes, `#[body]` gets a [`BodyError`](crate::BodyError) with what has come, and says why: the stream ended, the
+//! connection failed, the actor was stopped or the system has ended. Then follows what follows anyway, `#[end_of_stream]` or
+//! `#[stopped]`. An actor that is aborted, or ends by itself, is told by `#[stopped]` alone.
+//!
+//! A future that serves a connection has [`Stream::read_exact_into`](crate::Stream::read_exact_into), which hands the buffer back whatever
+//! comes of it. One that is dropped while it waits, by a timeout perhaps, takes nothing from the stream.
+//!
+//! Where nothing is announced, or where a part is of use by itself, the codec [`Raw`](crate::net::codec::Raw) hands on what comes as it
+//! comes, without a copy.
