@@ -162,13 +162,16 @@ impl Output {
     /// than a quarter of the places are open.
     #[must_use]
     pub fn may_resume(&self) -> bool {
+        self.may_go_on() && !self.aside.as_ref().is_some_and(|aside| aside.is_forwarded())
+    }
+
+    /// The same for what comes before anything that is forwarded.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
         !self.holds()
             && self.queued <= self.low()
             && self.aside.as_ref().is_none_or(|aside| {
-                (aside.spilled() == 0 || aside.can_drop())
-                    && aside.has_few_places()
-                    && !aside.is_broken()
-                    && !aside.is_forwarded()
+                (aside.spilled() == 0 || aside.can_drop()) && aside.has_few_places() && !aside.is_broken()
             })
     }
 

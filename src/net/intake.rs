@@ -80,7 +80,7 @@ impl<C: Decode> Wire<C> {
     /// True if the actor is told of no end of a body for now.
     pub(super) fn is_body_blocked(&self, activation: &Activation<'_>, apart: bool) -> bool {
         let (core, cell) = (activation.core, activation.cell());
-        let waits = || core.with_output(cell, |output| !output.may_resume()) == Some(true);
+        let waits = || core.with_output(cell, |output| !output.may_go_on()) == Some(true);
         activation.is_suspended() || (!apart && waits())
     }
 

@@ -308,6 +308,7 @@ macro_rules! every_case_on {
             proxies {
                 bytes_go_both_ways_at_once
                 an_answer_arrives_after_a_half_close
+                a_body_comes_before_what_is_forwarded
                 nobody_at_the_far_side_ends_the_connection
                 a_reset_on_one_side_is_seen_on_the_other
                 a_client_that_does_not_read_makes_the_far_side_wait

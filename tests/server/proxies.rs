@@ -21,6 +21,7 @@ use crate::world::{PATIENCE, World};
 enum Told {
     Refused(std::io::ErrorKind),
     Tied([Result<(), ForwardError>; 3]),
+    Body(Vec<u8>),
     /// With the bytes that it had forwarded.
     ClientSide(StopReason, u64),
     FarSide(StopReason, u64),
@@ -29,6 +30,8 @@ enum Told {
 /// What a client is connected to: it connects to the far side, and is tied to it.
 struct Near {
     to: SocketAddr,
+    /// So many bytes of the client are not for the far side.
+    greeting: usize,
     told: Sender<Told>,
 }
 
@@ -42,6 +45,9 @@ impl Actor for Near {
                 Ok(far) => {
                     let tied = [cx.forward_to(far), cx.forward_to(cx.me()), cx.forward_to(far)];
                     tell(&me.told, Told::Tied(tied));
+                    if me.greeting > 0 {
+                        cx.read_exact_into(Vec::new(), me.greeting).expect("it is the first");
+                    }
                     Flow::Continue
                 }
                 Err(error) => {
@@ -66,6 +72,11 @@ impl Connection for Near {
 
     fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
         unreachable!("it is forwarded before anything is read")
+    }
+
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, _: &mut Context<Self>) -> Flow {
+        tell(&self.told, Told::Body(body.expect("it is whole")));
+        Flow::Continue
     }
 }
 
@@ -109,11 +120,15 @@ struct Scene {
 
 impl Scene {
     fn new(backend: BackendChoice, change: impl FnOnce(&mut Config)) -> Scene {
+        Scene::greeted(backend, 0, change)
+    }
+
+    fn greeted(backend: BackendChoice, greeting: usize, change: impl FnOnce(&mut Config)) -> Scene {
         let far = TcpListener::bind("127.0.0.1:0").expect("a free port is found");
         let to = far.local_addr().expect("it is bound");
         let mut world = World::with(backend, 1, change);
         let (telling, told) = channel();
-        let proxy = world.serve(move |_| Near { to, told: telling.clone() });
+        let proxy = world.serve(move |_| Near { to, greeting, told: telling.clone() });
         Scene { world, proxy, far, told }
     }
 
@@ -194,6 +209,23 @@ pub(crate) fn an_answer_arrives_after_a_half_close(backend: BackendChoice) {
     assert!(rest(&mut client) == answer);
     drop(client);
     scene.ends(StopReason::EndOfStream, StopReason::EndOfStream, [8, 2_000_000]);
+}
+
+pub(crate) fn a_body_comes_before_what_is_forwarded(backend: BackendChoice) {
+    for greeting in [5, 100_000] {
+        let scene = Scene::greeted(backend, greeting, |_| {});
+        let (mut client, mut far) = scene.pair();
+        let bytes = pattern(3, greeting + 300_000);
+        client.write_all(&bytes).expect("the other side is there");
+        client.shutdown(Shutdown::Write).expect("the other side is there");
+        assert!(scene.next() == Told::Body(bytes[..greeting].to_vec()));
+        assert!(rest(&mut far) == bytes[greeting..]);
+        far.write_all(b"answer").expect("the other side is there");
+        drop(far);
+        assert_eq!(rest(&mut client), b"answer");
+        drop(client);
+        scene.ends(StopReason::EndOfStream, StopReason::EndOfStream, [300_000, 6]);
+    }
 }
 
 pub(crate) fn nobody_at_the_far_side_ends_the_connection(backend: BackendChoice) {
