@@ -386,7 +386,8 @@ impl<A: Connection> ConnectionBody<A> {
         let core = activation.core;
         wire.begin_body(activation);
         let end = wire.body_end()?;
-        let fails = matches!(end, Err(StopReason::Disconnected(_)));
+        // There is no later for one that has failed.
+        let fails = matches!(wire.stream, Stream::Failed(_));
         let blocked =
             if fails { activation.is_suspended() } else { wire.is_body_blocked(activation, A::SERVED) };
         if blocked {
@@ -503,7 +504,7 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Batch {
         match wire.stream {
             // It is told what has come of its body before.
-            Stream::Failed(_) if wire.awaits_memory() => {
+            Stream::Failed(_) if wire.awaits_memory(activation) => {
                 wire.end_receive(activation);
                 Batch::Empty
             }

@@ -73,8 +73,9 @@ impl<C: Decode> Wire<C> {
     }
 
     /// True if an operation has the memory of a body, without which its end cannot be told.
-    pub(super) fn awaits_memory(&self) -> bool {
-        self.inward.body().is_some_and(Bulk::is_away)
+    pub(super) fn awaits_memory(&self, activation: &Activation<'_>) -> bool {
+        let away = self.inward.is_away() || self.inward.body().is_some_and(Bulk::is_away);
+        away && activation.has_body()
     }
 
     /// True if the actor is told of no end of a body for now.
@@ -101,7 +102,7 @@ impl<C: Decode> Wire<C> {
         let blocked = mailbox_full || self.is_body_blocked(activation, apart);
         if blocked {
             self.inward.set_current_aside(&activation.core.pools.receive);
-            if !self.awaits_memory() {
+            if !self.awaits_memory(activation) {
                 self.end_receive(activation);
             }
             return false;

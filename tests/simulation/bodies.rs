@@ -24,6 +24,10 @@ struct Echo {
     /// The length that was announced, until it is asked for.
     head: Option<[u8; 4]>,
     paused: bool,
+    /// A handler has not finished.
+    busy: bool,
+    /// A body was asked for, and nothing has been told of it.
+    waits: bool,
 }
 
 impl Echo {
@@ -33,6 +37,7 @@ impl Echo {
         let mut buffer = Vec::with_capacity(pick(&mut self.random, [0, 10, 4 + length, 200_000]));
         buffer.extend_from_slice(&head);
         cx.read_exact_into(buffer, length).expect("there is one at a time");
+        self.waits = true;
         let second = cx.read_exact_into(b"second".to_vec(), 1).expect_err("there is one");
         assert_eq!(second.buffer, b"second");
     }
@@ -45,8 +50,10 @@ impl Echo {
     /// Goes on later, and only then.
     fn later(&mut self, cx: &mut Context<Self>) {
         let time = Duration::from_micros(self.random.below(5_000));
+        self.busy = true;
         let _ = cx.exclusive("later", Timeout::Default, async move |me: &mut Echo, cx| {
             sleep(time).await;
+            me.busy = false;
             me.ask(cx);
             Flow::Continue
         });
@@ -75,8 +82,10 @@ impl Actor for Echo {
         Flow::Continue
     }
 
-    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
         self.life.stop();
+        let untold = self.waits && !self.busy && matches!(reason, StopReason::Disconnected(_));
+        assert!(!untold, "it is told of a body before its connection fails");
     }
 }
 
@@ -105,6 +114,7 @@ impl Connection for Echo {
 
     fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
         self.life.go_on();
+        self.waits = false;
         let Ok(body) = body else { return Flow::Close };
         assert_eq!(body.len(), 4 + u32::from_be_bytes([body[0], body[1], body[2], body[3]]) as usize);
         cx.write(body);
@@ -132,6 +142,8 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
             random: random(peer.id()),
             head: None,
             paused: false,
+            busy: false,
+            waits: false,
         })
     };
     listening.expect("nobody listens there yet");
