@@ -590,12 +590,6 @@ impl Cells {
         self.occupied(cell).is_some_and(|slot| slot.flags.get() & BODY != 0)
     }
 
-    /// True if no address finds the cell any more.
-    #[must_use]
-    pub(super) fn is_closed(&self, cell: Key) -> bool {
-        self.occupied(cell).is_none_or(|slot| slot.flags.get() & CLOSED != 0)
-    }
-
     /// True if a future borrows the state of the cell, which handles nothing else meanwhile.
     #[must_use]
     pub fn is_suspended(&self, cell: Key) -> bool {

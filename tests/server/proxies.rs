@@ -289,7 +289,7 @@ pub(crate) fn silence_on_both_sides_is_idleness(backend: BackendChoice) {
     let (to, (telling, told)) = (scene.far.local_addr().expect("it is bound"), channel());
     scene.told = told;
     let listener = scene.world.system.listener("127.0.0.1:0").idle_timeout(IDLE);
-    let listening = listener.start(move |_| Near { to, told: telling.clone() });
+    let listening = listener.start(move |_| Near { to, greeting: 0, told: telling.clone() });
     scene.proxy = listening.expect("a free port is found").address();
     scene.world.listens();
     let (mut client, mut far) = scene.pair();
