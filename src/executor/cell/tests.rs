@@ -149,3 +149,47 @@ fn a_slot_that_is_used_again_while_it_is_queued_runs_its_new_occupant_once() {
     assert!(!core.cells.remove(new));
     assert_eq!(Rc::strong_count(&log), 1, "what ended is freed");
 }
+
+/// True if a cell can be freed now; the attempt leaves nothing behind if it cannot.
+fn is_freed(core: &Core, cell: Key) -> bool {
+    catch_unwind(AssertUnwindSafe(|| core.cells.remove(cell))).is_ok()
+}
+
+#[test]
+fn no_cell_is_freed_while_anything_is_lent_whatever_has_ended_meanwhile() {
+    let (core, log) = (core(), Log::default());
+    let [cell, other] = [1, 2].map(|number| spawn(&core, number, 0, Outcome::Rest, &log));
+    let cells = &core.cells;
+    let find = |end: bool| {
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            cells.find(other, |_: &Cell<u32>| assert!(end, "as planned")).expect("it exists");
+        }));
+        assert_eq!(unwound.is_ok(), end);
+    };
+    let reach = |end: bool| {
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let reached = cells.reach(other, 0, |_: &Cell<u32>, _: u32| assert!(end, "as planned"));
+            assert_eq!(reached, Ok(()));
+        }));
+        assert_eq!(unwound.is_ok(), end);
+    };
+    for end in [true, false] {
+        let found = cells.find(cell, |head: &Cell<u32>| {
+            assert!(!is_freed(&core, cell), "it is lent");
+            find(end);
+            assert!(!is_freed(&core, cell) && !is_freed(&core, other), "the first is still lent");
+            reach(end);
+            assert!(!is_freed(&core, cell) && !is_freed(&core, other), "the first is still lent");
+            head.get()
+        });
+        assert_eq!(found, Some(0));
+        let reached = cells.reach(cell, 0, |head: &Cell<u32>, _: u32| {
+            find(end);
+            assert!(!is_freed(&core, cell), "it is still lent");
+            head.get()
+        });
+        assert_eq!(reached, Ok(0));
+    }
+    assert!(is_freed(&core, cell) && is_freed(&core, other), "nothing is lent");
+    assert_eq!((cells.live(), Rc::strong_count(&log)), (0, 1));
+}
