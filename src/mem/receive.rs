@@ -74,20 +74,22 @@ struct Book {
 }
 
 /// Keeps a buffer out of everybody's reach, also when `read` panics: not with the filler, and counted as lent.
-struct Filling<'a>(&'a Book);
+struct Filling<'a>(&'a ReceivePool, u16);
 
 impl Filling<'_> {
-    fn new(book: &Book) -> Filling<'_> {
+    fn new(pool: &ReceivePool, buffer: u16) -> Filling<'_> {
+        let book = &pool.books[buffer as usize];
         book.filler.set(Filler::Nobody);
-        book.lent.set(book.lent.get() + 1);
-        Filling(book)
+        pool.count_lent(book);
+        Filling(pool, buffer)
     }
 }
 
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
-        self.0.filler.set(Filler::Taker);
-        self.0.lent.set(self.0.lent.get() - 1);
+        // First: it goes back to its taker, and does not become free.
+        self.0.books[self.1 as usize].filler.set(Filler::Taker);
+        self.0.give(self.1, 1);
     }
 }
 
@@ -201,9 +203,7 @@ impl ReceivePool {
         let offset = book.filled.get();
         let filled = offset.checked_add(len).filter(|filled| *filled <= self.size);
         book.filled.set(filled.expect("bytes arrive within their buffer"));
-        let lent = book.lent.get();
-        book.lent.set(lent + 1);
-        self.busy.set(self.busy.get() + usize::from(lent == 0));
+        self.count_lent(book);
         if !more {
             book.filler.set(Filler::Nobody);
         }
@@ -224,7 +224,7 @@ impl ReceivePool {
         let book = &self.books[buffer as usize];
         assert_eq!(book.filler.get(), Filler::Taker, "only a buffer that was taken can be filled");
         // Neither with the filler nor free while `read` runs, so that no nested call can reach the space.
-        let filling = Filling::new(book);
+        let filling = Filling::new(self, buffer);
         let filled = book.filled.get();
         let start = self.address(buffer, filled);
         poison::allow(start, (self.size - filled) as usize);
@@ -276,6 +276,14 @@ impl ReceivePool {
         self.give(lease.buffer, 1);
     }
 
+    /// Enters a part of a buffer into the books.
+    #[inline]
+    fn count_lent(&self, book: &Book) {
+        let lent = book.lent.get();
+        book.lent.set(lent + 1);
+        self.busy.set(self.busy.get() + usize::from(lent == 0));
+    }
+
     /// Takes parts of a buffer off the books.
     #[inline]
     fn give(&self, buffer: u16, parts: u32) {
@@ -315,7 +323,7 @@ impl ReceivePool {
         if bytes.is_empty() || !is_lent || !self.can_spare() {
             return None;
         }
-        book.lent.set(book.lent.get() + 1);
+        self.count_lent(book);
         self.kept.set(self.kept.get() + usize::from(book.kept.get() == 0));
         book.kept.set(book.kept.get() + 1);
         // SAFETY: written bytes of a buffer of which something is lent, which stays so, because they are counted as lent
@@ -419,7 +427,7 @@ mod tests {
         assert!(!pool.has_free());
         pool.release(second);
         assert_eq!(pool.take_free(), Some(buffer));
-        assert_eq!(pool.lent(), 0);
+        assert_eq!((pool.lent(), pool.busy.get()), (0, 0));
     }
 
     #[test]
@@ -458,7 +466,7 @@ mod tests {
         assert!(pool.has_returned() && pool.free() == 3, "it is taken when its core comes to it");
         pool.take_returned();
         assert!(!pool.has_returned());
-        assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 0, 4));
+        assert_eq!((pool.lent(), pool.kept(), pool.free(), pool.busy.get()), (0, 0, 4, 0));
     }
 
     #[test]
@@ -479,7 +487,7 @@ mod tests {
         assert_eq!(again, "fgh");
         drop(again);
         pool.take_returned();
-        assert_eq!((pool.kept(), pool.free()), (0, 4));
+        assert_eq!((pool.kept(), pool.free(), pool.busy.get()), (0, 4, 0));
     }
 
     #[test]
@@ -587,7 +595,7 @@ mod tests {
         drop(kept);
         pool.take_returned();
         taken.into_iter().for_each(|buffer| pool.give_back(buffer));
-        assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 0, 6));
+        assert_eq!((pool.lent(), pool.kept(), pool.free(), pool.busy.get()), (0, 0, 6, 0));
     }
 
     #[test]
@@ -602,9 +610,31 @@ mod tests {
             Ok(1)
         });
         pool.release(second.unwrap().unwrap());
-        assert_eq!((pool.free(), pool.lent()), (0, 0));
+        assert_eq!((pool.free(), pool.lent(), pool.busy.get()), (0, 0, 0));
         pool.give_back(buffer);
         assert_eq!(pool.free(), 1);
+    }
+
+    #[test]
+    fn a_part_that_is_released_while_the_rest_is_filled_leaves_no_buffer_busy() {
+        let pool = ReceivePool::new(4, 8);
+        for read in [Ok(0), Ok(1), Err(io::ErrorKind::WouldBlock), Ok(5), Ok(0)] {
+            let buffer = pool.take_free().unwrap();
+            let first = put(&pool, buffer, b"abc");
+            let filled = pool.fill(buffer, |_| {
+                assert_eq!(pool.busy.get(), 1);
+                pool.release(first);
+                assert_eq!(pool.busy.get(), 1, "it is out of reach while it is filled");
+                read.map_err(io::Error::from)
+            });
+            filled.ok().flatten().into_iter().for_each(|lease| pool.release(lease));
+            assert_eq!((pool.lent(), pool.busy.get()), (0, 0));
+            if !pool.is_full(buffer) {
+                pool.give_back(buffer);
+            }
+            assert_eq!(pool.free(), 4);
+        }
+        assert!(pool.can_spare());
     }
 
     #[test]
@@ -614,7 +644,7 @@ mod tests {
         let error = pool.fill(buffer, |_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         pool.give_back(buffer);
-        assert_eq!((pool.free(), pool.lent()), (1, 0));
+        assert_eq!((pool.free(), pool.lent(), pool.busy.get()), (1, 0, 0));
     }
 
     #[test]
