@@ -62,6 +62,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_released_while_it_was_kept_is_off_limits_once_that_is_let_go() {
+        for kernel in [true, false] {
+            let pool = ReceivePool::new(4, 64);
+            let buffer = if kernel { pool.take_for_kernel() } else { pool.take_free() }.unwrap();
+            let address = pool.buffer_address(buffer);
+            let lease = if kernel {
+                pool.lend_from_kernel(buffer, 16, true)
+            } else {
+                pool.fill(buffer, |_| Ok(16)).unwrap().unwrap()
+            };
+            let kept = pool.keep(pool.bytes(&lease)).unwrap();
+            pool.release(lease);
+            assert!(!is_forbidden(address), "it is kept");
+            drop(kept);
+            pool.take_returned();
+            assert!(pool.free() == 3 && is_forbidden(address), "the buffer is still being filled");
+        }
+    }
+
+    #[test]
     fn bytes_to_send_are_off_limits_once_they_are_with_the_kernel() {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let mut chain = Chain::EMPTY;

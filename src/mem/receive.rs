@@ -291,6 +291,10 @@ impl ReceivePool {
         let lent = book.lent.get() - parts;
         book.lent.set(lent);
         if lent == 0 {
+            if cfg!(odeon_asan) {
+                // Also what was released while it was kept; whoever has the buffer writes behind it.
+                poison::forbid(self.address(buffer, 0), book.filled.get() as usize);
+            }
             self.busy.set(self.busy.get() - 1);
             self.free_if_idle(buffer);
         }
@@ -384,10 +388,6 @@ impl ReceivePool {
     fn free_if_idle(&self, buffer: u16) {
         let book = &self.books[buffer as usize];
         if book.lent.get() == 0 && book.filler.get() == Filler::Nobody {
-            if cfg!(odeon_asan) {
-                // Also what was released while it was kept.
-                poison::forbid(self.address(buffer, 0), book.filled.get() as usize);
-            }
             self.free.borrow_mut().push(buffer);
         }
     }
