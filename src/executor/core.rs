@@ -31,7 +31,7 @@ use super::tasks::{LINE_DUE, TASK_DUE, Tasks};
 use super::wheel::{TimerKey, TimerPayload, Wheel};
 use crate::config::Config;
 use crate::driver::{Op, Pools, Token, Waker};
-use crate::mem::{ChunkPool, Full, Key, ReceivePool, SendPool};
+use crate::mem::{ChunkPool, Full, Keeper, Key, ReceivePool, SendPool};
 use crate::sys::{Clock, Time};
 
 /// Timers that come due in one turn; the rest waits for the next, so that a million at once cannot stall the core.
@@ -400,6 +400,21 @@ impl Core {
         self.pools.settle(|bytes| self.drop_contained(bytes));
         // What owners have told other cores: a rest may follow.
         self.links.publish(self.now());
+    }
+
+    /// Takes what still keeps bytes to send, where the core ends and its driver has: to be dropped by [`Core::drop_kept`].
+    pub(super) fn take_kept(&mut self) -> Vec<Keeper> {
+        Rc::get_mut(&mut self.pools).map_or_else(Vec::new, |pools| pools.send.take_all())
+    }
+
+    /// Drops what has kept bytes to send. Nothing of the runtime may be borrowed.
+    pub(super) fn drop_kept(&self, kept: Vec<Keeper>) {
+        for keeper in kept {
+            match keeper {
+                Keeper::Bytes(bytes) => self.drop_contained(bytes),
+                Keeper::Lease(lease) => self.pools.receive.release(lease),
+            }
+        }
     }
 
     /// The way into this core from any thread. To one that nobody can reach it leads nowhere.

@@ -126,6 +126,9 @@ impl Drop for Guest {
                 core.settle();
             });
         });
+        let kept = self.core.take_kept();
+        let core = &self.core;
+        current::scope(core, || core.drop_kept(kept));
         core.tell_all_untold();
     }
 }
@@ -133,5 +136,66 @@ impl Drop for Guest {
 impl fmt::Debug for Guest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Guest").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+    use crate::driver::backend::null::{Null, NullLoad};
+    use crate::executor::Executor;
+    use crate::mem::{Bytes, Chain};
+
+    /// Owns bytes, and panics when it is dropped, on a core that is still there.
+    struct Grudge(Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Grudge {
+        fn as_ref(&self) -> &[u8] {
+            b"owned"
+        }
+    }
+
+    impl Drop for Grudge {
+        fn drop(&mut self) {
+            self.0.fetch_add(current::with(|core| usize::from(core.is_some())), Relaxed);
+            panic!("as planned");
+        }
+    }
+
+    /// Leaves four chains of such bytes: two that nobody has released, and two that nobody has settled.
+    fn leave_parts(core: &Core, dropped: &Arc<AtomicUsize>) {
+        for is_released in [false, true, false, true] {
+            let mut chain = Chain::EMPTY;
+            let bytes = Bytes::from_owner(Grudge(Arc::clone(dropped)));
+            core.pools.send.push_bytes(&mut chain, bytes).expect("there is a part");
+            if is_released {
+                core.pools.send.release(chain);
+            }
+        }
+    }
+
+    #[test]
+    fn a_guest_that_ends_contains_what_still_keeps_bytes_to_send() {
+        let (guest, dropped) = (Guest::new(Config::default(), Box::new(())), Arc::default());
+        leave_parts(guest.core(), &dropped);
+        drop(guest);
+        assert_eq!(dropped.load(Relaxed), 4);
+    }
+
+    #[test]
+    fn a_core_that_ends_contains_what_still_keeps_bytes_to_send() {
+        let (id, config) = (directory::reserve(1), Config::default());
+        let core = Core::new(id, Rc::new(config), Clock::Monotonic, Links::new(id, []));
+        let (inbox, envelopes) = bounded(1);
+        let arrivals =
+            Arrivals::new(Arc::new(Port::new(inbox, Waker::None, Duration::ZERO)), envelopes, Vec::new());
+        let load = NullLoad { connections: 0, request: Vec::new(), answer_len: 0, requests: 0 };
+        let executor = Executor::new(Rc::new(core), Null::new(load, 1), arrivals);
+        let dropped = Arc::default();
+        leave_parts(executor.core(), &dropped);
+        executor.end(0);
+        assert_eq!(dropped.load(Relaxed), 4);
     }
 }

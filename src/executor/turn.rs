@@ -101,7 +101,7 @@ impl<B: Backend> Executor<B> {
     /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
     /// dead letters: those are values of users. `leaked` operations may still use its memory: then that is kept for ever.
     pub fn end(self, leaked: usize) {
-        let Executor { core, driver, mut arrivals, .. } = self;
+        let Executor { mut core, driver, mut arrivals, .. } = self;
         current::scope(&core, || {
             core.unanswered_because(AskError::Stopped, || {
                 arrivals.deliver(&core);
@@ -109,6 +109,16 @@ impl<B: Backend> Executor<B> {
                 core.end_all_tasks();
                 core.settle();
             });
+        });
+        // Nobody but the driver shares the pools, and by then nobody but this function the core.
+        let driver = (leaked > 0).then_some(driver);
+        let kept = if leaked > 0 {
+            Vec::new()
+        } else {
+            Rc::get_mut(&mut core).map_or_else(Vec::new, Core::take_kept)
+        };
+        current::scope(&core, || {
+            core.drop_kept(kept);
             hand_over(&core);
         });
         core.tell_all_untold();

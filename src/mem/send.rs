@@ -472,6 +472,13 @@ impl SendPool {
         self.parts.take_released()
     }
 
+    /// Takes what has kept any part, also of chains that nobody has released: they have no bytes in parts from then on. For the end of
+    /// the pool, which runs no code of a user.
+    #[must_use]
+    pub fn take_all(&mut self) -> Vec<Keeper> {
+        self.parts.take_all()
+    }
+
     /// Slots and parts that belong to a chain.
     #[must_use]
     pub fn taken(&self) -> usize {

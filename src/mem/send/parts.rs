@@ -9,11 +9,13 @@
 //! 1. `start` and `len` name the bytes of the keeper of a part, which was asked for them once, when it came. They stay where they are
 //!    however the keeper is moved, and as they are, until it is dropped or released: counted bytes never change, and those of a
 //!    lease not while it lives (invariant 1 of `receive.rs`).
-//! 2. The keeper of a part leaves it by [`Parts::take_released`] alone, after the part was let go by whoever linked it.
+//! 2. The keeper of a part leaves it by [`Parts::take_released`], after the part was let go by whoever linked it, or by
+//!    [`Parts::take_all`], while nobody borrows any of its bytes: it has none from then on.
 //! 3. Memory of every lease that has ever come is kept by `memories`, also beyond its pool.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 
@@ -149,5 +151,14 @@ impl Parts {
         self.released.set(part.next);
         part.next = self.free.replace(index);
         Some(std::mem::replace(&mut part.keeper, Keeper::Bytes(Bytes::new())))
+    }
+
+    /// Takes what has kept any part, linked or let go; no bytes, of one that is free. Parts that are linked stay so, without bytes.
+    pub(super) fn take_all(&mut self) -> Vec<Keeper> {
+        let take = |part: &mut Part| {
+            (part.start, part.len) = (NonNull::dangling().as_ptr(), 0);
+            std::mem::replace(&mut part.keeper, Keeper::Bytes(Bytes::new()))
+        };
+        self.table.get_mut().iter_mut().map(take).collect()
     }
 }
