@@ -4,10 +4,11 @@
 
 use crossbeam_channel::Sender;
 
-use super::{Result, System, on_core};
+use super::{CoreHandle, Result, System, ask_core, on_core};
 use crate::driver::DriverLedger;
 use crate::executor::{Core, Request, current};
 use crate::mem::Key;
+use crate::sys::{Time, now};
 
 /// What one core holds, by kind: back at its baseline when nothing is going on. And what has happened on it since it
 /// started.
@@ -131,6 +132,18 @@ impl System {
     /// [`Error::CoreEnded`](super::Error::CoreEnded) when the system is shutting down.
     pub fn ledgers(&self) -> Result<Vec<Ledger>> {
         self.cores.iter().map(|core| on_core(core.id, inspect, ())).collect()
+    }
+
+    /// What each core holds that answers until then; of another, `figures` stay what they were. All are asked at once.
+    pub(super) fn look(&self, figures: &mut [Ledger], until: Time) {
+        let ask = |core: &CoreHandle| ask_core(core.id, inspect, (), until).ok();
+        let asked: Vec<_> = self.cores.iter().map(ask).collect();
+        for (figures, answers) in figures.iter_mut().zip(asked) {
+            let Some(answers) = answers else { continue };
+            if let Ok(ledger) = answers.recv_timeout(until.since(now())) {
+                *figures = ledger;
+            }
+        }
     }
 }
 

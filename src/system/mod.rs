@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post};
 use crate::mem::Key;
 use crate::net::Credits;
+use crate::sys::{Time, now};
 
 /// A set of cores, each with its thread and its executor.
 ///
@@ -123,13 +124,27 @@ where
     if current::with(|core| core.is_some()) {
         return Err(Error::WithinHandler);
     }
+    let answers = ask_core(core, arrive, message, Time::MAX)?;
+    answers.recv().map_err(|_| Error::CoreEnded)
+}
+
+/// The same for whoever waits for the answer, if at all; nothing is asked if the way to the core is full until then.
+fn ask_core<M: Send + 'static, R: Send + 'static>(
+    core: CoreId,
+    arrive: impl Arrive<(M, crossbeam_channel::Sender<R>)>,
+    message: M,
+    until: Time,
+) -> Result<crossbeam_channel::Receiver<R>> {
     let (answer, answers) = crossbeam_channel::bounded(1);
     let mut message = (message, answer);
     while let Err(refused) = post(None, any_cell(core), arrive, message) {
         let Refused::Full(back) = refused else { return Err(Error::CoreEnded) };
+        if now() >= until {
+            break;
+        }
         // The inbox is bounded, and its core empties it every turn.
         message = back;
         std::thread::yield_now();
     }
-    answers.recv().map_err(|_| Error::CoreEnded)
+    Ok(answers)
 }

@@ -18,6 +18,10 @@ use crate::mem::Key;
 use crate::sys::{Count, Signals, Time, now, warn};
 
 /// What a shutdown had to cut off.
+///
+/// After a deadline the cores are asked what they still hold: what ends before they answer has not been cut off. A core that is
+/// kept by a handler for so long that it does not answer within `Config::close_deadline` counts with what it held when it
+/// answered last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShutdownReport {
     /// Connections that had not finished by the deadline, and were reset: also those that did not read what was queued
@@ -68,26 +72,31 @@ impl System {
         /// Plain actors need some time, also when connections have used it up.
         const LEAST: Duration = Duration::from_millis(100);
         let deadline = now().after(self.config.drain_deadline);
-        let before = sum(&self.ledgers_or_none(), cut_off);
+        // What is going on is waited for here as it is in the end, when the threads are joined.
+        let mut figures = self.ledgers().unwrap_or_default();
+        figures.resize_with(self.cores.len(), Ledger::default);
+        let before = sum(&figures, cut_off);
         let left = |ledger: &Ledger| ledger.socket_actors + ledger.epilogues;
-        let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", left);
-        let connections_cut_off = match &late {
+        let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", left, &mut figures);
+        let connections_cut_off = if late {
             // Listeners own sockets, too, and may be late as well. A connection that its own deadline has cut off counts when it
             // has ended, and is not open any more.
-            Some(late) => sum(late, |ledger| cut_off(ledger) + open(ledger) + ledger.epilogues),
-            None => sum(&self.ledgers_or_none(), cut_off),
+            sum(&figures, |ledger| cut_off(ledger) + open(ledger) + ledger.epilogues)
+        } else {
+            self.look(&mut figures, now().after(self.config.close_deadline));
+            sum(&figures, cut_off)
         }
-        // A core that does not answer any more has no figures.
         .saturating_sub(before);
         let deadline = deadline.max(now().after(LEAST));
         let plain = |ledger: &Ledger| ledger.actors - ledger.socket_actors;
-        let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", plain);
-        if late.is_some() || late_actors.is_some() {
+        let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", plain, &mut figures);
+        let actors_cut_off = if late_actors { sum(&figures, plain) } else { 0 };
+        if late || late_actors {
             // An abort needs a few turns, not the peer.
             let deadline = now().after(self.config.close_deadline);
-            self.stage(Ending::Abort, deadline, "Config::close_deadline", |ledger| ledger.actors);
+            let left = |ledger: &Ledger| ledger.actors;
+            self.stage(Ending::Abort, deadline, "Config::close_deadline", left, &mut figures);
         }
-        let actors_cut_off = late_actors.map_or(0, |late| sum(&late, plain));
         for core in &self.cores {
             insist(None, any_cell(core.id), finish, ());
         }
@@ -102,19 +111,16 @@ impl System {
         ShutdownReport { connections_cut_off, actors_cut_off }
     }
 
-    fn ledgers_or_none(&self) -> Vec<Ledger> {
-        self.ledgers().unwrap_or_default()
-    }
-
-    /// Has every core end what the stage ends; answers what they held at the deadline if one of them had not.
-    /// `limit`: what sets the deadline.
+    /// Has every core end what the stage ends. True if one of them had not at the deadline, and not when it was asked afterwards:
+    /// then `figures` are what they held. `limit`: what sets the deadline.
     fn stage(
         &self,
         ending: Ending,
         deadline: Time,
         limit: &str,
         left: impl Fn(&Ledger) -> usize,
-    ) -> Option<Vec<Ledger>> {
+        figures: &mut [Ledger],
+    ) -> bool {
         /// Each question is a turn of its core. The first may have come together with the order to end, before anything ran, and what
         /// runs then may be told after it.
         const TURNS_AFTERWARDS: usize = 3;
@@ -125,24 +131,25 @@ impl System {
         drop(quiet);
         let mut missing = self.cores.len() - count_until(&answers, deadline);
         if missing == 0 {
-            return None;
+            return false;
         }
-        // What has had no turn in this time, because the machine was busy with something else, has not refused to end.
-        let mut ledgers = Vec::new();
+        // What has had no turn in this time, because the machine was busy with something else, has not refused to end. But a turn
+        // may be as long as any handler.
+        let until = now().after(self.config.close_deadline);
         for _ in 0..TURNS_AFTERWARDS {
-            ledgers = self.ledgers_or_none();
+            self.look(figures, until);
             missing -= answers.try_iter().count();
             if missing == 0 {
-                return None;
+                return false;
             }
         }
-        let held = sum(&ledgers, left);
+        let held = sum(figures, left);
         warn(format_args!(
             "shutting down: {} on {} did not finish within {limit}",
             Count::of(held, "actor"),
             Count::of(missing, "core"),
         ));
-        Some(ledgers)
+        true
     }
 }
 
@@ -211,5 +218,33 @@ impl Drop for System {
         if let Err(error) = thread::Builder::new().name(name).spawn(move || drop(system)) {
             warn(format_args!("a system that was dropped within a handler goes on: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::post;
+    use crate::{Config, Cores};
+
+    /// Keeps its core until somebody lets it go.
+    fn stand(_: Key, wait: Receiver<()>) {
+        assert!(wait.recv().is_err(), "nothing is sent");
+    }
+
+    #[test]
+    fn a_core_that_does_not_answer_is_late_with_what_it_held_and_nobody_waits_for_it() {
+        let config = Config { close_deadline: Duration::from_millis(1), ..Config::default() };
+        let system = System::builder().cores(Cores::Count(2)).config(config).build().expect("it starts");
+        let mut figures = system.ledgers().expect("it runs");
+        figures.iter_mut().for_each(|figures| figures.actors = 7);
+        let (go, wait) = bounded(0);
+        assert!(post(None, any_cell(system.cores[1].id), stand, wait).is_ok());
+        let late = system.stage(Ending::All, now(), "the deadline", |ledger| ledger.actors, &mut figures);
+        assert!(late && figures[1].actors == 7, "it has not answered");
+        drop(go);
+        system.look(&mut figures, Time::MAX);
+        assert!(figures.iter().all(|figures| figures.actors == 0), "both have answered");
+        assert!(!system.stage(Ending::All, Time::MAX, "the deadline", |ledger| ledger.actors, &mut figures));
     }
 }
