@@ -93,8 +93,10 @@ impl Drop for Filling<'_> {
     }
 }
 
-/// So much of the pool is never kept from circulation: what is received must find buffers, whoever keeps bytes for how long.
+/// So much of the pool is never held beyond its turn: what is received must find buffers, whoever forwards to a slow peer.
 const RESERVE: usize = 4;
+/// So much of the pool is never kept as bytes, by anybody, for whatever time: what is forwarded finds buffers beside it.
+const NEVER_KEPT: usize = 2;
 
 /// A pool of receive buffers of one size.
 #[derive(Debug)]
@@ -309,12 +311,17 @@ impl ReceivePool {
     /// True if a buffer may be held beyond its turn: of a quarter of the buffers, or one, nothing is lent.
     #[must_use]
     pub fn can_spare(&self) -> bool {
+        self.leaves(RESERVE)
+    }
+
+    /// True if nothing is lent of a buffer, and of the given part of them all.
+    fn leaves(&self, part: usize) -> bool {
         let idle = self.books.len() - self.busy.get();
-        idle >= (self.books.len() / RESERVE).max(1)
+        idle >= (self.books.len() / part).max(1)
     }
 
     /// Counted bytes that are these, without a copy, if they lie in a part of a buffer that is lent. They may be let go on any
-    /// thread, also after the pool is gone. Until then the buffer is not filled again: `None` if fewer than a quarter of the buffers,
+    /// thread, also after the pool is gone. Until then the buffer is not filled again: `None` if fewer than half of the buffers,
     /// or none, would be left of which nothing is lent.
     ///
     /// **Costs** one allocation, and an atomic operation on what the pool shares with all that is kept.
@@ -324,7 +331,7 @@ impl ReceivePool {
         let (buffer, start) = (offset / self.size as usize, offset % self.size as usize);
         let book = self.books.get(buffer)?;
         let is_lent = book.lent.get() > 0 && start + bytes.len() <= book.filled.get() as usize;
-        if bytes.is_empty() || !is_lent || !self.can_spare() {
+        if bytes.is_empty() || !is_lent || !self.leaves(NEVER_KEPT) {
             return None;
         }
         self.count_lent(book);
@@ -491,8 +498,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_keeps_bytes_leaves_a_quarter_of_the_buffers() {
-        for (count, kept_max) in [(1, 0), (2, 1), (4, 3), (16, 12)] {
+    fn whoever_keeps_bytes_leaves_half_of_the_buffers() {
+        for (count, kept_max) in [(1, 0), (2, 1), (4, 2), (5, 3), (16, 8)] {
             let pool = ReceivePool::new(count, 8);
             let mut kept = Vec::new();
             for _ in 0..count {
@@ -517,10 +524,12 @@ mod tests {
     fn what_is_lent_leaves_the_reserve_alone_as_well() {
         let pool = ReceivePool::new(4, 8);
         let leases: Vec<Lease> = (0..4).map(|_| put(&pool, pool.take_free().unwrap(), b"abcdefgh")).collect();
-        assert_eq!(pool.keep(pool.bytes(&leases[0])), None);
+        assert!(pool.keep(pool.bytes(&leases[0])).is_none() && !pool.can_spare());
         let mut leases = leases.into_iter();
-        pool.release(leases.next().unwrap());
         let last = leases.next_back().unwrap();
+        pool.release(leases.next().unwrap());
+        assert!(pool.keep(pool.bytes(&last)).is_none() && pool.can_spare(), "to be forwarded alone");
+        pool.release(leases.next().unwrap());
         assert!(pool.keep(pool.bytes(&last)).is_some());
         leases.chain([last]).for_each(|lease| pool.release(lease));
     }
@@ -586,7 +595,7 @@ mod tests {
                 _ => {}
             }
             assert!(kept.iter().all(|(kept, twin)| kept == twin));
-            assert!((pool.lent(), pool.kept() <= 5, kept.len() >= pool.kept()) == (leases.len(), true, true));
+            assert!((pool.lent(), pool.kept() <= 3, kept.len() >= pool.kept()) == (leases.len(), true, true));
         }
         leases.into_iter().for_each(|lease| pool.release(lease));
         drop(kept);

@@ -337,8 +337,12 @@ impl<A: Connection> Context<A> {
     ///
     /// **Costs** one allocation, and a copy, unless it is a part of 4 KiB or more of what has arrived in one piece. Of that the
     /// receive buffer itself is kept, whole ([`Config::receive_buffer_bytes`](crate::Config::receive_buffer_bytes)), until the
-    /// last of these bytes is dropped. At least a quarter of the buffers are not kept in this way: where few are left, it is copied.
-    /// So bytes that are to stay for long are better made by [`Bytes::copy_from`].
+    /// last of these bytes is dropped, however small a part of them that is: [`Ledger::receive_kept`](crate::Ledger::receive_kept) counts
+    /// those. Bytes that outlive their system keep all receive buffers of the core in memory.
+    ///
+    /// At least half of the buffers of a core are not kept in this way, by all of its connections together: where fewer would be
+    /// left, it is copied. A single connection may keep the other half, and bytes of the others are copied then. So bytes that
+    /// are to stay for long are better made by [`Bytes::copy_from`].
     #[must_use]
     pub fn bytes_of(&self, part: impl AsRef<[u8]>) -> Bytes {
         /// Where keeping a buffer begins to cost less than a copy.

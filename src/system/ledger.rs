@@ -29,7 +29,10 @@ pub struct Ledger {
     pub timers: usize,
     /// Parts of receive buffers that have not been released.
     pub receive_leases: usize,
-    /// Send slots in use.
+    /// Receive buffers of which something is kept by [`Bytes`](crate::Bytes), wherever those are: each whole, and until its core
+    /// comes to take it back.
+    pub receive_kept: usize,
+    /// Send slots in use, and parts that are sent from where they lie: counted bytes, and what is forwarded.
     pub send_slots: usize,
     /// Answers that are awaited, and futures that have not finished.
     pub tasks: usize,
@@ -85,6 +88,7 @@ impl Ledger {
             mailbox_chunks: core.chunks.taken(),
             timers: core.timers(),
             receive_leases: core.pools.receive.lent(),
+            receive_kept: core.pools.receive.kept(),
             send_slots: core.pools.send.taken(),
             tasks: core.tasks.live(),
             asleep: core.asleep(),
@@ -109,7 +113,7 @@ impl Ledger {
 
     /// What must be back at its baseline when nothing is going on, without what only grows.
     #[must_use]
-    pub fn held(&self) -> [usize; 10] {
+    pub fn held(&self) -> [usize; 11] {
         [
             self.driver.sockets,
             self.driver.operations,
@@ -117,6 +121,7 @@ impl Ledger {
             self.mailbox_chunks,
             self.timers,
             self.receive_leases,
+            self.receive_kept,
             self.send_slots,
             self.tasks,
             self.asleep,
