@@ -19,7 +19,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use super::{Errno, open_beneath};
 
 /// Nobody's terminal, nothing that a child inherits, and no waiting for the other end of a pipe.
-const ALWAYS: i32 = libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
+pub const OPEN_ALWAYS: i32 = libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
 
 /// Opens a file, below a directory if there is one: then the path may not lead out of it, neither by `..`, nor from the root, nor by
 /// a link. `flags` are the kernel's, `mode` counts where a file is made.
@@ -28,7 +28,7 @@ const ALWAYS: i32 = libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
 /// As the kernel says. `EXDEV` where the path leads out; on platforms that cannot keep it in, `EXDEV` for any `..`, and for any link
 /// what the kernel says to one that is not followed (`ELOOP`, `EMLINK`, `ENOTDIR`).
 pub fn open_file(below: Option<&File>, path: &CStr, flags: i32, mode: u32) -> io::Result<File> {
-    let flags = flags | ALWAYS;
+    let flags = flags | OPEN_ALWAYS;
     let Some(directory) = below else { return open_at(libc::AT_FDCWD, path, flags, mode) };
     match open_beneath(directory.as_raw_fd(), path, flags, mode) {
         // Filters answer with either to a call that they do not know. Where it was meant, the walk meets it again.

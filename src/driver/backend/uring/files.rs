@@ -23,7 +23,7 @@ use crate::driver::{
     Completion, Event, FileId, FileOptions, FileRequest, FileStat, FileWork, Pools, SocketId,
 };
 use crate::mem::Key;
-use crate::sys::{Answer, Errno};
+use crate::sys::{Answer, Errno, OPEN_ALWAYS};
 
 /// The path may not lead out of the directory (`linux/openat2.h`).
 const RESOLVE_BENEATH: u64 = 0x08;
@@ -195,7 +195,7 @@ fn how(options: &FileOptions, below: bool) -> OpenHow {
         (true, true) => libc::O_RDWR,
         (false, true) => libc::O_WRONLY,
         (_, false) => libc::O_RDONLY,
-    } | libc::O_CLOEXEC;
+    } | OPEN_ALWAYS;
     let makes = options.create || options.create_new;
     for (wanted, flag) in [
         (options.truncate, libc::O_TRUNC),
