@@ -79,6 +79,8 @@ pub struct Uring {
     addresses: HashMap<SocketId, Box<socket2::SockAddr>>,
     /// What requests about files name, until they have been answered.
     notes: HashMap<Key, Note>,
+    /// How often requests about files have been carried out in vain; seldom any.
+    tries: HashMap<Key, u32>,
     routes: Vec<Route>,
     upper_places: UpperPlaces,
     zero_copy: ZeroCopy,

@@ -27,6 +27,9 @@ use crate::sys::{Answer, Errno, OPEN_ALWAYS};
 
 /// The path may not lead out of the directory (`linux/openat2.h`).
 const RESOLVE_BENEATH: u64 = 0x08;
+/// How often a request is asked again that the kernel has not carried out: a path below a directory is looked up anew if anything was
+/// renamed meanwhile.
+const TRIES: u32 = 16;
 /// What a mode is made of: the kernel refuses other bits.
 const MODE_BITS: u32 = 0o7777;
 
@@ -137,12 +140,16 @@ impl Uring {
         let request = self.in_flight.file_request(key);
         self.opening -= usize::from(matches!(request.work, FileWork::Open { .. }));
         give_back(pools, request, outcome.unwrap_or(0));
+        let mut tries = self.tries.remove(&key).unwrap_or(0) + 1;
         if matches!(outcome, Err(Errno::EINTR | Errno::EAGAIN)) && !matches!(request.work, FileWork::Close) {
-            // A path below a directory is looked up again if anything was renamed meanwhile.
-            if !self.draining {
+            if self.draining {
+                outcome = Err(Errno::ECANCELED);
+                tries = TRIES;
+            }
+            if tries < TRIES {
+                self.tries.insert(key, tries);
                 return self.issue_file(pools, key, id);
             }
-            outcome = Err(Errno::ECANCELED);
         }
         let mut opened = None;
         match (&mut request.work, outcome, note) {

@@ -261,6 +261,7 @@ impl Uring {
             batch: [Answer::default(); BATCH],
             addresses: HashMap::new(),
             notes: HashMap::new(),
+            tries: HashMap::new(),
             routes: Vec::new(),
             upper_places: upper_places.unwrap_or_default(),
             zero_copy: ZeroCopy::new(config, zero_copy, places),

@@ -285,6 +285,27 @@ fn what_is_interrupted_is_asked_again_and_a_close_is_not() {
 }
 
 #[test]
+fn what_stays_disturbed_is_not_asked_for_ever() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    for _ in 0..2 {
+        let work = open(Path::new("/dev/null"), READ);
+        let key = desk.begin(Op::File { request: FileRequest::new(None, work) });
+        desk.rig.uring.issue(&desk.rig.pools, key);
+        for _ in 1..16 {
+            desk.rig.uring.outgoing.ring.enter(Pause::No).unwrap();
+            desk.answer(key, -libc::EAGAIN, 0);
+            desk.assert_goes_on(key);
+        }
+        desk.rig.uring.outgoing.ring.enter(Pause::No).unwrap();
+        desk.answer(key, -libc::EAGAIN, 0);
+        let Event::File { request } = desk.told() else { panic!("it is told") };
+        assert_eq!((request.outcome, desk.rig.uring.opening), (Err(Errno::EAGAIN), 0));
+        assert!(desk.rig.uring.tries.is_empty());
+    }
+}
+
+#[test]
 fn a_file_is_read_into_a_chain() {
     needs_io_uring!();
     let directory = Directory::new("load");
