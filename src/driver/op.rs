@@ -2,7 +2,8 @@
 //!
 //! Knows: sockets and pool memory by their ids. Must not know how an op is carried out, nor what an actor is.
 
-use super::file::FileRequest;
+use super::Pools;
+use super::file::{FileRequest, FileWork};
 use crate::mem::{Chain, Key, Lease};
 use crate::sys::Errno;
 
@@ -136,6 +137,19 @@ impl Event {
                 | Event::Sending { .. }
                 | Event::Sent { pinned: true, .. }
         )
+    }
+
+    /// Gives back to the pools what nobody will take out of it.
+    pub fn release(self, pools: &Pools) {
+        match self {
+            Event::Received { lease } => pools.receive.release(lease),
+            Event::File { request } => {
+                if let FileWork::Load { chain, .. } | FileWork::Store { chain, .. } = request.work {
+                    pools.send.release(chain);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

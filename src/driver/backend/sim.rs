@@ -330,9 +330,7 @@ impl Backend for Sim {
             self.abandon(pools, active.key);
         }
         for completion in unreported {
-            if let Event::Received { lease } = completion.event {
-                pools.receive.release(lease);
-            }
+            completion.event.release(pools);
         }
         for id in self.table.socket_ids() {
             let key = self.table.begin(Token(0), Op::Close { socket: id, reset: false }, &pools.send);
@@ -354,7 +352,9 @@ impl Sim {
                 self.close(key, reset);
             }
             Some(Work::File { .. }) => {
-                if let (_, Some(closed)) = self.table.end_file(key, Err(Errno::ECANCELED), None) {
+                let (completion, closed) = self.table.end_file(key, Err(Errno::ECANCELED), None);
+                completion.event.release(pools);
+                if let Some(closed) = closed {
                     self.leave(closed.place);
                 }
             }

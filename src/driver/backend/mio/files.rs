@@ -17,9 +17,7 @@ use std::sync::Arc;
 
 use super::{Mio, Source};
 use crate::driver::pool::{Client, Done, Refused, Task};
-use crate::driver::{
-    Completion, Event, FileId, FileOptions, FileRequest, FileStat, FileWork, Pools, SocketId,
-};
+use crate::driver::{Completion, FileId, FileOptions, FileStat, FileWork, Pools, SocketId};
 use crate::mem::{Chain, Key};
 use crate::sys::{Errno, Time, close_file, now, open_file, read_at};
 
@@ -193,9 +191,7 @@ impl Mio {
         }
         completions.append(&mut self.answers);
         for completion in completions {
-            if let Event::File { request } = completion.event {
-                release(pools, *request);
-            }
+            completion.event.release(pools);
         }
         // Nobody names them any more: a job that has not come back has its own hold on its file.
         self.files.open.clear();
@@ -209,13 +205,6 @@ fn room(pools: &Pools, chain: &mut Chain) -> usize {
     // It is not given away: nobody but this thread writes there.
     pools.send.filled(chain, 0);
     room
-}
-
-/// A request that nobody will hear of: its chain goes back.
-fn release(pools: &Pools, request: FileRequest) {
-    if let FileWork::Store { chain, .. } | FileWork::Load { chain, .. } = request.work {
-        pools.send.release(chain);
-    }
 }
 
 impl Task for Job {

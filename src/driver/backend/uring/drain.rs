@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use super::Uring;
-use super::files::release_unseen;
 use super::handle::Ending;
 use crate::driver::{Backend, Completion, Event, Op, Pools, Token, Wait};
 use crate::sys::Time;
@@ -97,7 +96,7 @@ impl Uring {
     fn turn(&mut self, pools: &Pools, wait: Wait, answers: &mut Vec<Completion>) {
         self.enter(pools, wait, answers);
         for completion in answers.drain(..) {
-            release_unseen(pools, completion.event);
+            completion.event.release(pools);
         }
     }
 }

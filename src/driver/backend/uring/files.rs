@@ -19,9 +19,7 @@ use io_uring::types::OpenHow;
 
 use super::handle::{File, Handle};
 use super::{Gather, Uring, room};
-use crate::driver::{
-    Completion, Event, FileId, FileOptions, FileRequest, FileStat, FileWork, Pools, SocketId,
-};
+use crate::driver::{Completion, FileId, FileOptions, FileRequest, FileStat, FileWork, Pools, SocketId};
 use crate::mem::Key;
 use crate::sys::{Answer, Errno, OPEN_ALWAYS};
 
@@ -216,17 +214,4 @@ fn how(options: &FileOptions, below: bool) -> OpenHow {
     let mode = if makes { options.mode & MODE_BITS } else { 0 };
     let resolve = if below { RESOLVE_BENEATH } else { 0 };
     OpenHow::new().flags(flags as u64).mode(mode.into()).resolve(resolve)
-}
-
-/// What of a completion that nobody will see belongs to a pool goes back there.
-pub(super) fn release_unseen(pools: &Pools, event: Event) {
-    match event {
-        Event::Received { lease } => pools.receive.release(lease),
-        Event::File { request } => {
-            if let FileWork::Load { chain, .. } | FileWork::Store { chain, .. } = request.work {
-                pools.send.release(chain);
-            }
-        }
-        _ => {}
-    }
 }

@@ -190,6 +190,11 @@ fn a_drain_closes_files_whatever_is_under_way_on_them() {
         bench.network.disk().put("file", &[7; 10]);
         let [first, second] = [(), ()].map(|()| bench.open("file", BOTH).unwrap());
         bench.ask(Some(first), read(0, 10));
+        let chain = bench.pools.send.space(10).unwrap();
+        bench.ask(Some(first), FileWork::Load { offset: 0, chain });
+        let mut chain = Chain::EMPTY;
+        bench.pools.send.write(&mut chain, b"stored").unwrap();
+        bench.ask(Some(first), FileWork::Store { offset: 0, chain, from: 0 });
         bench.ask(Some(second), FileWork::Close);
         bench.ask(None, FileWork::Open { path: c"file".into(), options: BOTH });
         (0..steps).for_each(|_| bench.step());
