@@ -11,6 +11,9 @@ use crate::sys::{Errno, FileStat};
 /// Requests in flight on one core, at most.
 pub const FILE_REQUESTS_MAX: u32 = 1024;
 
+/// The last place in a file that kernels know. To io_uring what is above may mean a place that the file itself remembers.
+pub const OFFSET_MAX: u64 = i64::MAX as u64;
+
 /// Something to be done with a file. It goes in with an op and comes back with its completion.
 #[derive(Debug)]
 pub struct FileRequest {
@@ -19,11 +22,12 @@ pub struct FileRequest {
     pub file: Option<FileId>,
     /// What.
     pub work: FileWork,
-    /// How many bytes were read or written, zero for what has no bytes; or why nothing was done. `EBADF` if the file is gone.
+    /// How many bytes were read or written, zero for what has no bytes; or why nothing was done. `EBADF` if the file is gone, `EINVAL`
+    /// if no file is as long.
     pub outcome: Result<u32, Errno>,
 }
 
-/// What is to be done. Offsets count from the beginning of the file.
+/// What is to be done. Offsets count from the beginning of the file; those that no file reaches ([`OFFSET_MAX`]) are refused.
 #[derive(Debug)]
 pub enum FileWork {
     /// Open a file. Below a directory, the path may not lead out of it: neither by `..`, nor from the root, nor by a link.
@@ -61,6 +65,20 @@ pub struct FileOptions {
     pub directory: bool,
     /// Permissions of one that is made, before the process takes away those of its mask.
     pub mode: u32,
+}
+
+impl FileWork {
+    /// Where in the file something is read or written, if it is.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            FileWork::Read { offset, .. }
+            | FileWork::Load { offset, .. }
+            | FileWork::Write { offset, .. }
+            | FileWork::Store { offset, .. } => Some(*offset),
+            FileWork::Open { .. } | FileWork::Stat { .. } | FileWork::Sync { .. } | FileWork::Close => None,
+        }
+    }
 }
 
 impl FileRequest {

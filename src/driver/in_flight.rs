@@ -6,7 +6,7 @@
 //! kernel. A socket is named by its key in the other. What the rules forbid (two receives or two sends at once on one
 //! socket, closing a socket that is in use) is asserted here, once for all backends.
 
-use super::file::{FILE_REQUESTS_MAX, FileRequest, FileWork};
+use super::file::{FILE_REQUESTS_MAX, FileRequest, FileWork, OFFSET_MAX};
 use super::op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 use crate::mem::{Chain, Key, MaybeKey, SendPool, Slab};
 use crate::sys::Errno;
@@ -230,18 +230,22 @@ impl<S> InFlight<S> {
         self.add(Operation { token: Token(u64::MAX), socket: NOBODY, work: Work::Wake })
     }
 
-    /// Enters a request about a file into the table, or answers it if the file is gone. Out of the way of sends and receives, which
-    /// are many more.
+    /// Enters a request about a file into the table, or answers it if the file is gone or never as long. Out of the way of sends and
+    /// receives, which are many more.
     #[cold]
     fn begin_file(
         &mut self,
         token: Token,
-        request: Box<FileRequest>,
+        mut request: Box<FileRequest>,
         send: &SendPool,
     ) -> Result<Key, Completion> {
         let id = request.file.map_or(NOBODY, |file| SocketId(file.0));
         if let Some(file) = self.sockets.get_mut(id.0) {
             assert!(!file.closing, "a request about a file that is being closed");
+            if request.work.offset().is_some_and(|offset| offset > OFFSET_MAX) {
+                request.outcome = Err(Errno::EINVAL);
+                return Err(Completion { token, event: Event::File { request } });
+            }
             let closing = matches!(request.work, FileWork::Close);
             assert!(!closing || file.operations == 0, "closing a file that is in use");
             file.closing = closing;

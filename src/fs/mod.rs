@@ -151,7 +151,7 @@ impl File {
     /// bytes that were, perhaps fewer than there is room for: none at the end of the file, or where there is no room.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// What the kernel says; `EINVAL` if `offset` is above [`i64::MAX`].
     pub async fn read_at(&self, buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
         if buffer.len() == buffer.capacity() {
             return (Ok(0), buffer);
@@ -164,7 +164,7 @@ impl File {
     /// Writes once at `offset`, and hands the buffer back. Answers how many bytes that were, perhaps not all of them.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// What the kernel says; `EINVAL` if `offset` is above [`i64::MAX`].
     pub async fn write_at(&self, buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
         self.write_from(buffer, 0, offset).await
     }
@@ -172,11 +172,12 @@ impl File {
     /// Writes all of the bytes at `offset`, and hands the buffer back.
     ///
     /// # Errors
-    /// What the kernel says; [`ErrorKind::WriteZero`] if it takes nothing. A part may have been written.
+    /// As [`File::write_at`]; [`ErrorKind::WriteZero`] if it takes nothing. A part may have been written.
     pub async fn write_all_at(&self, mut buffer: Vec<u8>, offset: u64) -> (io::Result<()>, Vec<u8>) {
         let mut from = 0;
         while from < buffer.len() {
             let written;
+            // No overflow: where anything has been written is at most half as far as the numbers go.
             (written, buffer) = self.write_from(buffer, from, offset + from as u64).await;
             match written {
                 Ok(0) => return (Err(ErrorKind::WriteZero.into()), buffer),

@@ -200,6 +200,32 @@ pub fn a_write_beyond_the_end_leaves_zeros<H: Harness>(round: u32) {
     world.finish();
 }
 
+pub fn no_place_is_beyond_the_longest_file<H: Harness>(round: u32) {
+    let mut world = World::<H>::start(round, &Limits::default());
+    let files = world.net.files();
+    files.put("bytes", b"hello");
+    let file = world.open(&files, "bytes", FileOptions { write: true, ..READ }).expect("it is there");
+    for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        assert_eq!(world.read_once(file, offset, 10), (Err(Errno::EINVAL), Vec::new()));
+        let chain = world.pools.send.space(1).expect("a slot is free");
+        let request = world.run(file, FileWork::Load { offset, chain });
+        let FileWork::Load { chain, .. } = request.work else { panic!("it was asked for that") };
+        world.pools.send.release(chain);
+        assert_eq!(request.outcome, Err(Errno::EINVAL));
+        let request = world.run(file, FileWork::Write { offset, buffer: b"gone".to_vec(), from: 1 });
+        assert!(matches!(&request.work, FileWork::Write { buffer, .. } if buffer == b"gone"));
+        assert_eq!(request.outcome, Err(Errno::EINVAL));
+        let chain = world.chain(b"gone");
+        let request = world.run(file, FileWork::Store { offset, chain, from: 0 });
+        let FileWork::Store { chain, .. } = request.work else { panic!("it was asked for that") };
+        world.pools.send.release(chain);
+        assert_eq!(request.outcome, Err(Errno::EINVAL));
+    }
+    assert_eq!(world.read_file(file, 0, 10), b"hello", "nothing was written");
+    world.close_file(file);
+    world.finish();
+}
+
 pub fn a_file_is_opened_as_asked<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());
     let files = world.net.files();

@@ -163,6 +163,7 @@ macro_rules! files_on {
                 a_slot_is_read_into
                 a_read_goes_behind_what_is_there_and_is_short_at_the_end
                 a_write_beyond_the_end_leaves_zeros
+                no_place_is_beyond_the_longest_file
                 a_file_is_opened_as_asked
                 no_path_leads_out_of_a_directory
                 a_file_that_is_closed_answers_and_hands_back_what_came
