@@ -4,9 +4,15 @@
 //!
 //! A request belongs to the core, not to the future that asked: it goes on when that has been dropped, with its memory, and its
 //! answer is thrown away then; a file that was opened for nobody is closed. There is a bound on requests in flight. Whoever comes
-//! when it is reached stands in a line, which begins anew once half of them are done.
+//! when it is reached stands in a line, and is called when a place is free: first come, first called. The place is kept until it
+//! comes, or is dropped, which calls the next one.
+//!
+//! While anybody waits, no place is free that nobody has been called for. So it is when somebody begins to wait, and whatever
+//! makes more places free than are called for (an answer, the end of one who was called) calls the next ones. A close takes no
+//! place in the line, and may take one that was kept: whoever was called for it waits again, ahead of all who came later.
 
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -52,7 +58,16 @@ pub(super) struct Files {
     pending: RefCell<Slab<Pending>>,
     /// Requests that have not been answered.
     in_flight: Cell<u32>,
-    line: RefCell<Vec<Waker>>,
+    line: RefCell<Line>,
+}
+
+/// Who waits until there is a place for a request, numbered as they came.
+#[derive(Default)]
+struct Line {
+    waiting: BTreeMap<u64, Waker>,
+    /// Woken, each for a place that is free, and have not come yet.
+    called: BTreeSet<u64>,
+    came: u64,
 }
 
 impl Default for Files {
@@ -101,18 +116,56 @@ impl Core {
             self.drop_answer(*request);
             drop(gone);
         }
-        if self.files.in_flight.get() <= FILE_REQUESTS_MAX / 2 {
-            self.wake_line();
+        self.call_line();
+    }
+
+    /// Places that no request has.
+    fn free_places(&self) -> usize {
+        FILE_REQUESTS_MAX.saturating_sub(self.files.in_flight.get()) as usize
+    }
+
+    /// Hands the waker back if a request may begin now: of one who was called, or who comes when a place is kept for nobody. Else that
+    /// is who waits in the line, at this number, or behind all others if it has none yet.
+    fn admit(&self, number: &mut Option<u64>, waker: Waker) -> Option<Waker> {
+        let mut line = self.files.line.borrow_mut();
+        let free = self.free_places();
+        let admitted = match number {
+            Some(number) => line.called.remove(number) && free > 0,
+            None => free > line.called.len(),
+        };
+        if admitted {
+            *number = None;
+            return Some(waker);
+        }
+        line.came += 1;
+        let number = *number.get_or_insert(line.came);
+        let before = line.waiting.insert(number, waker);
+        drop(line);
+        self.drop_contained(before);
+        None
+    }
+
+    /// Calls as many as there are places for.
+    fn call_line(&self) {
+        loop {
+            let mut line = self.files.line.borrow_mut();
+            if line.called.len() >= self.free_places() {
+                return;
+            }
+            let Some((number, waker)) = line.waiting.pop_first() else { return };
+            line.called.insert(number);
+            drop(line);
+            self.contain(|| user(|| waker.wake()));
         }
     }
 
-    fn wake_line(&self) {
-        if !self.files.line.borrow().is_empty() {
-            let line = self.files.line.take();
-            for waker in line {
-                self.contain(|| user(|| waker.wake()));
-            }
-        }
+    fn leave_line(&self, number: u64) {
+        let mut line = self.files.line.borrow_mut();
+        let waker = line.waiting.remove(&number);
+        line.called.remove(&number);
+        drop(line);
+        self.drop_contained(waker);
+        self.call_line();
     }
 
     /// Nobody wants what was asked for.
@@ -175,6 +228,8 @@ pub struct Asked {
     /// Before it has begun.
     request: Option<Box<FileRequest>>,
     file: Option<Rc<OpenFile>>,
+    /// Its number in the line of a core.
+    waits: Option<(CoreId, u64)>,
     begun: Option<(CoreId, Key)>,
 }
 
@@ -182,7 +237,7 @@ impl Asked {
     /// Asks this of a file, or of none, when it is polled.
     pub fn new(file: Option<&Rc<OpenFile>>, work: FileWork) -> Asked {
         let request = FileRequest::new(file.map(|file| file.id), work);
-        Asked { request: Some(request), file: file.cloned(), begun: None }
+        Asked { request: Some(request), file: file.cloned(), waits: None, begun: None }
     }
 }
 
@@ -204,26 +259,30 @@ impl Future for Asked {
                 };
                 return Poll::Ready((Ok(()), request, opened));
             }
-            let request = asked.request.take().expect("a future is not polled after it has finished");
-            let elsewhere =
-                asked.file.as_ref().is_some_and(|file| Some(file.core) != core.map(|core| core.id));
+            let elsewhere = core.is_none_or(|core| {
+                let file = asked.file.as_ref().map(|file| file.core);
+                file.into_iter().chain(asked.waits.map(|(at, _)| at)).any(|at| at != core.id)
+            });
             let Some(core) = core.filter(|_| !elsewhere) else {
                 let error = io::Error::new(ErrorKind::Unsupported, NO_CORE);
-                return Poll::Ready((Err(error), request, None));
+                return Poll::Ready((Err(error), asked.request.take().expect(FINISHED), None));
             };
-            if core.files.in_flight.get() >= FILE_REQUESTS_MAX {
-                let waker = user(|| waker.clone());
-                core.files.line.borrow_mut().push(waker);
-                asked.request = Some(request);
-                return Poll::Pending;
+            // That is code of users, which may ask for files itself: so it comes before the line is looked at.
+            let waker = user(|| waker.clone());
+            let mut number = asked.waits.map(|(_, number)| number);
+            let admitted = core.admit(&mut number, waker);
+            asked.waits = number.map(|number| (core.id, number));
+            if let Some(waker) = admitted {
+                let request = asked.request.take().expect(FINISHED);
+                let key = core.ask_file(asked.file.take(), Waits::For(waker), request);
+                asked.begun = Some((core.id, key));
             }
-            let waits = Waits::For(user(|| waker.clone()));
-            asked.begun = Some((core.id, core.ask_file(asked.file.take(), waits, request)));
             Poll::Pending
         })
     }
 }
 
+const FINISHED: &str = "a future is not polled after it has finished";
 const NO_CORE: &str = "files are used on the core that has opened them: this thread runs none, or another (System::spawn_task runs a future on one)";
 
 impl Drop for Asked {
@@ -231,6 +290,9 @@ impl Drop for Asked {
         // What was never asked has no answer, but perhaps a part of a pool.
         if let (Some(request), Some(file)) = (self.request.take(), &self.file) {
             current::at(file.core, |core| core.map(|core| core.release_chain(request.work)));
+        }
+        if let Some((at, number)) = self.waits {
+            current::at(at, |core| core.map(|core| core.leave_line(number)));
         }
         if let Some((at, key)) = self.begun {
             current::at(at, |core| core.map(|core| core.forget_answer(key)));
@@ -364,26 +426,96 @@ mod tests {
         assert_eq!(Arc::strong_count(&bench.counts), 1, "no waker is left");
     }
 
-    #[test]
-    fn whoever_finds_too_many_requests_in_flight_is_woken_when_half_are_done() {
-        let bench = Bench::new();
+    /// As many requests as may be in flight.
+    fn full(bench: &Bench) -> (Vec<Asked>, Vec<(Token, Box<FileRequest>)>) {
         let mut first: Vec<Asked> = (0..FILE_REQUESTS_MAX).map(|_| open()).collect();
         for opening in &mut first {
             assert!(bench.poll(opening).is_pending());
         }
+        let asked = bench.asked();
+        assert_eq!(asked.len(), FILE_REQUESTS_MAX as usize);
+        (first, asked)
+    }
+
+    /// Polls those that are in line or new; answers which of them have begun.
+    fn begun(bench: &Bench, line: &mut [Asked]) -> Vec<usize> {
+        for waiting in line.iter_mut().filter(|asked| asked.begun.is_none()) {
+            assert!(bench.poll(waiting).is_pending());
+        }
+        (0..line.len()).filter(|place| line[*place].begun.is_some()).collect()
+    }
+
+    #[test]
+    fn whoever_finds_too_many_requests_in_flight_is_called_in_order_and_not_passed() {
+        let bench = Bench::new();
+        let (first, mut asked) = full(&bench);
+        let mut line: Vec<Asked> = (0..3).map(|_| open()).collect();
+        assert_eq!(begun(&bench, &mut line), []);
+        assert!(bench.asked().is_empty(), "they wait");
+        current::scope(&bench.core, || drop(first));
+        bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
+        assert_eq!(bench.woken(), 1, "there is a place for one");
+        line.push(open());
+        assert!(bench.poll(&mut line[3]).is_pending());
+        line.swap(0, 2);
+        assert_eq!(begun(&bench, &mut line), [2], "the one that came first");
+        asked.extend(bench.asked());
+        assert_eq!(asked.len(), FILE_REQUESTS_MAX as usize);
+        for _ in 0..5 {
+            bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
+        }
+        assert_eq!(bench.woken(), 5, "one has been answered, three were called");
         let mut late = open();
         assert!(bench.poll(&mut late).is_pending());
-        let asked = bench.asked();
-        assert_eq!(asked.len(), FILE_REQUESTS_MAX as usize, "the last one waits");
-        current::scope(&bench.core, || drop(first));
-        let half = FILE_REQUESTS_MAX as usize / 2;
-        for (place, asked) in asked.into_iter().enumerate() {
-            bench.answer(asked, Err(Errno::ENOENT));
-            assert_eq!(bench.woken(), u32::from(place + 1 >= half), "after {place}");
+        assert!(late.begun.is_some(), "there are places for all before it");
+        assert_eq!(begun(&bench, &mut line), [0, 1, 2, 3]);
+        current::scope(&bench.core, || drop((late, line)));
+        asked.extend(bench.asked());
+        asked.into_iter().for_each(|asked| bench.answer(asked, Err(Errno::ENOENT)));
+        assert_eq!(bench.in_flight(), (0, 0));
+        assert_eq!(Arc::strong_count(&bench.counts), 1, "no waker is left");
+    }
+
+    #[test]
+    fn whoever_is_called_and_gives_up_lets_the_next_one_have_its_turn() {
+        let bench = Bench::new();
+        let (first, mut asked) = full(&bench);
+        let mut line: Vec<Asked> = (0..3).map(|_| open()).collect();
+        for _ in 0..100 {
+            assert_eq!(begun(&bench, &mut line), []);
         }
-        assert!(bench.poll(&mut late).is_pending());
-        bench.answer(bench.asked().pop().expect("now it is asked"), Err(Errno::ENOENT));
-        assert!(bench.poll(&mut late).is_ready());
+        assert_eq!(bench.core.files.line.borrow().waiting.len(), 3, "however often they are polled");
+        current::scope(&bench.core, || drop((first, line.remove(1))));
+        assert_eq!(bench.core.files.line.borrow().waiting.len(), 2);
+        bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
+        assert_eq!(bench.woken(), 1);
+        current::scope(&bench.core, || drop(line.remove(0)));
+        assert_eq!(bench.woken(), 2, "the next one is called");
+        assert_eq!(begun(&bench, &mut line), [0]);
+        current::scope(&bench.core, || drop(line));
+        asked.extend(bench.asked());
+        asked.into_iter().for_each(|asked| bench.answer(asked, Err(Errno::ENOENT)));
+        assert_eq!(bench.in_flight(), (0, 0));
+        assert_eq!(Arc::strong_count(&bench.counts), 1, "no waker is left");
+    }
+
+    #[test]
+    fn whose_place_a_close_has_taken_waits_ahead_of_the_others() {
+        let bench = Bench::new();
+        let file = bench.open();
+        let (first, mut asked) = full(&bench);
+        let mut line = [open(), open()];
+        assert_eq!(begun(&bench, &mut line), []);
+        current::scope(&bench.core, || drop(first));
+        bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
+        current::scope(&bench.core, || drop(file));
+        assert_eq!(begun(&bench, &mut line), [], "the file is being closed");
+        let woken = bench.woken();
+        bench.answer(bench.asked().pop().unwrap(), Ok(0));
+        assert_eq!((bench.woken() - woken, begun(&bench, &mut line)), (1, vec![0]));
+        current::scope(&bench.core, || drop(line));
+        asked.extend(bench.asked());
+        asked.into_iter().for_each(|asked| bench.answer(asked, Err(Errno::ENOENT)));
         assert_eq!(bench.in_flight(), (0, 0));
     }
 
@@ -391,19 +523,14 @@ mod tests {
     fn whoever_gives_up_in_line_leaves_no_slot() {
         let bench = Bench::new();
         let file = bench.open();
-        let mut first: Vec<Asked> = (0..FILE_REQUESTS_MAX).map(|_| open()).collect();
-        for opening in &mut first {
-            assert!(bench.poll(opening).is_pending());
-        }
+        let (first, asked) = full(&bench);
         let chain = bench.core.pools.send.space(1).expect("a slot is free");
         let mut late = Asked::new(Some(&file), FileWork::Load { offset: 0, chain });
         assert!(bench.poll(&mut late).is_pending());
         assert_eq!(bench.core.pools.send.taken(), 1);
         current::scope(&bench.core, || drop((late, first)));
         assert_eq!(bench.core.pools.send.taken(), 0);
-        for asked in bench.asked() {
-            bench.answer(asked, Err(Errno::ENOENT));
-        }
+        asked.into_iter().for_each(|asked| bench.answer(asked, Err(Errno::ENOENT)));
         current::scope(&bench.core, || drop(file));
     }
 
