@@ -41,6 +41,8 @@ use crate::mem::Chain;
 
 /// Read at a time by [`read`], where the size of the file is not known.
 const CHUNK: usize = 64 << 10;
+/// What [`read`] takes a file's word for, in bytes.
+const CLAIM_MAX: usize = 64 << 20;
 
 /// A file that is open. It stays on its core; dropping it closes it, once nothing that was asked of it is under way.
 ///
@@ -309,18 +311,18 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// Reads a whole file.
+/// Reads a whole file. Memory is the only bound: where others choose the file, look at [`File::metadata`] first, or read a part by
+/// [`File::read_at`]. A file that claims to be longer than it is costs 64 MiB at most.
 ///
 /// # Errors
-/// As [`File::open`] and [`File::read_at`].
+/// As [`File::open`] and [`File::read_at`]; [`ErrorKind::OutOfMemory`] if there is not enough of it.
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let file = File::open(path).await?;
     let size = file.metadata().await?.len();
-    // One more, so that the last read finds room, and finds the end.
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(CHUNK).saturating_add(1));
+    let mut bytes = Vec::new();
     loop {
         if bytes.len() == bytes.capacity() {
-            bytes.reserve(CHUNK);
+            make_room(&mut bytes, size)?;
         }
         let read;
         let offset = bytes.len() as u64;
@@ -331,6 +333,18 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Makes room for what a file of that size still has, if it is as long as it claims: at first [`CLAIM_MAX`] at most, then no more
+/// than has come.
+fn make_room(bytes: &mut Vec<u8>, size: u64) -> io::Result<()> {
+    // One more, so that the last read finds room, and finds the end.
+    let rest = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len()).saturating_add(1);
+    let more = match (size, bytes.len()) {
+        (1.., 0) => rest.min(CLAIM_MAX),
+        (_, present) => rest.clamp(CHUNK, present.max(CHUNK)),
+    };
+    Ok(bytes.try_reserve_exact(more)?)
+}
+
 /// Writes a whole file: a new one, or one that is emptied.
 ///
 /// # Errors
@@ -338,4 +352,23 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 pub async fn write(path: impl AsRef<Path>, bytes: Vec<u8>) -> io::Result<()> {
     let file = File::create(path).await?;
     file.write_all_at(bytes, 0).await.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_what_a_file_has_and_not_for_all_that_it_claims() {
+        let room = |size: u64, present: usize| {
+            let mut bytes = vec![0; present];
+            make_room(&mut bytes, size).map(|()| bytes.capacity() - present)
+        };
+        assert_eq!(room(10, 0).unwrap(), 11, "and one to find the end");
+        assert_eq!(room(0, 0).unwrap(), CHUNK, "it does not say");
+        assert_eq!(room(10, 11).unwrap(), CHUNK, "it has grown");
+        assert_eq!(room(u64::MAX, 0).unwrap(), CLAIM_MAX);
+        assert_eq!(room(u64::MAX, 1 << 20).unwrap(), 1 << 20);
+        assert_eq!(room(3 << 20, 2 << 20).unwrap(), (1 << 20) + 1);
+    }
 }
