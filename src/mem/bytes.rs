@@ -20,7 +20,9 @@ const DEBUG_BYTES_MAX: usize = 64;
 ///
 /// **Costs**: 32 bytes, besides what they hold. A clone, a part and a drop are one atomic operation each, or none for bytes
 /// that live as long as the program. What is made from a vector, a `String` or a copy allocates a few bytes once for its count,
-/// at the latest when it is cloned first. Conversions to and from `bytes::Bytes` are free.
+/// at the latest when it is cloned first. Conversions to and from `bytes::Bytes` are free. The last drop frees the memory or drops the
+/// owner; that of bytes that [keep a receive buffer](crate::Context::bytes_of) is two or three atomic operations more, on memory
+/// that its core and all that keep such bytes share, and the buffer is used again when the core comes to it.
 ///
 /// ```
 /// use odeon::prelude::*;

@@ -35,6 +35,9 @@ impl Returns {
     }
 
     /// One part of this buffer comes back.
+    ///
+    /// # Panics
+    /// When there is no such buffer.
     pub fn give(&self, buffer: u16) {
         let returned = &self.buffers[buffer as usize];
         // Releases what this thread has read of the bytes, to whoever takes the part. Acquires that `take` has read the link, which
