@@ -105,11 +105,12 @@ pub(crate) fn refuse_borrowed(ty: &Type) -> Result<()> {
 }
 
 /// What stands for a type that has been refused, so that whoever asks is not told of it once more: it borrows for ever, and is nothing
-/// where it cannot be written down.
+/// where it cannot be written down, or declares lifetimes of its own, which could not be told from those that it borrows for.
 pub(crate) fn owned(ty: Type) -> Type {
     let tokens = ty.into_token_stream();
     let type_of = |tokens| syn::parse2(tokens).ok();
-    let tokens = if words(&tokens).iter().any(|word| word == "impl") { None } else { Some(for_ever(tokens)) };
+    let has_none = |word: &String| ["impl", "for"].contains(&word.as_str());
+    let tokens = if words(&tokens).iter().any(has_none) { None } else { Some(for_ever(tokens)) };
     tokens.and_then(type_of).unwrap_or_else(|| parse_quote!(()))
 }
 
@@ -247,6 +248,8 @@ mod tests {
         check(parse_quote!(&'a mut [&str]), "&'staticmut[&'staticstr]");
         check(parse_quote!(Option<Cow<'a, str>>), "Option<Cow<'static,str>>");
         check(parse_quote!(Vec<impl Clone>), "()");
+        check(parse_quote!((&'a str, Box<dyn for<'b> Fn(&'b u8)>)), "()");
+        check(parse_quote!((&str, for<'b> fn(&'b u8))), "()");
     }
 
     #[test]
