@@ -397,8 +397,8 @@ impl Cells {
         slot.flags.set(flags & !QUEUED | RAN);
         let stored = slot.stored.get();
         let cell = Key { index, generation: slot.generation.get() };
-        let activation = Activation { core, name: cell.to_bits(), stored: Some(stored), flags };
         let _loan = Loan::new(&self.loans);
+        let activation = Activation { core, name: cell.to_bits(), stored: Some(stored), flags };
         // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
