@@ -437,7 +437,10 @@ impl Output {
     ) -> Result<(), PlaceError> {
         let index = self.find(place)?;
         if index == 0 && bytes.len() <= self.room() {
-            return Ok(self.push_bytes(pool, bytes, Stays::Yes)?);
+            let (ahead, len) = (self.ahead_of(index), bytes.len());
+            self.push_bytes(pool, bytes, Stays::Yes)?;
+            self.put_between(ahead, len);
+            return Ok(());
         }
         Ok(self.append_at(pool, index, bytes)?)
     }
@@ -466,11 +469,25 @@ impl Output {
 
     fn append_at(&mut self, pool: &SendPool, index: usize, bytes: &[u8]) -> Result<(), Full> {
         self.make_room(pool, bytes.len())?;
+        let ahead = self.ahead_of(index);
         if index == 0 {
-            return self.push(pool, bytes, self.share_beside(pool), Stays::Yes);
+            self.push(pool, bytes, self.share_beside(pool), Stays::Yes)?;
+        } else {
+            self.keep(pool, bytes.len())?.answer(index, bytes);
         }
-        self.keep(pool, bytes.len())?.answer(index, bytes);
+        self.put_between(ahead, bytes.len());
         Ok(())
+    }
+
+    /// How many bytes leave before what is written at a place next.
+    fn ahead_of(&self, index: usize) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.ahead_of(index, self.queued as usize))
+    }
+
+    fn put_between(&mut self, ahead: usize, bytes: usize) {
+        if let Some(aside) = &mut self.aside {
+            aside.put_between(ahead, bytes);
+        }
     }
 
     fn close_at(&mut self, pool: &SendPool, index: usize) {

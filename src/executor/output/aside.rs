@@ -279,6 +279,22 @@ impl Aside {
         self.held += bytes.len();
     }
 
+    /// How many bytes, of so many queued, leave before what is written at a place next.
+    pub(super) fn ahead_of(&self, index: usize, queued: usize) -> usize {
+        if self.watches.is_empty() {
+            // Nobody asks for more.
+            return queued;
+        }
+        let before = self.places.iter().take(index).map(|place| place.answer.len() + place.behind.len());
+        queued - self.held + before.sum::<usize>() + self.places[index].answer.len()
+    }
+
+    /// So many bytes were put behind the first `ahead`: whoever watches what leaves after them waits for them too.
+    pub(super) fn put_between(&mut self, ahead: usize, bytes: usize) {
+        let behind = self.watches.iter_mut().filter(|watch| watch.left as usize > ahead);
+        behind.for_each(|watch| watch.left += bytes as u32);
+    }
+
     /// Closes a place. If it was the first, what was held by it is spilled.
     pub(super) fn close(&mut self, index: usize) {
         let Place { answer, behind, .. } = self.places.remove(index).expect("the place was found");

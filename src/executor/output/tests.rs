@@ -635,6 +635,39 @@ fn whoever_watches_waits_for_what_was_written_before_and_no_more() {
 }
 
 #[test]
+fn whoever_watches_waits_for_what_is_put_in_front_too() {
+    let pool = ample();
+    let waker = || Waker::noop().clone();
+    let mut output = Output::new(100_000);
+    let (one, two) = (output.defer(4).unwrap(), output.defer(4).unwrap());
+    output.append(&pool, two, b"second,").unwrap();
+    output.write(&pool, b"last").unwrap();
+    let last = output.watch();
+    output.append(&pool, one, b"first").unwrap();
+    let five = output.defer(4).unwrap();
+    output.append(&pool, five, b"not watched").unwrap();
+    let first = output.next(&pool);
+    assert_eq!(content(&pool, &first), b"first");
+    assert!(!output.sent(&pool, 5), "nothing of what is watched has left");
+    pool.release(first);
+    output.append(&pool, two, b"of two,").unwrap();
+    let owned = Bytes::from(vec![7; 5000]);
+    output.append_bytes(&pool, one, &mut owned.clone()).unwrap();
+    output.close(&pool, one).unwrap();
+    output.close(&pool, two).unwrap();
+    let rest = output.next(&pool);
+    assert_eq!(content(&pool, &rest), [&owned[..], b"second,of two,last", b"not watched"].concat());
+    assert!(!output.sent(&pool, rest.bytes() - 12), "one byte is missing");
+    assert_eq!(output.look(last, waker()).0, Watched::Waits);
+    assert!(output.sent(&pool, 1));
+    assert_eq!(output.look(last, waker()).0, Watched::Sent);
+    pool.release(rest);
+    output.unwatch(last);
+    output.discard(&pool);
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
 fn what_is_watched_and_dropped_is_lost() {
     let pool = SendPool::new([8, 0, 0, 0, 0]);
     for fails in [false, true] {
