@@ -32,7 +32,9 @@ pub struct Config {
     /// Keep each core's thread on a processor of its own, if there are enough. Switch it off where several processes share
     /// the machine's processors, as tests do that are a process each: they know nothing of one another. Default true.
     pub pin: bool,
-    /// Connections open in the whole system. `None`: as many as the descriptor limit allows, less 64 for everything else.
+    /// Accepted connections open in the whole system. `None`: as many as the descriptor limit allows, less 64 for everything else.
+    /// A core's listeners, its accepted connections, those it makes to others and the files it has open count together in one table,
+    /// which has 32 places more than this.
     pub connections_max: Option<usize>,
     /// Bytes in all mailboxes of a core together. Default 256 MiB.
     pub mailbox_bytes_max: usize,
