@@ -39,8 +39,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// actor of it instead.
 ///
 /// **Errors** are those of the kernel, such as [`ErrorKind::ConnectionRefused`]; [`ErrorKind::TimedOut`] when the time is over, which
-/// is 10 s unless said otherwise; `ENFILE` when the core has as many sockets as it may; [`ErrorKind::ConnectionAborted`] when the
-/// system ends; [`ErrorKind::Unsupported`] on a thread that runs no core.
+/// is 10 s unless said otherwise; `ENFILE` when the core has as many sockets and files as it may, accepted connections included: as
+/// many as [`Config::connections_max`](crate::Config::connections_max), and 32; [`ErrorKind::Other`] when there is no room for an
+/// actor or a task, with the limit's name; [`ErrorKind::ConnectionAborted`] when the system ends; [`ErrorKind::Unsupported`] on a
+/// thread that runs no core.
 ///
 /// A future that is dropped before it has finished connects to nobody: what was under way is ended.
 ///
@@ -204,14 +206,14 @@ impl IntoFuture for Connect {
     fn into_future(self) -> Connecting<Stream> {
         let idle_timeout = self.idle_timeout;
         Connecting::new(self, idle_timeout, |core, told, peer, socket, shared| {
-            let giving = told.clone();
+            let giving = Giving(Some(told.clone()));
             let served = Served::new(peer, move |stream| {
-                current::with(|core| core.map(|core| giving.tell(core, Ok(stream))));
+                giving.give(stream);
                 ready(Ok(()))
             });
             body::spawn(core, served, socket, shared).map(drop).map_err(|(served, socket)| {
-                core.drop_contained(served);
                 told.tell(core, Err(full()));
+                core.drop_contained(served);
                 socket
             })
         })
@@ -220,6 +222,36 @@ impl IntoFuture for Connect {
 
 fn full() -> io::Error {
     io::Error::other("there are as many actors on this core as Config::actors_max allows")
+}
+
+/// Gives the stream to whoever waits for it; dropped before there is one, tells why there is none.
+struct Giving<T>(Option<Rc<Told<T>>>);
+
+impl<T> Giving<T> {
+    fn give(mut self, stream: T) {
+        if let Some(told) = self.0.take() {
+            current::with(|core| core.map(|core| told.tell(core, Ok(stream))));
+        }
+    }
+}
+
+impl<T> Drop for Giving<T> {
+    fn drop(&mut self) {
+        if let Some(told) = self.0.take() {
+            current::with(|core| core.map(|core| told.tell(core, Err(not_served(core)))));
+        }
+    }
+}
+
+/// Why a connection has no future that serves it.
+fn not_served(core: &Core) -> io::Error {
+    if core.is_ending() {
+        ErrorKind::ConnectionAborted.into()
+    } else if core.tasks.has_room() {
+        full()
+    } else {
+        io::Error::other("there are as many tasks on this core as Config::tasks_max allows")
+    }
 }
 
 /// What becomes of a socket that is connected: it is handed back if nobody can have it. Once per outgoing connection, so an indirect
@@ -517,12 +549,19 @@ impl<T: 'static> ConnectBody<T> {
             core.contain(|| runtime(|| give(core, self.told.clone(), peer, socket, self.shared.clone())));
         match given {
             Some(Ok(())) => dial.phase = Phase::Closed,
-            refused => {
-                Counters::add(&core.counters.connections_closed, 1);
+            // Whoever waits was told why.
+            Some(Err(refused)) => self.take_back(dial, core, refused),
+            None => {
                 self.told.tell(core, Err(io::Error::other("what was to make its actor has panicked")));
-                dial.socket = Some(refused.and_then(Result::err).unwrap_or(socket));
+                self.take_back(dial, core, socket);
             }
         }
+    }
+
+    /// Nobody can have the socket: it is closed here.
+    fn take_back(&self, dial: &mut Dial, core: &Core, socket: SocketId) {
+        Counters::add(&core.counters.connections_closed, 1);
+        dial.socket = Some(socket);
     }
 
     /// Ends what is under way; whoever waits is told why.

@@ -133,6 +133,16 @@ pub(crate) fn a_connection_is_an_actor(on: BackendChoice) {
     world.finish();
 }
 
+pub(crate) fn whoever_gets_no_task_is_told(on: BackendChoice) {
+    let (world, (listener, address)) = (World::with(on, 1, |config| config.tasks_max = 1), server());
+    let refused = run(&world, move || async move {
+        odeon::connect(address).await.map(drop).map_err(|error| error.to_string())
+    });
+    assert_eq!(refused, Err("there are as many tasks on this core as Config::tasks_max allows".to_owned()));
+    drop(accept(&listener));
+    world.finish();
+}
+
 pub(crate) fn a_connect_where_nobody_listens_is_refused(on: BackendChoice) {
     let (world, (listener, address)) = (World::new(on, 1), server());
     drop(listener);

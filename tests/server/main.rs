@@ -318,6 +318,7 @@ macro_rules! every_case_on {
                 a_connection_is_a_stream
                 a_connection_is_an_actor
                 a_connect_where_nobody_listens_is_refused
+                whoever_gets_no_task_is_told
                 a_connect_that_nobody_answers_times_out
                 a_connect_that_is_dropped_connects_to_nobody
                 a_stream_that_nobody_takes_is_closed
