@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -21,6 +22,8 @@ use crate::mem::Key;
 pub struct Flush {
     connection: RawAddress,
     state: State,
+    /// Elsewhere the connection would not be found.
+    local: PhantomData<*const ()>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,7 @@ impl Default for Flush {
         Flush {
             connection: RawAddress::new(CoreId(u32::MAX), Key { index: 0, generation: 0 }),
             state: State::Lost,
+            local: PhantomData,
         }
     }
 }
@@ -58,7 +62,7 @@ impl Flush {
     pub fn new(core: &Core, cell: Key) -> Flush {
         let watched = core.with_output(cell, |output| (output.queued() > 0).then(|| output.watch()));
         let state = watched.map_or(State::Lost, |watched| watched.map_or(State::Sent, State::Waits));
-        Flush { connection: core.address(cell), state }
+        Flush { connection: core.address(cell), state, local: PhantomData }
     }
 
     fn with_output<R>(&self, act: impl FnOnce(&mut Output) -> R) -> Option<R> {
@@ -119,5 +123,23 @@ impl Core {
         if let Some(from) = fed.flatten() {
             self.schedule(from);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Flush;
+
+    /// Has two implementations, between which nothing decides, for what is `Send`.
+    trait StaysOnItsCore<Which> {
+        const TRUE: () = ();
+    }
+
+    impl<T> StaysOnItsCore<()> for T {}
+    impl<T: Send> StaysOnItsCore<u8> for T {}
+
+    #[test]
+    fn what_waits_stays_on_its_core() {
+        const { <Flush as StaysOnItsCore<_>>::TRUE }
     }
 }
