@@ -20,6 +20,8 @@ const MUCH: usize = 8 << 20;
 struct Teller {
     told: Sender<Result<(), ErrorKind>>,
     begun: Sender<()>,
+    /// It is a task that waits, which does not end with the connection.
+    apart: bool,
 }
 
 impl Actor for Teller {
@@ -30,6 +32,12 @@ impl Actor for Teller {
         let flushed = cx.flush();
         cx.write(b"behind");
         tell(&self.begun, ());
+        if self.apart {
+            let told = self.told.clone();
+            odeon::task::spawn(async move { tell(&told, flushed.await.map_err(|error| error.kind())) })
+                .detach();
+            return Flow::Continue;
+        }
         cx.exclusive("Teller::flush", Timeout::Never, async move |me: &mut Teller, cx| {
             let flushed = flushed.await.map_err(|error| error.kind());
             tell(&me.told, flushed);
@@ -54,9 +62,9 @@ impl Connection for Teller {
     }
 }
 
-fn begin(world: &mut World) -> (TcpStream, Receiver<Result<(), ErrorKind>>) {
+fn begin(world: &mut World, apart: bool) -> (TcpStream, Receiver<Result<(), ErrorKind>>) {
     let ((told, is_told), (begun, has_begun)) = (channel(), channel());
-    let address = world.serve(move |_| Teller { told: told.clone(), begun: begun.clone() });
+    let address = world.serve(move |_| Teller { told: told.clone(), begun: begun.clone(), apart });
     let client = connect(address);
     has_begun.recv_timeout(PATIENCE).expect("it has written");
     (client, is_told)
@@ -64,7 +72,7 @@ fn begin(world: &mut World) -> (TcpStream, Receiver<Result<(), ErrorKind>>) {
 
 pub(crate) fn output_is_flushed_when_the_peer_has_made_room_for_it(backend: BackendChoice) {
     let world = &mut World::new(backend, 1);
-    let (mut client, told) = begin(world);
+    let (mut client, told) = begin(world, false);
     assert!(told.try_recv().is_err(), "the kernel does not hold as much");
     let mut all = Vec::new();
     client.read_to_end(&mut all).expect("it is closed in order");
@@ -77,11 +85,16 @@ pub(crate) fn output_is_flushed_when_the_peer_has_made_room_for_it(backend: Back
 
 pub(crate) fn a_peer_that_vanishes_does_not_flush(backend: BackendChoice) {
     let world = &mut World::new(backend, 1);
-    let (client, told) = begin(world);
+    let (client, told) = begin(world, false);
     reset(client);
     world.wait_for_figure("the connection to end", 1, |ledger| ledger.connections_closed);
     // Most often the handler is dropped with its connection, before it hears of it.
     let flushed = told.try_recv();
     assert!(matches!(flushed, Err(TryRecvError::Empty) | Ok(Err(ErrorKind::BrokenPipe))), "{flushed:?}");
+    world.settle();
+    // A task that waits must hear of it.
+    let (client, told) = begin(world, true);
+    reset(client);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Err(ErrorKind::BrokenPipe)));
     world.settle();
 }
