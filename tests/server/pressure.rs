@@ -48,7 +48,7 @@ pub(crate) fn a_client_that_does_not_read_ends_alone(on: BackendChoice) {
 }
 
 /// Writes as much of `bytes` as the socket takes; answers how much that was.
-fn push(mut stream: &TcpStream, bytes: &[u8]) -> usize {
+pub(crate) fn push(mut stream: &TcpStream, bytes: &[u8]) -> usize {
     let mut written = 0;
     while written < bytes.len() {
         match stream.write(&bytes[written..]) {
