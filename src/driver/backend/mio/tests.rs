@@ -38,6 +38,8 @@ impl Rig {
     fn enter(&mut self, wait: Wait) {
         let mut completions = Vec::new();
         self.mio.enter(&self.pools, wait, &mut completions);
+        // That there was no buffer for a moment is told too; what counts here is what comes of it.
+        completions.retain(|completion| !matches!(completion.event, Event::Starving));
         self.seen.extend(completions);
     }
 

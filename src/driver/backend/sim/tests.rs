@@ -110,6 +110,7 @@ impl World {
                 connection.sending = false;
                 connection.ended |= error.is_some();
             }
+            Event::Starving => {}
             other => panic!("not expected: {other:?}"),
         }
     }

@@ -95,6 +95,8 @@ impl Rig {
     fn turn(&mut self, wait: Wait) {
         let mut completions = Vec::new();
         self.uring.enter(&self.pools, wait, &mut completions);
+        // That there was no buffer for a moment is told too; what counts here is what comes of it.
+        completions.retain(|completion| !matches!(completion.event, Event::Starving));
         self.queue.extend(completions);
     }
 
