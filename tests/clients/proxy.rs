@@ -69,7 +69,7 @@ pub fn nobody_upstream_is_told_and_resets_the_client(backend: &str) {
     let proxy = proxy(backend, &upstream, &[]);
     drop(upstream);
     for _ in 0..3 {
-        let error = proxy.connect().read(&mut [0]).unwrap_err();
+        let error = proxy.connect().read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
     let ended = proxy.stop("TERM");
@@ -87,8 +87,8 @@ pub fn silence_ends_a_connection_of_the_proxy(backend: &str) {
     let (mut client, mut far) = pair(&proxy, &upstream);
     client.write_all(b"once").unwrap();
     far.read_exact(&mut [0; 4]).unwrap();
-    assert_eq!(client.read(&mut [0]).unwrap(), 0, "it is closed in order");
-    assert_eq!(far.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "it is closed in order");
+    assert_eq!(far.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::ConnectionReset);
     drop((client, far));
     let expected = "connections: 0 finished, 1 idle, 0 not connected, 0 broken; bytes: 4 up, 0 down";
     assert_eq!(counts(proxy), expected);
@@ -104,7 +104,7 @@ pub fn a_side_that_vanishes_is_a_reset_for_the_other(backend: &str) {
         vanishes.read_exact(&mut [0]).unwrap();
         // Closing with bytes unread resets the connection.
         drop(vanishes);
-        assert_eq!(stays.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(stays.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
     let expected = "connections: 0 finished, 0 idle, 0 not connected, 2 broken; bytes: 6 up, 6 down";
     assert_eq!(counts(proxy), expected);
