@@ -118,18 +118,18 @@ impl<C: Decode> Wire<C> {
         let to = mine.to?;
         let handed = core.with_output(to, |output| {
             (output.tie().from == Some(me)).then(|| {
-                let before = output.queued();
-                let all = !output.is_high() && self.inward.hand_on(&core.pools, output);
+                let mut bytes = 0;
+                let all = !output.is_high() && self.inward.hand_on(&core.pools, output, &mut bytes);
                 // At once, not when it is found high: it says when there is room for more.
                 output.set_tie(Tie { waits: !all || output.is_high(), ..output.tie() });
-                (all, output.is_high(), output.queued() - before)
+                (all, output.is_high(), bytes)
             })
         });
         let Some((all, high, bytes)) = handed.flatten() else {
             return Some(Batch::End(StopReason::ForwardEnded));
         };
         if bytes > 0 {
-            let forwarded = mine.forwarded + u64::from(bytes);
+            let forwarded = mine.forwarded + bytes;
             core.with_output(me, |output| output.set_tie(Tie { forwarded, ..output.tie() }));
             core.schedule(to);
         }
@@ -138,7 +138,7 @@ impl<C: Decode> Wire<C> {
             // Refused although there is room: it is slots that are missing, and perhaps nothing is queued whose end would tell.
             self.wait_for_slots(activation);
         }
-        if all && matches!(self.stream, Stream::Ended) {
+        if all && matches!(self.stream, Stream::Ended | Stream::Finished) {
             self.forward = Forward::No;
             core.with_output(me, |output| output.set_tie(Tie { to: None, ..output.tie() }));
             core.with_output(to, |output| {
@@ -183,18 +183,26 @@ impl<C: Decode> Wire<C> {
 }
 
 impl<C: Decode> Inward<C> {
-    /// Moves what has arrived and has not been looked at to an output, in order, as far as that has room. True if nothing is left.
-    fn hand_on(&mut self, pools: &Pools, output: &mut Output) -> bool {
+    /// Moves what has arrived and has not been looked at to an output, in order, as far as that has room, and counts
+    /// them. True if nothing is left.
+    fn hand_on(&mut self, pools: &Pools, output: &mut Output, count: &mut u64) -> bool {
         while let Some(bytes) = self.assembled() {
             match write_some(pools, output, bytes) {
                 0 => return false,
-                piece => self.consume_assembled(piece),
+                piece => {
+                    self.consume_assembled(piece);
+                    *count += piece as u64;
+                }
             }
         }
         let Some((mut lease, mut offset)) = self.take_current() else { return true };
         if offset == 0 {
+            let bytes = lease.len() as u64;
             match output.forward(pools, lease) {
-                Ok(()) => return true,
+                Ok(()) => {
+                    *count += bytes;
+                    return true;
+                }
                 Err(back) => lease = back,
             }
         }
@@ -204,7 +212,10 @@ impl<C: Decode> Inward<C> {
                     self.put_current(lease, offset);
                     return false;
                 }
-                piece => offset += piece as u32,
+                piece => {
+                    offset += piece as u32;
+                    *count += piece as u64;
+                }
             }
         }
         pools.receive.release(lease);
