@@ -61,6 +61,8 @@ pub struct Socket<S> {
     outward: MaybeKey,
     /// Operations that name this socket, of every kind.
     pub operations: u32,
+    /// Parts of sends that the kernel has taken and whose memory it may still read.
+    pinned: u8,
     closing: bool,
 }
 
@@ -78,6 +80,12 @@ impl<S> Socket<S> {
     pub fn outward(&self) -> Option<Key> {
         self.outward.get()
     }
+
+    /// True if the kernel may still read the memory of something that was sent.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pinned > 0
+    }
 }
 
 /// Sockets and operations of one core. `S` is the backend's state per socket.
@@ -85,16 +93,16 @@ impl<S> Socket<S> {
 pub struct InFlight<S> {
     sockets: Slab<Socket<S>>,
     operations: Slab<Operation>,
-    /// Operations that are [`Work::Pinned`].
+    /// Parts of sends, of all sockets, whose memory the kernel may still read.
     pinned: u32,
+    pinned_max: u32,
 }
 
 /// Not a socket: no table has this place.
 const NOBODY: SocketId = SocketId(Key { index: u32::MAX, generation: u32::MAX });
 
-/// Sends of one core that have been answered for while the kernel still reads their memory, at most; and of one socket.
-const PINNED_MAX: u32 = 1024;
-const PINNED_PER_SOCKET_MAX: u32 = 64;
+/// Parts of sends whose memory the kernel may still read, at most, of one socket.
+const PINNED_PER_SOCKET_MAX: u8 = 64;
 
 /// What to do after the kernel has answered a send.
 #[derive(Debug)]
@@ -110,14 +118,17 @@ impl<S> InFlight<S> {
     #[must_use]
     pub fn new(sockets: u32) -> InFlight<S> {
         // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
-        let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_MAX + PINNED_MAX);
-        InFlight { sockets: Slab::new(sockets), operations: Slab::new(operations), pinned: 0 }
+        let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_MAX);
+        // Of each socket one, or of few sockets many. Each may be an operation of its own.
+        let pinned_max = sockets.max(PINNED_PER_SOCKET_MAX.into());
+        let operations = Slab::new(operations.saturating_add(pinned_max));
+        InFlight { sockets: Slab::new(sockets), operations, pinned: 0, pinned_max }
     }
 
     /// Takes a socket into the table; hands it back when the table is full.
     pub fn insert(&mut self, handle: S) -> Result<SocketId, S> {
-        let socket =
-            Socket { handle, inward: MaybeKey::NONE, outward: MaybeKey::NONE, operations: 0, closing: false };
+        let (inward, outward) = (MaybeKey::NONE, MaybeKey::NONE);
+        let socket = Socket { handle, inward, outward, operations: 0, pinned: 0, closing: false };
         self.sockets.insert(socket).map(SocketId).map_err(|socket| socket.handle)
     }
 
@@ -345,8 +356,13 @@ impl<S> InFlight<S> {
         let Work::Send { chain, sent, pins } = &mut operation.work else {
             panic!("a send's completion on another op")
         };
-        *pins += u16::from(pinned);
         let token = operation.token;
+        if pinned {
+            *pins += 1;
+            self.pinned += 1;
+            let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
+            socket.pinned = socket.pinned.checked_add(1).expect("it was asked whether another may be pinned");
+        }
         let error = match result {
             Ok(bytes) => {
                 *sent += bytes;
@@ -376,16 +392,21 @@ impl<S> InFlight<S> {
         let operation = self.operations.get_mut(key).expect("a send in flight");
         let Work::Send { chain, pins, .. } = &mut operation.work else { panic!("what is pinned is a send") };
         operation.work = Work::Pinned { chain: chain.take(), pins: *pins };
-        self.pinned += 1;
         let socket = self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations");
         socket.outward = MaybeKey::NONE;
     }
 
-    /// True if the kernel may go on reading the memory of the next send after that has been answered for: few enough do.
+    /// True if the kernel may go on reading the memory of the next part of a send after it has taken it: it reads few enough others.
     #[must_use]
     pub fn may_pin(&self, id: SocketId) -> bool {
-        let operations = self.sockets.get(id.0).map_or(0, |socket| socket.operations);
-        self.pinned < PINNED_MAX && operations < PINNED_PER_SOCKET_MAX
+        let of_socket = self.sockets.get(id.0).map_or(0, |socket| socket.pinned);
+        self.pinned < self.pinned_max && of_socket < PINNED_PER_SOCKET_MAX
+    }
+
+    /// Parts of sends whose memory the kernel may still read.
+    #[must_use]
+    pub fn pinned(&self) -> u32 {
+        self.pinned
     }
 
     /// The kernel has said of a part of a send that it does not read its memory any more. The last time answers with the
@@ -395,22 +416,20 @@ impl<S> InFlight<S> {
     /// When `key` is no send, or the kernel has said so too often.
     pub fn unpin(&mut self, key: Key, send: &SendPool) -> Option<Completion> {
         let operation = self.operations.get_mut(key).expect("what is pinned is in flight");
-        match &mut operation.work {
-            Work::Send { pins, .. } => {
-                *pins = pins.checked_sub(1).expect("a part is released once");
-                return None;
-            }
-            Work::Pinned { pins, .. } => {
-                *pins = pins.checked_sub(1).expect("a part is released once");
-                if *pins > 0 {
-                    return None;
-                }
-            }
+        let (pins, answered) = match &mut operation.work {
+            Work::Send { pins, .. } => (pins, false),
+            Work::Pinned { pins, .. } => (pins, true),
             other => panic!("the release of what was not sent: {other:?}"),
+        };
+        *pins = pins.checked_sub(1).expect("a part is released once");
+        let is_last = answered && *pins == 0;
+        self.pinned -= 1;
+        self.sockets.get_mut(operation.socket.0).expect("a socket outlives its operations").pinned -= 1;
+        if !is_last {
+            return None;
         }
         let Operation { token, work, .. } = self.end(key);
         let Work::Pinned { chain, .. } = work else { unreachable!("looked at above") };
-        self.pinned -= 1;
         send.release(chain);
         Some(Completion { token, event: Event::Released })
     }
@@ -580,6 +599,37 @@ mod tests {
         let released = table.unpin(key, &pool).expect("that was the last part");
         assert!(matches!(released, Completion { token: Token(7), event: Event::Released }));
         assert_eq!((table.operations(), pool.taken()), (0, 0));
+    }
+
+    #[test]
+    fn few_parts_of_one_socket_are_pinned_and_few_of_all_together() {
+        const SOCKETS: u8 = PINNED_PER_SOCKET_MAX + 1;
+        let pool = SendPool::new([512, 0, 0, 0, 0]);
+        let mut table = InFlight::new(SOCKETS.into());
+        let sockets: Vec<SocketId> = (0..SOCKETS).map(|_| table.insert(()).unwrap()).collect();
+        let pin = |table: &mut InFlight<()>, socket| {
+            let mut chain = Chain::EMPTY;
+            pool.write(&mut chain, b"hello").unwrap();
+            let key = table.begin(Token(7), Op::Send { socket, chain }, &pool).unwrap();
+            assert!(matches!(table.advance_send(key, Ok(2), true, &pool), SendStep::Continue(Some(_))));
+            assert!(matches!(table.advance_send(key, Ok(3), false, &pool), SendStep::Done(_)));
+            key
+        };
+        let (first, second, third) = (sockets[0], sockets[1], sockets[2]);
+        let mut pinned = Vec::new();
+        while table.may_pin(first) {
+            pinned.push(pin(&mut table, first));
+        }
+        assert_eq!(pinned.len(), PINNED_PER_SOCKET_MAX.into());
+        assert!(table.may_pin(second), "of another it does not know");
+        pinned.push(pin(&mut table, second));
+        assert!(!table.may_pin(second) && !table.may_pin(third), "of all together no more are");
+        assert_eq!(table.pinned(), SOCKETS.into());
+        assert!(table.unpin(pinned[0], &pool).is_some());
+        assert!(table.may_pin(first) && table.may_pin(third));
+        pinned[1..].iter().for_each(|key| drop(table.unpin(*key, &pool)));
+        assert_eq!((table.pinned(), table.operations(), pool.taken()), (0, 0, 0));
+        assert!(sockets.iter().all(|socket| !table.socket(*socket).unwrap().is_pinned()));
     }
 
     #[test]

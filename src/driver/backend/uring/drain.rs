@@ -70,16 +70,15 @@ impl Uring {
 
     /// The kernel reads what a peer has not taken for as long as that may come, unless the connection is reset.
     fn reset_pinned(&mut self, pools: &Pools) {
-        if self.zero_copy.pinned == 0 {
+        if self.in_flight.pinned() == 0 {
             return;
         }
         for socket in self.in_flight.socket_ids() {
-            let handle = self.in_flight.socket_mut(socket).map(|socket| &mut socket.handle);
-            if let Some(handle) = handle
-                && handle.pinned > 0
-                && handle.ending != Ending::Resetting
+            if let Some(found) = self.in_flight.socket_mut(socket)
+                && found.is_pinned()
+                && found.handle.ending != Ending::Resetting
             {
-                handle.ending = Ending::Resetting;
+                found.handle.ending = Ending::Resetting;
                 self.submit(pools, Token(u64::MAX), Op::Reset { socket });
             }
         }

@@ -16,8 +16,6 @@ pub(super) struct Handle {
     pub(super) gather: Option<Box<Gather>>,
     /// Of a listener and of what it has accepted: its place among the [`Route`]s.
     pub(super) route: u16,
-    /// Parts of sends that the kernel has taken and whose memory it may still read.
-    pub(super) pinned: u8,
     /// The connect, accept or receive under way is to end: it is not begun again.
     pub(super) cancelling: bool,
     pub(super) accepting: Accepting,
@@ -84,7 +82,6 @@ impl Handle {
             file,
             gather: None,
             route: NO_ROUTE,
-            pinned: 0,
             cancelling: false,
             accepting: Accepting::One,
             zero_copy: false,

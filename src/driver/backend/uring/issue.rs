@@ -114,7 +114,9 @@ impl Uring {
         let operation = self.in_flight.operation(key).expect("only operations in flight are issued");
         let Work::Send { chain, sent, .. } = &operation.work else { unreachable!("the caller looked") };
         pools.send.hand_over(chain);
-        if chain.bytes() - *sent >= self.zero_copy.bytes_min && self.goes_without_copy(pools, handle, chain) {
+        if chain.bytes() - *sent >= self.zero_copy.bytes_min
+            && self.goes_without_copy(pools, id, handle, chain)
+        {
             return self.issue_zero_copy(pools, key, id);
         }
         let mut parts = pools.send.segments(chain, *sent);

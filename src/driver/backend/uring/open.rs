@@ -264,7 +264,7 @@ impl Uring {
             tries: HashMap::new(),
             routes: Vec::new(),
             upper_places: upper_places.unwrap_or_default(),
-            zero_copy: ZeroCopy::new(config, zero_copy, places),
+            zero_copy: ZeroCopy::new(config, zero_copy),
             opening: 0,
             sockets_max: config.sockets_max as usize,
             burst_max: 0,

@@ -13,9 +13,6 @@ use crate::driver::{Completion, Pools, SendStep, SocketId};
 use crate::mem::{Chain, Key};
 use crate::sys::{Answer, Errno};
 
-/// Parts of sends of one socket whose memory the kernel may still read: beyond them it copies.
-pub(super) const PINNED_MAX: u8 = 64;
-
 /// What there is to know of them.
 #[derive(Debug)]
 pub(super) struct ZeroCopy {
@@ -23,31 +20,28 @@ pub(super) struct ZeroCopy {
     pub(super) bytes_min: u32,
     /// Whatever the bytes lie in, and whatever the kernel reports.
     pub(super) always: bool,
-    /// Of all sockets: as many of their operations have room in the table beside the others.
-    pub(super) pinned: usize,
-    pub(super) pinned_max: usize,
 }
 
 impl ZeroCopy {
-    /// `able`: the kernel can. `places`: of the ring's table.
-    pub(super) fn new(config: &UringConfig, able: bool, places: u32) -> ZeroCopy {
-        ZeroCopy {
-            bytes_min: if able { config.zero_copy_min.max(1) } else { u32::MAX },
-            always: config.zero_copy_always,
-            pinned: 0,
-            // The table of operations has room for eight of each place, of which ops take four.
-            pinned_max: places as usize * 2,
-        }
+    /// `able`: the kernel can.
+    pub(super) fn new(config: &UringConfig, able: bool) -> ZeroCopy {
+        let bytes_min = if able { config.zero_copy_min.max(1) } else { u32::MAX };
+        ZeroCopy { bytes_min, always: config.zero_copy_always }
     }
 }
 
 impl Uring {
     /// True if a chain that is long enough for it goes out without a copy.
     #[inline(never)]
-    pub(super) fn goes_without_copy(&self, pools: &Pools, handle: &Handle, chain: &Chain) -> bool {
+    pub(super) fn goes_without_copy(
+        &self,
+        pools: &Pools,
+        id: SocketId,
+        handle: &Handle,
+        chain: &Chain,
+    ) -> bool {
         !handle.copied
-            && handle.pinned < PINNED_MAX
-            && self.zero_copy.pinned < self.zero_copy.pinned_max
+            && self.in_flight.may_pin(id)
             && (self.zero_copy.always || pools.send.owned_bytes(chain) >= self.zero_copy.bytes_min)
     }
 
@@ -66,10 +60,6 @@ impl Uring {
         }
         let handle = &mut self.in_flight.socket_mut(id).expect("a socket outlives its operations").handle;
         let pinned = answer.more();
-        if pinned {
-            handle.pinned += 1;
-            self.zero_copy.pinned += 1;
-        }
         let zero_copy = std::mem::take(&mut handle.zero_copy);
         let result = match answer.outcome() {
             // While everything ends, a send that failed for now is not begun again. One that was short goes on, and is
@@ -119,13 +109,11 @@ impl Uring {
         completions: &mut Vec<Completion>,
     ) {
         completions.extend(self.in_flight.unpin(key, &pools.send));
-        let handle = &mut self.in_flight.socket_mut(id).expect("a socket outlives its operations").handle;
-        handle.pinned -= 1;
-        self.zero_copy.pinned -= 1;
         if !answer.copied() {
             return;
         }
         self.counts.copied += 1;
+        let handle = &mut self.in_flight.socket_mut(id).expect("a socket outlives its operations").handle;
         if !self.zero_copy.always {
             handle.copied = true;
             if let Some(route) = self.routes.get_mut(usize::from(handle.route)) {

@@ -2,7 +2,6 @@
 
 use super::answers::{Desk, MORE};
 use super::*;
-use crate::driver::backend::uring::zero_copy::PINNED_MAX;
 use crate::mem::Bytes;
 
 const FORCED: UringConfig = UringConfig { zero_copy_min: 1, zero_copy_always: true, ..WIDE };
@@ -80,7 +79,7 @@ fn unread() -> Option<(Rig, TcpStream, SocketId)> {
     let mut rig = Rig::able(&FORCED)?;
     let (client, socket) = rig.connect();
     rig.send(socket, &vec![1; 3_000_000]);
-    while rig.handle(socket).pinned == 0 {
+    while rig.uring.in_flight.pinned() == 0 {
         let soon = rig.uring.now().after(Duration::from_millis(5));
         rig.turn(Wait::Until(soon));
     }
@@ -99,7 +98,7 @@ fn a_reset_frees_what_the_peer_has_not_read() {
     if pinned {
         rig.released();
     }
-    assert_eq!(rig.uring.zero_copy.pinned, 0);
+    assert_eq!(rig.uring.in_flight.pinned(), 0);
     rig.close(socket, false);
     rig.assert_at_baseline();
     rig.end();
@@ -129,18 +128,17 @@ fn asked_of(rig: Rig) -> (Desk, Key) {
 fn memory_comes_back_when_the_kernel_has_let_go_of_each_part() {
     needs_io_uring!();
     let (mut desk, key) = asked();
-    let socket = desk.socket;
     desk.answer(key, 2, MORE);
     assert!(matches!(desk.told(), Event::Sending { bytes: 2 }));
     desk.assert_goes_on(key);
     desk.answer(key, 3, MORE);
     assert!(matches!(desk.told(), Event::Sent { bytes: 5, error: None, pinned: true }));
-    assert_eq!((desk.rig.pools.send.taken(), desk.rig.handle(socket).pinned), (1, 2));
+    assert_eq!((desk.rig.pools.send.taken(), desk.rig.uring.in_flight.pinned()), (1, 2));
     desk.answer(key, 0, RELEASED);
     assert!(desk.told.is_empty(), "a part is still read");
     desk.answer(key, 0, RELEASED);
     assert!(matches!(desk.told(), Event::Released));
-    assert_eq!((desk.rig.pools.send.taken(), desk.rig.handle(socket).pinned), (0, 0));
+    assert_eq!((desk.rig.pools.send.taken(), desk.rig.uring.in_flight.pinned()), (0, 0));
     assert_eq!(desk.rig.uring.stale_answers(), 0);
 }
 
@@ -258,25 +256,25 @@ fn where_the_kernel_copies_it_is_not_asked_again_nor_for_what_the_listener_accep
 #[test]
 fn no_more_is_pinned_than_may_be() {
     needs_io_uring!();
-    let Some(mut rig) = Rig::able(&FORCED) else { return };
-    let (mut client, socket) = rig.connect();
-    rig.handle(socket).pinned = PINNED_MAX;
-    let mut expect_copy = |rig: &mut Rig| {
-        let before = rig.uring.zero_copy_sends();
-        rig.send(socket, b"hello");
-        assert_eq!(rig.sent_pinned(), (5, None, false));
-        assert_eq!(rig.uring.zero_copy_sends(), before);
-        client.read_exact(&mut [0; 5]).unwrap();
-    };
-    expect_copy(&mut rig);
-    rig.handle(socket).pinned = 0;
-    rig.uring.zero_copy.pinned = rig.uring.zero_copy.pinned_max;
-    expect_copy(&mut rig);
-    rig.uring.zero_copy.pinned = 0;
-    rig.send(socket, b"hello");
-    assert_eq!(rig.uring.zero_copy_sends(), 1);
-    rig.sent_pinned();
-    rig.end();
+    let Some(rig) = Rig::able(&FORCED) else { return };
+    let mut desk = Desk::of(rig);
+    let socket = desk.socket;
+    let first = desk.send();
+    desk.answer(first, 5, MORE);
+    desk.told();
+    while desk.rig.uring.in_flight.may_pin(socket) {
+        let key = desk.send();
+        desk.answer(key, 5, MORE);
+        desk.told();
+    }
+    desk.rig.send(socket, b"hello");
+    assert_eq!(desk.rig.sent_pinned(), (5, None, false));
+    assert_eq!(desk.rig.uring.zero_copy_sends(), 0, "with a copy");
+    desk.answer(first, 0, RELEASED);
+    assert!(matches!(desk.told(), Event::Released));
+    desk.rig.send(socket, b"hello");
+    assert_eq!(desk.rig.uring.zero_copy_sends(), 1);
+    desk.rig.sent_pinned();
 }
 
 /// A chain with some bytes in a slot, and some by reference.
