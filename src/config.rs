@@ -57,9 +57,9 @@ pub struct Config {
     pub owned_bytes_min: usize,
     /// Pieces of such bytes under way at one time, of 56 bytes each; what is beyond is copied. Zero copies all. Default 65,536.
     pub send_parts_max: u32,
-    /// A send of which so many bytes lie in such pieces goes out without a copy in the kernel either, on io_uring; on a way where
-    /// the kernel says that it copies all the same, as to the same machine, no more sends do. They count together, so that pieces
-    /// of `owned_bytes_min` may be enough. `usize::MAX` switches it off. Default 16 KiB.
+    /// A send of which so many bytes lie in such pieces goes out without a copy in the kernel either, on io_uring. On a connection where
+    /// the kernel says that it copies all the same, as to the same machine, no more sends do, and few on those that the listener
+    /// accepts after it. They count together, so that pieces of `owned_bytes_min` may be enough. `usize::MAX` switches it off. Default 16 KiB.
     pub zero_copy_min: usize,
     /// Answers deferred and not yet written, per connection, of 72 bytes each besides what is written. A connection with half
     /// as many stops reading, so that requests that come faster than their answers make the peer wait. At most 65,536.

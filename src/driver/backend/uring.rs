@@ -46,7 +46,7 @@ use gather::Gather;
 use handle::{File, Handle, Route};
 pub use open::{OpenError, Stage, UringConfig};
 use outgoing::Outgoing;
-use zero_copy::ZeroCopy;
+use zero_copy::{Way, ZeroCopy};
 
 /// Answers taken out of the completion queue at a time: one look at its indices for so many.
 const BATCH: usize = 32;
@@ -173,7 +173,7 @@ impl Backend for Uring {
         let route = route.ok_or_else(|| std::io::Error::from(Errno::ENFILE))?;
         let inserted = self.in_flight.insert(Handle { route, ..Handle::new(File::Listener(listener)) });
         let id = inserted.map_err(|_| std::io::Error::from(Errno::ENFILE))?;
-        let new = Route { listener: Some(id), backlog, copied: false };
+        let new = Route { listener: Some(id), backlog, way: Way::default() };
         match self.routes.get_mut(place) {
             Some(route) => *route = new,
             None => self.routes.push(new),

@@ -124,8 +124,8 @@ impl Uring {
     fn take_in(&mut self, key: Key, id: SocketId, place: u32, completions: &mut Vec<Completion>) {
         let token = self.in_flight.operation(key).expect("looked at before").token;
         let route = self.in_flight.socket(id).expect("a socket outlives its operations").handle.route;
-        let copied = self.routes[usize::from(route)].copied;
-        match self.in_flight.insert(Handle { route, copied, ..Handle::new(File::Direct(place)) }) {
+        let copies = self.routes[usize::from(route)].way.next();
+        match self.in_flight.insert(Handle { route, copies, ..Handle::new(File::Direct(place)) }) {
             Ok(socket) => completions.push(Completion { token, event: Event::Accepted { socket } }),
             // Two entries per place make this unreachable in practice; a connection too many is closed, not leaked.
             Err(_) => drop(self.outgoing.ring.clear_file(place)),

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::gather::Gather;
 use super::outgoing::Target;
+use super::zero_copy::{Copies, Way};
 use crate::driver::SocketId;
 
 /// The backend's state of a socket or of a file.
@@ -21,8 +22,7 @@ pub(super) struct Handle {
     pub(super) accepting: Accepting,
     /// The send under way was asked for without a copy.
     pub(super) zero_copy: bool,
-    /// The kernel copies here what it was to send without: it is no more asked to.
-    pub(super) copied: bool,
+    pub(super) copies: Copies,
     pub(super) ending: Ending,
 }
 
@@ -85,19 +85,18 @@ impl Handle {
             cancelling: false,
             accepting: Accepting::One,
             zero_copy: false,
-            copied: false,
+            copies: Copies::NONE,
             ending: Ending::No,
         }
     }
 }
 
-/// What is known of a listener, and of the way that its connections take. There are few.
+/// What is known of a listener, and of its connections. There are few.
 #[derive(Debug)]
 pub(super) struct Route {
     /// None once it is closed: the next listener takes the place.
     pub(super) listener: Option<SocketId>,
     /// Connections that wait at most to be accepted.
     pub(super) backlog: u32,
-    /// The kernel has copied on this way what it was to send without: from the start it is not asked to.
-    pub(super) copied: bool,
+    pub(super) way: Way,
 }

@@ -109,23 +109,22 @@ impl Uring {
 
     /// The rest of a chain, as one send: of its bytes where they are one part, else of a message of several.
     fn issue_send(&mut self, pools: &Pools, key: Key, id: SocketId) {
-        let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
-        let target = handle.file.target();
+        let target = self.target(id);
         let operation = self.in_flight.operation(key).expect("only operations in flight are issued");
         let Work::Send { chain, sent, .. } = &operation.work else { unreachable!("the caller looked") };
         pools.send.hand_over(chain);
-        if chain.bytes() - *sent >= self.zero_copy.bytes_min
-            && self.goes_without_copy(pools, id, handle, chain)
-        {
-            return self.issue_zero_copy(pools, key, id);
-        }
+        let is_long = chain.bytes() - *sent >= self.zero_copy.bytes_min;
         let mut parts = pools.send.segments(chain, *sent);
         let first: *const [u8] = parts.next().unwrap_or(&[]);
-        if parts.next().is_none() {
+        let is_one = parts.next().is_none();
+        drop(parts);
+        if is_long && self.goes_without_copy(pools, key, id) {
+            return self.issue_zero_copy(pools, key, id);
+        }
+        if is_one {
             // SAFETY: the part belongs to the operation's chain (invariant 1).
             return unsafe { self.outgoing.send(key, target, first) };
         }
-        drop(parts);
         let message = self.gather(pools, key).0;
         // SAFETY: the parts belong to the operation's chain, and the gather to its socket (invariant 1).
         unsafe { self.outgoing.send_message(key, target, message) };

@@ -228,29 +228,93 @@ fn a_plain_send_that_is_short_of_memory_has_failed() {
     assert!(matches!(desk.told(), Event::Sent { bytes: 0, error: Some(Errno::ENOMEM), pinned: false }));
 }
 
+/// A desk whose kernel sends without a copy what has a byte, unless it is told that it copies.
+fn able_desk() -> Option<Desk> {
+    Rig::able(&UringConfig { zero_copy_min: 1, ..WIDE }).map(Desk::of)
+}
+
+impl Desk {
+    /// The kernel has sent something without a copy on the desk's connection, or has copied it after all.
+    fn hear(&mut self, copied: bool) {
+        let key = self.send();
+        self.answer(key, 5, MORE);
+        self.told();
+        self.answer(key, if copied { COPIED } else { 0 }, RELEASED);
+        assert!(matches!(self.told(), Event::Released));
+    }
+
+    /// Sends from here, and answers whether that was asked for without a copy.
+    fn sends_without_copy(&mut self, socket: SocketId) -> bool {
+        let before = self.rig.uring.zero_copy_sends();
+        let chain = chain_of(&self.rig, 0, 5);
+        let key = self.begin(Op::Send { socket, chain });
+        self.rig.uring.start(&self.rig.pools, key);
+        // It is not taken to the kernel.
+        self.answer(key, 5, 0);
+        self.told();
+        self.rig.uring.zero_copy_sends() > before
+    }
+}
+
 #[test]
-fn where_the_kernel_copies_it_is_not_asked_again_nor_for_what_the_listener_accepts_then() {
+fn where_the_kernel_copies_it_is_not_asked_again_on_that_connection() {
     needs_io_uring!();
-    let (mut desk, key) = asked();
+    let Some(mut desk) = able_desk() else { return };
     let (socket, (_other_client, other)) = (desk.socket, desk.rig.connect());
-    desk.answer(key, 5, MORE);
-    desk.told();
-    desk.answer(key, COPIED, RELEASED);
-    assert!(matches!(desk.told(), Event::Released));
+    desk.hear(true);
     assert_eq!(desk.rig.uring.copied(), 1);
-    assert!(desk.rig.handle(socket).copied);
-    assert!(!desk.rig.handle(other).copied, "it was there before, and may take another way");
-    let (_late_client, late) = desk.rig.connect();
-    assert!(desk.rig.handle(late).copied);
-    // A listener in the place of one that is closed begins anew.
+    assert!((0..1000).all(|_| !desk.sends_without_copy(socket)));
+    assert!(desk.sends_without_copy(other), "it was there before, and may take another way");
+}
+
+#[test]
+fn what_a_listener_accepts_begins_with_what_was_heard_last_and_tries_for_itself_now_and_then() {
+    needs_io_uring!();
+    let Some(mut desk) = able_desk() else { return };
+    desk.hear(true);
+    let mut accepted: Vec<_> = (0..40).map(|_| desk.rig.connect()).collect();
+    let begins: Vec<bool> = accepted.iter().map(|(_, late)| desk.sends_without_copy(*late)).collect();
+    let trials: Vec<usize> = (0..40).filter(|late| begins[*late]).collect();
+    assert_eq!(trials, [16, 33], "nobody has heard anything since");
+    let (_, first) = accepted.swap_remove(0);
+    assert_eq!((0..40).filter(|_| desk.sends_without_copy(first)).count(), 25, "from the 17th on");
+    // It took the other way: those who come next try at once.
+    let (_, trial) = accepted.swap_remove(16);
+    desk.socket = trial;
+    desk.hear(false);
+    let (_client, late) = desk.rig.connect();
+    assert!(desk.sends_without_copy(late));
+}
+
+#[test]
+fn a_listener_in_the_place_of_one_that_is_closed_begins_anew() {
+    needs_io_uring!();
+    let Some(mut desk) = able_desk() else { return };
+    desk.hear(true);
     let listener = desk.rig.listener;
     desk.rig.cancel(listener);
     desk.rig.close(listener, false);
     let bound = desk.rig.uring.bind("127.0.0.1:0".parse().unwrap(), 4, 1).unwrap().remove(0);
     let next = desk.rig.uring.adopt(bound).unwrap();
-    let route = desk.rig.handle(socket).route;
-    assert_eq!(desk.rig.handle(next).route, route);
-    assert!(!desk.rig.uring.routes[0].copied);
+    let (socket, route) = (desk.socket, desk.rig.handle(desk.socket).route);
+    assert_eq!((desk.rig.handle(next).route, desk.rig.handle(socket).route), (route, route));
+    assert!(!desk.rig.uring.routes[usize::from(route)].way.copied);
+}
+
+#[test]
+fn a_shortage_of_memory_ends_and_a_socket_that_cannot_never_can() {
+    needs_io_uring!();
+    for (error, expected) in [(libc::ENOBUFS, 4), (libc::EOPNOTSUPP, 0)] {
+        let Some(mut desk) = able_desk() else { return };
+        let socket = desk.socket;
+        let key = desk.send();
+        desk.rig.handle(socket).zero_copy = true;
+        desk.answer(key, -error, 0);
+        desk.answer(key, 5, 0);
+        desk.told();
+        let without = (0..20).filter(|_| desk.sends_without_copy(socket)).count();
+        assert_eq!(without, expected);
+    }
 }
 
 #[test]
