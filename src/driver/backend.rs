@@ -9,7 +9,7 @@ pub mod uring;
 use std::net::SocketAddr;
 
 use super::op::{Completion, Op, SocketId, Token};
-use super::{DriverLedger, ListenSocket, Pools, Waker};
+use super::{DriverLedger, Left, ListenSocket, Pools, Waker};
 use crate::sys::{ConnectOptions, Time};
 
 /// How long [`Backend::enter`] may stay away.
@@ -74,7 +74,7 @@ pub trait Backend: Sized {
     fn ledger(&self) -> DriverLedger;
 
     /// Ends everything in flight and closes every socket, waiting for every last completion; what cannot be awaited
-    /// within `patience` is leaked and counted in the answer. Afterwards the kernel knows no address of the pools, or
-    /// the caller must leak them.
-    fn drain(&mut self, pools: &Pools, patience: std::time::Duration) -> usize;
+    /// within `patience` is counted in the answer. Afterwards the kernel knows no address of the pools, or the backend keeps them
+    /// alive for ever, or the answer has [operations](Left::operations) and the caller must leak them.
+    fn drain(&mut self, pools: &Pools, patience: std::time::Duration) -> Left;
 }

@@ -3,6 +3,7 @@
 //! Knows: paths, offsets, bytes. Must not know who asks, nor how a request is carried out.
 
 use std::ffi::CString;
+use std::fmt;
 
 use super::op::FileId;
 use crate::mem::Chain;
@@ -77,6 +78,20 @@ impl FileWork {
             | FileWork::Write { offset, .. }
             | FileWork::Store { offset, .. } => Some(*offset),
             FileWork::Open { .. } | FileWork::Stat { .. } | FileWork::Sync { .. } | FileWork::Close => None,
+        }
+    }
+}
+
+/// What it asks for, for people.
+impl fmt::Display for FileWork {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileWork::Open { path, .. } => write!(out, "open {path:?}"),
+            FileWork::Stat { .. } => out.write_str("ask for a size"),
+            FileWork::Read { .. } | FileWork::Load { .. } => out.write_str("read"),
+            FileWork::Write { .. } | FileWork::Store { .. } => out.write_str("write"),
+            FileWork::Sync { .. } => out.write_str("sync"),
+            FileWork::Close => out.write_str("close"),
         }
     }
 }

@@ -312,6 +312,24 @@ impl<S> InFlight<S> {
         (Completion { token, event: Event::File { request } }, closed.map(|file| file.handle))
     }
 
+    /// Takes every request about a file out of the table that has not ended, with the backend's state of the file where it was to be
+    /// closed. Whoever carries them out may still use the memory that they own.
+    pub fn leave_files(&mut self) -> Vec<(Box<FileRequest>, Option<S>)> {
+        let requests = self.operations.keys().filter(|key| {
+            let work = self.operations.get(*key).map(|operation| &operation.work);
+            matches!(work, Some(Work::File { .. }))
+        });
+        let keys: Vec<Key> = requests.collect();
+        let take_out = |key| {
+            let Operation { socket, work, .. } = self.end(key);
+            let Work::File { request } = work else { unreachable!("looked at above") };
+            let closes = matches!(request.work, FileWork::Close);
+            let closed = closes.then(|| self.sockets.remove(socket.0)).flatten();
+            (request, closed.map(|file| file.handle))
+        };
+        keys.into_iter().map(take_out).collect()
+    }
+
     /// Ends a receive into owned memory. The backend has set the length of the buffer to what is in it.
     ///
     /// # Panics

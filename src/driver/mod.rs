@@ -9,6 +9,8 @@ mod op;
 mod owner;
 mod pool;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 
 pub use crate::sys::{ConnectOptions, FileKind, FileStat};
@@ -100,6 +102,41 @@ impl Waker {
             Waker::Mio(waker) => drop(waker.wake()),
             Waker::None => {}
         }
+    }
+}
+
+/// What a drain could not end in time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Operations that may still use whatever the core has: all of it must be leaked.
+    pub operations: usize,
+    /// Requests about files, by what they ask for. They go on with memory of their own, which is leaked, or freed by the thread that
+    /// ends them: the core may go.
+    pub files: BTreeMap<String, usize>,
+}
+
+impl Left {
+    /// A request goes on.
+    fn note(&mut self, request: &FileRequest) {
+        *self.files.entry(request.work.to_string()).or_default() += 1;
+    }
+
+    /// Requests about files that go on.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.files.values().sum()
+    }
+}
+
+/// The requests, for people: the first few kinds of them.
+impl fmt::Display for Left {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const KINDS_SHOWN: usize = 8;
+        for (at, (what, count)) in self.files.iter().take(KINDS_SHOWN).enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            write!(out, "{comma}{count} to {what}")?;
+        }
+        if self.files.len() > KINDS_SHOWN { out.write_str(", and others") } else { Ok(()) }
     }
 }
 

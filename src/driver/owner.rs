@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{
-    Backend, Completion, ConnectOptions, DriverLedger, ListenSocket, Op, Pools, SocketId, Token, Wait, Waker,
+    Backend, Completion, ConnectOptions, DriverLedger, Left, ListenSocket, Op, Pools, SocketId, Token, Wait,
+    Waker,
 };
 
 /// Completion I/O for one core. Beside the executor the only type that is generic over the backend.
@@ -72,8 +73,8 @@ impl<B: Backend> Driver<B> {
         self.backend.ledger()
     }
 
-    /// Ends everything in flight; answers how many operations could not be awaited.
-    pub fn drain(&mut self, pools: &Pools, patience: Duration) -> usize {
+    /// Ends everything in flight; answers what could not be awaited.
+    pub fn drain(&mut self, pools: &Pools, patience: Duration) -> Left {
         self.backend.drain(pools, patience)
     }
 }

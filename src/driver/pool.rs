@@ -171,11 +171,6 @@ impl<T: Task> Client<T> {
     pub(super) fn ready(&self) -> bool {
         !self.answers.is_empty()
     }
-
-    /// Tasks handed over and not collected.
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way
-    }
 }
 
 impl Crew {
@@ -355,7 +350,7 @@ mod tests {
         assert!(matches!(done(&mut modest).task.work, Work::Note(8)), "each has places of its own");
         for left in (0..CLIENT_TASKS).rev() {
             assert!(done(&mut greedy).result.is_ok());
-            assert_eq!(greedy.under_way(), left);
+            assert_eq!(greedy.under_way, left);
         }
         assert!(greedy.has_room() && !greedy.ready() && greedy.collect().is_none());
     }

@@ -17,7 +17,7 @@ use super::request::Request;
 use super::spin::Spin;
 use super::task_answer::AskError;
 use super::wheel::TimerPayload;
-use crate::driver::{Backend, Completion, Driver, Event, Wait};
+use crate::driver::{Backend, Completion, Driver, Event, Left, Wait};
 use crate::mem::Key;
 use crate::sys::{Time, nanoseconds};
 
@@ -79,9 +79,8 @@ impl<B: Backend> Executor<B> {
         self.finished
     }
 
-    /// Repeats the turn until the core is asked to finish, then ends everything that is in flight. Answers how many
-    /// operations could not be awaited: their memory must be leaked.
-    pub fn run(&mut self) -> usize {
+    /// Repeats the turn until the core is asked to finish, then ends everything that is in flight. Answers what could not be awaited.
+    pub fn run(&mut self) -> Left {
         let core = self.core.clone();
         core.read_clock_after_rest();
         current::scope(&core, || {
@@ -93,9 +92,9 @@ impl<B: Backend> Executor<B> {
                 self.activate();
             }
         });
-        let leaked = self.driver.drain(&core.pools, core.config.close_deadline);
+        let left = self.driver.drain(&core.pools, core.config.close_deadline);
         current::scope(&core, || core.settle());
-        leaked
+        left
     }
 
     /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
@@ -110,7 +109,8 @@ impl<B: Backend> Executor<B> {
                 core.settle();
             });
         });
-        // Nobody but the driver shares the pools, and by then nobody but this function the core.
+        // Nobody but the driver shares the pools, and by then nobody but this function the core. Where the kernel still reads from
+        // the pools, they are shared for ever, and what they keep is kept.
         let driver = (leaked > 0).then_some(driver);
         let kept = if leaked > 0 {
             Vec::new()

@@ -22,13 +22,14 @@ pub use listen::{ListenerBuilder, Listening};
 pub use shutdown::ShutdownReport;
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use crate::config::Config;
 use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post};
 use crate::mem::Key;
 use crate::net::Credits;
 use crate::sys::{Time, now};
+
+use thread::CoreThread;
 
 /// A set of cores, each with its thread and its executor.
 ///
@@ -72,7 +73,7 @@ pub struct System {
 #[derive(Debug)]
 struct CoreHandle {
     id: CoreId,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<CoreThread>,
 }
 
 impl System {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::thread::CoreThread;
 use super::{Error, Ledger, Result, System, any_cell};
 use crate::executor::{Ending, Request, current, insist};
 use crate::mem::Key;
@@ -30,6 +31,10 @@ pub struct ShutdownReport {
     pub connections_cut_off: usize,
     /// Other actors that had not stopped by the deadline.
     pub actors_cut_off: usize,
+    /// Requests about files that had not ended by `Config::close_deadline` after their core had, such as those to a disk that does not
+    /// answer. Nobody hears of their end any more; a line on standard error says what they were. Their memory is kept until then,
+    /// or for ever. On io_uring the thread of their core is not waited for: the kernel lets it go when they have ended.
+    pub file_requests_left: usize,
 }
 
 impl System {
@@ -100,15 +105,16 @@ impl System {
         for core in &self.cores {
             insist(None, any_cell(core.id), finish, ());
         }
+        let mut file_requests_left = 0;
         for core in &mut self.cores {
-            if let Some(thread) = core.thread.take()
-                && thread.join().is_err()
-            {
-                crate::sys::abort(format_args!("the thread of core {} panicked", core.id.0));
+            match core.thread.take().map(CoreThread::wait) {
+                Some(Ok(left)) => file_requests_left += left,
+                Some(Err(_)) => crate::sys::abort(format_args!("the thread of core {} panicked", core.id.0)),
+                None => {}
             }
         }
         self.cores.clear();
-        ShutdownReport { connections_cut_off, actors_cut_off }
+        ShutdownReport { connections_cut_off, actors_cut_off, file_requests_left }
     }
 
     /// Has every core end what the stage ends. True if one of them had not at the deadline, and not when it was asked afterwards:

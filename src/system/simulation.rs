@@ -293,7 +293,8 @@ impl Simulation {
         let (mut leaked, mut buffers_missing) = (0, 0);
         for core in &mut self.cores {
             let pools = &core.executor.core().clone().pools;
-            leaked += core.executor.driver_mut().drain(pools, Duration::from_secs(1));
+            let left = core.executor.driver_mut().drain(pools, Duration::from_secs(1));
+            leaked += left.operations + left.requests();
             current::scope(core.executor.core(), || core.executor.core().settle());
             buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
         }

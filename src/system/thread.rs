@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::driver::backend::mio::Mio;
 #[cfg(target_os = "linux")]
 use crate::driver::backend::uring::{Uring, UringConfig};
-use crate::driver::{Backend, BlockingPool};
+use crate::driver::{Backend, BlockingPool, Left};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, lane};
 use crate::sys::{Clock, Count, abort, allowed_processors, descriptor_limit, pin_thread, warn};
@@ -67,18 +67,23 @@ type Ready = Result<String, StartError>;
 /// Starts the thread of a core and waits until it is ready. Answers with the features of its backend, too.
 pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), StartError> {
     let (ready, answer) = bounded(1);
+    let (ended, end) = bounded(1);
     let id = CoreId(plan.first.0 + plan.index as u32);
     let name = format!("odeon-{}", plan.index);
     let thread = thread::Builder::new()
         .name(name)
-        .spawn(move || match backend {
-            Start::UringPreferred => run_uring(plan, &ready, true),
-            Start::Uring => run_uring(plan, &ready, false),
-            Start::Mio => run_mio(plan, &ready),
+        .spawn(move || {
+            let requests_left = match backend {
+                Start::UringPreferred => run_uring(plan, &ready, true),
+                Start::Uring => run_uring(plan, &ready, false),
+                Start::Mio => run_mio(plan, &ready),
+            };
+            // A system that is dropped within a handler waits for nobody.
+            let _ = ended.send(requests_left);
         })
         .map_err(StartError::Thread)?;
     match answer.recv() {
-        Ok(Ok(features)) => Ok((CoreHandle { id, thread: Some(thread) }, features)),
+        Ok(Ok(features)) => Ok((CoreHandle { id, thread: Some(CoreThread { thread, end }) }, features)),
         Ok(Err(error)) => {
             // It has ended, or is about to: it has nothing to do.
             drop(thread.join());
@@ -88,9 +93,28 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), 
     }
 }
 
+/// The thread of a core that runs.
+#[derive(Debug)]
+pub(super) struct CoreThread {
+    thread: thread::JoinHandle<()>,
+    end: Receiver<usize>,
+}
+
+impl CoreThread {
+    /// Waits until the core has ended. Answers how many requests about files it has left to the kernel or to other threads.
+    ///
+    /// The thread itself is joined, unless there are any: the kernel lets no thread go before what it does for it has ended.
+    pub(super) fn wait(self) -> thread::Result<usize> {
+        match self.end.recv() {
+            Ok(left) if left > 0 => Ok(left),
+            _ => self.thread.join().map(|()| 0),
+        }
+    }
+}
+
 /// `prompt_close`: see [`UringConfig`].
 #[cfg(target_os = "linux")]
-fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) {
+fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) -> usize {
     let config = &plan.config;
     let sizes = UringConfig {
         submission_entries: config.submission_entries,
@@ -111,21 +135,22 @@ fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) {
                 StartError::Failed(reason)
             }
         })
-    });
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn run_uring(_: Plan, ready: &Sender<Ready>, _: bool) {
+fn run_uring(_: Plan, ready: &Sender<Ready>, _: bool) -> usize {
     // Whoever waits for the answer is there until it has come.
     drop(ready.send(Err(StartError::Unavailable("this is not Linux".to_owned()))));
+    0
 }
 
-fn run_mio(plan: Plan, ready: &Sender<Ready>) {
+fn run_mio(plan: Plan, ready: &Sender<Ready>) -> usize {
     let sockets = sockets_max(&plan.config);
     let blocking = plan.blocking.clone();
     run(plan, ready, |_| {
         Mio::with_pool(sockets, &blocking).map_err(|error| StartError::Failed(error.to_string()))
-    });
+    })
 }
 
 /// Sockets of a core beside its connections: listeners, and connections that wait for a credit.
@@ -154,8 +179,12 @@ fn bind(core: CoreId, count: usize) {
     }
 }
 
-/// Puts a core together, runs it to its end, and takes it apart.
-fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -> Result<B, StartError>) {
+/// Puts a core together, runs it to its end, and takes it apart. Answers how many requests about files it has left behind.
+fn run<B: Backend>(
+    plan: Plan,
+    ready: &Sender<Ready>,
+    open: impl FnOnce(&Core) -> Result<B, StartError>,
+) -> usize {
     let id = CoreId(plan.first.0 + plan.index as u32);
     if plan.config.pin {
         bind(id, plan.count);
@@ -167,7 +196,7 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
         Err(error) => {
             // Whoever waits for the answer is there until it has come.
             drop(ready.send(Err(error)));
-            return;
+            return 0;
         }
     };
     let (inbox, envelopes): (_, Receiver<Envelope>) = bounded(plan.config.inbox_capacity);
@@ -184,17 +213,25 @@ fn run<B: Backend>(plan: Plan, ready: &Sender<Ready>, open: impl FnOnce(&Core) -
     let mut executor = Executor::new(core, backend, arrivals);
     drop(ready.send(Ok(features)));
     let abort = AbortOnUnwind(plan.index);
-    let leaked = executor.run();
+    let left = executor.run();
     directory::close(id);
-    if leaked > 0 {
-        let leaked = Count::of(leaked, "operation");
-        warn(format_args!(
-            "core {} leaks the memory of {leaked}, not ended by Config::close_deadline",
-            plan.index
-        ));
-    }
-    executor.end(leaked);
+    warn_of(plan.index, &left);
+    executor.end(left.operations);
     std::mem::forget(abort);
+    left.requests()
+}
+
+/// Says what a core could not end.
+fn warn_of(core: usize, left: &Left) {
+    const LIMIT: &str = "not ended by Config::close_deadline";
+    if left.operations > 0 {
+        let leaked = Count::of(left.operations, "operation");
+        warn(format_args!("core {core} leaks the memory of {leaked}, {LIMIT}"));
+    }
+    if !left.files.is_empty() {
+        let requests = Count::of(left.requests(), "request");
+        warn(format_args!("core {core} leaves {requests} about files behind, {LIMIT}: {left}"));
+    }
 }
 
 /// Ends the process if the thread of a core ends by a panic: that is a bug of the runtime, the connections of the core would
@@ -204,5 +241,36 @@ struct AbortOnUnwind(usize);
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {
         abort(format_args!("the thread of core {} panicked", self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_joined_unless_it_has_left_requests_behind() {
+        for left in [0, 3] {
+            let (ended, end) = bounded(1);
+            let (go_on, gate) = bounded::<()>(0);
+            let thread = thread::spawn(move || {
+                ended.send(left).expect("somebody waits");
+                // Like the kernel, which lets no thread go for which it still does something.
+                let _ = gate.recv();
+            });
+            let held = (left > 0).then_some(go_on);
+            assert_eq!(CoreThread { thread, end }.wait().expect("it has not panicked"), left);
+            drop(held);
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_is_told_from_one_that_has_ended() {
+        let (ended, end) = bounded::<usize>(1);
+        let thread = thread::spawn(move || {
+            let _ended = ended;
+            panic!("as planned");
+        });
+        assert!(CoreThread { thread, end }.wait().is_err());
     }
 }

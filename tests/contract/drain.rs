@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use odeon::driver::Op;
 use odeon::driver::backend::Backend;
+use odeon::driver::{Left, Op};
 
 use crate::harness::{Client, Harness, Limits};
 use crate::world::{World, pattern};
@@ -33,7 +33,7 @@ pub fn a_drain_leaves_nothing_behind<H: Harness>(round: u32) {
     world.submit(Op::Cancel { socket: idle });
     world.submit(Op::Shutdown { socket: stuck, both: true });
     let address = world.address;
-    assert_eq!(world.net.backend().drain(&world.pools, Duration::from_secs(5)), 0);
+    assert_eq!(world.net.backend().drain(&world.pools, Duration::from_secs(5)), Left::default());
     world.assert_empty();
     // To the clients their connections have ended, one way or the other, and nobody listens any more.
     let mut ended = || idle_client.is_ended() || idle_client.is_reset();
@@ -54,7 +54,7 @@ pub fn a_drain_takes_what_was_not_submitted_yet<H: Harness>(round: u32) {
 pub fn a_drain_of_nothing_is_nothing<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());
     for _ in 0..2 {
-        assert_eq!(world.net.backend().drain(&world.pools, Duration::from_secs(5)), 0);
+        assert_eq!(world.net.backend().drain(&world.pools, Duration::from_secs(5)), Left::default());
         world.assert_empty();
     }
 }

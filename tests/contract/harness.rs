@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use odeon::driver::Pools;
 use odeon::driver::backend::Backend;
 use odeon::driver::backend::mio::Mio;
 use odeon::driver::backend::sim::{Disk, Faults, Network, Peer, PeerListener, Sim, SimConfig};
 #[cfg(target_os = "linux")]
 use odeon::driver::backend::uring::{OpenError, Uring, UringConfig};
+use odeon::driver::{Left, Pools};
 use odeon::mem::{ReceivePool, SendPool};
 use socket2::{Domain, Socket, Type};
 
@@ -355,7 +355,7 @@ impl Harness for InUring {
         let pools = limits.pools();
         match InUring::open(0, &limits, &pools) {
             Ok(mut uring) => {
-                assert_eq!(uring.drain(&pools, Duration::from_secs(5)), 0);
+                assert_eq!(uring.drain(&pools, Duration::from_secs(5)), Left::default());
                 None
             }
             Err(error) if error.fallback_allowed() => Some(error.to_string()),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use odeon::driver::backend::{Backend, Wait};
-use odeon::driver::{Completion, Event, FileRequest, Fill, Op, Pools, ReceiveEnd, SocketId, Token};
+use odeon::driver::{Completion, Event, FileRequest, Fill, Left, Op, Pools, ReceiveEnd, SocketId, Token};
 use odeon::mem::{Chain, Lease};
 use odeon::sys::Errno;
 
@@ -318,8 +318,8 @@ impl<H: Harness> World<H> {
 
     /// Drains the backend: nothing may be left, and everything must be back.
     pub fn finish(mut self) {
-        let leaked = self.net.backend().drain(&self.pools, Duration::from_secs(5));
-        assert_eq!(leaked, 0, "everything in flight could be awaited");
+        let left = self.net.backend().drain(&self.pools, Duration::from_secs(5));
+        assert_eq!(left, Left::default(), "everything in flight could be awaited");
         self.release_held();
         self.assert_empty();
     }

@@ -27,8 +27,8 @@ use self::files::Files;
 use self::source::Source;
 use super::{Backend, Wait};
 use crate::driver::{
-    BlockingPool, Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op,
-    Pools, SendStep, Socket, SocketId, Token, Waker, Work,
+    BlockingPool, Completion, ConnectOptions, DriverLedger, Event, InFlight, Left, ListenSocket,
+    ListenSource, Op, Pools, SendStep, Socket, SocketId, Token, Waker, Work,
 };
 use crate::mem::Key;
 use crate::sys::{self, Errno, Time};
@@ -300,16 +300,12 @@ impl Backend for Mio {
         }
     }
 
-    fn drain(&mut self, pools: &Pools, patience: Duration) -> usize {
+    fn drain(&mut self, pools: &Pools, patience: Duration) -> Left {
         let left = self.drain_files(pools, self.now().after(patience));
         // Between two calls the kernel holds no memory of ours: of sockets nothing has to be waited for, and nothing can leak.
         for id in self.table.socket_ids() {
             let Some(socket) = self.table.socket(id) else { continue };
             let (outward, inward) = (socket.outward(), socket.inward());
-            if outward.is_none() && inward.is_none() && socket.operations > 0 {
-                // A file that a thread has not let go of.
-                continue;
-            }
             if let Some(key) = outward {
                 self.table.advance_send(key, Err(Errno::ECANCELED), false, &pools.send);
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, ConnectOptions, DriverLedger, Event, InFlight, ListenSocket, ListenSource, Op, Pools,
+    Completion, ConnectOptions, DriverLedger, Event, InFlight, Left, ListenSocket, ListenSource, Op, Pools,
     ReceiveEnd, SendStep, SocketId, Token, Waker, Work,
 };
 use crate::mem::{Key, Lease};
@@ -253,7 +253,7 @@ impl Backend for Null {
         }
     }
 
-    fn drain(&mut self, pools: &Pools, _patience: Duration) -> usize {
+    fn drain(&mut self, pools: &Pools, _patience: Duration) -> Left {
         self.due.clear();
         self.accepting = None;
         for completion in self.completions.drain(..) {
@@ -272,7 +272,7 @@ impl Backend for Null {
         if let Some(buffer) = self.filling.take() {
             pools.receive.give_back(buffer);
         }
-        0
+        Left::default()
     }
 }
 
@@ -320,7 +320,7 @@ mod tests {
             }
         }
         assert_eq!(served, 10);
-        assert_eq!(null.drain(&pools, Duration::ZERO), 0);
+        assert_eq!(null.drain(&pools, Duration::ZERO), Left::default());
         let ledger = null.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!((pools.receive.free(), pools.send.taken()), (2, 0));
@@ -350,6 +350,6 @@ mod tests {
             other => panic!("not expected: {other:?}"),
         });
         assert_eq!(outcomes.collect::<Vec<_>>(), [Some(Errno::EOPNOTSUPP); 3]);
-        assert_eq!(null.drain(&pools, Duration::ZERO), 0);
+        assert_eq!(null.drain(&pools, Duration::ZERO), Left::default());
     }
 }

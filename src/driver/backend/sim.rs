@@ -38,8 +38,8 @@ use self::outgoing::{Fate, Outgoing};
 use self::pins::Pin;
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, ConnectOptions, DriverLedger, Event, FileId, InFlight, ListenSocket, ListenSource, Op, Pools,
-    SocketId, Token, Waker, Work,
+    Completion, ConnectOptions, DriverLedger, Event, FileId, InFlight, Left, ListenSocket, ListenSource, Op,
+    Pools, SocketId, Token, Waker, Work,
 };
 use crate::mem::{Key, Lease};
 use crate::sys::{Errno, Random, Time};
@@ -317,7 +317,7 @@ impl Backend for Sim {
         }
     }
 
-    fn drain(&mut self, pools: &Pools, _patience: Duration) -> usize {
+    fn drain(&mut self, pools: &Pools, _patience: Duration) -> Left {
         for pin in std::mem::take(&mut self.pins) {
             self.table.unpin(pin.key, &pools.send);
         }
@@ -339,7 +339,7 @@ impl Backend for Sim {
         if let Some(buffer) = self.filling.take() {
             pools.receive.give_back(buffer);
         }
-        0
+        Left::default()
     }
 }
 

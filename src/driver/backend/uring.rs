@@ -33,8 +33,8 @@ use std::time::Duration;
 
 use super::{Backend, Wait};
 use crate::driver::{
-    Completion, ConnectOptions, DriverLedger, InFlight, ListenSocket, ListenSource, Op, Pools, SocketId,
-    Token, Waker,
+    Completion, ConnectOptions, DriverLedger, InFlight, Left, ListenSocket, ListenSource, Op, Pools,
+    SocketId, Token, Waker,
 };
 use crate::mem::Key;
 use crate::sys::{Answer, Errno, EventFd, Pause, Time, listen_backlog, listen_together};
@@ -101,6 +101,8 @@ pub struct Uring {
     draining: bool,
     /// Nothing is in flight, and the kernel knows no memory of ours.
     drained: bool,
+    /// Requests that go on name memory of the pools.
+    keeps_pools: bool,
     counts: Counts,
     features: String,
     shortage: Option<String>,
@@ -208,7 +210,7 @@ impl Backend for Uring {
         }
     }
 
-    fn drain(&mut self, pools: &Pools, patience: Duration) -> usize {
+    fn drain(&mut self, pools: &Pools, patience: Duration) -> Left {
         self.assert_own(pools);
         self.drain_all(pools, patience)
     }
@@ -296,6 +298,9 @@ impl Uring {
 
 impl Drop for Uring {
     fn drop(&mut self) {
+        if self.keeps_pools {
+            std::mem::forget(self.pools.take());
+        }
         if !self.drained {
             // The kernel may still write there, and to the pools.
             std::mem::forget(self.pools.take());

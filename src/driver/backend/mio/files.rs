@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use super::{Mio, Source};
 use crate::driver::pool::{Client, Done, Refused, Task};
-use crate::driver::{Completion, FileId, FileOptions, FileStat, FileWork, Pools, SocketId};
+use crate::driver::{
+    Completion, Event, FileId, FileOptions, FileStat, FileWork, Left, Pools, SocketId, Token,
+};
 use crate::mem::{Chain, Key};
 use crate::sys::{Errno, Time, close_file, now, open_file, read_at};
 
@@ -117,7 +119,7 @@ impl Mio {
         let call = match &mut request.work {
             FileWork::Open { .. } if full => return Err(Errno::ENFILE),
             FileWork::Open { path, options } => {
-                let (path, options) = (take(path), *options);
+                let (path, options) = (path.clone(), *options);
                 let place = self.table.insert(Source::file()).expect("there is a place, as looked at above");
                 Call::Open { path, options, place, opened: None }
             }
@@ -155,16 +157,13 @@ impl Mio {
         }
         let mut opened = None;
         match (&mut self.table.file_request(key).work, call) {
-            (FileWork::Open { path, .. }, Call::Open { path: lent, place, opened: file, .. }) => {
-                *path = lent;
-                match file {
-                    Some(file) if outcome.is_ok() => {
-                        self.files.open.insert(place.0, Arc::new(file));
-                        opened = Some(FileId(place.0));
-                    }
-                    _ => self.discard(place),
+            (FileWork::Open { .. }, Call::Open { place, opened: file, .. }) => match file {
+                Some(file) if outcome.is_ok() => {
+                    self.files.open.insert(place.0, Arc::new(file));
+                    opened = Some(FileId(place.0));
                 }
-            }
+                _ => self.discard(place),
+            },
             (FileWork::Stat { stat }, Call::Stat { stat: found }) => *stat = found,
             (FileWork::Read { buffer, .. }, Call::Read { buffer: lent, .. })
             | (FileWork::Write { buffer, .. }, Call::Write { buffer: lent, .. }) => *buffer = lent,
@@ -179,23 +178,31 @@ impl Mio {
         self.table.end_file(key, outcome, opened).0
     }
 
-    /// Ends every request: those that wait are not begun any more, those that the pool has are waited for. Answers how many have not
-    /// ended by then: they have nothing of the pools, and their files stay open until they have.
-    pub(super) fn drain_files(&mut self, pools: &Pools, until: Time) -> usize {
+    /// Ends every request: those that wait are not begun any more, those that the pool has are waited for. Answers which have not
+    /// ended by then: they go on with memory of their own, and the thread that ends one drops what it has, and closes its file.
+    pub(super) fn drain_files(&mut self, pools: &Pools, until: Time) -> Left {
         let mut completions = Vec::new();
         for key in take(&mut self.files.waiting) {
             completions.push(self.table.refuse(key, Errno::ECANCELED));
         }
         while let Some(done) = self.files.pool.wait(until.since(now())) {
-            completions.push(self.finish(pools, done));
+            // One of which an earlier drain has let go has come after all.
+            if self.table.operation(done.task.key).is_some() {
+                completions.push(self.finish(pools, done));
+            }
         }
         completions.append(&mut self.answers);
+        let mut left = Left::default();
+        for (request, _) in self.table.leave_files() {
+            left.note(&request);
+            completions.push(Completion { token: Token(0), event: Event::File { request } });
+        }
         for completion in completions {
             completion.event.release(pools);
         }
         // Nobody names them any more: a job that has not come back has its own hold on its file.
         self.files.open.clear();
-        self.files.pool.under_way()
+        left
     }
 }
 

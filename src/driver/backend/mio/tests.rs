@@ -109,7 +109,7 @@ impl Rig {
     }
 
     fn assert_nothing_left(&mut self) {
-        assert_eq!(self.mio.drain(&self.pools, PATIENCE), 0);
+        assert_eq!(self.mio.drain(&self.pools, PATIENCE), Left::default());
         let ledger = self.mio.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!(self.pools.send.taken(), 0);

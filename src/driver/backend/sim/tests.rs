@@ -129,7 +129,7 @@ impl World {
     }
 
     fn assert_drained(&mut self) {
-        assert_eq!(self.sim.drain(&self.pools, Duration::ZERO), 0);
+        assert_eq!(self.sim.drain(&self.pools, Duration::ZERO), Left::default());
         let ledger = self.sim.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!((self.pools.receive.free(), self.pools.receive.lent()), (2, 0));

@@ -2,54 +2,75 @@
 //!
 //! Knows: the order of teardown. Must not know why it ends.
 //!
-//! Cancel everything, reset what the kernel still reads from, reap last completions, close every socket and file, take the buffers away from the kernel. The ring itself
-//! is closed when the backend is dropped. Closing it first would not wait for what is in flight.
+//! Cancel everything, reset what the kernel still reads from, reap last completions, leave requests about files to the kernel that a
+//! disk does not end in time, close every socket and file, take the buffers away from the kernel. The ring itself is closed when
+//! the backend is dropped. Closing it first would not wait for what is in flight.
 
 use std::time::Duration;
 
 use super::Uring;
 use super::handle::Ending;
-use crate::driver::{Backend, Completion, Event, Op, Pools, Token, Wait};
+use crate::driver::{Backend, Completion, Event, FileWork, Left, Op, Pools, Token, Wait};
 use crate::sys::Time;
 
 /// How long to wait at a time, so that what began meanwhile is cancelled too.
 const ROUND: Duration = Duration::from_millis(10);
+/// How long closes may take at least: they wait for nobody.
+const CLOSING: Duration = Duration::from_millis(100);
 
 impl Uring {
-    pub(super) fn drain_all(&mut self, pools: &Pools, patience: Duration) -> usize {
+    pub(super) fn drain_all(&mut self, pools: &Pools, patience: Duration) -> Left {
         if self.drained {
-            return 0;
+            return Left::default();
         }
         let until = self.now().after(patience);
         self.draining = true;
         let mut answers = Vec::new();
-        self.end_everything(pools, until, &mut answers);
+        self.end_everything(pools, until, 0, &mut answers);
         if self.in_flight.operation(self.narrow).is_some() {
             // Nothing stands behind it.
             self.in_flight.end(self.narrow);
             self.own_operations -= 1;
         }
+        let mut left = self.leave_requests();
+        // What has not ended by now does not keep the others from being closed.
+        let late = self.in_flight.operations();
         self.close_everything(pools);
-        self.end_everything(pools, until, &mut answers);
-        let leaked = self.in_flight.operations();
+        self.end_everything(pools, until.max(self.now().after(CLOSING)), late, &mut answers);
+        left.operations = self.in_flight.operations();
         let forgotten = self.outgoing.ring.unregister_buffers(super::outgoing::BUFFER_GROUP).is_ok();
-        if leaked == 0 && forgotten {
+        if left.operations == 0 && forgotten {
             self.buffers.end(&pools.receive);
             self.drained = true;
         }
         // Buffers that could not be taken away from the kernel are leaked like an operation that did not end.
-        if forgotten { leaked } else { leaked.max(1) }
+        left.operations = left.operations.max(usize::from(!forgotten));
+        left
     }
 
-    /// Cancels, and takes last completions, until nothing is in flight or the time is over.
-    fn end_everything(&mut self, pools: &Pools, until: Time, answers: &mut Vec<Completion>) {
+    /// Lets go of requests about files that have not ended: what hangs there is a disk, and no reason to leak a core. Their memory is
+    /// left to the kernel, and so are the pools where it is a part of those.
+    fn leave_requests(&mut self) -> Left {
+        let mut left = Left::default();
+        for (request, closed) in self.in_flight.leave_files() {
+            left.note(&request);
+            self.keeps_pools |= matches!(request.work, FileWork::Load { .. } | FileWork::Store { .. });
+            // The kernel closes the descriptor, sooner or later.
+            std::mem::forget((request, closed));
+        }
+        std::mem::forget(std::mem::take(&mut self.notes));
+        left
+    }
+
+    /// Cancels, and takes last completions, until no more than `late` operations are in flight or the time is over.
+    fn end_everything(&mut self, pools: &Pools, until: Time, late: usize, answers: &mut Vec<Completion>) {
         loop {
             self.end_parked(answers);
             self.reset_pinned(pools);
             self.turn(pools, Wait::No, answers);
             let now = self.now();
             let nothing = usize::from(self.in_flight.operation(self.narrow).is_some());
-            if self.in_flight.operations() == nothing || now > until {
+            if self.in_flight.operations() <= nothing + late || now > until {
                 return;
             }
             // An error means that there was nothing to cancel, or that not all of it has ended yet: looked at above.

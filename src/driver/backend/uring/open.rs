@@ -274,6 +274,7 @@ impl Uring {
             event_count: Box::new(0),
             draining: false,
             drained: false,
+            keeps_pools: false,
             counts: Counts::default(),
             features,
             shortage,

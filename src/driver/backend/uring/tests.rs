@@ -197,7 +197,7 @@ impl Rig {
     }
 
     fn end(mut self) {
-        assert_eq!(self.uring.drain(&self.pools, PATIENCE), 0);
+        assert_eq!(self.uring.drain(&self.pools, PATIENCE), Left::default());
         let ledger = self.uring.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!(self.pools.receive.lent(), 0);
@@ -473,7 +473,7 @@ fn a_parked_receive_is_ended_by_shutting_down() {
 fn a_parked_receive_does_not_survive_the_drain() {
     needs_io_uring!();
     let (mut rig, _client, _socket, leases) = parked();
-    assert_eq!(rig.uring.drain(&rig.pools, PATIENCE), 0);
+    assert_eq!(rig.uring.drain(&rig.pools, PATIENCE), Left::default());
     leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
     rig.end();
 }

@@ -317,20 +317,36 @@ impl Task for Busy {
 }
 
 #[test]
-fn what_does_not_end_in_time_is_counted() {
+fn what_does_not_end_in_time_goes_on_by_itself_and_is_counted() {
     let directory = Directory::new("late");
     let pool = BlockingPool::new(2);
     let mut rig = Rig { mio: Mio::with_pool(8, &pool).unwrap(), ..Rig::new(8, 4, 4096) };
+    let file = rig.open(None, directory.path("a"), MADE).unwrap();
     let (open, gate) = bounded(0);
     let mut busy = pool.client(Waker::None);
     for _ in 0..CLIENT_TASKS {
         assert!(busy.submit(Busy(gate.clone())).is_ok());
     }
-    rig.request(None, FileWork::Open { path: directory.path("a"), options: MADE });
+    rig.request(Some(file), FileWork::Sync { data: false });
+    let chain = rig.chain(b"stored");
+    rig.request(Some(file), FileWork::Store { offset: 0, chain, from: 0 });
+    rig.request(None, FileWork::Open { path: directory.path("b"), options: MADE });
     rig.enter(Wait::No);
-    assert_eq!(rig.mio.drain(&rig.pools, Duration::from_millis(20)), 1);
-    assert_eq!(rig.mio.ledger().operations, 1);
-    drop(open);
+    let left = rig.mio.drain(&rig.pools, Duration::from_millis(20));
+    let said = format!("1 to open {:?}, 1 to sync, 1 to write", directory.path("b"));
+    assert_eq!((left.operations, left.requests(), left.to_string()), (0, 3, said));
     rig.assert_nothing_left();
-    assert!(directory.0.join("a").exists());
+    let Rig { mio, pools, .. } = rig;
+    drop((mio, pools));
+    drop(open);
+    // The last of them: then nothing of the others is under way.
+    until(|| directory.0.join("b").exists() && fs::read(directory.0.join("a")).unwrap() == b"stored");
+}
+
+fn until(condition: impl Fn() -> bool) {
+    let deadline = sys::now().after(PATIENCE);
+    while !condition() {
+        assert!(sys::now() < deadline, "it has not come true in time");
+        std::thread::yield_now();
+    }
 }

@@ -65,7 +65,7 @@ impl Bench {
     }
 
     pub(super) fn finish(mut self) {
-        assert_eq!(self.sim.drain(&self.pools, Duration::ZERO), 0);
+        assert_eq!(self.sim.drain(&self.pools, Duration::ZERO), Left::default());
         let ledger = self.sim.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!((self.pools.receive.free(), self.pools.receive.lent()), (2, 0));

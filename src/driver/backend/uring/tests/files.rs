@@ -240,6 +240,48 @@ fn a_drain_closes_files_and_awaits_requests() {
     assert_eq!(descriptors(&path), 0);
 }
 
+/// Ends a backend with a connection that receives, an open file, and a request about that which the kernel has never heard of, so
+/// that it never answers.
+fn end_with(work: impl FnOnce(&Rig) -> FileWork) -> (Left, Rc<Pools>) {
+    let directory = Directory::new("stuck");
+    let path = directory.join("file");
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, MAKE));
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    rig.turn(Wait::No);
+    let work = work(&rig);
+    let closes = matches!(work, FileWork::Close);
+    let request = FileRequest::new(file, work);
+    rig.uring.in_flight.begin(FILE, Op::File { request }, &rig.pools.send).unwrap();
+    let left = rig.uring.drain(&rig.pools, Duration::from_millis(20));
+    assert_eq!(rig.uring.ledger().sockets, 0);
+    assert_eq!(descriptors(&path), usize::from(closes), "who closes it is the kernel");
+    assert!(read(&mut client).map_or(true, |bytes| bytes == 0), "the others are closed");
+    assert_eq!(rig.pools.receive.free(), usize::from(rig.pools.receive.count()));
+    let Rig { uring, pools, .. } = rig;
+    drop(uring);
+    (left, pools)
+}
+
+#[test]
+fn a_request_that_hangs_is_left_behind_and_everything_else_ends() {
+    needs_io_uring!();
+    let buffer = Vec::with_capacity(8);
+    for (work, what) in [
+        (FileWork::Sync { data: true }, "1 to sync"),
+        (FileWork::Read { offset: 0, buffer }, "1 to read"),
+        (FileWork::Close, "1 to close"),
+    ] {
+        let (left, pools) = end_with(|_| work);
+        assert_eq!((left.operations, left.requests(), left.to_string()), (0, 1, what.to_owned()));
+        assert_eq!((Rc::strong_count(&pools), pools.send.taken()), (1, 0), "nothing of the pools is in use");
+    }
+    let (left, pools) = end_with(|rig| FileWork::Store { offset: 0, chain: rig.chain(b"hello"), from: 0 });
+    assert_eq!((left.operations, left.to_string()), (0, "1 to write".to_owned()));
+    assert_eq!((Rc::strong_count(&pools), pools.send.taken()), (2, 1), "the pools are kept for the kernel");
+}
+
 #[test]
 fn a_descriptor_that_the_kernel_has_closed_is_not_closed_again() {
     needs_io_uring!();
