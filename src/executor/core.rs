@@ -387,18 +387,22 @@ impl Core {
         }
     }
 
-    /// Puts back into the pools what was let go: see [`Pools::settle`]. Nothing of the runtime may be borrowed.
+    /// Runs code of users that had to wait for that: puts back into the pools what was let go, see [`Pools::settle`], and wakes those
+    /// whose requests about files have been answered. Nothing of the runtime may be borrowed.
     #[inline]
     pub fn settle(&self) {
-        if self.pools.is_unsettled() {
-            self.settle_pools();
+        if self.pools.is_unsettled() || self.files.has_woken() {
+            self.settle_all();
         }
     }
 
     #[inline(never)]
-    fn settle_pools(&self) {
-        self.pools.settle(|bytes| self.drop_contained(bytes));
-        // What owners have told other cores: a rest may follow.
+    fn settle_all(&self) {
+        while self.pools.is_unsettled() || self.files.has_woken() {
+            self.pools.settle(|bytes| self.drop_contained(bytes));
+            self.wake_for_files();
+        }
+        // What owners and wakers have told other cores: a rest may follow.
         self.links.publish(self.now());
     }
 

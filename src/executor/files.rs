@@ -12,7 +12,7 @@
 //! place in the line, and may take one that was kept: whoever was called for it waits again, ahead of all who came later.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -59,6 +59,9 @@ pub(super) struct Files {
     /// Requests that have not been answered.
     in_flight: Cell<u32>,
     line: RefCell<Line>,
+    /// Of those whose answer or whose turn has come: to be woken by [`Core::settle`], because answers come where completions are
+    /// taken to those who asked, and no code of users runs there.
+    woken: RefCell<VecDeque<Waker>>,
 }
 
 /// Who waits until there is a place for a request, numbered as they came.
@@ -73,7 +76,7 @@ struct Line {
 impl Default for Files {
     fn default() -> Files {
         let (pending, line) = (RefCell::new(Slab::new(u32::MAX)), RefCell::default());
-        Files { pending, in_flight: Cell::new(0), line }
+        Files { pending, in_flight: Cell::new(0), line, woken: RefCell::default() }
     }
 }
 
@@ -82,6 +85,12 @@ impl Files {
     #[must_use]
     pub(super) fn count(&self) -> usize {
         self.pending.borrow().len()
+    }
+
+    /// True if somebody is to be woken. A look at memory.
+    #[inline]
+    pub(super) fn has_woken(&self) -> bool {
+        !self.woken.borrow().is_empty()
     }
 }
 
@@ -108,7 +117,7 @@ impl Core {
             let before = waits.map(|waits| std::mem::replace(waits, Waits::Done(request)));
             drop(pending);
             if let Some(Waits::For(waker)) = before {
-                self.contain(|| user(|| waker.wake()));
+                self.files.woken.borrow_mut().push_back(waker);
             }
         } else {
             let gone = pending.remove(key);
@@ -154,7 +163,15 @@ impl Core {
             }
             let Some((number, waker)) = line.waiting.pop_first() else { return };
             line.called.insert(number);
-            drop(line);
+            self.files.woken.borrow_mut().push_back(waker);
+        }
+    }
+
+    /// Wakes those whose answer or whose turn has come. Nothing of the runtime may be borrowed.
+    pub(super) fn wake_for_files(&self) {
+        loop {
+            let next = self.files.woken.borrow_mut().pop_front();
+            let Some(waker) = next else { return };
             self.contain(|| user(|| waker.wake()));
         }
     }
@@ -358,7 +375,12 @@ mod tests {
             if matches!(request.work, FileWork::Open { .. }) && outcome.is_ok() {
                 request.file = Some(FileId(Key { index: 7, generation: 0 }));
             }
-            current::scope(&self.core, || self.core.settle_file(token, request));
+            let woken = self.woken();
+            current::scope(&self.core, || {
+                self.core.settle_file(token, request);
+                assert_eq!(self.woken(), woken, "nobody is woken while answers are taken to those who asked");
+                self.core.settle();
+            });
         }
 
         /// Opens a file; answers with it.
@@ -489,7 +511,11 @@ mod tests {
         assert_eq!(bench.core.files.line.borrow().waiting.len(), 2);
         bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
         assert_eq!(bench.woken(), 1);
-        current::scope(&bench.core, || drop(line.remove(0)));
+        current::scope(&bench.core, || {
+            drop(line.remove(0));
+            assert_eq!(bench.woken(), 1, "whoever gives up may do so anywhere");
+            bench.core.settle();
+        });
         assert_eq!(bench.woken(), 2, "the next one is called");
         assert_eq!(begun(&bench, &mut line), [0]);
         current::scope(&bench.core, || drop(line));
