@@ -63,6 +63,8 @@ pub struct Socket<S> {
     pub operations: u32,
     /// Parts of sends that the kernel has taken and whose memory it may still read.
     pinned: u8,
+    /// It was to be connected once.
+    connected: bool,
     closing: bool,
 }
 
@@ -128,7 +130,8 @@ impl<S> InFlight<S> {
     /// Takes a socket into the table; hands it back when the table is full.
     pub fn insert(&mut self, handle: S) -> Result<SocketId, S> {
         let (inward, outward) = (MaybeKey::NONE, MaybeKey::NONE);
-        let socket = Socket { handle, inward, outward, operations: 0, pinned: 0, closing: false };
+        let socket =
+            Socket { handle, inward, outward, operations: 0, pinned: 0, connected: false, closing: false };
         self.sockets.insert(socket).map(SocketId).map_err(|socket| socket.handle)
     }
 
@@ -219,6 +222,10 @@ impl<S> InFlight<S> {
             Work::Close { .. } => assert!(socket.operations == 0, "closing a socket that is in use"),
             Work::Cancel | Work::Reset | Work::Wake => {}
             Work::Pinned { .. } | Work::File { .. } => unreachable!("no op begins as this"),
+        }
+        if matches!(work, Work::Connect) && std::mem::replace(&mut socket.connected, true) {
+            // The first goes on in the kernel or does not, as the platform has it: nobody could say which of the two has ended.
+            return Err(Completion { token, event: Event::Connected { error: Some(Errno::EISCONN) } });
         }
         let closing = matches!(work, Work::Close { .. });
         let inward = matches!(work, Work::Accept | Work::Connect | Work::Receive | Work::Fill { .. });

@@ -40,6 +40,7 @@ pub enum Op {
     /// Accept until cancelled: any number of [`Event::Accepted`], then one [`Event::AcceptEnded`].
     Accept { listener: SocketId },
     /// Connect a socket that [`Backend::connecting`](super::Backend::connecting) has opened. Ended by [`Op::Cancel`].
+    /// Once for each socket: `EISCONN` to whoever asks again, whatever has become of the first, or for one that was accepted.
     /// Last: [`Event::Connected`].
     Connect { socket: SocketId },
     /// Receive until the stream ends: any number of [`Event::Received`] and [`Event::Starving`], then one

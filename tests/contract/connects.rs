@@ -174,6 +174,37 @@ pub fn a_second_connect_beside_the_first_is_a_bug<H: Harness>(round: u32) {
     assert_refused(|| world.submit(Op::Connect { socket }), "a second receive");
 }
 
+pub fn a_socket_is_connected_once_whatever_becomes_of_it<H: Harness>(round: u32) {
+    let mut world = World::<H>::start(round, &Limits::default());
+    let again = |world: &mut World<H>, socket| {
+        let connect = world.submit(Op::Connect { socket });
+        assert_eq!(world.await_last(connect), Last::Connected(Some(Errno::EISCONN)));
+    };
+    let (accepted, _client) = world.connection();
+    again(&mut world, accepted);
+    let mut server = world.net.listen();
+    let (connected, mut client) = world.connected_to(&mut server);
+    again(&mut world, connected);
+    let send = world.send(connected, b"as before");
+    assert_eq!(world.await_last(send), Last::Sent { bytes: 9, error: None });
+    assert_eq!(world.read_exactly(&mut client, 9), b"as before");
+    let deserted = world.deserted();
+    let (refused, connect) = world.connect(deserted);
+    assert_eq!(world.await_last(connect), Last::Connected(Some(Errno::ECONNREFUSED)));
+    let (listener, connects) = world.crowded();
+    let waits = connects.iter().find(|(_, connect)| world.last(*connect).is_none());
+    let (cancelled, connect) = *waits.expect("not all are answered");
+    world.submit(Op::Cancel { socket: cancelled });
+    let error = world.await_last(connect);
+    assert!(matches!(error, Last::Connected(Some(Errno::ECANCELED) | None)), "{error:?}");
+    again(&mut world, refused);
+    again(&mut world, cancelled);
+    // There is room for it now.
+    world.accept(listener);
+    again(&mut world, cancelled);
+    world.finish();
+}
+
 pub fn a_socket_that_was_never_connected_is_closed<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());
     let address = world.address;

@@ -112,6 +112,7 @@ macro_rules! connects_on {
                 a_reset_of_a_new_connection_is_seen
                 a_connection_comes_from_the_address_that_was_asked_for
                 a_second_connect_beside_the_first_is_a_bug
+                a_socket_is_connected_once_whatever_becomes_of_it
                 a_socket_that_was_never_connected_is_closed
                 a_full_table_has_no_room_for_a_socket
                 a_drain_ends_connects

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use ::mio::{Events, Poll};
 
-use self::connect::Target;
 use self::files::Files;
 use self::source::Source;
 use super::{Backend, Wait};
@@ -52,8 +51,8 @@ pub struct Mio {
     ready: VecDeque<SocketId>,
     /// Sockets that could receive and wait for buffers, first come, first served; each at most once.
     starving: VecDeque<SocketId>,
-    /// Where sockets are to be connected to that are not connected yet.
-    targets: BTreeMap<Key, Target>,
+    /// Where sockets are to be connected to, until that is asked for. Kept beside the table: few sockets have one.
+    targets: BTreeMap<Key, SocketAddr>,
     files: Files,
     /// The receive buffer that is being filled.
     filling: Option<u16>,

@@ -14,14 +14,6 @@ use crate::driver::{Completion, ConnectOptions, Event, SocketId};
 use crate::mem::Key;
 use crate::sys::{self, Errno};
 
-/// Where a socket is to be connected to. Kept beside the table: few sockets have one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    address: SocketAddr,
-    /// The poll has been told of the socket.
-    registered: bool,
-}
-
 impl Mio {
     pub(super) fn open_socket(
         &mut self,
@@ -30,7 +22,7 @@ impl Mio {
     ) -> io::Result<SocketId> {
         let source = Source::unconnected(sys::connecting(address, options)?)?;
         let id = self.table.insert(source).map_err(|_| io::Error::from(Errno::ENFILE))?;
-        self.targets.insert(id.0, Target { address, registered: false });
+        self.targets.insert(id.0, address);
         Ok(id)
     }
 
@@ -46,14 +38,11 @@ impl Mio {
     }
 
     fn begin_connect(&mut self, id: SocketId) -> Result<(), Errno> {
-        // One that was accepted, or has been connected.
-        let target = self.targets.get_mut(&id.0).ok_or(Errno::EISCONN)?;
+        // One that was accepted has none.
+        let address = self.targets.remove(&id.0).ok_or(Errno::EISCONN)?;
         let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
-        socket.handle.connect(target.address)?;
-        if !target.registered {
-            socket.handle.register(self.poll.registry(), token_of(id)).map_err(|error| Errno::of(&error))?;
-            target.registered = true;
-        }
+        socket.handle.connect(address)?;
+        socket.handle.register(self.poll.registry(), token_of(id)).map_err(|error| Errno::of(&error))?;
         socket.handle.connecting = true;
         Ok(())
     }
@@ -66,7 +55,6 @@ impl Mio {
         let completion = match result {
             Err(error) => self.table.refuse(key, error),
             Ok(()) => {
-                self.targets.remove(&id.0);
                 let token = self.table.end(key).token;
                 Completion { token, event: Event::Connected { error: None } }
             }

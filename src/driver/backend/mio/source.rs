@@ -129,8 +129,8 @@ impl Source {
     pub(super) fn connect(&mut self, address: SocketAddr) -> Result<(), Errno> {
         let connected = match self.as_stream().connect(&address.into()).map_err(|error| Errno::of(&error)) {
             Ok(()) | Err(Errno::EISCONN) => true,
-            // It goes on by itself, also one that was asked for earlier, and cancelled.
-            Err(Errno::EINPROGRESS | Errno::EALREADY | Errno::EINTR) => false,
+            // It goes on by itself.
+            Err(Errno::EINPROGRESS | Errno::EINTR) => false,
             Err(error) => return Err(error),
         };
         // What was known of it was known of no connection.

@@ -17,7 +17,7 @@ pub(super) struct Outgoing {
     pub(super) fate: Fate,
 }
 
-/// What becomes of the connect that is under way, or of the next one.
+/// What becomes of its connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Not decided yet.

@@ -326,11 +326,7 @@ impl Sim {
     fn end(&mut self, key: Key) {
         let operation = self.table.end(key);
         match operation.work {
-            Work::Accept | Work::Receive => self.uncancel(operation.socket),
-            Work::Connect => {
-                self.uncancel(operation.socket);
-                self.decide(operation.socket, Fate::Open);
-            }
+            Work::Accept | Work::Receive | Work::Connect => self.uncancel(operation.socket),
             _ => {}
         }
     }

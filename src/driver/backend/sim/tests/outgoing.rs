@@ -159,7 +159,7 @@ fn each_accident_of_a_connect_alone_is_survived() {
 }
 
 #[test]
-fn a_connect_is_refused_where_nobody_listens_and_can_be_tried_again() {
+fn a_connect_is_refused_where_nobody_listens_and_another_is_not() {
     let mut bench = Bench::new(1, Faults::default());
     let listener = bench.network.listen(any_port(), 1).unwrap();
     let address = listener.address();
@@ -168,8 +168,12 @@ fn a_connect_is_refused_where_nobody_listens_and_can_be_tried_again() {
     let connect = bench.submit(Op::Connect { socket });
     assert!(matches!(bench.last(connect), Event::Connected { error: Some(Errno::ECONNREFUSED) }));
     let listener = bench.network.listen(address, 1).unwrap();
-    let connect = bench.submit(Op::Connect { socket });
-    assert!(matches!(bench.last(connect), Event::Connected { error: None }));
+    let another = bench.connecting(address, None);
+    for (socket, expected) in [(socket, Some(Errno::EISCONN)), (another, None)] {
+        let connect = bench.submit(Op::Connect { socket });
+        let Event::Connected { error } = bench.last(connect) else { panic!("the end of a connect") };
+        assert_eq!(error, expected);
+    }
     drop(listener);
     bench.finish();
 }
