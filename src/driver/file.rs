@@ -31,7 +31,9 @@ pub struct FileRequest {
 /// What is to be done. Offsets count from the beginning of the file; those that no file reaches ([`OFFSET_MAX`]) are refused.
 #[derive(Debug)]
 pub enum FileWork {
-    /// Open a file. Below a directory, the path may not lead out of it: neither by `..`, nor from the root, nor by a link.
+    /// Open a file. Below a directory, the path may not lead out of it: neither by `..`, nor from the root, nor by a link. Nothing is
+    /// waited for: `ENXIO` for a pipe to write to that nobody reads. What has no places to read or write at, as a pipe, a terminal and
+    /// a socket, is closed again: `ESPIPE`. Of a device that has nothing to read just now, that is told: `EAGAIN`.
     Open { path: CString, options: FileOptions },
     /// Ask for its size and kind.
     Stat { stat: FileStat },

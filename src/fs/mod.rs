@@ -126,7 +126,8 @@ impl OpenOptions {
     ///
     /// # Errors
     /// As [`std::fs::OpenOptions::open`]; [`ErrorKind::Unsupported`] on a thread that runs no core; `ENFILE` if the core has as many
-    /// sockets and files as it may.
+    /// sockets and files as it may; [`ErrorKind::NotSeekable`] for what is read and written in order only, as a pipe or a terminal.
+    /// Nothing waits for the other end of a pipe.
     pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         open(None, path.as_ref(), self.0).await.map(|open| File { open })
     }
@@ -153,7 +154,7 @@ impl File {
     /// bytes that were, perhaps fewer than there is room for: none at the end of the file, or where there is no room.
     ///
     /// # Errors
-    /// What the kernel says; `EINVAL` if `offset` is above [`i64::MAX`].
+    /// What the kernel says; `EINVAL` if `offset` is above [`i64::MAX`]; [`ErrorKind::WouldBlock`] of a device that has nothing now.
     pub async fn read_at(&self, buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
         if buffer.len() == buffer.capacity() {
             return (Ok(0), buffer);

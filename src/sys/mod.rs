@@ -52,7 +52,7 @@ pub use limits::{
 pub use listen::listen_together;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;
-pub use open::{OPEN_ALWAYS, close_file, open_file};
+pub use open::{OPEN_ALWAYS, close_file, expect_places, open_file};
 pub use random::Random;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use ring::needs_io_uring;

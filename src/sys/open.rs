@@ -13,7 +13,7 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 
 use super::{Errno, open_beneath};
@@ -39,6 +39,15 @@ pub fn open_file(below: Option<&File>, path: &CStr, flags: i32, mode: u32) -> io
             Ok(unsafe { File::from_raw_fd(descriptor) })
         }
     }
+}
+
+/// Looks whether a file has places where something can be read or written, which a pipe, a terminal and a socket do not have.
+/// **Costs** a system call that waits for nothing.
+///
+/// # Errors
+/// `ESPIPE` if it has none.
+pub fn expect_places(mut file: &File) -> io::Result<()> {
+    file.stream_position().map(drop)
 }
 
 /// Closes a file, and says if what was written to it is lost.
@@ -202,5 +211,9 @@ mod tests {
         let path = CString::new(pipe.to_str().unwrap()).unwrap();
         let opened = open_file(None, &path, libc::O_RDONLY, 0).unwrap();
         assert!(!opened.metadata().unwrap().is_file());
+        assert_eq!(Errno::of(&expect_places(&opened).unwrap_err()), Errno(libc::ESPIPE));
+        for name in ["secret", "inside", "/dev/null"] {
+            expect_places(&File::open(fixture.root.join(name)).unwrap()).unwrap();
+        }
     }
 }

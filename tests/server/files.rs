@@ -97,6 +97,38 @@ pub(crate) fn what_is_written_is_read_back(on: BackendChoice) {
     world.finish();
 }
 
+pub(crate) fn what_is_no_file_is_refused_or_read_and_nothing_waits_for_it(on: BackendChoice) {
+    let (world, folder) = (World::new(on, 1), Folder::new());
+    let pipe = folder.0.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    let end = pipe.clone();
+    world.run(move || async move {
+        let write = OpenOptions::new().write(true);
+        // Nobody is at the other end: to read, this would wait.
+        assert_eq!(kind(File::open(&pipe).await), Some(ErrorKind::NotSeekable));
+        let nobody = write.open(&pipe).await.expect_err("nobody reads");
+        assert_eq!(nobody.raw_os_error(), Some(libc::ENXIO));
+        assert_eq!(kind(odeon::fs::read(&pipe).await), Some(ErrorKind::NotSeekable));
+        for path in ["/dev/null", "/dev/zero"] {
+            let device = File::open(path).await.expect("a device has places");
+            assert!(!device.metadata().await.expect("it is open").is_file());
+            let (read, bytes) = device.read_at(Vec::with_capacity(8), 5).await;
+            assert_eq!(read.expect("it never waits"), bytes.len());
+            assert_eq!(bytes, vec![0; if path == "/dev/zero" { 8 } else { 0 }]);
+        }
+    });
+    // With somebody at the other end, who is not kept waiting either.
+    let both = fs::OpenOptions::new().read(true).write(true).open(&end).expect("it waits for nobody");
+    let path = end.clone();
+    world.run(move || async move {
+        for options in [OpenOptions::new().write(true), OpenOptions::new().read(true)] {
+            assert_eq!(kind(options.open(&path).await), Some(ErrorKind::NotSeekable));
+        }
+    });
+    drop(both);
+    world.finish();
+}
+
 /// Twice as many as a core has in flight.
 pub(crate) fn thousands_of_reads_at_once_are_answered(on: BackendChoice) {
     const READS: u64 = 2_000;

@@ -330,6 +330,7 @@ macro_rules! every_case_on {
             }
             files {
                 what_is_written_is_read_back
+                what_is_no_file_is_refused_or_read_and_nothing_waits_for_it
                 thousands_of_reads_at_once_are_answered
                 futures_that_are_dropped_leave_nothing
                 a_system_is_dropped_while_files_are_used

@@ -21,7 +21,7 @@ use crate::driver::{
     Completion, Event, FileId, FileOptions, FileStat, FileWork, Left, Pools, SocketId, Token,
 };
 use crate::mem::{Chain, Key};
-use crate::sys::{Errno, Time, close_file, now, open_file, read_at};
+use crate::sys::{Errno, Time, close_file, expect_places, now, open_file, read_at};
 
 /// Bytes of a chain that are copied for one job. The rest is for the next request.
 const STORE_MAX: usize = 1 << 20;
@@ -227,7 +227,9 @@ impl Call {
     /// When a buffer is to be written from behind its end, or there is no file: bugs of the runtime.
     fn carry_out(&mut self, file: &mut Option<Arc<File>>) -> io::Result<usize> {
         if let Call::Open { path, options, opened, .. } = self {
-            *opened = Some(open_file(file.as_deref(), path, flags(options)?, options.mode)?);
+            let file = open_file(file.as_deref(), path, flags(options)?, options.mode)?;
+            expect_places(&file)?;
+            *opened = Some(file);
             return Ok(0);
         }
         let file = file.take().expect("a request names its file");

@@ -21,7 +21,7 @@ use super::handle::{File, Handle};
 use super::{Gather, Uring, room};
 use crate::driver::{Completion, FileId, FileOptions, FileRequest, FileStat, FileWork, Pools, SocketId};
 use crate::mem::Key;
-use crate::sys::{Answer, Errno, OPEN_ALWAYS};
+use crate::sys::{Answer, Errno, OPEN_ALWAYS, expect_places};
 
 /// The path may not lead out of the directory (`linux/openat2.h`).
 const RESOLVE_BENEATH: u64 = 0x08;
@@ -154,10 +154,9 @@ impl Uring {
             (FileWork::Open { .. }, Ok(descriptor), _) => {
                 // SAFETY: the kernel has just opened it, and nobody else knows it (invariant 2).
                 let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) };
-                let inserted = self.in_flight.insert(Handle::new(File::Descriptor(descriptor)));
-                // There is a place: the table has more than there may be, and opening counted.
-                opened = inserted.ok().map(|id| FileId(id.0));
-                outcome = if opened.is_some() { Ok(0) } else { Err(Errno::ENFILE) };
+                let entered = self.enter_file(descriptor);
+                opened = entered.ok();
+                outcome = entered.map(|_| 0);
             }
             (FileWork::Stat { stat }, Ok(_), Some(Note::Stat(answer))) => *stat = FileStat::from(&*answer),
             (_, _, Some(Note::Parts(gather))) => self.gathers.push(gather),
@@ -168,6 +167,15 @@ impl Uring {
             self.closed_by_kernel(handle.file, outcome);
         }
         completions.push(completion);
+    }
+
+    /// Enters a file into the table, if there is anything to be asked of it.
+    fn enter_file(&mut self, descriptor: OwnedFd) -> Result<FileId, Errno> {
+        let file = std::fs::File::from(descriptor);
+        expect_places(&file).map_err(|error| Errno::of(&error))?;
+        let inserted = self.in_flight.insert(Handle::new(File::Descriptor(file.into())));
+        // There is a place: the table has more than there may be, and opening counted.
+        inserted.map(|id| FileId(id.0)).map_err(|_| Errno::ENFILE)
     }
 
     /// The kernel has answered to a close.

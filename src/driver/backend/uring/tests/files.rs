@@ -381,24 +381,3 @@ fn a_file_is_read_into_a_chain() {
     rig.ask(file, FileWork::Load { offset: 0, chain });
     rig.end();
 }
-
-#[test]
-fn opening_a_pipe_waits_for_nobody() {
-    needs_io_uring!();
-    let directory = Directory::new("pipe");
-    let path = directory.join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let mut rig = Rig::new();
-    let refused = rig.file(None, open(&path, FileOptions { read: false, ..MAKE }));
-    assert_eq!(refused.outcome, Err(Errno(libc::ENXIO)), "nobody reads");
-    let file = rig.opened(None, open(&path, READ));
-    let writing = rig.opened(None, open(&path, FileOptions { read: false, ..MAKE }));
-    let write = FileWork::Write { offset: 0, buffer: b"hello".to_vec(), from: 0 };
-    assert_eq!(rig.file(writing, write).outcome, Ok(5));
-    let read = rig.file(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) });
-    assert_eq!(read.outcome, Ok(5));
-    rig.close_file(writing);
-    rig.close_file(file);
-    rig.assert_at_baseline();
-    rig.end();
-}
