@@ -11,6 +11,7 @@ use std::time::Duration;
 use odeon::net::codec::Decoded;
 use odeon::prelude::*;
 use odeon::system::simulation::{Simulation, SimulationConfig};
+use odeon::system::workbench::Workbench;
 
 /// The end of a case: shut down, every core holds nothing.
 fn end(simulation: Simulation) {
@@ -300,4 +301,92 @@ fn a_budget_of_one_message_lets_actors_take_turns() {
     simulation.run_for(Duration::from_millis(1));
     assert_eq!(*said.lock().unwrap(), "ababab");
     end(simulation);
+}
+
+/// Counts when it is dropped, and panics.
+struct Grudge(Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for Grudge {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 8 << 10]
+    }
+}
+
+impl Drop for Grudge {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("as planned");
+    }
+}
+
+/// More than a peer is sent that does not read.
+const WRITES: usize = 64;
+
+/// Writes counted bytes, as soon as it is there, and has a state that panics as well.
+struct Bears(Grudge);
+
+impl Actor for Bears {
+    type Message = Never;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        for _ in 0..WRITES {
+            cx.write_bytes(Bytes::from_owner(Grudge(self.0.0.clone())));
+        }
+        Flow::Continue
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+impl Connection for Bears {
+    type Codec = Raw;
+
+    fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_simulation_that_is_dropped_in_the_middle_contains_the_panics_of_what_it_has() {
+    for steps in [0, 3, 10, 40, 400] {
+        let dropped: Arc<AtomicUsize> = Arc::default();
+        let mut simulation =
+            Simulation::new(SimulationConfig { cores: 2, ..SimulationConfig::new(1) }).expect("it may be");
+        let address = "127.0.0.1:1000".parse().expect("an address");
+        let (count, made) = (dropped.clone(), Arc::new(AtomicUsize::new(0)));
+        let (makes, grudges) = (made.clone(), count.clone());
+        let start = simulation.listener(address).start(move |_| {
+            makes.fetch_add(1, Ordering::SeqCst);
+            Bears(Grudge(grudges.clone()))
+        });
+        start.expect("nobody listens there yet");
+        let _peers: Vec<_> = (0..4).map(|_| simulation.network().connect(address)).collect();
+        (0..steps).for_each(|_| simulation.step());
+        drop(simulation);
+        let made = made.load(Ordering::SeqCst);
+        assert!(made == 4 || steps < 400);
+        let bears = made * (1 + WRITES);
+        assert_eq!(count.load(Ordering::SeqCst), bears, "the states, and what they have written");
+    }
+}
+
+impl Actor for Grudge {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+#[test]
+fn a_workbench_that_is_dropped_contains_the_panics_of_what_it_has() {
+    let dropped: Arc<AtomicUsize> = Arc::default();
+    let bench = Workbench::without_load(1, Config::default());
+    for _ in 0..3 {
+        bench.spawn_on(0, Grudge(dropped.clone())).expect("there is room");
+    }
+    drop(bench);
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
 }

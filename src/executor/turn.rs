@@ -7,6 +7,7 @@
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::core::Core;
 use super::counters::Counters;
@@ -100,6 +101,19 @@ impl<B: Backend> Executor<B> {
     /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
     /// dead letters: those are values of users. `leaked` operations may still use its memory: then that is kept for ever.
     pub fn end(self, leaked: usize) {
+        self.take_apart(leaked, hand_over);
+    }
+
+    /// The same of a core that was not asked to finish, whatever it is in the middle of: everything in flight is ended, and nobody waited
+    /// for. Panics of what is dropped are contained.
+    pub fn dismantle(mut self) {
+        let core = self.core.clone();
+        let left = self.driver.drain(&core.pools, Duration::ZERO);
+        drop(core);
+        self.take_apart(left.operations, |core| core.links.give_up_overdue());
+    }
+
+    fn take_apart(self, leaked: usize, hand_over: impl FnOnce(&Core)) {
         let Executor { mut core, driver, mut arrivals, .. } = self;
         current::scope(&core, || {
             core.unanswered_because(AskError::Stopped, || {

@@ -318,5 +318,9 @@ impl Drop for Simulation {
         for index in 0..self.cores.len() {
             directory::close(CoreId(self.first.0 + index as u32));
         }
+        // What was in the middle of a panic is dropped as it is.
+        if !std::thread::panicking() {
+            std::mem::take(&mut self.cores).into_iter().for_each(|core| core.executor.dismantle());
+        }
     }
 }
