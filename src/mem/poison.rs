@@ -72,7 +72,7 @@ mod tests {
             } else {
                 pool.fill(buffer, |_| Ok(16)).unwrap().unwrap()
             };
-            let kept = pool.keep(pool.bytes(&lease)).unwrap();
+            let kept = pool.keep(pool.bytes(&lease), 1).unwrap();
             pool.release(lease);
             assert!(!is_forbidden(address), "it is kept");
             drop(kept);

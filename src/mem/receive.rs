@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::{io, slice};
 
@@ -70,6 +71,8 @@ struct Book {
     lent: Cell<u32>,
     /// How many of the parts that are lent are kept as bytes.
     kept: Cell<u32>,
+    /// Whose that buffer is, then: of whoever was the first to keep a part of it.
+    keeper: Cell<u64>,
     filler: Cell<Filler>,
 }
 
@@ -97,6 +100,8 @@ impl Drop for Filling<'_> {
 const RESERVE: usize = 4;
 /// So much of the pool is never kept as bytes, by anybody, for whatever time: what is forwarded finds buffers beside it.
 const NEVER_KEPT: usize = 2;
+/// Of what may be kept beside that, so much goes to one keeper.
+const KEEPER_SHARE: usize = 4;
 
 /// A pool of receive buffers of one size.
 #[derive(Debug)]
@@ -109,6 +114,8 @@ pub struct ReceivePool {
     busy: Cell<usize>,
     /// Buffers of which something is kept.
     kept: Cell<usize>,
+    /// How many of these are whose.
+    keepers: RefCell<BTreeMap<u64, usize>>,
     /// Told apart so that a lease is released to the pool that it came from.
     id: PoolId,
 }
@@ -129,6 +136,7 @@ impl ReceivePool {
             free: RefCell::new((0..count).rev().collect()),
             busy: Cell::new(0),
             kept: Cell::new(0),
+            keepers: RefCell::default(),
             id: PoolId::new(),
         }
     }
@@ -316,26 +324,51 @@ impl ReceivePool {
 
     /// True if nothing is lent of a buffer, and of the given part of them all.
     fn leaves(&self, part: usize) -> bool {
-        let idle = self.books.len() - self.busy.get();
-        idle >= (self.books.len() / part).max(1)
+        self.idle() >= self.reserve(part)
+    }
+
+    /// Buffers of which nothing is lent.
+    fn idle(&self) -> usize {
+        self.books.len() - self.busy.get()
+    }
+
+    /// The given part of all buffers, and one at least.
+    fn reserve(&self, part: usize) -> usize {
+        (self.books.len() / part).max(1)
+    }
+
+    /// True if one buffer more may be kept by `keeper`: any, if it keeps none, else up to a quarter of those that may be kept now.
+    fn may_keep(&self, keeper: u64) -> bool {
+        let idle = self.idle();
+        let reserve = self.reserve(NEVER_KEPT);
+        let own = self.keepers.borrow().get(&keeper).copied().unwrap_or(0);
+        // Beside the idle ones, that whose part is to be kept.
+        idle >= reserve && own < ((idle - reserve + 1) / KEEPER_SHARE).max(1)
     }
 
     /// Counted bytes that are these, without a copy, if they lie in a part of a buffer that is lent. They may be let go on any
     /// thread, also after the pool is gone. Until then the buffer is not filled again: `None` if fewer than half of the buffers,
-    /// or none, would be left of which nothing is lent.
+    /// or none, would be left of which nothing is lent, or if `keeper` keeps its share of them.
     ///
-    /// **Costs** one allocation, and an atomic operation on what the pool shares with all that is kept.
+    /// **Costs** one allocation, and an atomic operation on what the pool shares with all that is kept. Buffers are counted by keeper in an
+    /// ordered map.
     #[must_use]
-    pub fn keep(&self, bytes: &[u8]) -> Option<Bytes> {
+    pub fn keep(&self, bytes: &[u8], keeper: u64) -> Option<Bytes> {
         let offset = bytes.as_ptr().addr().checked_sub(self.memory.region.address(0).addr())?;
         let (buffer, start) = (offset / self.size as usize, offset % self.size as usize);
         let book = self.books.get(buffer)?;
         let is_lent = book.lent.get() > 0 && start + bytes.len() <= book.filled.get() as usize;
-        if bytes.is_empty() || !is_lent || !self.leaves(NEVER_KEPT) {
+        let is_kept = book.kept.get() > 0;
+        let may_keep = if is_kept { self.leaves(NEVER_KEPT) } else { self.may_keep(keeper) };
+        if bytes.is_empty() || !is_lent || !may_keep {
             return None;
         }
         self.count_lent(book);
-        self.kept.set(self.kept.get() + usize::from(book.kept.get() == 0));
+        if !is_kept {
+            self.kept.set(self.kept.get() + 1);
+            book.keeper.set(keeper);
+            *self.keepers.borrow_mut().entry(keeper).or_default() += 1;
+        }
         book.kept.set(book.kept.get() + 1);
         // SAFETY: written bytes of a buffer of which something is lent, which stays so, because they are counted as lent
         // (invariant 5) until they are taken from the returns of this memory.
@@ -362,9 +395,21 @@ impl ReceivePool {
         self.memory.returns.take(|buffer, parts| {
             let book = &self.books[buffer as usize];
             book.kept.set(book.kept.get() - parts);
-            self.kept.set(self.kept.get() - usize::from(book.kept.get() == 0));
+            if book.kept.get() == 0 {
+                self.kept.set(self.kept.get() - 1);
+                self.count_returned(book.keeper.get());
+            }
             self.give(buffer, parts);
         });
+    }
+
+    fn count_returned(&self, keeper: u64) {
+        let mut keepers = self.keepers.borrow_mut();
+        let own = keepers.get_mut(&keeper).expect("whoever keeps a buffer is counted");
+        *own -= 1;
+        if *own == 0 {
+            keepers.remove(&keeper);
+        }
     }
 
     /// The memory that leases are parts of.
@@ -459,7 +504,7 @@ mod tests {
     #[test]
     fn what_is_kept_stays_as_it_was_until_it_is_let_go_on_any_thread() {
         let (pool, lease) = with_one_lent(4, b"abcdefgh");
-        let kept = pool.keep(&pool.bytes(&lease)[2..5]).unwrap();
+        let kept = pool.keep(&pool.bytes(&lease)[2..5], 1).unwrap();
         let address = pool.bytes(&lease)[2..].as_ptr();
         pool.release(lease);
         assert_eq!((pool.lent(), pool.kept(), pool.free()), (0, 1, 3));
@@ -482,9 +527,9 @@ mod tests {
         let buffer = pool.take_free().unwrap();
         let (first, second) = (put(&pool, buffer, b"abc"), put(&pool, buffer, b"defgh"));
         let kept = [pool.bytes(&first), &pool.bytes(&first)[1..], pool.bytes(&second)]
-            .map(|bytes| pool.keep(bytes).unwrap());
+            .map(|bytes| pool.keep(bytes, 1).unwrap());
         assert_eq!((pool.lent(), pool.kept()), (2, 1));
-        let again = pool.keep(&kept[2][2..]).expect("bytes that are kept are lent");
+        let again = pool.keep(&kept[2][2..], 1).expect("bytes that are kept are lent");
         drop(kept);
         pool.release(first);
         pool.take_returned();
@@ -502,35 +547,65 @@ mod tests {
         for (count, kept_max) in [(1, 0), (2, 1), (4, 2), (5, 3), (16, 8)] {
             let pool = ReceivePool::new(count, 8);
             let mut kept = Vec::new();
-            for _ in 0..count {
+            for keeper in 0..count {
                 let lease = put(&pool, pool.take_free().expect("one is left"), b"abcdefgh");
-                kept.extend(pool.keep(pool.bytes(&lease)));
+                kept.extend(pool.keep(pool.bytes(&lease), keeper.into()));
                 pool.release(lease);
             }
             assert_eq!((kept.len(), pool.kept()), (kept_max, kept_max));
             let lease = put(&pool, pool.take_free().unwrap(), b"abcdefgh");
-            assert_eq!(pool.keep(pool.bytes(&lease)), None);
+            assert_eq!(pool.keep(pool.bytes(&lease), 99), None);
             pool.release(lease);
             if kept.pop().is_some() {
                 pool.take_returned();
                 let lease = put(&pool, pool.take_free().unwrap(), b"abcdefgh");
-                assert!(pool.keep(pool.bytes(&lease)).is_some(), "one has come back");
+                assert!(pool.keep(pool.bytes(&lease), 99).is_some(), "one has come back");
                 pool.release(lease);
             }
         }
     }
 
     #[test]
+    fn one_keeper_leaves_the_greater_part_to_others() {
+        let pool = ReceivePool::new(32, 8);
+        let keep = |keeper| {
+            let lease = put(&pool, pool.take_free().expect("half is never kept"), b"abcdefgh");
+            let kept = pool.keep(pool.bytes(&lease), keeper);
+            let again = pool.keep(&pool.bytes(&lease)[1..], keeper);
+            assert_eq!(kept.is_some(), again.is_some(), "a buffer that is kept is kept once");
+            pool.release(lease);
+            kept
+        };
+        let many = |keeper| (0..32).map_while(|_| keep(keeper)).collect::<Vec<_>>();
+        let mut kept: Vec<Vec<Bytes>> = (0..20).map(many).collect();
+        let counts: Vec<usize> = kept.iter().map(Vec::len).collect();
+        assert_eq!(counts[..6], [3, 2, 2, 2, 1, 1], "a quarter of what is left");
+        assert_eq!(
+            (counts.iter().sum::<usize>(), pool.kept()),
+            (16, 16),
+            "the last ones go to whoever has none"
+        );
+        kept[0].pop();
+        kept[1].clear();
+        pool.take_returned();
+        assert!(keep(0).is_none(), "it has two, and could have three buffers if there were more");
+        assert!(keep(1).is_some());
+        kept.clear();
+        pool.take_returned();
+        assert_eq!((pool.kept(), pool.free(), pool.keepers.borrow().len()), (0, 32, 0));
+    }
+
+    #[test]
     fn what_is_lent_leaves_the_reserve_alone_as_well() {
         let pool = ReceivePool::new(4, 8);
         let leases: Vec<Lease> = (0..4).map(|_| put(&pool, pool.take_free().unwrap(), b"abcdefgh")).collect();
-        assert!(pool.keep(pool.bytes(&leases[0])).is_none() && !pool.can_spare());
+        assert!(pool.keep(pool.bytes(&leases[0]), 1).is_none() && !pool.can_spare());
         let mut leases = leases.into_iter();
         let last = leases.next_back().unwrap();
         pool.release(leases.next().unwrap());
-        assert!(pool.keep(pool.bytes(&last)).is_none() && pool.can_spare(), "to be forwarded alone");
+        assert!(pool.keep(pool.bytes(&last), 1).is_none() && pool.can_spare(), "to be forwarded alone");
         pool.release(leases.next().unwrap());
-        assert!(pool.keep(pool.bytes(&last)).is_some());
+        assert!(pool.keep(pool.bytes(&last), 1).is_some());
         leases.chain([last]).for_each(|lease| pool.release(lease));
     }
 
@@ -538,12 +613,12 @@ mod tests {
     fn what_does_not_lie_in_a_part_that_is_lent_is_not_kept() {
         let (pool, lease) = with_one_lent(4, b"abcdefgh");
         let (other, elsewhere) = (ReceivePool::new(4, 8), b"abc".to_vec());
-        assert_eq!(pool.keep(&elsewhere), None);
-        assert_eq!(pool.keep(&[]), None);
-        assert_eq!(pool.keep(&pool.bytes(&lease)[3..3]), None);
-        assert_eq!(other.keep(pool.bytes(&lease)), None);
+        assert_eq!(pool.keep(&elsewhere, 1), None);
+        assert_eq!(pool.keep(&[], 1), None);
+        assert_eq!(pool.keep(&pool.bytes(&lease)[3..3], 1), None);
+        assert_eq!(other.keep(pool.bytes(&lease), 1), None);
         pool.fill(pool.take_free().unwrap(), |space| {
-            assert_eq!(pool.keep(space), None, "it is being filled");
+            assert_eq!(pool.keep(space, 1), None, "it is being filled");
             Ok(0)
         })
         .unwrap();
@@ -554,7 +629,7 @@ mod tests {
     #[test]
     fn what_is_kept_outlives_its_pool() {
         let (pool, lease) = with_one_lent(2, b"abcdefgh");
-        let kept = pool.keep(pool.bytes(&lease)).unwrap();
+        let kept = pool.keep(pool.bytes(&lease), 1).unwrap();
         pool.release(lease);
         drop(pool);
         std::thread::spawn(move || assert_eq!(kept, "abcdefgh")).join().unwrap();
@@ -586,7 +661,7 @@ mod tests {
                 3 | 4 if !leases.is_empty() => {
                     let bytes = pool.bytes(&leases[random.below(leases.len() as u64) as usize]);
                     let part = &bytes[random.below(bytes.len() as u64) as usize..];
-                    kept.extend(pool.keep(part).map(|kept| (kept, part.to_vec())));
+                    kept.extend(pool.keep(part, 1).map(|kept| (kept, part.to_vec())));
                 }
                 5 if !kept.is_empty() => {
                     drop(kept.swap_remove(random.below(kept.len() as u64) as usize));

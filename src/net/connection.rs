@@ -340,8 +340,8 @@ impl<A: Connection> Context<A> {
     /// last of these bytes is dropped, however small a part of them that is: [`Ledger::receive_kept`](crate::Ledger::receive_kept) counts
     /// those. Bytes that outlive their system keep all receive buffers of the core in memory.
     ///
-    /// At least half of the buffers of a core are not kept in this way, by all of its connections together: where fewer would be
-    /// left, it is copied. A single connection may keep the other half, and bytes of the others are copied then. So bytes that
+    /// At least half of the buffers of a core are not kept in this way, by all of its connections together, and one connection keeps
+    /// at most a quarter of what is left of the other half, or a single buffer: where that is used up, it is copied. So bytes that
     /// are to stay for long are better made by [`Bytes::copy_from`].
     #[must_use]
     pub fn bytes_of(&self, part: impl AsRef<[u8]>) -> Bytes {
@@ -349,7 +349,7 @@ impl<A: Connection> Context<A> {
         const KEEP_MIN: usize = 4096;
         let part = part.as_ref();
         let kept = (part.len() >= KEEP_MIN)
-            .then(|| self.with_running_core(|core| core.pools.receive.keep(part)))
+            .then(|| self.with_running_core(|core| core.pools.receive.keep(part, self.cell().to_bits())))
             .flatten();
         kept.flatten().unwrap_or_else(|| Bytes::copy_from(part))
     }

@@ -35,7 +35,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             3 if !leases.is_empty() => pool.release(leases.swap_remove(amount % leases.len()).1),
             5 if !leases.is_empty() => {
                 let (bytes, lease): &(Vec<u8>, _) = &leases[amount % leases.len()];
-                kept.extend(pool.keep(pool.bytes(lease)).map(|kept| (bytes.clone(), kept)));
+                kept.extend(pool.keep(pool.bytes(lease), 0).map(|kept| (bytes.clone(), kept)));
             }
             6 if !kept.is_empty() => {
                 drop(kept.swap_remove(amount % kept.len()));
