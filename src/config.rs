@@ -61,6 +61,10 @@ pub struct Config {
     /// the kernel says that it copies all the same, as to the same machine, no more sends do, and few on those that the listener
     /// accepts after it. They count together, so that pieces of `owned_bytes_min` may be enough. `usize::MAX` switches it off. Default 16 KiB.
     pub zero_copy_min: usize,
+    /// Parts of one connection's sends, of up to 16 pieces each, whose memory the kernel may still read because they went out without a
+    /// copy; what is beyond is copied. Each takes up 56 bytes of the core until the peer has its bytes. Zero copies all, at most 255.
+    /// Default 64.
+    pub pinned_parts_max: u32,
     /// Answers deferred and not yet written, per connection, of 72 bytes each besides what is written. A connection with half
     /// as many stops reading, so that requests that come faster than their answers make the peer wait. At most 65,536.
     /// Default 1,024.
@@ -97,6 +101,13 @@ pub struct Config {
     pub ask_timeout: Duration,
     /// How long an asynchronous handler may take, where it does not say. Longer than nothing. Default 30 s.
     pub handler_timeout: Duration,
+    /// Requests about files ([`fs`](crate::fs)) in flight. Whoever asks for more waits in line. Each costs about 200 bytes beside its memory.
+    /// From 1 to 65,536. Default 1,024.
+    pub file_requests_max: u32,
+    /// Those of them that the threads of the system have at one time, which block for the cores on mio; the others wait with their core, in
+    /// order. Enough to keep the threads busy while answers are on their way. Each costs some 400 bytes from the start. From 1 to 65,536.
+    /// Default 64.
+    pub blocking_tasks_max: u32,
     /// Messages that one actor handles before others have their turn. Default 64.
     pub activation_messages: u32,
     /// Time that one actor runs before others have their turn, looked at between messages. Default 200 µs.
@@ -137,6 +148,7 @@ impl Default for Config {
             owned_bytes_min: 4 << 10,
             send_parts_max: 1 << 16,
             zero_copy_min: 16 << 10,
+            pinned_parts_max: 64,
             deferred_max: 1024,
             read_ahead_bytes_max: 64 << 10,
             body_bytes_max: 64 << 20,
@@ -149,6 +161,8 @@ impl Default for Config {
             tasks_max: 1 << 20,
             ask_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(30),
+            file_requests_max: 1024,
+            blocking_tasks_max: 64,
             activation_messages: 64,
             activation_time: Duration::from_micros(200),
             turn_activations: 1024,
@@ -186,6 +200,8 @@ type Rule = (&'static str, u64, bool, &'static str);
 
 /// The most that a pool of one core may hold: asking for more memory than the machine can name would end the process.
 const POOL_BYTES_MAX: u64 = 16 << 30;
+/// The most requests about files that a core may have in flight: tables have room for so many.
+pub(crate) const FILE_REQUESTS_LIMIT: u32 = 1 << 16;
 /// The least time for an answer. Less would be over before the question is asked: it may count from so much earlier.
 const ASK_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// Bytes per send slot of each class.
@@ -229,14 +245,21 @@ impl Config {
             .into_iter()
             .chain(self.rules_of_output())
             .chain(self.rules_of_queues())
+            .chain(self.rules_of_files())
             .chain(self.rules_of_times())
             .chain(self.pool_rules())
             .find(|(_, _, holds, _)| !holds);
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
     }
 
-    fn rules_of_output(&self) -> [Rule; 6] {
+    fn rules_of_output(&self) -> [Rule; 7] {
         [
+            (
+                "pinned_parts_max",
+                self.pinned_parts_max.into(),
+                u8::try_from(self.pinned_parts_max).is_ok(),
+                "at most 255",
+            ),
             (
                 "outbox_bytes_max",
                 self.outbox_bytes_max as u64,
@@ -314,6 +337,17 @@ impl Config {
                 self.mailbox_bytes_max >= 16_384,
                 "at least 16,384",
             ),
+        ]
+    }
+
+    fn rules_of_files(&self) -> [Rule; 2] {
+        let rule = |limit, requests: u32| {
+            let holds = (1..=FILE_REQUESTS_LIMIT).contains(&requests);
+            (limit, requests.into(), holds, "from 1 to 65,536")
+        };
+        [
+            rule("file_requests_max", self.file_requests_max),
+            rule("blocking_tasks_max", self.blocking_tasks_max),
         ]
     }
 
@@ -413,6 +447,23 @@ mod tests {
         for deferred_max in [0, 65_537] {
             let error = check(deferred_max).unwrap_err();
             assert_eq!((error.limit, error.expected), ("deferred_max", "from 1 to 65,536"));
+        }
+    }
+
+    #[test]
+    fn requests_about_files_and_parts_without_a_copy_are_as_many_as_tables_have_room_for() {
+        let check = |config: Config| config.check().map_err(|error| error.to_string());
+        let of = |file_requests_max, blocking_tasks_max, pinned_parts_max| {
+            check(Config { file_requests_max, blocking_tasks_max, pinned_parts_max, ..Config::default() })
+        };
+        assert_eq!((of(1, 1, 0), of(65_536, 65_536, 255)), (Ok(()), Ok(())));
+        for (broken, limit) in [
+            (of(0, 1, 0), "file_requests_max is 0: it must be from 1 to 65,536"),
+            (of(65_537, 1, 0), "file_requests_max is 65537: it must be from 1 to 65,536"),
+            (of(1, 0, 0), "blocking_tasks_max is 0: it must be from 1 to 65,536"),
+            (of(1, 1, 256), "pinned_parts_max is 256: it must be at most 255"),
+        ] {
+            assert_eq!(broken, Err(format!("Config::{limit}")));
         }
     }
 

@@ -9,9 +9,6 @@ use super::op::FileId;
 use crate::mem::Chain;
 use crate::sys::{Errno, FileStat};
 
-/// Requests in flight on one core, at most.
-pub const FILE_REQUESTS_MAX: u32 = 1024;
-
 /// The last place in a file that kernels know. To io_uring what is above may mean a place that the file itself remembers.
 pub const OFFSET_MAX: u64 = i64::MAX as u64;
 

@@ -6,8 +6,9 @@
 //! kernel. A socket is named by its key in the other. What the rules forbid (two receives or two sends at once on one
 //! socket, closing a socket that is in use) is asserted here, once for all backends.
 
-use super::file::{FILE_REQUESTS_MAX, FileRequest, FileWork, OFFSET_MAX};
+use super::file::{FileRequest, FileWork, OFFSET_MAX};
 use super::op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
+use crate::config::FILE_REQUESTS_LIMIT;
 use crate::mem::{Chain, Key, MaybeKey, SendPool, Slab};
 use crate::sys::Errno;
 
@@ -98,12 +99,13 @@ pub struct InFlight<S> {
     /// Parts of sends, of all sockets, whose memory the kernel may still read.
     pinned: u32,
     pinned_max: u32,
+    pinned_per_socket_max: u8,
 }
 
 /// Not a socket: no table has this place.
 const NOBODY: SocketId = SocketId(Key { index: u32::MAX, generation: u32::MAX });
 
-/// Parts of sends whose memory the kernel may still read, at most, of one socket.
+/// Parts of sends whose memory the kernel may still read, at most, of one socket, where nobody says anything else.
 const PINNED_PER_SOCKET_MAX: u8 = 64;
 
 /// What to do after the kernel has answered a send.
@@ -119,12 +121,18 @@ impl<S> InFlight<S> {
     /// Tables for at most `sockets` sockets. Operations are bounded by what the rules allow per socket.
     #[must_use]
     pub fn new(sockets: u32) -> InFlight<S> {
+        InFlight::with_pins(sockets, PINNED_PER_SOCKET_MAX)
+    }
+
+    /// The same, with so many parts of sends of one socket whose memory the kernel may still read.
+    #[must_use]
+    pub fn with_pins(sockets: u32, pinned_per_socket_max: u8) -> InFlight<S> {
         // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
-        let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_MAX);
+        let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_LIMIT);
         // Of each socket one, or of few sockets many. Each may be an operation of its own.
-        let pinned_max = sockets.max(PINNED_PER_SOCKET_MAX.into());
+        let pinned_max = sockets.max(pinned_per_socket_max.into());
         let operations = Slab::new(operations.saturating_add(pinned_max));
-        InFlight { sockets: Slab::new(sockets), operations, pinned: 0, pinned_max }
+        InFlight { sockets: Slab::new(sockets), operations, pinned: 0, pinned_max, pinned_per_socket_max }
     }
 
     /// Takes a socket into the table; hands it back when the table is full.
@@ -425,7 +433,7 @@ impl<S> InFlight<S> {
     #[must_use]
     pub fn may_pin(&self, id: SocketId) -> bool {
         let of_socket = self.sockets.get(id.0).map_or(0, |socket| socket.pinned);
-        self.pinned < self.pinned_max && of_socket < PINNED_PER_SOCKET_MAX
+        self.pinned < self.pinned_max && of_socket < self.pinned_per_socket_max
     }
 
     /// Parts of sends whose memory the kernel may still read.
@@ -628,9 +636,10 @@ mod tests {
 
     #[test]
     fn few_parts_of_one_socket_are_pinned_and_few_of_all_together() {
-        const SOCKETS: u8 = PINNED_PER_SOCKET_MAX + 1;
+        const OF_ONE: u8 = 20;
+        const SOCKETS: u8 = OF_ONE + 1;
         let pool = SendPool::new([512, 0, 0, 0, 0]);
-        let mut table = InFlight::new(SOCKETS.into());
+        let mut table = InFlight::with_pins(SOCKETS.into(), OF_ONE);
         let sockets: Vec<SocketId> = (0..SOCKETS).map(|_| table.insert(()).unwrap()).collect();
         let pin = |table: &mut InFlight<()>, socket| {
             let mut chain = Chain::EMPTY;
@@ -645,7 +654,7 @@ mod tests {
         while table.may_pin(first) {
             pinned.push(pin(&mut table, first));
         }
-        assert_eq!(pinned.len(), PINNED_PER_SOCKET_MAX.into());
+        assert_eq!(pinned.len(), OF_ONE.into());
         assert!(table.may_pin(second), "of another it does not know");
         pinned.push(pin(&mut table, second));
         assert!(!table.may_pin(second) && !table.may_pin(third), "of all together no more are");

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 
 pub use crate::sys::{ConnectOptions, FileKind, FileStat};
 pub use backend::{Backend, Wait};
-pub use file::{FILE_REQUESTS_MAX, FileOptions, FileRequest, FileWork, OFFSET_MAX};
+pub use file::{FileOptions, FileRequest, FileWork, OFFSET_MAX};
 pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
 pub use op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 pub use owner::Driver;

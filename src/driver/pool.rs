@@ -22,7 +22,8 @@ use crate::sys::{allow_processors, allowed_processors};
 
 /// Threads of a system that block at a time. They keep a disk busy and leave the processors to the cores.
 const THREADS_MAX: usize = 4;
-/// Tasks that one client has with the pool at a time: enough for all threads while answers are on their way.
+/// Tasks that one client has with the pool at a time, where nobody says anything else: enough for all threads while answers are on
+/// their way.
 pub(super) const CLIENT_TASKS: usize = 64;
 /// A thread that has had nothing to do for so long ends. Whoever blocks less often does not notice what starting one costs.
 const IDLE: Duration = Duration::from_secs(10);
@@ -65,6 +66,8 @@ struct Crew {
     /// Those of whoever made the pool. A thread would have those of the core that started it: one, and a busy one.
     processors: Vec<usize>,
     idle: Duration,
+    /// Tasks of one client at a time.
+    client_tasks: usize,
 }
 
 #[derive(Debug)]
@@ -99,18 +102,18 @@ struct Errand<T> {
 }
 
 impl BlockingPool {
-    /// A pool for so many clients. No thread is started before there is something to do.
+    /// A pool for so many clients, with so many tasks at a time each. No thread is started before there is something to do.
     #[must_use]
-    pub fn new(clients: usize) -> BlockingPool {
-        BlockingPool::with_idle(clients, IDLE)
+    pub fn new(clients: usize, client_tasks: usize) -> BlockingPool {
+        BlockingPool::with_idle(clients, client_tasks, IDLE)
     }
 
-    fn with_idle(clients: usize, idle: Duration) -> BlockingPool {
-        let (queue, tasks) = bounded(clients * CLIENT_TASKS);
+    fn with_idle(clients: usize, client_tasks: usize, idle: Duration) -> BlockingPool {
+        let (queue, tasks) = bounded(clients * client_tasks);
         let load = Mutex::new(Load { seats: clients, threads: 0, tasks: 0 });
         // Where it cannot be told, threads run wherever they happen to.
         let processors = allowed_processors().unwrap_or_default();
-        BlockingPool { crew: Arc::new(Crew { load, tasks, processors, idle }), queue }
+        BlockingPool { crew: Arc::new(Crew { load, tasks, processors, idle, client_tasks }), queue }
     }
 
     /// A new client. Its answers wake the core of this waker.
@@ -121,7 +124,7 @@ impl BlockingPool {
         let mut load = self.crew.load();
         load.seats = load.seats.checked_sub(1).expect("a pool is made for all of its clients");
         drop(load);
-        let (told, answers) = bounded(CLIENT_TASKS);
+        let (told, answers) = bounded(self.crew.client_tasks);
         Client { pool: self.clone(), told, answers, waker, under_way: 0 }
     }
 }
@@ -129,7 +132,7 @@ impl BlockingPool {
 impl<T: Task> Client<T> {
     /// True if a task that is handed over now will be taken.
     pub(super) fn has_room(&self) -> bool {
-        self.under_way < CLIENT_TASKS
+        self.under_way < self.pool.crew.client_tasks
     }
 
     /// Hands a task over. Its answer comes for certain, and later than this.
@@ -315,7 +318,7 @@ mod tests {
 
     #[test]
     fn one_thread_does_what_is_handed_over_bit_by_bit_and_survives_a_panic() {
-        let pool = BlockingPool::new(1);
+        let pool = BlockingPool::new(1, CLIENT_TASKS);
         let mut client = client(&pool);
         assert_eq!(threads(&pool.crew), 0, "none is started before there is something to do");
         submit(&mut client, Work::Note(1));
@@ -334,10 +337,10 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_refused_and_threads_are_few() {
-        let pool = BlockingPool::new(2);
+        let pool = BlockingPool::new(2, 5);
         let (mut greedy, mut modest) = (client(&pool), client(&pool));
         let (open, gate) = bounded(0);
-        for _ in 0..CLIENT_TASKS {
+        for _ in 0..5 {
             submit(&mut greedy, Work::WaitFor(gate.clone()));
         }
         assert!(!greedy.has_room());
@@ -348,7 +351,7 @@ mod tests {
         submit(&mut modest, Work::Note(8));
         drop(open);
         assert!(matches!(done(&mut modest).task.work, Work::Note(8)), "each has places of its own");
-        for left in (0..CLIENT_TASKS).rev() {
+        for left in (0..5).rev() {
             assert!(done(&mut greedy).result.is_ok());
             assert_eq!(greedy.under_way, left);
         }
@@ -357,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_task_does_not_wait_for_another_while_there_may_be_more_threads() {
-        let pool = BlockingPool::new(1);
+        let pool = BlockingPool::new(1, CLIENT_TASKS);
         let mut client = client(&pool);
         let (open, gate) = bounded(0);
         for _ in 1..THREADS_MAX {
@@ -370,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_thread_without_work_ends_and_another_is_started_when_there_is_some() {
-        let pool = BlockingPool::with_idle(1, Duration::ZERO);
+        let pool = BlockingPool::with_idle(1, CLIENT_TASKS, Duration::ZERO);
         let mut client = client(&pool);
         for _ in 0..100 {
             submit(&mut client, Work::Note(1));
@@ -383,7 +386,7 @@ mod tests {
 
     #[test]
     fn no_thread_ends_that_a_task_counts_on() {
-        let pool = BlockingPool::with_idle(1, Duration::ZERO);
+        let pool = BlockingPool::with_idle(1, CLIENT_TASKS, Duration::ZERO);
         let mut client = client(&pool);
         // As far as it comes before its task is in the queue.
         pool.crew.expect_task().unwrap();
@@ -397,7 +400,7 @@ mod tests {
 
     #[test]
     fn threads_end_with_the_last_client_when_everything_is_done() {
-        let pool = BlockingPool::new(1);
+        let pool = BlockingPool::new(1, CLIENT_TASKS);
         let crew = pool.crew.clone();
         let mut client = client(&pool);
         let (open, gate) = bounded(0);
@@ -435,7 +438,7 @@ mod tests {
     #[test]
     fn threads_do_not_crowd_the_core_that_starts_them() {
         let everywhere = allowed_processors().unwrap();
-        let pool = BlockingPool::new(1);
+        let pool = BlockingPool::new(1, CLIENT_TASKS);
         let chore = thread::scope(|scope| {
             let core = scope.spawn(|| {
                 // Where threads cannot be kept on a processor there is nothing to be seen.

@@ -23,7 +23,7 @@ use super::address::CoreId;
 use super::blame::user;
 use super::core::Core;
 use super::current;
-use crate::driver::{FILE_REQUESTS_MAX, FileId, FileRequest, FileWork, Op, Token};
+use crate::driver::{FileId, FileRequest, FileWork, Op, Token};
 use crate::mem::{Key, Slab};
 
 /// A file that is open on a core, and is closed when nobody has it any more, and nothing that was asked of it is under way.
@@ -130,7 +130,7 @@ impl Core {
 
     /// Places that no request has.
     fn free_places(&self) -> usize {
-        FILE_REQUESTS_MAX.saturating_sub(self.files.in_flight.get()) as usize
+        self.config.file_requests_max.saturating_sub(self.files.in_flight.get()) as usize
     }
 
     /// Hands the waker back if a request may begin now: of one who was called, or who comes when a place is kept for nobody. Else that
@@ -328,6 +328,8 @@ mod tests {
     use crate::executor::Links;
     use crate::sys::{Clock, Errno, Time};
 
+    const REQUESTS_MAX: u32 = 20;
+
     #[derive(Default)]
     struct Counts(AtomicU32);
 
@@ -346,6 +348,7 @@ mod tests {
         fn new() -> Bench {
             let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
             config.send_slots = [1, 0, 0, 0, 0];
+            config.file_requests_max = REQUESTS_MAX;
             let clock = Clock::Virtual(Rc::new(Cell::new(Time::ZERO)));
             let core = Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []));
             Bench { core, counts: Arc::default() }
@@ -450,12 +453,12 @@ mod tests {
 
     /// As many requests as may be in flight.
     fn full(bench: &Bench) -> (Vec<Asked>, Vec<(Token, Box<FileRequest>)>) {
-        let mut first: Vec<Asked> = (0..FILE_REQUESTS_MAX).map(|_| open()).collect();
+        let mut first: Vec<Asked> = (0..REQUESTS_MAX).map(|_| open()).collect();
         for opening in &mut first {
             assert!(bench.poll(opening).is_pending());
         }
         let asked = bench.asked();
-        assert_eq!(asked.len(), FILE_REQUESTS_MAX as usize);
+        assert_eq!(asked.len(), REQUESTS_MAX as usize);
         (first, asked)
     }
 
@@ -482,7 +485,7 @@ mod tests {
         line.swap(0, 2);
         assert_eq!(begun(&bench, &mut line), [2], "the one that came first");
         asked.extend(bench.asked());
-        assert_eq!(asked.len(), FILE_REQUESTS_MAX as usize);
+        assert_eq!(asked.len(), REQUESTS_MAX as usize);
         for _ in 0..5 {
             bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
         }

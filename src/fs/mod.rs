@@ -5,7 +5,7 @@
 //! Reading and writing take memory by ownership and hand it back: a future may be dropped while the kernel still writes, and the
 //! memory then stays with the request. On io_uring the kernel is asked directly; on mio a few threads do it (so does the kernel
 //! where a file system cannot be asked without waiting). Requests that are in flight at one time are not ordered among each other. A
-//! core has at most 1,024 of them in flight; whoever asks for more waits in line.
+//! core has at most [`Config::file_requests_max`](crate::Config::file_requests_max) of them in flight; whoever asks for more waits in line.
 //!
 //! ```
 //! use odeon::fs::{self, File};

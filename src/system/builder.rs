@@ -161,7 +161,7 @@ fn start_all(
         connections,
         next: AtomicUsize::new(0),
     };
-    let blocking = BlockingPool::new(count);
+    let blocking = BlockingPool::new(count, config.blocking_tasks_max as usize);
     for (index, (senders, receivers)) in mesh(count, config.lane_capacity).into_iter().enumerate() {
         let (config, blocking) = (config.clone(), blocking.clone());
         let plan = Plan { index, count, first, config, senders, receivers, blocking };

@@ -123,6 +123,7 @@ fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) -> usize {
         head_room: HEAD_ROOM,
         // No send has as many bytes as there are numbers.
         zero_copy_min: u32::try_from(config.zero_copy_min).unwrap_or(u32::MAX),
+        pinned_parts_max: u8::try_from(config.pinned_parts_max).unwrap_or(u8::MAX),
         prompt_close,
         ..UringConfig::default()
     };

@@ -25,6 +25,7 @@ use ::mio::{Events, Poll};
 use self::files::Files;
 use self::source::Source;
 use super::{Backend, Wait};
+use crate::driver::pool::CLIENT_TASKS;
 use crate::driver::{
     BlockingPool, Completion, ConnectOptions, DriverLedger, Event, InFlight, Left, ListenSocket,
     ListenSource, Op, Pools, SendStep, Socket, SocketId, Token, Waker, Work,
@@ -70,7 +71,7 @@ impl Mio {
     /// # Errors
     /// When the poll or its waker cannot be opened: no descriptors are left.
     pub fn new(sockets: u32) -> io::Result<Mio> {
-        Mio::with_pool(sockets, &BlockingPool::new(1))
+        Mio::with_pool(sockets, &BlockingPool::new(1, CLIENT_TASKS))
     }
 
     /// The same, with threads for what blocks that others have too.

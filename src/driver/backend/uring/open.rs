@@ -35,6 +35,8 @@ pub struct UringConfig {
     pub incremental: bool,
     /// Bytes that a send must hold by reference to go out without a copy, where the kernel can do that.
     pub zero_copy_min: u32,
+    /// Parts of one socket's sends whose memory the kernel may still read; what is beyond is copied.
+    pub pinned_parts_max: u8,
     /// Send without a copy whatever has so many bytes, also if they lie in slots, and go on where the kernel copies: for tests.
     pub zero_copy_always: bool,
     /// Refuse a kernel that keeps closed sockets while an operation on an older one goes on: its memory grows with the number
@@ -51,6 +53,7 @@ impl Default for UringConfig {
             head_room: 64,
             incremental: true,
             zero_copy_min: 16 << 10,
+            pinned_parts_max: 64,
             zero_copy_always: false,
             prompt_close: false,
         }
@@ -249,7 +252,7 @@ impl Uring {
             if lacking.is_empty() { String::new() } else { format!(", without {}", lacking.join(", ")) },
         );
         // A place is free again before the answer to its close is seen: for that moment it has two sockets.
-        let mut in_flight = InFlight::new(places.saturating_mul(2));
+        let mut in_flight = InFlight::with_pins(places.saturating_mul(2), config.pinned_parts_max);
         let (wake, narrow) = (in_flight.begin_wake(), in_flight.begin_wake());
         let mut uring = Uring {
             pools: Some(Rc::clone(pools)),

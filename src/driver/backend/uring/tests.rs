@@ -38,6 +38,7 @@ struct Rig {
 
 /// Sizes that make everything scarce.
 const SCARCE: UringConfig = UringConfig {
+    pinned_parts_max: 64,
     submission_entries: 2,
     completion_entries: 2,
     sockets_max: 256,

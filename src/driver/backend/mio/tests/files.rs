@@ -319,7 +319,7 @@ impl Task for Busy {
 #[test]
 fn what_does_not_end_in_time_goes_on_by_itself_and_is_counted() {
     let directory = Directory::new("late");
-    let pool = BlockingPool::new(2);
+    let pool = BlockingPool::new(2, CLIENT_TASKS);
     let mut rig = Rig { mio: Mio::with_pool(8, &pool).unwrap(), ..Rig::new(8, 4, 4096) };
     let file = rig.open(None, directory.path("a"), MADE).unwrap();
     let (open, gate) = bounded(0);
