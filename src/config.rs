@@ -32,10 +32,14 @@ pub struct Config {
     /// Keep each core's thread on a processor of its own, if there are enough. Switch it off where several processes share
     /// the machine's processors, as tests do that are a process each: they know nothing of one another. Default true.
     pub pin: bool,
-    /// Accepted connections open in the whole system. `None`: as many as the descriptor limit allows, less 64 for everything else.
-    /// A core's listeners, its accepted connections, those it makes to others and the files it has open count together in one table,
-    /// which has 32 places more than this.
+    /// Accepted connections open in the whole system. `None`: as many as the descriptor limit allows, less
+    /// [`sockets_beside`](Config::sockets_beside) and 32 for everything else.
     pub connections_max: Option<usize>,
+    /// Sockets and files of a core beside accepted connections: listeners, connections to others, files that are open, accepted ones that
+    /// wait for another to end. They count together with those in one table, which has so many places more than `connections_max`: so
+    /// there are these when there are as many connections as there may be, and more before. Each costs a place in the kernel's table of
+    /// the core, too. From 1 to 65,536. Default 32.
+    pub sockets_beside: u32,
     /// Bytes in all mailboxes of a core together. Default 256 MiB.
     pub mailbox_bytes_max: usize,
     /// Receive buffers: resident from the start. A power of two, at most 32,768. Default 32.
@@ -138,6 +142,7 @@ impl Default for Config {
             actors_max: 1 << 22,
             pin: true,
             connections_max: None,
+            sockets_beside: 32,
             mailbox_bytes_max: 256 << 20,
             receive_buffers: 32,
             receive_buffer_bytes: 64 << 10,
@@ -214,13 +219,19 @@ impl Config {
     /// Names the first limit that cannot be, with what it may be.
     pub fn check(&self) -> Result<(), ConfigError> {
         let slots = self.send_slots.iter().map(|slots| u64::from(*slots)).sum::<u64>();
-        let rules: [Rule; 5] = [
+        let rules: [Rule; 6] = [
             ("actors_max", self.actors_max.into(), self.actors_max > 0, "at least 1"),
             (
                 "connections_max",
                 self.connections_max.unwrap_or(usize::MAX) as u64,
                 self.connections_max != Some(0),
                 "at least 1, or None",
+            ),
+            (
+                "sockets_beside",
+                self.sockets_beside.into(),
+                (1..=1 << 16).contains(&self.sockets_beside),
+                "from 1 to 65,536",
             ),
             (
                 "receive_buffers",
@@ -404,6 +415,15 @@ mod tests {
         assert_eq!(config.check(), Ok(()), "just 16 GiB");
         let config = Config { send_slots: [0, 0, 0, 0, (1 << 18) + 1], ..Config::default() };
         assert_eq!(config.check().unwrap_err().limit, "send_slots");
+    }
+
+    #[test]
+    fn a_core_without_a_place_for_a_listener_is_refused() {
+        let check = |sockets_beside| Config { sockets_beside, ..Config::default() }.check();
+        assert_eq!((check(1), check(65_536)), (Ok(()), Ok(())));
+        let error = check(0).unwrap_err();
+        assert_eq!(error.to_string(), "Config::sockets_beside is 0: it must be from 1 to 65,536");
+        assert!(check(65_537).is_err());
     }
 
     #[test]

@@ -40,8 +40,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// **Errors** are those of the kernel, such as [`ErrorKind::ConnectionRefused`]; [`ErrorKind::TimedOut`] when the time is over, which
 /// is 10 s unless said otherwise; `ENFILE` when the core has as many sockets and files as it may, accepted connections included: as
-/// many as [`Config::connections_max`](crate::Config::connections_max), and 32; [`ErrorKind::Other`] when there is no room for an
-/// actor or a task, with the limit's name; [`ErrorKind::ConnectionAborted`] when the system ends; [`ErrorKind::Unsupported`] on a
+/// many as [`Config::connections_max`](crate::Config::connections_max) and [`Config::sockets_beside`](crate::Config::sockets_beside);
+/// [`ErrorKind::Other`] when there is no room for an actor or a task, with the limit's name; [`ErrorKind::ConnectionAborted`] when the system ends; [`ErrorKind::Unsupported`] on a
 /// thread that runs no core.
 ///
 /// A future that is dropped before it has finished connects to nobody: what was under way is ended.

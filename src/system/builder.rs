@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::choice::BackendChoice;
-use super::thread::{Plan, Start, StartError, start};
+use super::thread::{HEAD_ROOM, Plan, Start, StartError, start};
 use super::{Error, Result, System};
 use crate::config::Config;
 use crate::driver::BlockingPool;
@@ -39,9 +39,6 @@ pub struct SystemBuilder {
     backend: BackendChoice,
     config: Config,
 }
-
-/// Descriptors that are not connections: rings, event descriptors, listeners, files, standard streams.
-const DESCRIPTORS_KEPT: u64 = 64;
 
 impl SystemBuilder {
     /// How many cores. Default: all.
@@ -102,27 +99,32 @@ impl SystemBuilder {
     }
 }
 
-/// The kernel's table of a ring's direct descriptors ends at 2²⁰ places (`IORING_MAX_FIXED_FILES`), some of which are kept.
-const PLACES_MAX: u64 = (1 << 20) - DESCRIPTORS_KEPT;
+/// The kernel's table of a ring's direct descriptors ends there (`IORING_MAX_FIXED_FILES`).
+const PLACES_MAX: u64 = 1 << 20;
+
+/// Connections of which so few are allowed that it should be said.
+const FEW: u64 = 64;
 
 fn connection_limit(config: &Config) -> Result<usize> {
     let limit = descriptor_limit();
     let files = raise_descriptor_limit(limit.most).unwrap_or(limit.now);
-    let allowed = files.saturating_sub(DESCRIPTORS_KEPT).max(1);
-    if config.connections_max.is_none() && allowed < DESCRIPTORS_KEPT {
+    // For everything but connections.
+    let kept = u64::from(config.sockets_beside + HEAD_ROOM);
+    let allowed = files.saturating_sub(kept).max(1);
+    if config.connections_max.is_none() && allowed < FEW {
         warn(format_args!(
             "Config::connections_max is {allowed}, because only {files} files may be open: raise the hard limit \
              (ulimit -Hn, LimitNOFILE= in systemd)"
         ));
     }
-    let allowed = allowed.min(u64::from(config.actors_max)).min(PLACES_MAX);
+    let allowed = allowed.min(u64::from(config.actors_max)).min(PLACES_MAX - kept);
     match config.connections_max {
         Some(asked) if asked as u64 > allowed => Err(Error::Limit {
             limit: "connections_max",
             asked: asked as u64,
             allowed,
             cure: "raise the hard limit of open files (ulimit -Hn, LimitNOFILE= in systemd) or Config::actors_max, or ask \
-                   for less; 1,048,512 is the most",
+                   for less; 1,048,544 less Config::sockets_beside is the most",
         }),
         Some(asked) => Ok(asked),
         None => Ok(usize::try_from(allowed).unwrap_or(usize::MAX)),

@@ -154,17 +154,15 @@ fn run_mio(plan: Plan, ready: &Sender<Ready>) -> usize {
     })
 }
 
-/// Sockets of a core beside its connections: listeners, and connections that wait for a credit.
-const SOCKETS_BESIDE: u32 = 32;
-/// Places for connections that come while others are accepted. Both together are what the limit of connections leaves free
-/// of the limit of descriptors, which bounds the table of sockets.
-const HEAD_ROOM: u32 = 32;
+/// Places for connections that come while others are accepted. With `Config::sockets_beside` they are what the limit of connections
+/// leaves free of the limit of descriptors, which bounds the table of sockets.
+pub(super) const HEAD_ROOM: u32 = 32;
 
 fn sockets_max(config: &Config) -> u32 {
     let connections = config.connections_max.and_then(|max| u32::try_from(max).ok()).unwrap_or(u32::MAX);
     let descriptors = u32::try_from(descriptor_limit().now).unwrap_or(u32::MAX);
     // Where few descriptors are allowed, a backend may not even reserve places for more sockets.
-    connections.saturating_add(SOCKETS_BESIDE).min(descriptors.max(connections))
+    connections.saturating_add(config.sockets_beside).min(descriptors.max(connections))
 }
 
 /// Keeps this thread on a processor of its own, if there are enough. A core that cannot be bound runs all the same, wherever

@@ -76,6 +76,42 @@ pub(crate) fn a_newcomer_waits_until_another_ends(on: BackendChoice) {
     world.finish();
 }
 
+pub(crate) fn a_server_with_all_of_its_connections_opens_files_and_connects(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| {
+        config.connections_max = Some(2);
+        // One is the listener's.
+        config.sockets_beside = 4;
+    });
+    let (make, _events) = sessions(Habits::default());
+    let listener = world.system.listener("127.0.0.1:0").start(make);
+    world.listens();
+    let address = listener.expect("a free port is found").address();
+    let mut clients = [connect(address), connect(address)];
+    clients.iter_mut().for_each(|client| request(client, "echo here", "here\n"));
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port is found");
+    let to = elsewhere.local_addr().expect("it is bound");
+    let task = world.system.spawn_task(0, move || async move {
+        let open = || odeon::fs::File::open("/dev/null");
+        let files = [open().await, open().await, open().await];
+        assert!(files.iter().all(Result::is_ok), "{files:?}");
+        let full = open().await.expect_err("there are as many as there may be");
+        assert_eq!(full.raw_os_error(), Some(libc::ENFILE));
+        assert!(odeon::connect(to).await.is_err(), "they count together");
+        drop(files);
+        // They are closed before what is asked for afterwards.
+        let mut stream = odeon::connect(to).await;
+        while stream.is_err() {
+            futures_lite::future::yield_now().await;
+            stream = odeon::connect(to).await;
+        }
+    });
+    let task = task.expect("the core runs");
+    task.wait().expect("the future ends");
+    clients.iter_mut().for_each(|client| request(client, "echo still", "still\n"));
+    drop(clients);
+    world.finish();
+}
+
 pub(crate) fn whoever_comes_beyond_the_limit_is_refused(on: BackendChoice) {
     let mut world = World::new(on, 2);
     let address = limited(&mut world, 2, AtLimit::Refuse);

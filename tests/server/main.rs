@@ -162,6 +162,7 @@ macro_rules! every_case_on {
             limits {
                 whoever_comes_beyond_the_limit_waits_and_is_served
                 a_newcomer_waits_until_another_ends
+                a_server_with_all_of_its_connections_opens_files_and_connects
                 whoever_comes_beyond_the_limit_is_refused
                 the_limit_of_the_system_may_be_one
                 a_newcomer_is_served_though_the_ways_between_cores_are_full
