@@ -6,6 +6,9 @@
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
+#[macro_use]
+mod on;
+
 mod answers;
 mod asks;
 mod bodies;
@@ -44,22 +47,6 @@ mod tasks;
 mod timers;
 mod ways;
 mod world;
-
-/// Makes one test of every case for one backend.
-macro_rules! on {
-    ($name:ident: $backend:expr; $($file:ident { $($case:ident)* })*) => {
-        mod $name {
-            $(mod $file {
-                $(
-                    #[test]
-                    fn $case() {
-                        crate::world::on($backend, crate::$file::$case);
-                    }
-                )*
-            })*
-        }
-    };
-}
 
 macro_rules! every_case_on {
     ($name:ident: $backend:expr) => {
