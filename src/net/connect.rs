@@ -207,7 +207,7 @@ impl IntoFuture for Connect {
         let idle_timeout = self.idle_timeout;
         Connecting::new(self, idle_timeout, |core, told, peer, socket, shared| {
             let giving = Giving(Some(told.clone()));
-            let served = Served::new(peer, move |stream| {
+            let served = Served::new(peer, "odeon::connect", move |stream| {
                 giving.give(stream);
                 ready(Ok(()))
             });

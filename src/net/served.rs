@@ -2,7 +2,6 @@
 //!
 //! Knows: hooks, and what of them a stream is told. Must not know what the future does.
 
-use std::any::type_name;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
@@ -21,13 +20,15 @@ use crate::task;
 pub(crate) struct Served<F> {
     pipe: Rc<Pipe>,
     peer: Peer,
+    /// By which it is reported.
+    name: &'static str,
     /// Until the connection starts.
     serve: Option<F>,
 }
 
 impl<F> Served<F> {
-    pub(crate) fn new(peer: Peer, serve: F) -> Served<F> {
-        Served { pipe: Rc::default(), peer, serve: Some(serve) }
+    pub(crate) fn new(peer: Peer, name: &'static str, serve: F) -> Served<F> {
+        Served { pipe: Rc::default(), peer, name, serve: Some(serve) }
     }
 }
 
@@ -47,7 +48,7 @@ where
             self.pipe.open(core, me);
             let stream = Stream::new(self.pipe.clone(), self.peer);
             let serving = Serving(self.pipe.clone());
-            task::detach(core, type_name::<F>(), attend(serve, stream, serving))
+            task::detach(core, self.name, attend(serve, stream, serving, self.name))
         });
         if begun == Some(true) { Flow::Continue } else { Flow::Fail }
     }
@@ -102,7 +103,7 @@ where
 }
 
 /// Runs what serves a connection. It is dropped last, so that the stream is gone when the end is noted.
-async fn attend<F, R>(serve: F, stream: Stream, serving: Serving)
+async fn attend<F, R>(serve: F, stream: Stream, serving: Serving, name: &'static str)
 where
     F: FnOnce(Stream) -> R,
     R: Future<Output = io::Result<()>>,
@@ -110,7 +111,7 @@ where
     if let Err(error) = serve(stream).await
         && !serving.0.has_told(&error)
     {
-        failed(type_name::<F>(), &error);
+        failed(name, &error);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Knows: addresses, limits of a listener, one socket per core. Must not know what its connections do.
 
+use std::any::type_name;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -261,7 +262,7 @@ impl<'a> ListenerBuilder<'a> {
         F: FnOnce(Stream) -> R + Clone + Send + 'static,
         R: Future<Output = io::Result<()>> + 'static,
     {
-        self.start(move |peer| Served::new(peer, serve.clone()))
+        self.start(move |peer| Served::new(peer, type_name::<F>(), serve.clone()))
     }
 }
 

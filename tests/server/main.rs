@@ -120,6 +120,7 @@ macro_rules! every_case_on {
                 a_handler_that_keeps_its_core_is_named
                 whoever_runs_after_something_slow_is_not_named
                 functions_that_serve_are_named_by_where_they_are
+                a_connection_for_which_there_is_no_task_is_named_by_what_was_called
             }
             answers {
                 an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream

@@ -401,3 +401,17 @@ pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice
     assert_eq!(lines(&said, name), 1, "{said}");
     assert!(!said.contains("{{closure}}"), "{said}");
 }
+
+pub(crate) fn a_connection_for_which_there_is_no_task_is_named_by_what_was_called(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::with(on, 1, |config| config.tasks_max = 1);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port is found");
+        let address = listener.local_addr().expect("it is bound");
+        let connect =
+            world.system.spawn_task(0, move || async move { odeon::connect(address).await.map(drop) });
+        assert!(connect.expect("the core runs").wait().expect("the future ends").is_err());
+        return world.finish();
+    }
+    let said = said(on, "reports::a_connection_for_which_there_is_no_task_is_named_by_what_was_called");
+    assert_eq!(lines(&said, "odeon::connect is not begun: there are "), 1, "{said}");
+}
