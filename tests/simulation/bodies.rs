@@ -4,6 +4,7 @@
 //! Knows: what may happen around a body. Must not know which way it comes by.
 
 use std::io::{self, ErrorKind};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -326,4 +327,83 @@ fn what_was_begun_comes_though_no_buffer_is_found() {
     assert_eq!(store.bodies(), expected);
     drop(peer);
     drop(simulation.shutdown());
+}
+
+/// Takes a body whenever it is told to, whatever has arrived of a line.
+struct Taker {
+    met: Sender<Addr<Taker>>,
+    got: Sender<Vec<u8>>,
+}
+
+#[derive(Message)]
+struct Take(usize);
+
+#[actor(codec = Lines<80>)]
+impl Taker {
+    #[started]
+    fn begin(&mut self, cx: &mut Context<Self>) {
+        self.met.send(cx.me()).expect("the test listens");
+    }
+
+    #[message]
+    fn take(&mut self, Take(bytes): Take, cx: &mut Context<Self>) {
+        cx.read_exact_into(Vec::new(), bytes).expect("there is one at a time");
+    }
+
+    #[frame]
+    fn line(&mut self, line: &str) {
+        self.got.send(line.as_bytes().to_vec()).expect("the test listens");
+    }
+
+    #[body]
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>) {
+        let body = body.unwrap_or_else(|error| [b"a part: ", error.buffer()].concat());
+        self.got.send(body).expect("the test listens");
+    }
+}
+
+/// One that has been sent these bytes and told to take so many, and what it gets.
+fn taking(seed: u64, first: &[u8], bytes: usize) -> (Simulation, SimPeer, Addr<Taker>, Receiver<Vec<u8>>) {
+    let mut simulation = Simulation::new(small(seed)).expect("the limits are possible");
+    let ((met, takers), (got, gets)) = (channel(), channel());
+    let listener = simulation.listener(World::address());
+    let listening = listener.start(move |_| Taker { met: met.clone(), got: got.clone() });
+    listening.expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    peer.write(first);
+    simulation.settle();
+    let taker = takers.recv().expect("it has started");
+    taker.tell(Take(bytes)).expect("it lives");
+    simulation.settle();
+    (simulation, peer, taker, gets)
+}
+
+#[test]
+fn a_codec_forgets_the_part_of_a_frame_that_a_body_took() {
+    let (mut simulation, mut peer, _, gets) = taking(0, b"no end", 8);
+    peer.write(b"ed\n\nline\n");
+    simulation.settle();
+    assert_eq!(gets.try_iter().collect::<Vec<_>>(), [&b"no ended"[..], b"", b"", b"line"]);
+}
+
+#[test]
+fn what_came_before_the_receive_has_ended_belongs_to_a_body_that_is_stopped() {
+    // It is chance whether a receive that has been told to end takes what it finds.
+    let got = (0..16).flat_map(|seed| {
+        let (mut simulation, mut peer, taker, gets) = taking(seed, b"head", 10);
+        taker.stop();
+        // One turn, by whose end it does not want to receive any more.
+        for _ in 0..4 {
+            simulation.step();
+        }
+        assert!(gets.try_recv().is_err(), "its receive may still bring something");
+        peer.write(b"behind");
+        simulation.settle();
+        gets.try_iter().collect::<Vec<_>>()
+    });
+    let mut got: Vec<Vec<u8>> = got.collect();
+    assert_eq!(got.len(), 16, "each is told once");
+    got.sort_unstable();
+    got.dedup();
+    assert_eq!(got, [&b"a part: head"[..], b"headbehind"]);
 }

@@ -2,12 +2,14 @@
 //!
 //! Knows: ties, exact times and counts. Must not know how bytes are handed on.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
-use odeon::{ForwardError, Place};
+use odeon::time::sleep;
+use odeon::{ForwardError, ListenerBuilder, Place, Timeout};
 
 use super::world::{World, small};
 
@@ -16,7 +18,10 @@ use super::world::{World, small};
 struct Book {
     nodes: Vec<Addr<Node>>,
     tied: Vec<Result<(), ForwardError>>,
+    bodies: Vec<Vec<u8>>,
     ended: Vec<(usize, StopReason)>,
+    /// By those that have ended.
+    forwarded: Vec<(usize, u64)>,
 }
 
 /// A connection that does what its peer says, in one letter.
@@ -54,15 +59,19 @@ impl Actor for Node {
     }
 
     fn handle(&mut self, Fill: Fill, cx: &mut Context<Self>) -> Flow {
-        if let Some(place) = self.place.take() {
-            cx.fill(place, b"answer ");
+        match self.place.take() {
+            Some(place) => cx.fill(place, b"answer "),
+            None => cx.write(b"unasked..."),
         }
         Flow::Continue
     }
 
-    fn stopped(&mut self, reason: StopReason, _: &mut Context<Self>) {
-        let number = self.number;
-        self.with(|book| book.ended.push((number, reason)));
+    fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
+        let (number, forwarded) = (self.number, cx.forwarded_bytes());
+        self.with(|book| {
+            book.ended.push((number, reason));
+            book.forwarded.push((number, forwarded));
+        });
     }
 }
 
@@ -87,6 +96,46 @@ impl Connection for Node {
     }
 }
 
+/// A connection that is tied to the first node by what its one line says.
+struct Tied(Arc<Mutex<Book>>);
+
+impl Tied {
+    fn tie(&self, cx: &mut Context<Self>) {
+        let mut book = self.0.lock().expect("nobody panics with it");
+        let tied = cx.forward_to(book.nodes[0]);
+        book.tied.push(tied);
+    }
+}
+
+#[actor(codec = Lines<80>)]
+impl Tied {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+        if let "body" = line {
+            cx.read_exact_into(Vec::new(), 4).expect("it is the first");
+            cx.pause_reading();
+            self.tie(cx);
+            return Flow::Continue;
+        }
+        cx.exclusive("later", Timeout::Default, async |me: &mut Self, cx| {
+            sleep(Duration::from_secs(1)).await;
+            me.tie(cx);
+            Flow::Continue
+        })
+    }
+
+    #[body]
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>) {
+        let body = body.expect("all of it was sent");
+        self.0.lock().expect("nobody panics with it").bodies.push(body);
+    }
+
+    #[every("10s")]
+    fn resume(&mut self, cx: &mut Context<Self>) {
+        cx.resume_reading();
+    }
+}
+
 struct Scene {
     simulation: Simulation,
     book: Arc<Mutex<Book>>,
@@ -94,14 +143,18 @@ struct Scene {
 
 impl Scene {
     fn new(idle: Option<Duration>, change: impl FnOnce(&mut SimulationConfig)) -> Scene {
+        Scene::listening(|listener| idle.into_iter().fold(listener, ListenerBuilder::idle_timeout), change)
+    }
+
+    fn listening(
+        adapt: impl FnOnce(ListenerBuilder<'_>) -> ListenerBuilder<'_>,
+        change: impl FnOnce(&mut SimulationConfig),
+    ) -> Scene {
         let mut plan = small(0);
         change(&mut plan);
         let mut simulation = Simulation::new(plan).expect("the plan is possible");
         let book = Arc::<Mutex<Book>>::default();
-        let mut listener = simulation.listener(World::address());
-        if let Some(idle) = idle {
-            listener = listener.idle_timeout(idle);
-        }
+        let listener = adapt(simulation.listener(World::address()));
         let its = book.clone();
         let make = move |_| Node { book: its.clone(), number: 0, place: None };
         listener.start(make).expect("nobody listens there yet");
@@ -118,6 +171,24 @@ impl Scene {
     /// Ties the connection of this peer to that of this number.
     fn tie(&mut self, peer: &mut SimPeer, to: u8) {
         peer.write(&[b'0' + to]);
+        self.simulation.settle();
+    }
+
+    /// The peer of a connection that is tied to the first node by what it says.
+    fn tied_by(&mut self, line: &[u8]) -> SimPeer {
+        let (address, book) = (SocketAddr::from(([10, 0, 0, 1], 81)), self.book.clone());
+        let listening = self.simulation.listener(address).start(move |_| Tied(book.clone()));
+        listening.expect("nobody listens there yet");
+        let mut peer = self.simulation.network().connect(address).expect("there is room");
+        peer.write(line);
+        peer.shutdown_write();
+        self.simulation.settle();
+        peer
+    }
+
+    fn fill(&mut self, number: usize) {
+        let node = self.book.lock().expect("nobody panics with it").nodes[number];
+        node.tell(Fill).expect("it lives");
         self.simulation.settle();
     }
 
@@ -261,9 +332,68 @@ fn the_end_of_a_feed_waits_for_an_answer_before_it() {
     feeder.shutdown_write();
     scene.simulation.settle();
     assert!(fed.read(100).is_empty() && !fed.is_ended(), "the answer comes first");
-    let node = scene.book.lock().expect("nobody panics with it").nodes[1];
-    node.tell(Fill).expect("it lives");
-    scene.simulation.settle();
+    scene.fill(1);
     assert_eq!(fed.read(100), b"answer forwarded");
     assert!(fed.is_ended() && !fed.is_reset());
+}
+
+#[test]
+fn a_body_is_told_of_before_what_is_behind_it_is_forwarded() {
+    let mut scene = Scene::new(None, |_| {});
+    let mut fed = scene.peer();
+    let feeder = scene.tied_by(b"body\nbodybehind");
+    assert_eq!(scene.tied(), [Ok(())]);
+    assert!(fed.read(100).is_empty() && !fed.is_ended(), "the body waits, and so does what follows it");
+    scene.pass(11);
+    assert_eq!(scene.book.lock().expect("nobody panics with it").bodies, [b"body"]);
+    assert_eq!(fed.read(100), b"behind");
+    assert!(fed.is_ended() && feeder.is_ended() && !feeder.is_reset());
+}
+
+#[test]
+fn a_tie_made_while_the_last_frame_is_handled_passes_the_end_on() {
+    let mut scene = Scene::new(None, |_| {});
+    let mut fed = scene.peer();
+    let feeder = scene.tied_by(b"unfinished");
+    scene.pass(2);
+    assert_eq!(scene.tied(), [Ok(())]);
+    assert!(fed.read(100).is_empty() && fed.is_ended());
+    assert!(feeder.is_ended() && !feeder.is_reset());
+}
+
+/// Old writes make room for what is forwarded, so that less may be queued afterwards than before.
+#[test]
+fn what_is_forwarded_is_counted_whatever_is_dropped_for_it() {
+    let mut scene = Scene::listening(
+        |listener| {
+            let listener = listener.outbox_bytes(1000).outbox_overflow(Overflow::DropOldest);
+            listener.outbox_grace(Duration::from_secs(1))
+        },
+        |_| {},
+    );
+    let (mut feeder, mut fed) = (scene.peer(), scene.peer());
+    fed.limit_unread(100);
+    // A hundred that arrive, a hundred on their way, and three writes that wait.
+    for bytes in [100, 100, 60, 330, 10] {
+        fed.write(&vec![b'w'; 1 + bytes / 10]);
+        scene.simulation.settle();
+    }
+    scene.pass(2);
+    scene.fill(1);
+    scene.tie(&mut feeder, 1);
+    feeder.write(&[1; 131]);
+    scene.simulation.settle();
+    let mut got = Vec::new();
+    while let more @ [_, ..] = &*fed.read(100) {
+        got.extend_from_slice(more);
+        scene.simulation.settle();
+    }
+    let rest = [&[7; 210], &b"unasked..."[..], &[1; 131]].concat();
+    assert!(got == rest, "{} bytes instead of {}", got.len(), rest.len());
+    drop((feeder, fed));
+    scene.pass(60);
+    let mut forwarded = std::mem::take(&mut scene.book.lock().expect("nobody panics with it").forwarded);
+    forwarded.sort_unstable();
+    assert_eq!(forwarded, [(0, 131), (1, 0)]);
+    scene.assert_even();
 }
