@@ -223,7 +223,11 @@ impl<A: Connection> ConnectionBody<A> {
         {
             return batch;
         }
-        let tied = wire.forward != Forward::No;
+        // Where a stream that comes or goes has not ended, its peer would take what was cut short for whole.
+        let tied = wire.forward != Forward::No || wire.fed;
+        if tied && wire.stopping && !wire.arm_stop(activation) {
+            return Batch::End(StopReason::Aborted);
+        }
         if wire.stopping && !tied && wire.leaves.is_none() && !wire.is_last_call(activation) {
             wire.deaf = true;
             wire.end_receive(activation);

@@ -147,9 +147,6 @@ impl<C: Decode> Wire<C> {
             // The cell is there: its output was just now.
             drop(core.notify(to, Notice::FeedEnded));
         }
-        if self.stopping && !self.arm_stop(activation) {
-            return Some(Batch::End(StopReason::Aborted));
-        }
         None
     }
 

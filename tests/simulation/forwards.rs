@@ -337,6 +337,38 @@ fn the_end_of_a_feed_waits_for_an_answer_before_it() {
     assert!(fed.is_ended() && !fed.is_reset());
 }
 
+/// A stop was in order as soon as its own stream had ended, and its peer took what had come of the other for all of it.
+#[test]
+fn whoever_is_fed_stops_when_its_feed_has_ended_and_is_cut_off_when_that_takes_too_long() {
+    for ends in [true, false] {
+        let mut scene = Scene::new(None, |_| {});
+        let (mut feeder, mut fed) = (scene.peer(), scene.peer());
+        scene.tie(&mut feeder, 1);
+        scene.tie(&mut fed, 0);
+        fed.shutdown_write();
+        feeder.write(b"a part");
+        scene.simulation.settle();
+        let node = scene.book.lock().expect("nobody panics with it").nodes[1];
+        node.stop();
+        scene.pass(1);
+        assert_eq!(fed.read(100), b"a part");
+        assert!(!fed.is_ended());
+        if ends {
+            feeder.write(b" and the rest");
+            feeder.shutdown_write();
+            scene.pass(1);
+            assert_eq!(fed.read(100), b" and the rest");
+            assert!(fed.is_ended() && !fed.is_reset());
+        } else {
+            scene.pass(60);
+            assert!(fed.is_reset());
+        }
+        drop((feeder, fed));
+        scene.pass(60);
+        scene.assert_even();
+    }
+}
+
 #[test]
 fn a_body_is_told_of_before_what_is_behind_it_is_forwarded() {
     let mut scene = Scene::new(None, |_| {});
