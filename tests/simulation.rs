@@ -29,6 +29,10 @@ mod journal;
 mod lives;
 #[path = "simulation/messages.rs"]
 mod messages;
+#[path = "simulation/play.rs"]
+mod play;
+#[path = "simulation/proxies.rs"]
+mod proxies;
 #[path = "simulation/questions.rs"]
 mod questions;
 #[path = "simulation/regressions.rs"]
@@ -91,6 +95,11 @@ fn bodies_are_whole_and_frames_go_on_behind_them() {
 }
 
 #[test]
+fn a_proxy_passes_on_every_byte_or_an_end_that_is_none() {
+    seeds::each("a_proxy_passes_on_every_byte_or_an_end_that_is_none", proxies::run);
+}
+
+#[test]
 fn a_seed_is_one_run() {
     // Under Miri each takes long, and the scenarios themselves are run.
     let seeds = if cfg!(miri) { 0 } else { 10 };
@@ -104,6 +113,7 @@ fn a_seed_is_one_run() {
         streams::run,
         slow::run,
         bodies::run,
+        proxies::run,
     ] {
         for seed in 0..seeds {
             assert_eq!(run(seed), run(seed), "two runs of seed {seed} differ");

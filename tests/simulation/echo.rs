@@ -7,6 +7,7 @@ use odeon::sys::Random;
 use odeon::system::simulation::SimPeer;
 
 use super::journal::{Journal, Life};
+use super::play::{self, Part};
 use super::world::{World, pick};
 
 /// Sends every frame back.
@@ -75,7 +76,7 @@ pub(crate) enum Format {
 }
 
 /// A client: what it will send, how far it has come, what came back.
-struct Client {
+pub(crate) struct Client {
     peer: Option<SimPeer>,
     script: Vec<u8>,
     sent: usize,
@@ -100,27 +101,40 @@ pub(crate) fn run_in(mut world: World) -> [u64; 3] {
 
 /// What clients do to a server that sends everything back.
 pub(crate) fn play(mut world: World, format: Format) -> [u64; 3] {
-    let count = 1 + world.random.index(if cfg!(miri) { 3 } else { 8 });
-    let mut clients: Vec<Client> = (0..count).map(|_| Client::new(&mut world, format)).collect();
-    for _ in 0..world.rounds(60) {
-        for client in &mut clients {
-            client.act(&mut world.random);
+    let clients = Clients::new(&mut world, format);
+    play::play(world, vec![Box::new(clients)])
+}
+
+/// The clients of a seed.
+pub(crate) struct Clients(Vec<Client>);
+
+impl Clients {
+    pub(crate) fn new(world: &mut World, format: Format) -> Clients {
+        let count = 1 + world.random.index(if cfg!(miri) { 3 } else { 8 });
+        Clients((0..count).map(|_| Client::new(world, format)).collect())
+    }
+}
+
+/// Every client that is still there says all that it has to say, and reads until the end.
+impl Part for Clients {
+    fn act(&mut self, world: &mut World) {
+        self.0.iter_mut().for_each(|client| client.act(&mut world.random));
+    }
+
+    fn hurry(&mut self) -> bool {
+        self.0.iter_mut().for_each(Client::hurry);
+        self.0.iter().all(Client::is_over)
+    }
+
+    fn look_at(&mut self, journal: &Journal, whole: bool) {
+        for client in &mut self.0 {
+            client.read(usize::MAX);
+            journal.note([client.sent as u64, client.got as u64, 0]);
+            let Some(peer) = client.peer.take().filter(|_| whole) else { continue };
+            assert_eq!(client.got, client.script.len(), "bytes that came back, of those sent");
+            assert!(peer.is_ended() && !peer.is_reset());
         }
-        world.pass();
     }
-    if world.random.chance(0.3) {
-        // In the middle of everything.
-        world.pause_midway();
-    } else {
-        end_well(&mut world, &mut clients);
-    }
-    let mut peers = Vec::new();
-    for client in &mut clients {
-        client.read(usize::MAX);
-        world.journal.note([client.sent as u64, client.got as u64, 0]);
-        peers.extend(client.peer.take());
-    }
-    world.finish(peers)
 }
 
 fn listen(world: &mut World, format: Format) {
@@ -135,18 +149,6 @@ fn listen(world: &mut World, format: Format) {
         Format::Lengths | Format::Large => listener.start(move |_| made::<LengthDelimited<700>>(&journal)),
     };
     listening.expect("nobody listens there yet");
-}
-
-/// Every client that is still there says all that it has to say, and reads until the end.
-fn end_well(world: &mut World, clients: &mut [Client]) {
-    world.until("the clients hear everything", |_| {
-        clients.iter_mut().for_each(Client::hurry);
-        clients.iter().all(Client::is_over)
-    });
-    for client in clients.iter().filter(|client| client.peer.is_some() && world.gentle) {
-        assert_eq!(client.got, client.script.len(), "bytes that came back, of those sent");
-        assert!(client.peer.as_ref().is_some_and(|peer| peer.is_ended() && !peer.is_reset()));
-    }
 }
 
 impl Client {

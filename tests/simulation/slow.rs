@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use odeon::prelude::*;
+use odeon::sys::Random;
 use odeon::system::simulation::{SimPeer, Simulation};
 
 use super::journal::{Journal, Life};
+use super::play::{self, Part};
 use super::world::{World, pick, small};
 
 /// The bound of its outbox.
@@ -305,17 +307,28 @@ fn a_peer_that_takes_nothing_at_all_is_closed_whatever_becomes_of_the_rest() {
 }
 
 /// Writes as many numbered lines as it is told to.
-struct Crier {
+pub(crate) struct Crier {
     life: Life,
     next: u64,
     journal: Journal,
+    /// What it says of its own accord.
+    greeting: Option<String>,
+}
+
+impl Crier {
+    pub(crate) fn new(journal: &Journal, greeting: Option<String>) -> Crier {
+        Crier { life: Life::new(journal), next: 0, journal: journal.clone(), greeting }
+    }
 }
 
 #[actor(codec = Lines<80>)]
 impl Crier {
     #[started]
-    fn begin(&mut self) {
+    fn begin(&mut self, cx: &mut Context<Self>) {
         self.life.start();
+        if let Some(greeting) = self.greeting.take() {
+            cx.write_line(greeting);
+        }
     }
 
     #[frame]
@@ -343,51 +356,90 @@ impl Crier {
 pub(crate) fn run(seed: u64) -> [u64; 3] {
     let mut world =
         World::new(seed, |plan, random| plan.config.owned_bytes_min = pick(random, [0, 20, 4096]));
-    let overflow = pick(&mut world.random, [Overflow::Refuse, Overflow::DropOldest]);
-    let (bound, grace) = pick(&mut world.random, [(100, 1), (1000, 20), (10_000, 3000)]);
-    let journal = world.journal.clone();
-    let listener = world.simulation.listener(World::address()).outbox_bytes(bound).outbox_overflow(overflow);
-    let listener = listener.outbox_grace(Duration::from_millis(grace));
-    let made = move |_| Crier { life: Life::new(&journal), next: 0, journal: journal.clone() };
-    listener.start(made).expect("nobody listens there yet");
-    let mut clients: Vec<(SimPeer, Vec<u8>)> = Vec::new();
-    for _ in 0..1 + world.random.index(4) {
-        let Some(mut peer) = world.connect() else { continue };
-        peer.limit_unread(pick(&mut world.random, [1, 100, 5000]));
-        clients.push((peer, Vec::new()));
+    let mut cries = Cries::default();
+    cries.listen(&mut world);
+    play::play(world, vec![Box::new(cries)])
+}
+
+/// An outbox for those who read slowly.
+pub(crate) fn lenient(random: &mut Random) -> (Overflow, usize, Duration) {
+    let overflow = pick(random, [Overflow::Refuse, Overflow::DropOldest]);
+    let (bound, grace) = pick(random, [(100, 1), (1000, 20), (10_000, 3000)]);
+    (overflow, bound, Duration::from_millis(grace))
+}
+
+/// Those who have somebody cry for them, what they have got, and how many lines they have asked for.
+#[derive(Default)]
+pub(crate) struct Cries {
+    clients: Vec<(SimPeer, Vec<u8>)>,
+    asked: u64,
+}
+
+impl Cries {
+    /// The port of those who cry.
+    const PORT: u16 = 83;
+
+    /// Begins to listen, and sends a few clients there.
+    pub(crate) fn listen(&mut self, world: &mut World) {
+        let (overflow, bound, grace) = lenient(&mut world.random);
+        let journal = world.journal.clone();
+        let listener = world.simulation.listener(World::at(Cries::PORT)).outbox_bytes(bound);
+        let listener = listener.outbox_overflow(overflow).outbox_grace(grace);
+        let made = move |_| Crier::new(&journal, None);
+        listener.start(made).expect("nobody listens there yet");
+        for _ in 0..1 + world.random.index(4) {
+            let Some(peer) = world.connect_to(World::at(Cries::PORT)) else { continue };
+            self.add(peer, Vec::new(), &mut world.random);
+        }
     }
-    let mut asked = 0;
-    for _ in 0..world.rounds(60) {
-        for (peer, got) in &mut clients {
+
+    /// One more, who has got this already.
+    pub(crate) fn add(&mut self, mut peer: SimPeer, got: Vec<u8>, random: &mut Random) {
+        peer.limit_unread(pick(random, [1, 100, 5000]));
+        self.clients.push((peer, got));
+    }
+}
+
+impl Part for Cries {
+    fn act(&mut self, world: &mut World) {
+        for (peer, got) in &mut self.clients {
             if world.random.chance(0.4) {
                 let count = 1 + world.random.index(20);
                 let line = format!("{}\n", "w".repeat(count));
-                asked += if peer.write(line.as_bytes()) == line.len() { count as u64 } else { 0 };
+                self.asked += if peer.write(line.as_bytes()) == line.len() { count as u64 } else { 0 };
             }
             if world.random.chance(0.3) {
                 let most = 1 + world.random.index(1000);
                 got.extend(peer.read(most));
             }
         }
-        world.pass();
     }
-    clients.iter_mut().for_each(|(peer, _)| peer.shutdown_write());
-    world.until("the clients hear the end", |_| {
-        clients.iter_mut().for_each(|(peer, got)| got.extend(peer.read(usize::MAX)));
-        clients.iter().all(|(peer, _)| peer.is_ended() || peer.is_reset())
-    });
-    let mut heard = 0;
-    for (peer, got) in &clients {
-        heard += look_at(&world, got, peer.is_reset());
+
+    fn hurry(&mut self) -> bool {
+        for (peer, got) in &mut self.clients {
+            peer.shutdown_write();
+            got.extend(peer.read(usize::MAX));
+        }
+        self.clients.iter().all(|(peer, _)| peer.is_ended() || peer.is_reset())
     }
-    let ledgers = world.simulation.ledgers();
-    let left_out: u64 = ledgers.iter().map(|ledger| ledger.writes_refused + ledger.writes_dropped).sum();
-    if world.gentle {
-        world.journal.expect(heard + left_out == asked, || {
-            format!("{asked} lines were asked for, {heard} came, and {left_out} were left out")
-        });
+
+    fn close(&mut self, world: &mut World, whole: bool) {
+        let heard: u64 =
+            self.clients.iter().map(|(peer, got)| look_at(world, got, peer.is_reset() || !whole)).sum();
+        if world.gentle && whole {
+            let ledgers = world.simulation.ledgers();
+            let left_out: u64 =
+                ledgers.iter().map(|ledger| ledger.writes_refused + ledger.writes_dropped).sum();
+            let asked = self.asked;
+            world.journal.expect(heard + left_out == asked, || {
+                format!("{asked} lines were asked for, {heard} came, and {left_out} were left out")
+            });
+        }
     }
-    world.finish(clients.into_iter().map(|(peer, _)| peer).collect())
+
+    fn look_at(&mut self, _: &Journal, _: bool) {
+        self.clients.clear();
+    }
 }
 
 /// Counts the lines that a client has got: each is whole, and later than the one before.

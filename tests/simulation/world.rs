@@ -52,9 +52,19 @@ impl World {
         SocketAddr::from(([10, 0, 0, 1], 80))
     }
 
+    /// Another one, of this port.
+    pub(crate) fn at(port: u16) -> SocketAddr {
+        SocketAddr::new(World::address().ip(), port)
+    }
+
     /// A new client; none if every backlog is full.
     pub(crate) fn connect(&self) -> Option<SimPeer> {
-        self.simulation.network().connect(World::address()).ok()
+        self.connect_to(World::address())
+    }
+
+    /// The same of another listener.
+    pub(crate) fn connect_to(&self, address: SocketAddr) -> Option<SimPeer> {
+        self.simulation.network().connect(address).ok()
     }
 
     /// How many rounds a scenario plays, below `most`. Miri takes a thousand times as long.
