@@ -17,8 +17,14 @@ mod canary;
 mod chat;
 #[path = "simulation/crowd.rs"]
 mod crowd;
+#[path = "simulation/dials.rs"]
+mod dials;
 #[path = "simulation/echo.rs"]
 mod echo;
+#[path = "simulation/files.rs"]
+mod files;
+#[path = "simulation/flushes.rs"]
+mod flushes;
 #[path = "simulation/forwards.rs"]
 mod forwards;
 #[path = "simulation/intervals.rs"]
@@ -29,6 +35,8 @@ mod journal;
 mod lives;
 #[path = "simulation/messages.rs"]
 mod messages;
+#[path = "simulation/mixed.rs"]
+mod mixed;
 #[path = "simulation/play.rs"]
 mod play;
 #[path = "simulation/proxies.rs"]
@@ -100,6 +108,26 @@ fn a_proxy_passes_on_every_byte_or_an_end_that_is_none() {
 }
 
 #[test]
+fn a_crowd_that_connects_is_told_the_truth() {
+    seeds::each("a_crowd_that_connects_is_told_the_truth", dials::run);
+}
+
+#[test]
+fn files_hold_what_was_written() {
+    seeds::each("files_hold_what_was_written", files::run);
+}
+
+#[test]
+fn a_flush_is_answered_once_when_all_before_it_is_sent() {
+    seeds::each("a_flush_is_answered_once_when_all_before_it_is_sent", flushes::run);
+}
+
+#[test]
+fn proxies_slow_readers_and_bodies_do_not_disturb_each_other() {
+    seeds::each("proxies_slow_readers_and_bodies_do_not_disturb_each_other", mixed::run);
+}
+
+#[test]
 fn a_seed_is_one_run() {
     // Under Miri each takes long, and the scenarios themselves are run.
     let seeds = if cfg!(miri) { 0 } else { 10 };
@@ -114,6 +142,10 @@ fn a_seed_is_one_run() {
         slow::run,
         bodies::run,
         proxies::run,
+        dials::run,
+        files::run,
+        flushes::run,
+        mixed::run,
     ] {
         for seed in 0..seeds {
             assert_eq!(run(seed), run(seed), "two runs of seed {seed} differ");

@@ -4,6 +4,7 @@
 //! Knows: what may happen around a body. Must not know which way it comes by.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -128,8 +129,14 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
         plan.config.read_ahead_bytes_max = pick(random, [1, 300, 64 << 10]);
         plan.config.timers_max = plan.config.timers_max.max(1 << 10);
     });
+    listen(&mut world, World::address());
+    echo::play(world, Format::Large)
+}
+
+/// A server of that kind.
+pub(crate) fn listen(world: &mut World, address: SocketAddr) {
     let (streams, seeds, journal) = (world.random.chance(0.4), world.random.bits(), world.journal.clone());
-    let listener = world.simulation.listener(World::address());
+    let listener = world.simulation.listener(address);
     // Numbers of cores differ from run to run.
     let random = move |id: u64| Random::new(seeds ^ (id & 0xFFFF_FFFF));
     let listening = if streams {
@@ -148,7 +155,6 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
         })
     };
     listening.expect("nobody listens there yet");
-    echo::play(world, Format::Large)
 }
 
 /// Gives most bodies up, reads a little of what had come, and asks for the rest.

@@ -2,6 +2,8 @@
 //!
 //! Knows: clients with a script, and three codecs. Must not know how the runtime sends.
 
+use std::net::SocketAddr;
+
 use odeon::prelude::*;
 use odeon::sys::Random;
 use odeon::system::simulation::SimPeer;
@@ -101,7 +103,7 @@ pub(crate) fn run_in(mut world: World) -> [u64; 3] {
 
 /// What clients do to a server that sends everything back.
 pub(crate) fn play(mut world: World, format: Format) -> [u64; 3] {
-    let clients = Clients::new(&mut world, format);
+    let clients = Clients::new(&mut world, World::address(), format);
     play::play(world, vec![Box::new(clients)])
 }
 
@@ -109,9 +111,10 @@ pub(crate) fn play(mut world: World, format: Format) -> [u64; 3] {
 pub(crate) struct Clients(Vec<Client>);
 
 impl Clients {
-    pub(crate) fn new(world: &mut World, format: Format) -> Clients {
+    /// Of whoever listens there.
+    pub(crate) fn new(world: &mut World, address: SocketAddr, format: Format) -> Clients {
         let count = 1 + world.random.index(if cfg!(miri) { 3 } else { 8 });
-        Clients((0..count).map(|_| Client::new(world, format)).collect())
+        Clients((0..count).map(|_| Client::new(world, address, format)).collect())
     }
 }
 
@@ -152,7 +155,7 @@ fn listen(world: &mut World, format: Format) {
 }
 
 impl Client {
-    fn new(world: &mut World, format: Format) -> Client {
+    fn new(world: &mut World, address: SocketAddr, format: Format) -> Client {
         let random = &mut world.random;
         let most = match format {
             Format::Large if !cfg!(miri) => pick(random, [1, 700, 40_000, 90_000]),
@@ -161,7 +164,7 @@ impl Client {
         let frames = random.below(if cfg!(miri) || most > 700 { 6 } else { 30 });
         let script = (0..frames).flat_map(|_| frame(random, format, most)).collect();
         let (rude, reads_late) = (random.chance(0.2), random.chance(0.2));
-        let mut peer = world.connect().expect("the backlog has room");
+        let mut peer = world.connect_to(address).expect("the backlog has room");
         if world.random.chance(0.3) {
             let unread = pick(&mut world.random, [1, 30, 500]);
             // It is to come to an end.

@@ -119,6 +119,24 @@ impl Drop for Life {
     }
 }
 
+/// The life of what is no actor: a future, or what somebody owns. It starts when it is made and stops when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Present(Life);
+
+impl Present {
+    pub(crate) fn new(journal: &Journal) -> Present {
+        let mut life = Life::new(journal);
+        life.start();
+        Present(life)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// The existence of one message, kept in it.
 #[derive(Debug)]
 pub(crate) struct Token(Journal);

@@ -173,7 +173,7 @@ struct End {
 
 impl End {
     fn new(random: &mut Random, start: &[u8]) -> End {
-        let most = pick(random, if cfg!(miri) { [0, 1, 40, 300] } else { [0, 40, 5_000, 50_000] });
+        let most = pick(random, if cfg!(miri) { [0, 1, 40, 300] } else { [0, 40, 3_000, 20_000] });
         let (mut script, length) = (start.to_vec(), random.index(most + 1));
         script.extend((0..length).map(|_| random.bits() as u8));
         let (rude, reads_late) = (random.chance(0.1), random.chance(0.2));

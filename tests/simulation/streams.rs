@@ -20,7 +20,7 @@ use odeon::time::{sleep, timeout};
 use odeon::system::simulation::Simulation;
 
 use super::echo::{self, Format};
-use super::journal::{Journal, Life};
+use super::journal::{Journal, Present};
 use super::world::{World, pick, small};
 
 /// How the futures of a seed go about it.
@@ -32,23 +32,6 @@ enum Manner {
     Impatient,
     /// Two futures, one for each direction.
     Halves,
-}
-
-/// The life of a future.
-struct Present(Life);
-
-impl Present {
-    fn new(journal: &Journal) -> Present {
-        let mut life = Life::new(journal);
-        life.start();
-        Present(life)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
 }
 
 /// Whether and how a future goes wrong, now and then.
