@@ -182,7 +182,8 @@ impl Connect {
         self.outbox_overflow = self.outbox_overflow.or(Some(A::OUTBOX_OVERFLOW));
         self.outbox_grace = self.outbox_grace.or(A::OUTBOX_GRACE);
         let idle_timeout = self.idle_timeout.or(A::IDLE_TIMEOUT);
-        Connecting::new(self, idle_timeout, move |core, told, peer, socket, shared| {
+        let unwanted = |actor: Addr<A>| actor.abort();
+        Connecting::new(self, idle_timeout, unwanted, move |core, told, peer, socket, shared| {
             let actor = user(|| make(peer));
             match body::spawn(core, actor, socket, shared) {
                 Ok(address) => {
@@ -205,7 +206,7 @@ impl IntoFuture for Connect {
 
     fn into_future(self) -> Connecting<Stream> {
         let idle_timeout = self.idle_timeout;
-        Connecting::new(self, idle_timeout, |core, told, peer, socket, shared| {
+        Connecting::new(self, idle_timeout, drop, |core, told, peer, socket, shared| {
             let giving = Giving(Some(told.clone()));
             let served = Served::new(peer, "odeon::connect", move |stream| {
                 giving.give(stream);
@@ -263,6 +264,8 @@ struct Told<T> {
     state: Cell<State<T>>,
     /// What connects, once it has begun.
     cell: Cell<Option<RawAddress>>,
+    /// What becomes of a connection that nobody has taken: once at most, as `Give`.
+    unwanted: fn(T),
 }
 
 enum State<T> {
@@ -315,9 +318,10 @@ impl<T: 'static> Connecting<T> {
     fn new(
         connect: Connect,
         idle_timeout: Option<Duration>,
+        unwanted: fn(T),
         give: impl FnOnce(&Core, Rc<Told<T>>, Peer, SocketId, Rc<Shared>) -> Result<(), SocketId> + 'static,
     ) -> Connecting<T> {
-        let told = Told { state: Cell::new(State::Waits(None)), cell: Cell::new(None) };
+        let told = Told { state: Cell::new(State::Waits(None)), cell: Cell::new(None), unwanted };
         let begin = Begin { connect, idle_timeout, give: Box::new(give) };
         Connecting { begin: Some(begin), told: Rc::new(told) }
     }
@@ -360,7 +364,9 @@ impl<T> Drop for Connecting<T> {
         if let Some(cell) = self.told.cell.take() {
             current::at(cell.core(), |core| core.map(|core| core.demand(cell.cell(), Demand::Abort)));
         }
-        drop(state);
+        if let State::Done(Ok(connected)) = state {
+            (self.told.unwanted)(connected);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use odeon::prelude::*;
 use odeon::time::timeout;
 use socket2::{Domain, Socket, Type};
 
-use crate::client::{expect, pattern, rest};
+use crate::client::{ends_by_reset, expect, pattern, rest};
 use crate::ways::tell;
 use crate::world::{PATIENCE, World};
 
@@ -58,12 +58,20 @@ struct Caller {
 #[derive(Message)]
 struct Say(&'static str);
 
+#[derive(Message)]
+struct Put(Vec<u8>);
+
 #[actor(codec = Raw)]
 impl Caller {
     #[message]
     fn say(&mut self, Say(what): Say, cx: &mut Context<Self>) {
         self.said += 1;
         cx.write(format!("{}: {what}", self.said));
+    }
+
+    #[message]
+    fn put(&mut self, Put(bytes): Put, cx: &mut Context<Self>) {
+        cx.write(bytes);
     }
 
     #[frame]
@@ -213,6 +221,74 @@ pub(crate) fn a_stream_that_nobody_takes_is_closed(on: BackendChoice) {
     tell(&go, ());
     task.expect("the core runs").wait().expect("it ends");
     assert_eq!(rest(&mut peer), b"", "as any stream that is dropped");
+    drop(peer);
+    world.finish();
+}
+
+pub(crate) fn an_actor_that_nobody_takes_is_aborted(on: BackendChoice) {
+    let (world, (listener, address)) = (World::new(on, 1), server());
+    let ((go, goes), (telling, told)) = (channel(), channel());
+    let task = world.system.spawn_task(0, move || async move {
+        let mut connecting = odeon::connect(address).start(|_| Caller { told: telling, said: 0 });
+        assert!(poll_once(&mut connecting).await.is_none(), "it takes a turn at least");
+        while goes.try_recv().is_err() {
+            futures_lite::future::yield_now().await;
+        }
+        drop(connecting);
+    });
+    let mut peer = accept(&listener);
+    peer.write_all(b"it is there").expect("it is there");
+    expect(&mut peer, b"it is there");
+    tell(&go, ());
+    task.expect("the core runs").wait().expect("it ends");
+    assert!(ends_by_reset(&mut peer));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(StopReason::Aborted));
+    drop(peer);
+    world.finish();
+}
+
+/// More than the kernel holds for a peer that does not read.
+const MUCH: usize = 8 << 20;
+
+/// What finds no room in the outbox of a connection that was made from here.
+pub(crate) fn an_outbox_has_the_bound_and_the_policy_that_were_asked_for(on: BackendChoice) {
+    for (overflow, refused, dropped) in [(Overflow::Refuse, 1, 0), (Overflow::DropOldest, 0, 1)] {
+        let (world, (listener, address)) = (World::new(on, 1), server());
+        let (telling, _told) = channel();
+        let caller: Addr<Caller> = run(&world, move || async move {
+            let connect = odeon::connect(address).outbox_bytes(MUCH + 1000).outbox_overflow(overflow);
+            connect.start(|_| Caller { told: telling, said: 0 }).await.expect("somebody listens")
+        });
+        let mut peer = accept(&listener);
+        let write = |byte, len| {
+            caller.tell(Put(vec![byte; len])).expect("it has room");
+            world.ledgers();
+        };
+        // On its way, and more than is taken.
+        write(b'a', MUCH);
+        write(b'b', 600);
+        write(b'c', 600);
+        assert_eq!(world.sum(|ledger| ledger.writes_refused), refused);
+        assert_eq!(world.sum(|ledger| ledger.writes_dropped), dropped);
+        caller.stop();
+        let kept = if refused > 0 { b'b' } else { b'c' };
+        assert!(rest(&mut peer) == [vec![b'a'; MUCH], vec![kept; 600]].concat());
+        drop(peer);
+        world.finish();
+    }
+}
+
+pub(crate) fn whoever_was_connected_to_has_the_grace_that_was_asked_for(on: BackendChoice) {
+    let (world, (listener, address)) = (World::new(on, 1), server());
+    let (telling, told) = channel();
+    let caller: Addr<Caller> = run(&world, move || async move {
+        let connect = odeon::connect(address).outbox_bytes(2 * MUCH).outbox_grace(Duration::from_millis(50));
+        connect.start(|_| Caller { told: telling, said: 0 }).await.expect("somebody listens")
+    });
+    let mut peer = accept(&listener);
+    caller.tell(Put(vec![7; 2 * MUCH])).expect("it has room");
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(StopReason::OutboxFull));
+    assert!(ends_by_reset(&mut peer));
     drop(peer);
     world.finish();
 }

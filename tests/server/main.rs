@@ -311,6 +311,9 @@ macro_rules! every_case_on {
                 a_connect_that_nobody_answers_times_out
                 a_connect_that_is_dropped_connects_to_nobody
                 a_stream_that_nobody_takes_is_closed
+                an_actor_that_nobody_takes_is_aborted
+                an_outbox_has_the_bound_and_the_policy_that_were_asked_for
+                whoever_was_connected_to_has_the_grace_that_was_asked_for
                 a_connection_comes_from_the_source_that_was_asked_for
                 limits_that_cannot_be_are_refused
                 sockets_beyond_the_limit_are_refused
@@ -344,6 +347,7 @@ macro_rules! every_case_on {
                 an_owner_that_panics_as_it_is_dropped_ends_nobody
                 a_stream_sends_counted_bytes_in_pieces
                 all_is_copied_where_there_are_no_parts
+                what_is_kept_of_a_frame_outlives_its_connection_and_its_system
             }
             slow {
                 a_peer_that_does_not_read_is_closed_after_its_grace

@@ -2,7 +2,7 @@
 //!
 //! Knows: sessions, an owner that says when it is dropped. Must not know the pools.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 
@@ -10,6 +10,7 @@ use odeon::prelude::*;
 
 use crate::client::{connect, ends_by_reset, expect, pattern, reset};
 use crate::session::{Do, Events, Habits, Told, sessions};
+use crate::ways::tell;
 use crate::world::{PATIENCE, World};
 
 /// More than the kernel holds for a peer that does not read.
@@ -179,4 +180,49 @@ pub(crate) fn all_is_copied_where_there_are_no_parts(on: BackendChoice) {
     expect(client, &pattern(11, 100_000));
     drop(clients);
     world.finish();
+}
+
+/// Hands a part of each frame to another thread.
+struct Keeper(Sender<Bytes>);
+
+#[actor(codec = LengthDelimited<60_000>)]
+impl Keeper {
+    #[frame]
+    fn frame(&mut self, frame: &[u8], cx: &mut Context<Self>) {
+        tell(&self.0, cx.bytes_of(&frame[1..]));
+        cx.write(b"kept");
+    }
+}
+
+/// Half of the receive buffers are kept by now, and the rest was copied. Whoever has them is on a thread that knows nothing of cores.
+pub(crate) fn what_is_kept_of_a_frame_outlives_its_connection_and_its_system(on: BackendChoice) {
+    let mut world =
+        World::with(on, 1, |config| (config.receive_buffers, config.receive_buffer_bytes) = (4, 65_536));
+    let (keeping, kept) = channel();
+    let address = world.serve(move |_| Keeper(keeping.clone()));
+    let contents: Vec<Vec<u8>> = (0..8).map(|seed| pattern(seed, 50_000)).collect();
+    let mut client = connect(address);
+    for content in &contents {
+        client.write_all(&(content.len() as u32).to_be_bytes()).expect("it is there");
+        client.write_all(content).expect("it is there");
+        expect(&mut client, b"kept");
+    }
+    let keeps = world.sum(|ledger| ledger.receive_kept as u64);
+    assert!((1..=2).contains(&keeps), "{keeps} of four buffers are kept");
+    let (look, looks) = channel::<()>();
+    let holder = std::thread::spawn(move || {
+        let kept: Vec<Bytes> = kept.iter().take(8).collect();
+        // Some go while the system runs, the others when it is gone.
+        let mut kept: Vec<Bytes> = kept.into_iter().skip(1).collect();
+        looks.recv().expect("the test goes on");
+        kept.reverse();
+        kept.iter().map(|bytes| bytes.as_ref().to_vec()).collect::<Vec<_>>()
+    });
+    drop(client);
+    world.wait_for_figure("the connection to end", 1, |ledger| ledger.connections_closed);
+    world.system.shutdown();
+    tell(&look, ());
+    let mut held = holder.join().expect("what is kept is there");
+    held.reverse();
+    assert!(held == contents.iter().skip(1).map(|content| content[1..].to_vec()).collect::<Vec<_>>());
 }
