@@ -1,16 +1,14 @@
 //! The second reference: an edge-triggered epoll loop. If the io_uring loop is not about as cheap, it is no reference.
 //!
 //! Knows: epoll, read, write. Must not know the runtime that is judged.
-#![allow(unsafe_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
-const EVENTS_PER_WAIT: usize = 256;
+use super::epoll::{ENDED, Epoll, Events, INTEREST};
+
 const BUFFER_BYTES: usize = 256 * 1024;
-const INTEREST: u32 = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET).cast_unsigned();
-const ENDED: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned();
 
 struct Connection {
     stream: TcpStream,
@@ -23,7 +21,7 @@ struct Connection {
 }
 
 struct Server {
-    epoll: OwnedFd,
+    epoll: Epoll,
     listener: TcpListener,
     /// By descriptor: the kernel hands out the smallest, so the table stays dense.
     connections: Vec<Option<Connection>>,
@@ -32,24 +30,14 @@ struct Server {
 
 /// Serves until the process is ended.
 pub(crate) fn serve(listener: TcpListener) -> io::Result<()> {
-    // SAFETY: no memory is passed.
-    let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-    if epoll < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor is new and nobody else's.
-    let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
     listener.set_nonblocking(true)?;
-    let mut server = Server { epoll, listener, connections: Vec::new(), buffer: vec![0; BUFFER_BYTES] };
-    server.watch(&server.listener, libc::EPOLLIN.cast_unsigned())?;
-    let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS_PER_WAIT];
+    let mut server =
+        Server { epoll: Epoll::new()?, listener, connections: Vec::new(), buffer: vec![0; BUFFER_BYTES] };
+    server.epoll.watch(&server.listener, libc::EPOLLIN.cast_unsigned())?;
+    let mut events = Events::new();
     loop {
-        // SAFETY: the array has the given length and outlives the call.
-        let count = unsafe {
-            libc::epoll_wait(server.epoll.as_raw_fd(), events.as_mut_ptr(), EVENTS_PER_WAIT as i32, -1)
-        };
-        for event in events.iter().take(usize::try_from(count).unwrap_or(0)) {
-            server.ready(event.u64 as usize, event.events)?;
+        for (descriptor, ready) in server.epoll.wait(&mut events) {
+            server.ready(descriptor, ready)?;
         }
     }
 }
@@ -81,22 +69,13 @@ impl Server {
 
     fn admit(&mut self, stream: TcpStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        self.watch(&stream, INTEREST)?;
+        self.epoll.watch(&stream, INTEREST)?;
         let descriptor = stream.as_raw_fd() as usize;
         if self.connections.len() <= descriptor {
             self.connections.resize_with(descriptor + 1, || None);
         }
         self.connections[descriptor] = Some(Connection { stream, unsent: Vec::new(), sent: 0, ended: false });
         Ok(())
-    }
-
-    fn watch(&self, file: &impl AsRawFd, interest: u32) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interest, u64: file.as_raw_fd() as u64 };
-        // SAFETY: the event outlives the call.
-        let result = unsafe {
-            libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, file.as_raw_fd(), &raw mut event)
-        };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
 
@@ -135,7 +114,7 @@ impl Connection {
     }
 }
 
-fn written(result: io::Result<usize>) -> io::Result<usize> {
+pub(crate) fn written(result: io::Result<usize>) -> io::Result<usize> {
     match result {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
         other => other,

@@ -1,13 +1,15 @@
-//! The reference: an echo server as lean as a single-threaded io_uring loop can be. It defines 1.00.
+//! The reference: an echo server, or a proxy, as lean as a single-threaded io_uring loop can be. It defines 1.00.
 //!
 //! Knows: multishot accept and receive into direct descriptors, sends straight from the received bytes, one at a time
 //! per connection. Must not know the runtime that is judged against it.
+//!
+//! What a connection receives is sent on its mate: on itself in an echo server, in a proxy on the one that was connected for it.
 //!
 //! One turn is one `io_uring_enter`: it submits the sends of the turn before and collects what has completed.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 use io_uring::types::Fixed;
@@ -27,7 +29,7 @@ const END: u64 = 3 << 32;
 /// What a connection needs while the kernel works for it.
 #[derive(Clone, Copy)]
 struct Connection {
-    /// What is being sent, less what is already gone.
+    /// What it has received and its mate is sending, less what is already gone.
     sending: Segment,
     /// The queue behind it: first and last index in `Server::waiting`.
     first: u32,
@@ -58,6 +60,10 @@ struct Server {
     ring: Ring,
     pool: ReceivePool,
     listener: TcpListener,
+    /// Where a proxy connects the mate of each connection to.
+    upstream: Option<SocketAddr>,
+    /// Makes the slot of a mate of a slot: nothing, or the lowest bit.
+    mirror: u32,
     connections: Vec<Connection>,
     waiting: Vec<Waiting>,
     /// First free entry of `waiting`.
@@ -67,14 +73,22 @@ struct Server {
 }
 
 /// Serves until the process is ended.
-pub(crate) fn serve(listener: TcpListener, shape: Shape, spin_us: u64) -> io::Result<()> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    upstream: Option<SocketAddr>,
+    shape: Shape,
+    spin_us: u64,
+) -> io::Result<()> {
     let ring = Ring::new(spin_us)?;
     ring.submitter.register_files_sparse(DESCRIPTORS)?;
     let pool = ReceivePool::register(&ring.submitter, shape)?;
+    listener.set_nonblocking(upstream.is_some())?;
     let mut server = Server {
+        mirror: u32::from(upstream.is_some()),
         ring,
         pool,
         listener,
+        upstream,
         connections: Vec::with_capacity(DESCRIPTORS as usize),
         waiting: Vec::new(),
         free: NONE,
@@ -84,7 +98,7 @@ pub(crate) fn serve(listener: TcpListener, shape: Shape, spin_us: u64) -> io::Re
     loop {
         server.ring.enter();
         while let Some(completion) = server.ring.next() {
-            server.route(&completion);
+            server.route(&completion)?;
         }
         server.pool.publish();
         server.feed();
@@ -93,26 +107,51 @@ pub(crate) fn serve(listener: TcpListener, shape: Shape, spin_us: u64) -> io::Re
 
 impl Server {
     #[inline]
-    fn route(&mut self, completion: &cqueue::Entry) {
+    fn route(&mut self, completion: &cqueue::Entry) -> io::Result<()> {
         let slot = completion.user_data() as u32;
         match completion.user_data() & !0xFFFF_FFFF {
             RECEIVE => self.received(slot, completion),
             SEND => self.sent(slot, completion.result()),
-            ACCEPT => self.accepted(completion),
+            ACCEPT => self.accepted(completion)?,
             _ => {}
         }
+        Ok(())
     }
 
-    fn accepted(&mut self, completion: &cqueue::Entry) {
-        if let Ok(slot) = u32::try_from(completion.result()) {
-            let count = self.connections.len().max(slot as usize + 1);
-            self.connections.resize(count, IDLE);
-            self.connections[slot as usize] = IDLE;
-            self.arm_receive(slot);
+    fn accepted(&mut self, completion: &cqueue::Entry) -> io::Result<()> {
+        if let Some(upstream) = self.upstream {
+            self.join_all(upstream)?;
+        } else if let Ok(slot) = u32::try_from(completion.result()) {
+            self.open(slot);
         }
         if !cqueue::more(completion.flags()) {
             self.arm_accept();
         }
+        Ok(())
+    }
+
+    /// Gives a mate to every client that has connected. Their slots are not used again: a proxy lives for one measurement.
+    fn join_all(&mut self, upstream: SocketAddr) -> io::Result<()> {
+        loop {
+            let client = match self.listener.accept() {
+                Ok((client, _)) => client,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let mate = TcpStream::connect(upstream)?;
+            mate.set_nodelay(true)?;
+            let slot = self.connections.len() as u32;
+            self.ring.submitter.register_files_update(slot, &[client.as_raw_fd(), mate.as_raw_fd()])?;
+            self.open(slot);
+            self.open(slot + 1);
+        }
+    }
+
+    fn open(&mut self, slot: u32) {
+        let count = self.connections.len().max(slot as usize + 1);
+        self.connections.resize(count, IDLE);
+        self.connections[slot as usize] = IDLE;
+        self.arm_receive(slot);
     }
 
     #[inline]
@@ -190,9 +229,27 @@ impl Server {
 
     #[inline]
     fn close_if_done(&mut self, slot: u32) {
+        if self.done(slot) {
+            self.close(slot);
+        }
+    }
+
+    /// Whether everything that was received has been sent, and nothing more comes.
+    #[inline]
+    fn done(&self, slot: u32) -> bool {
         let connection = &self.connections[slot as usize];
-        if !connection.armed && !connection.send_in_flight {
-            self.ring.push(opcode::Close::new(Fixed(slot)).build(), END);
+        !connection.armed && !connection.send_in_flight
+    }
+
+    /// Passes on the end of a stream to the mate, or closes both when that was the second end.
+    fn close(&mut self, slot: u32) {
+        let mate = slot ^ self.mirror;
+        if !self.done(mate) {
+            return self.ring.push(opcode::Shutdown::new(Fixed(mate), libc::SHUT_WR).build(), END);
+        }
+        self.ring.push(opcode::Close::new(Fixed(slot)).build(), END);
+        if mate != slot {
+            self.ring.push(opcode::Close::new(Fixed(mate)).build(), END);
         }
     }
 
@@ -249,7 +306,11 @@ impl Server {
 
     fn arm_accept(&mut self) {
         let listener = types::Fd(self.listener.as_raw_fd());
-        self.ring.push(opcode::AcceptMulti::new(listener).allocate_file_index(true).build(), ACCEPT);
+        let entry = match self.upstream {
+            None => opcode::AcceptMulti::new(listener).allocate_file_index(true).build(),
+            Some(_) => opcode::PollAdd::new(listener, libc::POLLIN as u32).multi(true).build(),
+        };
+        self.ring.push(entry, ACCEPT);
     }
 
     fn arm_receive(&mut self, slot: u32) {
@@ -258,7 +319,8 @@ impl Server {
 
     #[inline]
     fn send(&mut self, slot: u32, segment: Segment) {
-        self.ring.push(send(slot, self.pool.pointer(segment.start), segment.len), SEND | u64::from(slot));
+        let mate = slot ^ self.mirror;
+        self.ring.push(send(mate, self.pool.pointer(segment.start), segment.len), SEND | u64::from(slot));
     }
 }
 

@@ -26,9 +26,18 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on its core and waits until it listens.
     pub(crate) fn start(server: &Server) -> io::Result<Running> {
+        Running::start_on(SERVER_CORE, server)
+    }
+
+    /// The same for a server that is not measured: beside the load.
+    pub(crate) fn start_aside(server: &Server) -> io::Result<Running> {
+        Running::start_on(LOAD_CORE, server)
+    }
+
+    fn start_on(core: usize, server: &Server) -> io::Result<Running> {
         let mut command = Command::new(&server.program);
         command.args(&server.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        pin_to(&mut command, SERVER_CORE);
+        pin_to(&mut command, core);
         let mut child = command.spawn()?;
         let mut output = BufReader::new(child.stdout.take().expect("standard output is piped"));
         match listening(&mut output) {
@@ -80,7 +89,7 @@ pub(crate) fn run_load(role: &str, plan: &Plan) -> io::Result<Vec<f64>> {
     }
 }
 
-/// A process that holds idle connections. Ends with this value.
+/// A process that holds connections. Ends with this value.
 pub(crate) struct Holder {
     child: Child,
     input: ChildStdin,
@@ -88,9 +97,9 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    pub(crate) fn start(server: SocketAddr) -> io::Result<Holder> {
+    pub(crate) fn start(role: &str, server: SocketAddr) -> io::Result<Holder> {
         let mut command = Command::new(env::current_exe()?);
-        command.args(["--role", "idle", &server.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["--role", role, &server.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         pin_to(&mut command, LOAD_CORE);
         let mut child = command.spawn()?;
         let input = child.stdin.take().expect("standard input is piped");

@@ -18,15 +18,15 @@ use super::receive_pool::{GROUP, ReceivePool, Segment, Shape};
 use super::ring::Ring;
 use super::traffic::Pattern;
 
-const SHAPE: Shape = Shape { buffers: 64, buffer_bytes: 65_536, incremental: true };
+pub(crate) const SHAPE: Shape = Shape { buffers: 64, buffer_bytes: 65_536, incremental: true };
 
 /// A tick wakes the load when the server is silent.
 const TICK_NS: u32 = 10_000_000;
 /// After this long without a byte the load gives up.
-const STALL_NS: u64 = 5_000_000_000;
+pub(crate) const STALL_NS: u64 = 5_000_000_000;
 
-const RECEIVE: u64 = 1 << 32;
-const SEND: u64 = 2 << 32;
+pub(crate) const RECEIVE: u64 = 1 << 32;
+pub(crate) const SEND: u64 = 2 << 32;
 const TICK: u64 = 3 << 32;
 
 /// What to send, and for how long.
@@ -69,7 +69,8 @@ impl Plan {
     }
 }
 
-fn part<T: FromStr>(text: &str) -> io::Result<T> {
+/// A part of a command line.
+pub(crate) fn part<T: FromStr>(text: &str) -> io::Result<T> {
     text.parse().map_err(|_| io::Error::other(format!("{text}: not what a plan has here")))
 }
 
@@ -126,7 +127,7 @@ pub(crate) fn run(plan: &Plan) -> io::Result<Seen> {
     })
 }
 
-fn connect(plan: &Plan) -> io::Result<Vec<TcpStream>> {
+pub(crate) fn connect(plan: &Plan) -> io::Result<Vec<TcpStream>> {
     let open = |_| {
         let stream = TcpStream::connect(plan.server)?;
         stream.set_nodelay(true)?;

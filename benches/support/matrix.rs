@@ -6,9 +6,9 @@ use std::io;
 
 use super::child::{Running, run_load};
 use super::machine::kernel_workers;
-use super::options::{Options, Point};
+use super::options::{Options, Point, Subject};
 use super::report::{Report, size_name};
-use super::servers::{JUDGED, REFERENCE, Server};
+use super::servers::{JUDGED, REFERENCE, SPLICE, Server};
 use super::stats::Estimate;
 
 /// The reference is poor when it costs more than this times another loop.
@@ -57,7 +57,7 @@ fn measure(point: Point, servers: &[Server], options: &Options, report: &Report)
     let mut taken: Vec<Series> =
         servers.iter().map(|server| Series { server, samples: Vec::new() }).collect();
     for round in 0..options.rounds_max {
-        if round >= options.rounds && decided(point, &taken) {
+        if round >= options.rounds && decided(point, &taken, options) {
             break;
         }
         let count = taken.len();
@@ -95,16 +95,22 @@ fn sample(point: Point, server: &Server, options: &Options) -> io::Result<Sample
 }
 
 /// Whether the judged server's interval is narrow enough, or clear of the bar.
-fn decided(point: Point, taken: &[Series]) -> bool {
+fn decided(point: Point, taken: &[Series], options: &Options) -> bool {
     taken.iter().filter(|series| series.server.name == JUDGED).all(|series| {
         let cpu = ratio(&series.samples, &taken[0].samples, |sample| sample.cpu_us);
-        verdict(cpu, bar(point)) != Verdict::Undecided
+        verdict(cpu, bar(options.subject, point)) != Verdict::Undecided
     })
 }
 
 fn tell(point: Point, taken: &[Series], options: &Options, report: &Report) {
     report.line("  server             us/request     requests/s  server busy  load busy    CPU ratio [95 %]      rate ratio");
-    let prefix = format!("echo/{}/c{}/p{}", size_name(point.size), point.connections, point.pipeline);
+    let prefix = format!(
+        "{}/{}/c{}/p{}",
+        if options.subject == Subject::Proxy { "proxy" } else { "echo" },
+        size_name(point.size),
+        point.connections,
+        point.pipeline
+    );
     for Series { server, samples: own } in taken {
         let cpu = ratio(own, &taken[0].samples, |sample| sample.cpu_us);
         let rate = ratio(own, &taken[0].samples, |sample| sample.requests_per_second);
@@ -130,7 +136,7 @@ fn tell(point: Point, taken: &[Series], options: &Options, report: &Report) {
         report.figure(&format!("{name}/cpu_ratio_high"), cpu.high, "ratio");
         report.figure(&format!("{name}/rate_ratio"), rate.median, "ratio");
         if server.name == JUDGED {
-            let bar = bar(point);
+            let bar = bar(options.subject, point);
             report.line(&format!("  {JUDGED}: bar {bar:.2}: {}", verdict(cpu, bar).words()));
         }
     }
@@ -144,7 +150,8 @@ fn void(taken: &[Series], report: &Report) -> bool {
     let mut void = false;
     for Series { server, samples } in taken {
         let reference = ratio(&taken[0].samples, samples, |sample| sample.cpu_us);
-        if !server.name.starts_with(REFERENCE) && server.name != JUDGED && reference.median > POOR {
+        let peer = !server.name.starts_with(REFERENCE) && server.name != JUDGED && server.name != SPLICE;
+        if peer && reference.median > POOR {
             report.line(&format!("  VOID: bare_uring costs {:.3} x {}", reference.median, server.name));
             void = true;
         }
@@ -174,8 +181,9 @@ fn ratio(own: &[Sample], reference: &[Sample], part: fn(&Sample) -> f64) -> Esti
 }
 
 /// What the judged server may cost.
-fn bar(point: Point) -> f64 {
-    if point.connections >= 4096 || point.size >= 256 << 10 { 1.10 } else { 1.05 }
+fn bar(subject: Subject, point: Point) -> f64 {
+    let noisy = point.connections >= 4096 || point.size >= 256 << 10;
+    if noisy || subject == Subject::Proxy { 1.10 } else { 1.05 }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ fn measure(server: &Server) -> io::Result<Idle> {
     thread::sleep(SETTLE);
     let base_bytes = resident_bytes(running.pid())?;
     let wakes_alone = wakes_per_second(running.pid())?;
-    let mut holder = Holder::start(running.address)?;
+    let mut holder = Holder::start("idle", running.address)?;
     holder.hold(FEW)?;
     thread::sleep(SETTLE);
     let few_bytes = resident_bytes(running.pid())?;

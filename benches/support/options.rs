@@ -5,10 +5,12 @@
 use std::time::Duration;
 
 pub(crate) const HELP: &str = "\
-cargo bench --bench echo -- [OPTIONS]
+cargo bench --bench {echo,proxy,slow_peers} -- [OPTIONS]
 
-  (no option)             64 B x {64, 512} connections x pipeline {1, 16}: CPU per request, requests per second
-  --full                  also 1 KiB and 4,096 connections; 16 KiB and 256 KiB x 64 connections
+  (no option)             echo: 64 B x {64, 512} connections x pipeline {1, 16}: CPU per request, requests per second
+                          proxy: {16, 256} KiB x 64 connections through a proxy to an echo server beside the load: the same
+                          slow_peers: round trips of 64 B on 64 connections, beside a hundred peers that never read
+  --full                  echo: also 1 KiB and 4,096 connections; 16 KiB and 256 KiB x 64 connections
   --latency               round trips of one connection whose client blocks
   --memory                memory per idle connection, base memory, wake-ups when idle
   --size N[,N]            only these message sizes      (with or without --full)
@@ -19,17 +21,19 @@ cargo bench --bench echo -- [OPTIONS]
   --window MS             length of a measurement (250)
   --warm-up MS            what is not measured before it (100)
   --spin US               how long servers spin on memory before they sleep (0)
-  --server NAME=COMMAND   one more server; it must print `listening on ADDR`
-  --only NAME[,NAME]      of the servers bare_uring (always), bare_epoll, odeon and the added ones, only these
+  --server NAME=COMMAND   one more server; it must print `listening on ADDR`; a proxy goes to the address that `{to}` becomes
+  --only NAME[,NAME]      of the servers bare_uring (always), bare_epoll, bare_splice, odeon and the added ones, only these
   --self-check            a second copy of bare_uring instead of odeon: its ratio must be 1.00
   --json                  figures as JSON lines on stdout, everything else on stderr
-  --no-build              take the echo example as it is
+  --no-build              take the example as it is
 ";
 
 /// What to measure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
-    Matrix,
+    Echo,
+    Proxy,
+    SlowPeers,
     Latency,
     Memory,
 }
@@ -67,13 +71,17 @@ struct Chosen {
 }
 
 impl Options {
-    /// Reads the arguments behind the program's name.
+    /// Reads the arguments behind the program's name, for one of the benchmarks.
     ///
     /// # Errors
     /// The argument that makes no sense.
-    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
+    pub(crate) fn parse(bench: &str, arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
-            subject: Subject::Matrix,
+            subject: match bench {
+                "proxy" => Subject::Proxy,
+                "slow_peers" => Subject::SlowPeers,
+                _ => Subject::Echo,
+            },
             points: Vec::new(),
             // The speed of a shared machine changes within seconds: many short pairs follow it, few long ones do not.
             rounds: 31,
@@ -95,7 +103,7 @@ impl Options {
                 options.value(&flag, &value, &mut chosen)?;
             }
         }
-        options.points = chosen.points();
+        options.points = chosen.points(options.subject);
         options.rounds_max = options.rounds_max.max(options.rounds);
         Ok(options)
     }
@@ -138,7 +146,7 @@ impl Options {
 }
 
 impl Chosen {
-    fn points(&self) -> Vec<Point> {
+    fn points(&self, subject: Subject) -> Vec<Point> {
         if self.full {
             let mut points = product(&[64, 1024], &[64, 512, 4096], &[1, 16]);
             points.extend(product(&[16 << 10, 256 << 10], &[64], &[1]));
@@ -150,7 +158,12 @@ impl Chosen {
             });
             return points;
         }
-        product(or(&self.sizes, &[64]), or(&self.connections, &[64, 512]), or(&self.pipelines, &[1, 16]))
+        let (sizes, connections, pipelines): (&[usize], &[usize], &[usize]) = match subject {
+            Subject::Proxy => (&[16 << 10, 256 << 10], &[64], &[1]),
+            Subject::SlowPeers => (&[64], &[64], &[1]),
+            _ => (&[64], &[64, 512], &[1, 16]),
+        };
+        product(or(&self.sizes, sizes), or(&self.connections, connections), or(&self.pipelines, pipelines))
     }
 }
 

@@ -65,19 +65,26 @@ impl Ring {
         self.submissions.sync();
         // What has been taken must be known to the kernel, or it counts it as new and does not wait.
         self.completions.sync();
-        if self.spin_ns == 0 || !self.spin() {
+        if self.spin_ns == 0 || !self.spin(Clock::MONOTONIC.now_ns() + self.spin_ns) {
             ignore_pressure(self.submitter.submit_and_wait(1));
         }
         self.submissions.sync();
         self.completions.sync();
     }
 
+    /// Submits what is queued and watches memory until there is a completion, or until a time. For a ring that spins.
+    pub(crate) fn watch(&mut self, until_ns: u64) {
+        self.submissions.sync();
+        self.completions.sync();
+        self.spin(until_ns);
+        self.submissions.sync();
+    }
+
     /// Submits, then watches memory for a while. Answers whether there are completions.
-    fn spin(&mut self) -> bool {
+    fn spin(&mut self, until_ns: u64) -> bool {
         if !self.submissions.is_empty() {
             ignore_pressure(self.submitter.submit());
         }
-        let start_ns = Clock::MONOTONIC.now_ns();
         loop {
             if self.submissions.taskrun() {
                 ignore_pressure(self.submitter.submit());
@@ -86,7 +93,7 @@ impl Ring {
             if !self.completions.is_empty() {
                 return true;
             }
-            if Clock::MONOTONIC.now_ns() - start_ns >= self.spin_ns {
+            if Clock::MONOTONIC.now_ns() >= until_ns {
                 return false;
             }
             std::hint::spin_loop();

@@ -4,6 +4,7 @@
 
 use std::env;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,18 +23,35 @@ pub(crate) struct Server {
     pub(crate) arguments: Vec<String>,
 }
 
-/// The servers that the options ask for, the reference first.
-pub(crate) fn choose(options: &Options, report: &Report) -> io::Result<Vec<Server>> {
+/// Moves bytes without looking at them, so that it is no peer of a loop that receives them.
+pub(crate) const SPLICE: &str = "bare_splice";
+
+/// The servers that the options ask for, the reference first. A proxy is told where its upstream server is.
+pub(crate) fn choose(
+    options: &Options,
+    upstream: Option<SocketAddr>,
+    report: &Report,
+) -> io::Result<Vec<Server>> {
     let spin = options.spin_us.to_string();
-    let mut servers = vec![own_role(REFERENCE, &["bare-uring", "--spin-us", &spin])?];
+    let to = upstream.map(|upstream| upstream.to_string());
+    let to: Vec<&str> = to.iter().flat_map(|address| ["--to", address]).collect();
+    let reference = [&["bare-uring", "--spin-us", &spin], &to[..]].concat();
+    let mut servers = vec![own_role(REFERENCE, &reference)?];
     if options.self_check {
-        servers.push(own_role("bare_uring_again", &["bare-uring", "--spin-us", &spin])?);
+        servers.push(own_role("bare_uring_again", &reference)?);
     } else if options.only.is_empty() || options.only.iter().any(|name| name == JUDGED) {
-        servers.extend(odeon(options, report)?);
+        let example = if upstream.is_some() { "proxy" } else { "echo" };
+        servers.extend(odeon(example, &to, options, report)?);
     }
-    servers.push(own_role("bare_epoll", &["bare-epoll"])?);
+    if upstream.is_some() {
+        servers.push(own_role(SPLICE, &[&["relay", "--pipe-bytes", "262144"], &to[..]].concat())?);
+        servers.push(own_role("bare_epoll", &[&["relay"], &to[..]].concat())?);
+    } else {
+        servers.push(own_role("bare_epoll", &["bare-epoll"])?);
+    }
     for (name, command) in &options.added {
-        let mut words = command.split_whitespace().map(str::to_owned);
+        let place = to.last().copied().unwrap_or("{to}");
+        let mut words = command.split_whitespace().map(|word| word.replace("{to}", place));
         let program = words.next().ok_or_else(|| io::Error::other("--server: no command"))?;
         servers.push(Server { name: name.clone(), program: program.into(), arguments: words.collect() });
     }
@@ -43,39 +61,45 @@ pub(crate) fn choose(options: &Options, report: &Report) -> io::Result<Vec<Serve
     Ok(servers)
 }
 
+/// What proxies are connected to: the cheapest echo server.
+pub(crate) fn upstream() -> io::Result<Server> {
+    own_role("upstream", &["bare-uring"])
+}
+
 /// A server that lives in this program.
 fn own_role(name: &str, role: &[&str]) -> io::Result<Server> {
     let arguments = ["--role"].iter().chain(role).map(|word| (*word).to_owned()).collect();
     Ok(Server { name: name.to_owned(), program: env::current_exe()?, arguments })
 }
 
-/// The `echo` example: built if it is out of date, taken as it is if cargo is not at hand.
-fn odeon(options: &Options, report: &Report) -> io::Result<Option<Server>> {
-    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/echo.rs").exists() {
-        report.line("odeon: there is no examples/echo.rs; it is left out");
+/// An example: built if it is out of date, taken as it is if cargo is not at hand.
+fn odeon(example: &str, own: &[&str], options: &Options, report: &Report) -> io::Result<Option<Server>> {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example).with_extension("rs").exists() {
+        report.line(&format!("odeon: there is no examples/{example}.rs; it is left out"));
         return Ok(None);
     }
-    // This program is target/PROFILE/deps/echo-HASH.
+    // This program is target/PROFILE/deps/NAME-HASH.
     let current = env::current_exe()?;
     let profile =
         current.ancestors().nth(2).ok_or_else(|| io::Error::other("not started from a target directory"))?;
-    let program = profile.join("examples/echo");
+    let program = profile.join("examples").join(example);
     if options.build || !program.exists() {
-        report.line("odeon: cargo build --release --example echo");
+        report.line(&format!("odeon: cargo build --release --example {example}"));
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = profile.parent().unwrap_or(profile);
         let build = Command::new(cargo)
-            .args(["build", "--quiet", "--release", "--example", "echo", "--target-dir"])
+            .args(["build", "--quiet", "--release", "--example", example, "--target-dir"])
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()?;
         if !build.status.success() {
             report.line(&String::from_utf8_lossy(&build.stderr));
-            return Err(io::Error::other("the echo example does not build"));
+            return Err(io::Error::other("the example does not build"));
         }
     }
     let mut arguments =
         ["--listen", "127.0.0.1:0", "--cores", "1", "--backend", "uring"].map(str::to_owned).to_vec();
+    arguments.extend(own.iter().map(|word| (*word).to_owned()));
     if knows_spin(&program)? {
         arguments.extend(["--spin-us".to_owned(), options.spin_us.to_string()]);
     } else {
