@@ -149,7 +149,7 @@ pub struct DriverLedger {
     pub operations: usize,
     /// System calls made to enter the kernel, since the start.
     pub enters: u64,
-    /// Times that a receive found no buffer, since the start.
+    /// Times that a receive found no buffer, since the start: also where others were free, which the kernel gets a few at a time.
     pub buffer_shortages: u64,
     /// Times that the submission queue was full, since the start.
     pub queue_full: u64,

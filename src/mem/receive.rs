@@ -316,6 +316,12 @@ impl ReceivePool {
         self.books.iter().map(|book| (book.lent.get() - book.kept.get()) as usize).sum()
     }
 
+    /// Buffers of which something is lent.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.busy.get()
+    }
+
     /// True if a buffer may be held beyond its turn: of a quarter of the buffers, or one, nothing is lent.
     #[must_use]
     pub fn can_spare(&self) -> bool {
@@ -329,7 +335,7 @@ impl ReceivePool {
 
     /// Buffers of which nothing is lent.
     fn idle(&self) -> usize {
-        self.books.len() - self.busy.get()
+        self.books.len() - self.busy()
     }
 
     /// The given part of all buffers, and one at least.

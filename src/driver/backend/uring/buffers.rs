@@ -6,6 +6,9 @@
 //! some by the time that we hear of the shortage. First parked, first armed. As many are armed at once as there are
 //! buffers, so a single buffer does not make a thousand receives fail.
 //!
+//! The kernel is given few buffers at a time, those that were used last: what it receives into them is still in the cache when it is
+//! handled, and sent. A round of the whole pool would fall out of it.
+//!
 //! Invariants:
 //! 1. Every buffer in the ring is with the kernel, as its pool says, until the completion that uses it up.
 //! 2. The ring of buffers is unmapped only if its group has been unregistered with nothing in flight.
@@ -16,6 +19,11 @@ use std::mem::ManuallyDrop;
 
 use crate::mem::{Key, Lease, ReceivePool};
 use crate::sys::{Answer, BufferRing, Errno, Ring};
+
+/// So much does the kernel receive into before somebody looks at it, or into one buffer.
+const AT_ONCE_BYTES: u32 = 256 << 10;
+/// So much does it have together with what is lent, which it receives into less then: but always into one buffer.
+const IN_USE_BYTES: u32 = 512 << 10;
 
 /// The buffers of one ring.
 #[derive(Debug)]
@@ -57,9 +65,14 @@ impl Buffers {
         self.shortages
     }
 
-    /// Gives every free buffer of the pool to the kernel.
+    /// Gives free buffers of the pool to the kernel: as many as stay in the cache.
     pub(super) fn replenish(&mut self, pool: &ReceivePool) {
-        while let Some(buffer) = pool.take_for_kernel() {
+        let buffers = |bytes: u32| (bytes / pool.size()).max(1);
+        let beside = buffers(IN_USE_BYTES).saturating_sub(pool.busy() as u32);
+        let room = beside.clamp(1, buffers(AT_ONCE_BYTES));
+        while self.with_kernel < room
+            && let Some(buffer) = pool.take_for_kernel()
+        {
             // SAFETY: the buffer is with the kernel from now on (invariant 1), so the pool neither lends nor frees it
             // before the kernel's completion says that it has been used up.
             unsafe { self.ring.add(buffer, pool.buffer_address(buffer), pool.size()) };
