@@ -30,7 +30,28 @@ impl Connection for Echo {
     }
 }
 
-/// An echo server on one core, and clients of it.
+/// Answers as many bytes, each written by itself in one of two ways, or all of them at once.
+struct Pieces;
+
+/// What a client asks it for.
+const PIECES: u8 = 7;
+
+#[actor(codec = Fixed<BYTES>)]
+impl Pieces {
+    #[frame]
+    fn frame(&mut self, bytes: &[u8; BYTES], cx: &mut Context<Self>) {
+        if bytes[0] != PIECES {
+            cx.write(bytes);
+            return;
+        }
+        for pair in bytes.chunks(2) {
+            cx.write(&pair[..1]);
+            cx.write_bytes(Bytes::from(vec![pair[1]]));
+        }
+    }
+}
+
+/// A server on one core, and clients of it.
 struct Served {
     system: System,
     runner: Addr<Runner>,
@@ -39,27 +60,39 @@ struct Served {
 
 impl Served {
     fn new(backend: BackendChoice, clients: usize) -> Option<Served> {
+        Served::by(backend, clients, || Echo)
+    }
+
+    fn by<A: Connection>(backend: BackendChoice, clients: usize, actor: fn() -> A) -> Option<Served> {
         let system = system(backend, 1, |config| {
             // Whatever is there is done in one turn, and no timer comes due, however slow the machine is.
             (config.turn_time, config.write_stall) = (PATIENCE * 100, PATIENCE * 100);
         })?;
         let runner = system.spawn(Runner).expect("there is room for a runner");
-        let listening = system.listener("127.0.0.1:0").start(|_| Echo).expect("a free port is found");
+        let listening = system.listener("127.0.0.1:0").start(move |_| actor()).expect("a free port is found");
         let clients = (0..clients).map(|_| connect(listening.address())).collect();
         Some(Served { system, runner, clients })
     }
 
     fn ask(&mut self) {
+        self.ask_for(7);
+    }
+
+    fn ask_for(&mut self, byte: u8) {
         for client in &mut self.clients {
-            client.write_all(&[7; BYTES]).expect("the server reads");
+            client.write_all(&[byte; BYTES]).expect("the server reads");
         }
     }
 
     fn hear(&mut self) {
+        self.hear_of(7);
+    }
+
+    fn hear_of(&mut self, byte: u8) {
         for client in &mut self.clients {
             let mut answer = [0; BYTES];
             client.read_exact(&mut answer).expect("the server answers");
-            assert_eq!(answer, [7; BYTES]);
+            assert_eq!(answer, [byte; BYTES]);
         }
     }
 
@@ -129,6 +162,28 @@ fn requests_that_arrive_together_share_system_calls() {
     let enters = served.ledger().driver.enters - before;
     let requests = 64 * ROUNDS;
     assert!(enters * 6 <= requests, "{enters} system calls for {requests} requests");
+    served.end();
+}
+
+/// What is written in one handler leaves in one send: there is never more than one under way for a connection, so another one would
+/// take another system call.
+#[test]
+fn many_small_writes_take_as_many_system_calls_as_one() {
+    const ROUNDS: usize = 50;
+    let Some(mut served) = Served::by(BackendChoice::Uring, 1, || Pieces) else { return };
+    // What the rest of a round takes depends on when the core goes to sleep.
+    let [mut one, mut many] = [u64::MAX; 2];
+    for _ in 0..ROUNDS {
+        for (byte, fewest) in [(PIECES + 1, &mut one), (PIECES, &mut many)] {
+            let before = served.ledger().driver.enters;
+            let held = Held::new(served.runner);
+            served.ask_for(byte);
+            held.release();
+            served.hear_of(byte);
+            *fewest = (*fewest).min(served.ledger().driver.enters - before);
+        }
+    }
+    assert!(many <= one, "{many} system calls for {BYTES} writes, {one} for a single one");
     served.end();
 }
 
