@@ -218,6 +218,25 @@ impl Output {
         self.push(pool, bytes, pool.share((self.queued - self.owned) as usize), Stays::No)
     }
 
+    /// Appends bytes, as [`Output::write`]. Part of what was received just now is not copied if it is [worth
+    /// it](SendPool::is_worth_a_part), may leave, and enough other buffers are free.
+    #[inline]
+    pub fn write_received(&mut self, pools: &Pools, bytes: &[u8]) -> Result<(), Full> {
+        if pools.send.is_worth_a_part(bytes.len()) && self.link_again(pools, bytes) {
+            return Ok(());
+        }
+        self.write(&pools.send, bytes)
+    }
+
+    #[inline(never)]
+    fn link_again(&mut self, pools: &Pools, bytes: &[u8]) -> bool {
+        if self.aside.is_some() || bytes.len() > self.room() {
+            return false;
+        }
+        let Some(lease) = pools.receive.lend_again(bytes) else { return false };
+        self.link(pools, lease).map_err(|lease| pools.receive.release(lease)).is_ok()
+    }
+
     /// Appends counted bytes, as [`Output::write`]. Where they are [worth it](SendPool::is_worth_a_part) they are linked, and taken;
     /// where they were copied, they are left to the caller, who drops them when nothing is borrowed. **Costs** no copy of what is
     /// linked: that is what may leave, unless something is spilled before it, or the pool has no part left.
@@ -608,14 +627,9 @@ impl Output {
             && pools.send.is_worth_a_part(lease.len())
             && pools.receive.can_spare()
         {
-            let bytes = lease.len() as u32;
-            match pools.send.push_lease(&mut self.chain, lease, &pools.receive) {
-                Ok(()) => {
-                    self.queued += bytes;
-                    self.owned += bytes;
-                    return Ok(());
-                }
-                Err((Full, back)) => lease = back,
+            match self.link(pools, lease) {
+                Ok(()) => return Ok(()),
+                Err(back) => lease = back,
             }
         }
         match self.write(&pools.send, pools.receive.bytes(&lease)) {
@@ -625,6 +639,15 @@ impl Output {
             }
             Err(Full) => Err(lease),
         }
+    }
+
+    /// Appends the bytes of a lease that may leave and are within the bound. Hands it back if the pool has no part left.
+    fn link(&mut self, pools: &Pools, lease: Lease) -> Result<(), Lease> {
+        let bytes = lease.len() as u32;
+        pools.send.push_lease(&mut self.chain, lease, &pools.receive).map_err(|(Full, back)| back)?;
+        self.queued += bytes;
+        self.owned += bytes;
+        Ok(())
     }
 
     /// The connection has failed: what is watched will not be sent.

@@ -9,7 +9,7 @@
 //! Invariants:
 //! 1. The bytes of a lease were written before it was made, lie below `filled`, and are not written while it lives:
 //!    the filler only writes above `filled`, and `filled` goes back to zero only when nothing is lent.
-//! 2. A lease is made once per part and released once: it is neither `Clone` nor `Copy`. It carries the number of its pool,
+//! 2. A lease is counted once and released once: it is neither `Clone` nor `Copy`. It carries the number of its pool,
 //!    which no other pool has while a lease of this one is left.
 //! 3. The region lives as long as the pool, or as bytes of it are kept, and is zeroed at the start, so every byte of it is initialised.
 //! 4. A buffer that the kernel fills is neither filled nor given back by anybody else: only the crate's own backend lends
@@ -73,6 +73,8 @@ struct Book {
     kept: Cell<u32>,
     /// Whose that buffer is, then: of whoever was the first to keep a part of it.
     keeper: Cell<u64>,
+    /// Something is lent more than once.
+    again: Cell<bool>,
     filler: Cell<Filler>,
 }
 
@@ -279,8 +281,8 @@ impl ReceivePool {
     pub fn release(&self, lease: Lease) {
         assert_eq!(lease.pool, self.id.number(), "a lease is released to the pool that it came from");
         let book = &self.books[lease.buffer as usize];
-        // The same bytes may be kept.
-        if cfg!(odeon_asan) && book.kept.get() == 0 {
+        // The same bytes may be kept, or lent once more.
+        if cfg!(odeon_asan) && book.kept.get() == 0 && !book.again.get() {
             poison::forbid(self.address(lease.buffer, lease.offset), lease.len as usize);
         }
         self.give(lease.buffer, 1);
@@ -305,6 +307,7 @@ impl ReceivePool {
                 // Also what was released while it was kept; whoever has the buffer writes behind it.
                 poison::forbid(self.address(buffer, 0), book.filled.get() as usize);
             }
+            book.again.set(false);
             self.busy.set(self.busy.get() - 1);
             self.free_if_idle(buffer);
         }
@@ -360,15 +363,14 @@ impl ReceivePool {
     /// ordered map.
     #[must_use]
     pub fn keep(&self, bytes: &[u8], keeper: u64) -> Option<Bytes> {
-        let offset = bytes.as_ptr().addr().checked_sub(self.memory.region.address(0).addr())?;
-        let (buffer, start) = (offset / self.size as usize, offset % self.size as usize);
-        let book = self.books.get(buffer)?;
-        let is_lent = book.lent.get() > 0 && start + bytes.len() <= book.filled.get() as usize;
+        let (buffer, start) = self.find_lent(bytes)?;
+        let book = &self.books[buffer];
         let is_kept = book.kept.get() > 0;
         let may_keep = if is_kept { self.leaves(NEVER_KEPT) } else { self.may_keep(keeper) };
-        if bytes.is_empty() || !is_lent || !may_keep {
+        if !may_keep {
             return None;
         }
+        let offset = buffer * self.size as usize + start;
         self.count_lent(book);
         if !is_kept {
             self.kept.set(self.kept.get() + 1);
@@ -380,6 +382,33 @@ impl ReceivePool {
         // (invariant 5) until they are taken from the returns of this memory.
         let kept = unsafe { Kept::new(&self.memory, offset, bytes.len(), buffer as u16) };
         Some(Bytes::from_owner(kept))
+    }
+
+    /// A second lease of these bytes, or of some of them, if they lie in a part of a buffer that is lent, and it [can be
+    /// spared](ReceivePool::can_spare).
+    pub fn lend_again(&self, bytes: &[u8]) -> Option<Lease> {
+        let (buffer, start) = self.find_lent(bytes)?;
+        if !self.can_spare() {
+            return None;
+        }
+        let book = &self.books[buffer];
+        self.count_lent(book);
+        book.again.set(true);
+        Some(Lease {
+            offset: start as u32,
+            len: bytes.len() as u32,
+            buffer: buffer as u16,
+            pool: self.id.number(),
+        })
+    }
+
+    /// The buffer that bytes lie in, and where, if it is one of which something is lent.
+    fn find_lent(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let offset = bytes.as_ptr().addr().checked_sub(self.memory.region.address(0).addr())?;
+        let (buffer, start) = (offset / self.size as usize, offset % self.size as usize);
+        let book = self.books.get(buffer)?;
+        let is_lent = book.lent.get() > 0 && start + bytes.len() <= book.filled.get() as usize;
+        (is_lent && !bytes.is_empty()).then_some((buffer, start))
     }
 
     /// Buffers of which something is [kept](ReceivePool::keep), as far as is known here: each whole, however little of it that is.
@@ -613,6 +642,32 @@ mod tests {
         pool.release(leases.next().unwrap());
         assert!(pool.keep(pool.bytes(&last), 1).is_some());
         leases.chain([last]).for_each(|lease| pool.release(lease));
+    }
+
+    #[test]
+    fn what_is_lent_once_more_stays_until_both_are_released() {
+        let (pool, lease) = with_one_lent(4, b"abcdefgh");
+        let again = pool.lend_again(&pool.bytes(&lease)[2..5]).unwrap();
+        assert_eq!((pool.bytes(&again), pool.lent(), pool.busy()), (&b"cde"[..], 2, 1));
+        pool.release(lease);
+        assert_eq!((pool.bytes(&again), pool.free()), (&b"cde"[..], 3));
+        pool.release(again);
+        assert_eq!((pool.lent(), pool.busy(), pool.free()), (0, 0, 4));
+    }
+
+    #[test]
+    fn what_is_not_lent_or_not_to_spare_is_not_lent_once_more() {
+        let (pool, lease) = with_one_lent(2, b"abcdefgh");
+        let other = ReceivePool::new(2, 8);
+        assert!(pool.lend_again(b"abc").is_none());
+        assert!(pool.lend_again(&pool.bytes(&lease)[3..3]).is_none());
+        assert!(other.lend_again(pool.bytes(&lease)).is_none());
+        let last = put(&pool, pool.take_free().unwrap(), b"abcdefgh");
+        assert!(pool.lend_again(pool.bytes(&lease)).is_none());
+        pool.release(last);
+        pool.release(pool.lend_again(pool.bytes(&lease)).unwrap());
+        pool.release(lease);
+        assert_eq!((pool.lent(), pool.free()), (0, 2));
     }
 
     #[test]

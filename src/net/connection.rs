@@ -180,7 +180,8 @@ impl<A: Connection> Context<A> {
     /// is counted. [`Context::try_write`] tells instead.
     ///
     /// **Costs** one copy; no system call, no allocation while what is queued is within the connection's share of
-    /// the send pool.
+    /// the send pool. Large parts of what has just arrived are not copied, from
+    /// [`Config::owned_bytes_min`](crate::Config::owned_bytes_min) on, as long as receive buffers can be spared and nothing waits aside.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         if self.try_write(bytes).is_err() {
             self.leave_out();
@@ -239,7 +240,7 @@ impl<A: Connection> Context<A> {
     pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Full> {
         let (bytes, cell) = (bytes.as_ref(), self.cell());
         let written = self.with_running_core(|core| {
-            core.with_output(cell, |output| output.write(&core.pools.send, bytes)).unwrap_or(Ok(()))
+            core.with_output(cell, |output| output.write_received(&core.pools, bytes)).unwrap_or(Ok(()))
         });
         written.unwrap_or_else(|| self.write_elsewhere(bytes))
     }

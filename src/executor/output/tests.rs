@@ -5,6 +5,7 @@
 mod excess;
 
 use super::*;
+use crate::mem::ReceivePool;
 use crate::sys::Random;
 
 fn content(pool: &SendPool, chain: &Chain) -> Vec<u8> {
@@ -24,6 +25,41 @@ fn bytes_beyond_the_bound_are_refused_whole() {
     pool.release(chain);
     output.sent(&pool, 100);
     assert_eq!(output.queued(), 0);
+}
+
+#[test]
+fn much_of_what_was_received_is_linked_where_nothing_waits_aside() {
+    const PART: usize = 4096;
+    let pools = Pools { receive: ReceivePool::new(4, 2 * PART as u32), send: SendPool::new([8, 8, 8, 8, 8]) };
+    let twin: Vec<u8> = (0..2 * PART).map(|byte| (byte % 251) as u8).collect();
+    let fill = |space: &mut [u8]| {
+        space.copy_from_slice(&twin);
+        Ok(twin.len())
+    };
+    let lease = pools.receive.fill(pools.receive.take_free().unwrap(), fill).unwrap().unwrap();
+    let mut output = Output::new(4 * PART);
+    output.write_received(&pools, &pools.receive.bytes(&lease)[1..=PART]).unwrap();
+    assert_eq!((pools.receive.lent(), pools.send.taken()), (2, 1));
+    output.write_received(&pools, &pools.receive.bytes(&lease)[..PART - 1]).unwrap();
+    assert_eq!(pools.receive.lent(), 2, "little is copied");
+    output.write_received(&pools, &twin[..PART]).unwrap();
+    assert_eq!(pools.receive.lent(), 2, "it was not received");
+    let place = output.defer(1).unwrap();
+    output.write_received(&pools, &pools.receive.bytes(&lease)[PART..]).unwrap();
+    assert_eq!(pools.receive.lent(), 2, "it waits behind a place");
+    assert_eq!(output.write_received(&pools, &pools.receive.bytes(&lease)[..PART]), Err(Full));
+    pools.receive.release(lease);
+    output.fill(&pools.send, place, b"").unwrap();
+    let mut got = Vec::new();
+    while output.is_waiting() {
+        let chain = output.next(&pools.send);
+        got.extend(content(&pools.send, &chain));
+        output.sent(&pools.send, chain.bytes());
+        pools.send.release(chain);
+        pools.settle(drop);
+    }
+    assert!(got == [&twin[1..=PART], &twin[..PART - 1], &twin[..PART], &twin[PART..]].concat());
+    assert_eq!((pools.receive.lent(), pools.send.taken(), output.queued()), (0, 0, 0));
 }
 
 #[test]
