@@ -654,11 +654,11 @@ mod tests {
         while table.may_pin(first) {
             pinned.push(pin(&mut table, first));
         }
-        assert_eq!(pinned.len(), OF_ONE.into());
+        assert_eq!(pinned.len(), usize::from(OF_ONE));
         assert!(table.may_pin(second), "of another it does not know");
         pinned.push(pin(&mut table, second));
         assert!(!table.may_pin(second) && !table.may_pin(third), "of all together no more are");
-        assert_eq!(table.pinned(), SOCKETS.into());
+        assert_eq!(table.pinned(), u32::from(SOCKETS));
         assert!(table.unpin(pinned[0], &pool).is_some());
         assert!(table.may_pin(first) && table.may_pin(third));
         pinned[1..].iter().for_each(|key| drop(table.unpin(*key, &pool)));
