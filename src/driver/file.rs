@@ -1,12 +1,13 @@
-//! Requests that are about files: what is asked for, with the memory for it, and what became of it.
+//! Requests that are about files, or memory for them: what is asked for, with the memory for it, and what became of it.
 //!
 //! Knows: paths, offsets, bytes. Must not know who asks, nor how a request is carried out.
 
 use std::ffi::CString;
 use std::fmt;
+use std::sync::Arc;
 
 use super::op::FileId;
-use crate::mem::Chain;
+use crate::mem::{BlockPool, Buffer, Chain};
 use crate::sys::{Errno, FileStat};
 
 /// The last place in a file that kernels know. To io_uring what is above may mean a place that the file itself remembers.
@@ -16,7 +17,7 @@ pub const OFFSET_MAX: u64 = i64::MAX as u64;
 #[derive(Debug)]
 pub struct FileRequest {
     /// On which file. [`FileWork::Open`] is asked without one, or with the directory that the path is to stay in, and comes back
-    /// with the file if it succeeded.
+    /// with the file if it succeeded. What is about a region is asked without one.
     pub file: Option<FileId>,
     /// What.
     pub work: FileWork,
@@ -35,17 +36,22 @@ pub enum FileWork {
     /// Ask for its size and kind.
     Stat { stat: FileStat },
     /// Read once, behind what `buffer` holds and up to its capacity, which is more than that. Zero bytes: the end of the file.
-    Read { offset: u64, buffer: Vec<u8> },
+    Read { offset: u64, buffer: Buffer },
     /// Read once into the one slot of a chain that has no bytes yet. Zero bytes: the end of the file.
     Load { offset: u64, chain: Chain },
     /// Write `buffer` from `from` on, once: perhaps not all of it.
-    Write { offset: u64, buffer: Vec<u8>, from: usize },
+    Write { offset: u64, buffer: Buffer, from: usize },
     /// Write the chain from its byte `from` on, once: perhaps not all of it.
     Store { offset: u64, chain: Chain, from: u32 },
     /// Wait until what was written has reached the disk. `data`: not what nobody needs to find it again.
     Sync { data: bool },
     /// Close it: nothing else is under way on it.
     Close,
+    /// Take a region in, for what is read, written or sent. One if the kernel knows its memory from now on, zero if it does without.
+    /// `ENOSPC` if there are as many regions as may be, `ENOMEM` if the kernel may lock no more memory.
+    Enrol { pool: Arc<BlockPool> },
+    /// Let a region go, once nobody has a block of it. Asked again, it is as good as gone.
+    Dismiss { pool: Arc<BlockPool> },
 }
 
 /// How a file is opened.
@@ -77,7 +83,14 @@ impl FileWork {
             | FileWork::Write { offset, .. }
             | FileWork::Store { offset, .. } => Some(*offset),
             FileWork::Open { .. } | FileWork::Stat { .. } | FileWork::Sync { .. } | FileWork::Close => None,
+            FileWork::Enrol { .. } | FileWork::Dismiss { .. } => None,
         }
+    }
+
+    /// True if it is about a file that is open.
+    #[must_use]
+    pub fn needs_file(&self) -> bool {
+        !matches!(self, FileWork::Open { .. } | FileWork::Enrol { .. } | FileWork::Dismiss { .. })
     }
 }
 
@@ -91,6 +104,8 @@ impl fmt::Display for FileWork {
             FileWork::Write { .. } | FileWork::Store { .. } => out.write_str("write"),
             FileWork::Sync { .. } => out.write_str("sync"),
             FileWork::Close => out.write_str("close"),
+            FileWork::Enrol { .. } => out.write_str("register memory"),
+            FileWork::Dismiss { .. } => out.write_str("forget memory"),
         }
     }
 }

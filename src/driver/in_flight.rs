@@ -8,6 +8,7 @@
 
 use super::file::{FileRequest, FileWork, OFFSET_MAX};
 use super::op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
+use super::regions::{REGIONS_MAX, Regions};
 use crate::config::FILE_REQUESTS_LIMIT;
 use crate::mem::{Chain, Key, MaybeKey, SendPool, Slab};
 use crate::sys::Errno;
@@ -100,6 +101,8 @@ pub struct InFlight<S> {
     pinned: u32,
     pinned_max: u32,
     pinned_per_socket_max: u8,
+    /// The regions that memory of operations may lie in.
+    pub regions: Regions,
 }
 
 /// Not a socket: no table has this place.
@@ -129,10 +132,18 @@ impl<S> InFlight<S> {
     pub fn with_pins(sockets: u32, pinned_per_socket_max: u8) -> InFlight<S> {
         // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
         let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_LIMIT);
+        // Of each region its end may have been asked for by somebody who waits, and once more by nobody.
+        let operations = operations.saturating_add(2 * u32::from(REGIONS_MAX));
         // Of each socket one, or of few sockets many. Each may be an operation of its own.
         let pinned_max = sockets.max(pinned_per_socket_max.into());
-        let operations = Slab::new(operations.saturating_add(pinned_max));
-        InFlight { sockets: Slab::new(sockets), operations, pinned: 0, pinned_max, pinned_per_socket_max }
+        InFlight {
+            sockets: Slab::new(sockets),
+            operations: Slab::new(operations.saturating_add(pinned_max)),
+            pinned: 0,
+            pinned_max,
+            pinned_per_socket_max,
+            regions: Regions::default(),
+        }
     }
 
     /// Takes a socket into the table; hands it back when the table is full.
@@ -276,7 +287,7 @@ impl<S> InFlight<S> {
             assert!(!closing || file.operations == 0, "closing a file that is in use");
             file.closing = closing;
             file.operations += 1;
-        } else if request.file.is_some() || !matches!(request.work, FileWork::Open { .. }) {
+        } else if request.file.is_some() || request.work.needs_file() {
             return Err(Completion { token, event: refused(Work::File { request }, send) });
         }
         Ok(self.add(Operation { token, socket: id, work: Work::File { request } }))
@@ -697,7 +708,7 @@ mod tests {
         let (opened, handle) = table.end_file(key, Ok(0), Some(file));
         let Event::File { request } = opened.event else { panic!("{opened:?}") };
         assert_eq!((request.file, request.outcome, handle), (Some(file), Ok(0), None));
-        let read = FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) };
+        let read = FileWork::Read { offset: 0, buffer: Vec::with_capacity(8).into() };
         let key = ask(&mut table, Some(file), read).unwrap();
         assert_eq!(table.socket(SocketId(file.0)).unwrap().operations, 1);
         assert!(table.end_file(key, Err(Errno::EBUSY), None).1.is_none());
@@ -715,7 +726,7 @@ mod tests {
         let pool = SendPool::new([1, 0, 0, 0, 0]);
         let mut table = InFlight::new(1);
         let file = Some(FileId(table.insert(()).unwrap().0));
-        let read = FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) };
+        let read = FileWork::Read { offset: 0, buffer: Vec::with_capacity(8).into() };
         table.begin(Token(1), Op::File { request: FileRequest::new(file, read) }, &pool).unwrap();
         let _ = table.begin(Token(2), Op::File { request: FileRequest::new(file, FileWork::Close) }, &pool);
     }

@@ -8,6 +8,7 @@ mod in_flight;
 mod op;
 mod owner;
 mod pool;
+mod regions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use in_flight::{InFlight, Operation, SendStep, Socket, Work};
 pub use op::{Completion, Event, FileId, Fill, Op, ReceiveEnd, SocketId, Token};
 pub use owner::Driver;
 pub use pool::BlockingPool;
+pub use regions::{Abandoned, Enrolled, REGIONS_MAX, Regions};
 
 use crate::mem::{Bytes, Keeper, ReceivePool, SendPool};
 

@@ -405,7 +405,7 @@ mod tests {
     }
 
     fn read() -> FileWork {
-        FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) }
+        FileWork::Read { offset: 0, buffer: Vec::with_capacity(8).into() }
     }
 
     #[test]

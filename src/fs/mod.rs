@@ -28,6 +28,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod buffer;
+
 use std::ffi::CString;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -37,7 +39,10 @@ use std::time::SystemTime;
 
 use crate::driver::{FileKind, FileOptions, FileStat, FileWork};
 use crate::executor::{Asked, OpenFile};
-use crate::mem::Chain;
+use crate::mem::{self, Chain};
+
+pub use crate::mem::RegionBuf;
+pub use buffer::Buffer;
 
 /// Read at a time by [`read`], where the size of the file is not known.
 const CHUNK: usize = 64 << 10;
@@ -155,43 +160,53 @@ impl File {
     ///
     /// # Errors
     /// What the kernel says; `EINVAL` if `offset` is above [`i64::MAX`]; [`ErrorKind::WouldBlock`] of a device that has nothing now.
-    pub async fn read_at(&self, buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
+    pub async fn read_at<B: Buffer>(&self, buffer: B, offset: u64) -> (io::Result<usize>, B) {
+        let buffer = buffer.moved_in();
         if buffer.len() == buffer.capacity() {
-            return (Ok(0), buffer);
+            return (Ok(0), B::handed_back(buffer));
         }
         let (outcome, work) = self.ask(FileWork::Read { offset, buffer }).await;
         let FileWork::Read { buffer, .. } = work else { unreachable!("a request comes back as it went") };
-        (outcome, buffer)
+        (outcome, B::handed_back(buffer))
     }
 
     /// Writes once at `offset`, and hands the buffer back. Answers how many bytes that were, perhaps not all of them.
     ///
     /// # Errors
     /// What the kernel says; `EINVAL` if `offset` is above [`i64::MAX`].
-    pub async fn write_at(&self, buffer: Vec<u8>, offset: u64) -> (io::Result<usize>, Vec<u8>) {
-        self.write_from(buffer, 0, offset).await
+    pub async fn write_at<B: Buffer>(&self, buffer: B, offset: u64) -> (io::Result<usize>, B) {
+        let (outcome, buffer) = self.write_from(buffer.moved_in(), 0, offset).await;
+        (outcome, B::handed_back(buffer))
     }
 
     /// Writes all of the bytes at `offset`, and hands the buffer back.
     ///
     /// # Errors
     /// As [`File::write_at`]; [`ErrorKind::WriteZero`] if it takes nothing. A part may have been written.
-    pub async fn write_all_at(&self, mut buffer: Vec<u8>, offset: u64) -> (io::Result<()>, Vec<u8>) {
-        let mut from = 0;
-        while from < buffer.len() {
+    pub async fn write_all_at<B: Buffer>(&self, buffer: B, offset: u64) -> (io::Result<()>, B) {
+        let (mut buffer, mut from) = (buffer.moved_in(), 0);
+        let outcome = loop {
+            if from == buffer.len() {
+                break Ok(());
+            }
             let written;
             // No overflow: where anything has been written is at most half as far as the numbers go.
             (written, buffer) = self.write_from(buffer, from, offset + from as u64).await;
             match written {
-                Ok(0) => return (Err(ErrorKind::WriteZero.into()), buffer),
+                Ok(0) => break Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => from += bytes,
-                Err(error) => return (Err(error), buffer),
+                Err(error) => break Err(error),
             }
-        }
-        (Ok(()), buffer)
+        };
+        (outcome, B::handed_back(buffer))
     }
 
-    async fn write_from(&self, buffer: Vec<u8>, from: usize, offset: u64) -> (io::Result<usize>, Vec<u8>) {
+    async fn write_from(
+        &self,
+        buffer: mem::Buffer,
+        from: usize,
+        offset: u64,
+    ) -> (io::Result<usize>, mem::Buffer) {
         if from == buffer.len() {
             return (Ok(0), buffer);
         }

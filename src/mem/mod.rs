@@ -3,7 +3,9 @@
 //! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
 
 mod aside;
+mod block_pool;
 mod blocks;
+mod buffer;
 mod bytes;
 mod fifo;
 mod kept;
@@ -18,7 +20,9 @@ mod slab;
 
 pub use self::bytes::Bytes;
 pub use aside::aside;
+pub use block_pool::{BlockPool, RegionBuf};
 pub use blocks::Blocks;
+pub use buffer::Buffer;
 pub use fifo::{ChunkPool, Fifo};
 pub use lend::lend;
 pub use receive::{Lease, ReceivePool};

@@ -46,16 +46,20 @@ impl Region {
     /// # Panics
     /// When that exceeds the address space: `Config` bounds the pools.
     pub(super) fn new(len: usize) -> Region {
-        assert!(len > 0, "a region has at least one byte");
-        // Asked for with a small alignment and aligned here: the allocator would clear memory of a large alignment by
-        // writing to it, and all of it would be resident from the start.
-        let layout = Layout::from_size_align(len + PAGE, 16).expect("Config bounds the pools");
+        Region::try_new(len).unwrap_or_else(|| handle_alloc_error(layout(len)))
+    }
+
+    /// The same, or none if the machine has not so much memory.
+    ///
+    /// # Panics
+    /// As [`Region::new`].
+    pub(super) fn try_new(len: usize) -> Option<Region> {
+        let layout = layout(len);
         // SAFETY: the size is not zero.
-        let allocation = unsafe { alloc_zeroed(layout) };
-        let Some(allocation) = NonNull::new(allocation) else { handle_alloc_error(layout) };
+        let allocation = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         let start = allocation.as_ptr().wrapping_add(allocation.as_ptr().align_offset(PAGE));
         poison::forbid(start, len);
-        Region { allocation, layout, start, len }
+        Some(Region { allocation, layout, start, len })
     }
 
     /// The address of a byte of the region, or of its end.
@@ -66,6 +70,14 @@ impl Region {
         assert!(offset <= self.len, "an address within the region");
         self.start.wrapping_add(offset)
     }
+}
+
+fn layout(len: usize) -> Layout {
+    assert!(len > 0, "a region has at least one byte");
+    // Asked for with a small alignment and aligned in `try_new`: the allocator would clear memory of a large alignment by
+    // writing to it, and all of it would be resident from the start.
+    let size = len.checked_add(PAGE).and_then(|size| Layout::from_size_align(size, 16).ok());
+    size.expect("Config bounds the pools")
 }
 
 impl Drop for Region {

@@ -59,7 +59,7 @@ pub(crate) use ring::needs_io_uring;
 #[cfg(target_os = "linux")]
 pub use ring::{Answer, Pause, Ring};
 pub use signals::{Signal, Signals};
-pub use spare::{read_at, receive};
+pub use spare::{Room, read_at, receive};
 pub use topology::{allow_processors, allowed_processors, available_processors, pin_thread};
 
 // Where the error number of the calling thread lies.

@@ -463,6 +463,39 @@ impl Ring {
         cleared.map(drop).map_err(|error| Errno::of(&error))
     }
 
+    /// Makes a table of `count` empty places for memory that operations may name by its place.
+    ///
+    /// # Errors
+    /// `EINVAL` where the kernel does not know of this, `ENOMEM`.
+    pub fn register_memory_table(&mut self, count: u16) -> Result<(), Errno> {
+        self.ring.submitter().register_buffers_sparse(count.into()).map_err(|error| Errno::of(&error))
+    }
+
+    /// Puts memory into an empty place of the table. The kernel makes it resident, and keeps it where it is.
+    ///
+    /// # Errors
+    /// `ENOMEM` when no more memory may be locked; `EFAULT` for more than 1 GiB.
+    ///
+    /// # Safety
+    /// The memory lives until its place is cleared, or the ring is closed, and every operation that names it has had its last
+    /// completion.
+    pub unsafe fn set_memory(&mut self, place: u16, memory: *mut [u8]) -> Result<(), Errno> {
+        let named = libc::iovec { iov_base: memory.cast(), iov_len: memory.len() };
+        self.update_memory(place, named)
+    }
+
+    /// Takes memory out of the table again. Operations that name it go on.
+    pub fn clear_memory(&mut self, place: u16) -> Result<(), Errno> {
+        self.update_memory(place, libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 })
+    }
+
+    fn update_memory(&mut self, place: u16, memory: libc::iovec) -> Result<(), Errno> {
+        let submitter = self.ring.submitter();
+        // SAFETY: how long the memory lives is promised by whoever names any, in `set_memory`.
+        let updated = unsafe { submitter.register_buffers_update(place.into(), &[memory], None) };
+        updated.map_err(|error| Errno::of(&error))
+    }
+
     /// Registers a ring of buffers as group `group`. `incremental`: the kernel fills a buffer bit by bit.
     ///
     /// # Safety

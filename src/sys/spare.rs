@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
 use socket2::Socket;
@@ -16,14 +17,43 @@ use super::Errno;
 /// No call asks for more: some kernels refuse what does not fit into an `int`.
 const BYTES_MAX: usize = 1 << 30;
 
+/// Memory with room behind the bytes that it holds, as a vector has.
+pub trait Room {
+    /// The room: always the same, until anything is put there.
+    ///
+    /// # Safety
+    /// No byte of it is made uninitialised that was not so before.
+    unsafe fn room(&mut self) -> &mut [MaybeUninit<u8>];
+
+    /// So many bytes of the room, from its beginning on, belong to what it holds.
+    ///
+    /// # Safety
+    /// They have been written, and there is room for so many.
+    unsafe fn filled(&mut self, bytes: usize);
+}
+
+impl Room for Vec<u8> {
+    unsafe fn room(&mut self) -> &mut [MaybeUninit<u8>] {
+        self.spare_capacity_mut()
+    }
+
+    unsafe fn filled(&mut self, bytes: usize) {
+        let len = self.len() + bytes;
+        // SAFETY: the first bytes are those of the vector, and the others have been written, within its capacity (promised by the
+        // caller).
+        unsafe { self.set_len(len) };
+    }
+}
+
 /// Reads once from an offset of a file, behind what the buffer holds and up to its capacity. Zero at the end of the file.
 ///
 /// # Errors
 /// As the kernel says; `EINVAL` for an offset that no file has.
-pub fn read_at(file: &File, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+pub fn read_at(file: &File, buffer: &mut impl Room, offset: u64) -> io::Result<usize> {
     let offset = libc::off_t::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let read = loop {
-        let spare = buffer.spare_capacity_mut();
+        // SAFETY: nothing but the kernel writes there.
+        let spare = unsafe { buffer.room() };
         let len = spare.len().min(BYTES_MAX);
         // SAFETY: `spare` covers `len` bytes, and is borrowed until the call has returned.
         let result = unsafe { libc::pread(file.as_raw_fd(), spare.as_mut_ptr().cast(), len, offset) };
@@ -33,9 +63,8 @@ pub fn read_at(file: &File, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usi
             Err(_) => return Err(io::Error::last_os_error()),
         }
     };
-    let len = buffer.len() + read;
-    // SAFETY: `read` bytes of the spare capacity have been written (invariant 1).
-    unsafe { buffer.set_len(len) };
+    // SAFETY: `read` bytes of the room have been written (invariant 1).
+    unsafe { buffer.filled(read) };
     Ok(read)
 }
 
@@ -49,9 +78,8 @@ pub fn receive(socket: &Socket, buffer: &mut Vec<u8>, max: usize) -> io::Result<
     let len = spare.len().min(max).min(BYTES_MAX);
     debug_assert!(len > 0, "nothing received would look like the end of the stream");
     let received = socket.recv(&mut spare[..len])?;
-    let len = buffer.len() + received;
-    // SAFETY: `received` bytes of the spare capacity have been written (invariant 1).
-    unsafe { buffer.set_len(len) };
+    // SAFETY: `received` bytes of the room have been written (invariant 1).
+    unsafe { buffer.filled(received) };
     Ok(received)
 }
 

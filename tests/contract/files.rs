@@ -4,13 +4,14 @@ use std::ffi::CString;
 
 use odeon::driver::backend::Backend;
 use odeon::driver::{FileId, FileKind, FileOptions, FileRequest, FileStat, FileWork, Op};
+use odeon::mem::Buffer;
 use odeon::sys::Errno;
 
 use crate::connections::assert_refused;
 use crate::harness::{Files, Harness, Limits};
 use crate::world::{Last, World, pattern};
 
-const READ: FileOptions = FileOptions {
+pub const READ: FileOptions = FileOptions {
     read: true,
     write: false,
     truncate: false,
@@ -19,22 +20,22 @@ const READ: FileOptions = FileOptions {
     directory: false,
     mode: 0o600,
 };
-const CREATE: FileOptions = FileOptions { write: true, create: true, ..READ };
+pub const CREATE: FileOptions = FileOptions { write: true, create: true, ..READ };
 const DIRECTORY: FileOptions = FileOptions { directory: true, ..READ };
 
 impl<H: Harness> World<H> {
-    fn ask(&mut self, file: Option<FileId>, work: FileWork) -> u64 {
+    pub fn ask(&mut self, file: Option<FileId>, work: FileWork) -> u64 {
         self.submit(Op::File { request: FileRequest::new(file, work) })
     }
 
-    fn answer(&mut self, op: u64) -> Box<FileRequest> {
+    pub fn answer(&mut self, op: u64) -> Box<FileRequest> {
         let last = self.await_last(op);
         let request = self.ops.get_mut(&op).and_then(|op| op.request.take()).expect("it was handed back");
         assert_eq!(last, Last::File(request.outcome));
         request
     }
 
-    fn run(&mut self, file: FileId, work: FileWork) -> Box<FileRequest> {
+    pub fn run(&mut self, file: FileId, work: FileWork) -> Box<FileRequest> {
         let op = self.ask(Some(file), work);
         self.answer(op)
     }
@@ -51,13 +52,13 @@ impl<H: Harness> World<H> {
         request.outcome.map(|_| request.file.expect("it was opened"))
     }
 
-    fn open(&mut self, files: &H::Files, name: &str, options: FileOptions) -> Result<FileId, Errno> {
+    pub fn open(&mut self, files: &H::Files, name: &str, options: FileOptions) -> Result<FileId, Errno> {
         self.open_below(None, &format!("{}/{name}", files.directory()), options)
     }
 
     /// Writes all, in as many requests as it takes.
     fn write_file(&mut self, file: FileId, offset: u64, bytes: &[u8]) {
-        let mut buffer = bytes.to_vec();
+        let mut buffer = Buffer::from(bytes.to_vec());
         let mut from = 0;
         while from < bytes.len() {
             let request = self.run(file, FileWork::Write { offset: offset + from as u64, buffer, from });
@@ -85,12 +86,12 @@ impl<H: Harness> World<H> {
     fn read_once(&mut self, file: FileId, offset: u64, room: usize) -> (Result<u32, Errno>, Vec<u8>) {
         let mut buffer = Vec::new();
         buffer.reserve_exact(room);
-        let request = self.run(file, FileWork::Read { offset, buffer });
+        let request = self.run(file, FileWork::Read { offset, buffer: buffer.into() });
         let FileWork::Read { buffer, .. } = request.work else { panic!("it was asked for that") };
-        (request.outcome, buffer)
+        (request.outcome, buffer.to_vec())
     }
 
-    fn close_file(&mut self, file: FileId) {
+    pub fn close_file(&mut self, file: FileId) {
         assert_eq!(self.run(file, FileWork::Close).outcome, Ok(0));
     }
 }
@@ -176,7 +177,7 @@ pub fn a_read_goes_behind_what_is_there_and_is_short_at_the_end<H: Harness>(roun
     let mut buffer = Vec::with_capacity(100);
     buffer.extend_from_slice(b"head:");
     let address = buffer.as_ptr();
-    let request = world.run(file, FileWork::Read { offset: 6, buffer });
+    let request = world.run(file, FileWork::Read { offset: 6, buffer: buffer.into() });
     let FileWork::Read { buffer, .. } = request.work else { panic!("it was asked for that") };
     let count = request.outcome.expect("it can be read") as usize;
     assert!(count > 0 && buffer.len() == 5 + count && b"head:6789".starts_with(&buffer[..]));
@@ -212,7 +213,7 @@ pub fn no_place_is_beyond_the_longest_file<H: Harness>(round: u32) {
         let FileWork::Load { chain, .. } = request.work else { panic!("it was asked for that") };
         world.pools.send.release(chain);
         assert_eq!(request.outcome, Err(Errno::EINVAL));
-        let request = world.run(file, FileWork::Write { offset, buffer: b"gone".to_vec(), from: 1 });
+        let request = world.run(file, FileWork::Write { offset, buffer: b"gone".to_vec().into(), from: 1 });
         assert!(matches!(&request.work, FileWork::Write { buffer, .. } if buffer == b"gone"));
         assert_eq!(request.outcome, Err(Errno::EINVAL));
         let chain = world.chain(b"gone");
@@ -237,7 +238,7 @@ pub fn a_file_is_opened_as_asked<H: Harness>(round: u32) {
     assert_eq!(world.open(&files, "there", FileOptions { create_new: true, ..CREATE }), Err(Errno::EEXIST));
     assert_eq!(world.open(&files, "there", DIRECTORY), Err(Errno::ENOTDIR));
     let file = world.open(&files, "there", READ).expect("it is there");
-    let write = FileWork::Write { offset: 0, buffer: vec![1], from: 0 };
+    let write = FileWork::Write { offset: 0, buffer: vec![1].into(), from: 0 };
     assert_eq!(world.run(file, write).outcome, Err(Errno::EBADF), "it was opened to be read");
     world.close_file(file);
     let file = world.open(&files, "there", CREATE).expect("it is there");
@@ -295,8 +296,8 @@ pub fn a_file_that_is_closed_answers_and_hands_back_what_came<H: Harness>(round:
     let chain = world.chain(b"bytes");
     let works = [
         FileWork::Stat { stat: FileStat::default() },
-        FileWork::Read { offset: 0, buffer: vec![7] },
-        FileWork::Write { offset: 0, buffer: vec![7], from: 0 },
+        FileWork::Read { offset: 0, buffer: vec![7].into() },
+        FileWork::Write { offset: 0, buffer: vec![7].into(), from: 0 },
         FileWork::Store { offset: 0, chain, from: 0 },
         FileWork::Sync { data: true },
         FileWork::Open { path: c"page".into(), options: READ },
@@ -324,7 +325,7 @@ pub fn many_requests_about_one_file_are_answered_once_each<H: Harness>(round: u3
     let reads: Vec<u64> = (0..100)
         .map(|at| {
             let buffer = Vec::with_capacity(1);
-            world.ask(Some(file), FileWork::Read { offset: at * 10, buffer })
+            world.ask(Some(file), FileWork::Read { offset: at * 10, buffer: buffer.into() })
         })
         .collect();
     for (at, read) in reads.into_iter().enumerate() {
@@ -354,7 +355,7 @@ pub fn closing_a_file_in_use_is_a_bug<H: Harness>(round: u32) {
     let files = world.net.files();
     files.put("page", b"a page");
     let file = world.open(&files, "page", READ).expect("it is there");
-    world.ask(Some(file), FileWork::Read { offset: 0, buffer: Vec::with_capacity(1) });
+    world.ask(Some(file), FileWork::Read { offset: 0, buffer: Vec::with_capacity(1).into() });
     assert_refused(|| world.ask(Some(file), FileWork::Close), "closing a file that is in use");
 }
 
@@ -366,7 +367,7 @@ pub fn a_drain_closes_files<H: Harness>(round: u32) {
         let [reading, closing] = [(); 2].map(|()| world.open(&files, "page", READ).expect("it is there"));
         for _ in 0..4 {
             let buffer = Vec::with_capacity(10);
-            world.ask(Some(reading), FileWork::Read { offset: 0, buffer });
+            world.ask(Some(reading), FileWork::Read { offset: 0, buffer: buffer.into() });
         }
         world.ask(Some(closing), FileWork::Close);
         let path = CString::new(format!("{}/page", files.directory())).expect("a path of plain letters");

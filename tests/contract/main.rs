@@ -15,6 +15,7 @@ mod harness;
 mod limits;
 mod listeners;
 mod pins;
+mod regions;
 mod sleep;
 mod stale;
 mod world;
@@ -172,6 +173,17 @@ macro_rules! files_on {
                 a_full_table_has_no_room_for_a_file
                 closing_a_file_in_use_is_a_bug
                 a_drain_closes_files
+            }
+            regions {
+                a_block_is_written_and_read_back
+                a_block_is_read_behind_what_is_there_and_short_at_the_end
+                what_lies_in_a_region_is_sent_byte_for_byte
+                a_region_waits_for_a_send_whose_memory_is_still_read
+                a_region_waits_for_a_block_that_is_out
+                a_block_that_another_thread_drops_ends_a_sleep
+                a_region_waits_for_a_read_that_is_in_flight
+                there_are_no_more_regions_than_there_may_be
+                a_drain_waits_for_no_block_that_somebody_keeps
             }
         }
     };

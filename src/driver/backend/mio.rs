@@ -232,6 +232,7 @@ impl Backend for Mio {
 
     fn enter(&mut self, pools: &Pools, wait: Wait, completions: &mut Vec<Completion>) {
         let before = completions.len();
+        self.end_dismissals();
         completions.append(&mut self.answers);
         self.carry_on(pools, completions);
         let answered = completions.len() > before;
@@ -256,7 +257,10 @@ impl Backend for Mio {
     }
 
     fn ready(&self) -> bool {
-        !self.answers.is_empty() || !self.ready.is_empty() || self.files.ready()
+        !self.answers.is_empty()
+            || !self.ready.is_empty()
+            || self.files.ready()
+            || self.table.regions.is_due()
     }
 
     fn room(&self) -> usize {

@@ -332,6 +332,7 @@ impl Backend for Sim {
         for completion in unreported {
             completion.event.release(pools);
         }
+        drop(self.table.regions.take_all());
         for id in self.table.socket_ids() {
             let key = self.table.begin(Token(0), Op::Close { socket: id, reset: false }, &pools.send);
             self.close(key.expect("the id was listed just now"), false);

@@ -20,6 +20,7 @@ mod issue;
 mod open;
 mod outgoing;
 mod preflight;
+mod regions;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,9 @@ struct Counts {
     wakes: u64,
     zero_copy: u64,
     copied: u64,
+    registered_reads: u64,
+    registered_writes: u64,
+    registered_sends: u64,
 }
 
 /// See the module.
@@ -84,6 +88,8 @@ pub struct Uring {
     routes: Vec<Route>,
     upper_places: UpperPlaces,
     zero_copy: ZeroCopy,
+    /// The ring has a table for memory.
+    has_memory_table: bool,
     /// Files that are being opened.
     opening: usize,
     batch: [Answer; BATCH],
@@ -131,6 +137,7 @@ impl Backend for Uring {
         self.assert_own(pools);
         self.buffers.replenish(&pools.receive);
         self.rearm_parked(pools);
+        self.end_dismissals();
         let wait = if self.instant.is_empty() { wait } else { Wait::No };
         completions.append(&mut self.instant);
         self.hand_over(pools, wait, completions);
@@ -142,6 +149,7 @@ impl Backend for Uring {
             || self.outgoing.ring.answered()
             || self.outgoing.waiting()
             || self.buffers.can_rearm()
+            || self.in_flight.regions.is_due()
             || self.outgoing.ring.must_enter()
     }
 
@@ -239,6 +247,12 @@ impl Uring {
     #[must_use]
     pub fn copied(&self) -> u64 {
         self.counts.copied
+    }
+
+    /// Reads into, writes from and sends from registered memory, as such.
+    #[must_use]
+    pub fn registered(&self) -> [u64; 3] {
+        [self.counts.registered_reads, self.counts.registered_writes, self.counts.registered_sends]
     }
 
     /// The kernel may be told of no other memory than what this backend keeps alive.

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use super::{Mio, Source};
 use crate::driver::pool::{Client, Done, Refused, Task};
 use crate::driver::{
-    Completion, Event, FileId, FileOptions, FileStat, FileWork, Left, Pools, SocketId, Token,
+    Abandoned, Backend, Completion, Event, FileId, FileOptions, FileStat, FileWork, Left, Pools, SocketId,
+    Token,
 };
-use crate::mem::{Chain, Key};
+use crate::mem::{Buffer, Chain, Key};
 use crate::sys::{Errno, Time, close_file, expect_places, now, open_file, read_at};
 
 /// Bytes of a chain that are copied for one job. The rest is for the next request.
@@ -51,8 +52,8 @@ pub(super) struct Job {
 enum Call {
     Open { path: CString, options: FileOptions, place: SocketId, opened: Option<File> },
     Stat { stat: FileStat },
-    Read { offset: u64, buffer: Vec<u8> },
-    Write { offset: u64, buffer: Vec<u8>, from: usize },
+    Read { offset: u64, buffer: Buffer },
+    Write { offset: u64, buffer: Buffer, from: usize },
     Sync { data: bool },
     Close,
 }
@@ -71,10 +72,32 @@ impl Files {
 impl Mio {
     /// Begins a request about a file.
     pub(super) fn begin_request(&mut self, pools: &Pools, key: Key) {
+        match &self.table.file_request(key).work {
+            FileWork::Enrol { pool } => {
+                let pool = Arc::clone(pool);
+                self.end_dismissals();
+                // The kernel is told of no memory here: a region is one place among those that there may be.
+                let outcome = self.table.regions.enter(&pool).map(|_| 0);
+                return self.answers.push(self.table.end_file(key, outcome, None).0);
+            }
+            FileWork::Dismiss { pool } => {
+                let (pool, waker) = (Arc::clone(pool), self.waker());
+                self.table.regions.leave(key, pool, waker);
+                return self.end_dismissals();
+            }
+            _ => {}
+        }
         self.files.waiting.push_back(key);
         let mut answers = take(&mut self.answers);
         self.hand_over(pools, &mut answers);
         self.answers = answers;
+    }
+
+    /// Lets regions go that nobody uses any more.
+    pub(super) fn end_dismissals(&mut self) {
+        while let Some(Abandoned { key, .. }) = self.table.regions.take_left() {
+            self.answers.push(self.table.end_file(key, Ok(0), None).0);
+        }
     }
 
     /// Tells what the pool has done, and hands it what now finds room.
@@ -134,12 +157,13 @@ impl Mio {
                     let room = buffer.capacity() - buffer.len();
                     buffer.extend_from_slice(&segment[..segment.len().min(room)]);
                 }
-                Call::Write { offset: *offset, buffer, from: 0 }
+                Call::Write { offset: *offset, buffer: buffer.into(), from: 0 }
             }
             FileWork::Load { offset, chain } => {
-                Call::Read { offset: *offset, buffer: Vec::with_capacity(room(pools, chain)) }
+                Call::Read { offset: *offset, buffer: Vec::with_capacity(room(pools, chain)).into() }
             }
             FileWork::Sync { data } => Call::Sync { data: *data },
+            FileWork::Enrol { .. } | FileWork::Dismiss { .. } => unreachable!("no job is made of it"),
             FileWork::Close => {
                 // From here on the job is its only owner.
                 self.files.open.remove(&request.file.ok_or(Errno::EBADF)?.0);
@@ -182,7 +206,7 @@ impl Mio {
     /// ended by then: they go on with memory of their own, and the thread that ends one drops what it has, and closes its file.
     pub(super) fn drain_files(&mut self, pools: &Pools, until: Time) -> Left {
         let mut completions = Vec::new();
-        for key in take(&mut self.files.waiting) {
+        for key in take(&mut self.files.waiting).into_iter().chain(self.table.regions.give_up()) {
             completions.push(self.table.refuse(key, Errno::ECANCELED));
         }
         while let Some(done) = self.files.pool.wait(until.since(now())) {
@@ -202,6 +226,7 @@ impl Mio {
         }
         // Nobody names them any more: a job that has not come back has its own hold on its file.
         self.files.open.clear();
+        drop(self.table.regions.take_all());
         left
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Knows: the meaning of every such request. Must not know when it is reported.
 
+use std::sync::Arc;
+
 use super::{Canary, Handle, OpenFile, Outcome, Place, Sim};
-use crate::driver::{FileId, FileOptions, FileWork, Pools, SocketId};
-use crate::mem::Key;
+use crate::driver::{FileId, FileOptions, FileWork, Pools, SocketId, Waker};
+use crate::mem::{BlockPool, Key};
 use crate::sys::Errno;
 
 impl Sim {
@@ -16,8 +18,23 @@ impl Sim {
             Some(_) => return Outcome::File(Err(Errno::EBADF), None),
             None => None,
         };
-        if matches!(self.table.file_request(key).work, FileWork::Close) {
-            return Outcome::File(Ok(0), None);
+        match &self.table.file_request(key).work {
+            FileWork::Close => return Outcome::File(Ok(0), None),
+            FileWork::Enrol { pool } => {
+                let pool = Arc::clone(pool);
+                return Outcome::File(self.enrol(&pool), None);
+            }
+            FileWork::Dismiss { pool } => {
+                let pool = Arc::clone(pool);
+                self.table.regions.leave(key, pool, Waker::None);
+                let left = self.table.regions.take_left();
+                assert!(
+                    left.is_some_and(|left| left.key == key),
+                    "it was carried out when nobody had a block"
+                );
+                return Outcome::File(Ok(0), None);
+            }
+            _ => {}
         }
         let outcome = match self.fail(key) {
             Some(error) if self.faults.canary != Canary::HideFailure => Err(error),
@@ -32,6 +49,15 @@ impl Sim {
             },
         };
         Outcome::File(outcome, None)
+    }
+
+    /// Takes a region in. By accident, no more memory may be locked, or the kernel does without.
+    fn enrol(&mut self, pool: &Arc<BlockPool>) -> Result<u32, Errno> {
+        if self.random.chance(self.faults.failed_file) {
+            return Err(Errno::ENOMEM);
+        }
+        self.table.regions.enter(pool)?;
+        Ok(u32::from(!self.random.chance(self.faults.short_file)))
     }
 
     /// By accident, why the request fails.
@@ -87,9 +113,9 @@ impl Sim {
                 let start = buffer.len();
                 let room = part(buffer.capacity() - start);
                 assert!(room > 0, "there is room for at least one byte");
-                buffer.resize(start + room, 0);
+                buffer.resize(start + room);
                 let result = self.disk.read(file, *offset, &mut buffer[start..]);
-                buffer.truncate(start + result.unwrap_or(0));
+                buffer.resize(start + result.unwrap_or(0));
                 return result.map(count);
             }
             FileWork::Write { offset, buffer, from } => {
@@ -110,7 +136,9 @@ impl Sim {
                 return Ok(count(read));
             }
             FileWork::Sync { .. } => return Ok(0),
-            FileWork::Open { .. } | FileWork::Close => unreachable!("told apart before"),
+            FileWork::Open { .. } | FileWork::Close | FileWork::Enrol { .. } | FileWork::Dismiss { .. } => {
+                unreachable!("told apart before")
+            }
         };
         Ok(if self.faults.canary == Canary::WholeWrite { whole } else { count(written) })
     }

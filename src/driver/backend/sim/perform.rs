@@ -3,7 +3,7 @@
 //! Knows: the meaning of every op on the simulated network. Must not know when a core enters.
 
 use super::{Active, Canary, Fate, Outcome, Place, Sim, StreamEnd};
-use crate::driver::{Completion, Event, Operation, Pools, ReceiveEnd, SendStep, SocketId, Work};
+use crate::driver::{Completion, Event, FileWork, Operation, Pools, ReceiveEnd, SendStep, SocketId, Work};
 use crate::mem::Key;
 use crate::sys::{Errno, Time};
 
@@ -24,6 +24,11 @@ impl Sim {
             return true;
         }
         let operation = self.operation(active.key);
+        if let Work::File { request } = &operation.work
+            && let FileWork::Dismiss { pool } = &request.work
+        {
+            return pool.is_whole();
+        }
         let Some(socket) = self.table.socket(operation.socket) else { return true };
         match (&operation.work, socket.handle.place) {
             (Work::Accept, Place::Listener(listener)) => {

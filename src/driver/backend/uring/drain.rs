@@ -26,6 +26,7 @@ impl Uring {
         let until = self.now().after(patience);
         self.draining = true;
         let mut answers = Vec::new();
+        self.give_up_dismissals();
         self.end_everything(pools, until, 0, &mut answers);
         if self.in_flight.operation(self.narrow).is_some() {
             // Nothing stands behind it.
@@ -39,11 +40,13 @@ impl Uring {
         self.end_everything(pools, until.max(self.now().after(CLOSING)), late, &mut answers);
         left.operations = self.in_flight.operations();
         let forgotten = self.outgoing.ring.unregister_buffers(super::outgoing::BUFFER_GROUP).is_ok();
+        // While anything is in flight, the kernel may use any region.
+        let forgotten = forgotten && left.operations == 0 && self.take_regions_back();
         if left.operations == 0 && forgotten {
             self.buffers.end(&pools.receive);
             self.drained = true;
         }
-        // Buffers that could not be taken away from the kernel are leaked like an operation that did not end.
+        // Memory that could not be taken away from the kernel is leaked like an operation that did not end.
         left.operations = left.operations.max(usize::from(!forgotten));
         left
     }

@@ -54,13 +54,18 @@ impl fmt::Debug for Note {
 impl Uring {
     pub(super) fn issue_file(&mut self, pools: &Pools, key: Key, id: SocketId) {
         let request = self.in_flight.file_request(key);
-        if matches!(request.work, FileWork::Open { .. }) {
-            return self.issue_open(key, id);
+        match request.work {
+            FileWork::Open { .. } => return self.issue_open(key, id),
+            FileWork::Enrol { .. } => return self.enrol(key),
+            FileWork::Dismiss { .. } => return self.dismiss(key),
+            _ => {}
         }
         let file = self.descriptor(id);
-        let Uring { outgoing, notes, gathers, in_flight, .. } = self;
+        let Uring { outgoing, notes, gathers, in_flight, counts, .. } = self;
         match &mut in_flight.file_request(key).work {
-            FileWork::Open { .. } => unreachable!("seen above"),
+            FileWork::Open { .. } | FileWork::Enrol { .. } | FileWork::Dismiss { .. } => {
+                unreachable!("seen above")
+            }
             FileWork::Stat { .. } => {
                 // SAFETY: an answer of zeroes is a valid one.
                 let mut stat: Box<libc::statx> = Box::new(unsafe { std::mem::zeroed() });
@@ -69,23 +74,29 @@ impl Uring {
                 notes.insert(key, Note::Stat(stat));
             }
             FileWork::Read { offset, buffer } => {
+                let (offset, room) = (*offset, room::give(buffer, usize::MAX));
+                let registered = in_flight.regions.place_of(room);
+                counts.registered_reads += u64::from(registered.is_some());
                 // SAFETY: the operation owns the buffer (invariant 1).
-                unsafe { outgoing.read(key, file, room::give(buffer, usize::MAX), *offset) };
+                unsafe { outgoing.read(key, file, room, offset, registered) };
             }
             FileWork::Load { offset, chain } => {
                 // SAFETY: the operation owns the chain, which has room and no bytes (invariant 1).
-                unsafe { outgoing.read(key, file, pools.send.space_address(chain), *offset) };
+                unsafe { outgoing.read(key, file, pools.send.space_address(chain), *offset, None) };
             }
             FileWork::Write { offset, buffer, from } => {
+                let (offset, bytes) = (*offset, room::lend(buffer, *from));
+                let registered = in_flight.regions.place_of(bytes);
+                counts.registered_writes += u64::from(registered.is_some());
                 // SAFETY: the operation owns the buffer (invariant 1).
-                unsafe { outgoing.write(key, file, room::lend(buffer, *from), *offset) };
+                unsafe { outgoing.write(key, file, bytes, offset, registered) };
             }
             FileWork::Store { offset, chain, from } => {
                 let mut parts = pools.send.segments(chain, *from);
                 let first: *const [u8] = parts.next().unwrap_or(&[]);
                 if parts.next().is_none() {
                     // SAFETY: the operation owns the chain (invariant 1).
-                    unsafe { outgoing.write(key, file, first, *offset) };
+                    unsafe { outgoing.write(key, file, first, *offset, None) };
                 } else {
                     drop(parts);
                     let mut gather = gathers.pop().unwrap_or_else(|| Box::new(Gather::new()));
@@ -118,7 +129,7 @@ impl Uring {
         self.notes.insert(key, Note::Open(how));
     }
 
-    fn descriptor(&self, id: SocketId) -> RawFd {
+    pub(super) fn descriptor(&self, id: SocketId) -> RawFd {
         match &self.in_flight.socket(id).expect("a file outlives its operations").handle.file {
             File::Descriptor(descriptor) => descriptor.as_raw_fd(),
             other => panic!("a request about a file that is a socket: {other:?}"),

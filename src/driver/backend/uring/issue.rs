@@ -12,7 +12,7 @@
 
 use std::os::fd::AsRawFd;
 
-use super::handle::{Accepting, Ending, File, Handle};
+use super::handle::{Accepting, Ending, File};
 use super::outgoing::Target;
 use super::{Gather, Uring, room};
 use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Work};
@@ -125,30 +125,44 @@ impl Uring {
             // SAFETY: the part belongs to the operation's chain (invariant 1).
             return unsafe { self.outgoing.send(key, target, first) };
         }
-        let message = self.gather(pools, key).0;
+        let message = self.gather(pools, key);
         // SAFETY: the parts belong to the operation's chain, and the gather to its socket (invariant 1).
         unsafe { self.outgoing.send_message(key, target, message) };
     }
 
     /// Names the rest of a chain, in a gather that its socket keeps.
     #[inline]
-    fn gather(&mut self, pools: &Pools, key: Key) -> (*const libc::msghdr, &mut Handle) {
+    fn gather(&mut self, pools: &Pools, key: Key) -> *const libc::msghdr {
         let (handle, chain, sent) = self.in_flight.sending(key);
         // That of the part sent before, if any, is used again: the kernel has answered it.
         let kept = handle.gather.take().or_else(|| self.gathers.pop());
         let mut gather = kept.unwrap_or_else(|| Box::new(Gather::new()));
         let message = gather.name(pools.send.segments(chain, sent));
         handle.gather = Some(gather);
-        (message, handle)
+        message
     }
 
-    /// As a message also where it is one part: there is one way to send without a copy.
+    /// As a message also where it is one part: there is one way to send without a copy, but for registered memory, which takes the
+    /// kernel less, and which it takes as a message only where all of it is.
     #[cold]
     fn issue_zero_copy(&mut self, pools: &Pools, key: Key, id: SocketId) {
         let target = self.target(id);
-        let (message, handle) = self.gather(pools, key);
-        handle.zero_copy = true;
         self.counts.zero_copy += 1;
+        let (handle, chain, sent) = self.in_flight.sending(key);
+        handle.zero_copy = true;
+        let mut parts = pools.send.segments(chain, sent);
+        let first: *const [u8] = parts.next().unwrap_or(&[]);
+        let is_one = parts.next().is_none();
+        drop(parts);
+        if is_one
+            && self.zero_copy.registered
+            && let Some(place) = self.in_flight.regions.place_of(first)
+        {
+            self.counts.registered_sends += 1;
+            // SAFETY: the part belongs to the operation's chain until it is released (invariant 1).
+            return unsafe { self.outgoing.send_registered(key, target, first, place) };
+        }
+        let message = self.gather(pools, key);
         // SAFETY: the parts belong to the operation's chain until they are released, and the gather to its socket (invariant 1).
         unsafe { self.outgoing.send_message_zero_copy(key, target, message) };
     }

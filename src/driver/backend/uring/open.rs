@@ -268,6 +268,7 @@ impl Uring {
             routes: Vec::new(),
             upper_places: upper_places.unwrap_or_default(),
             zero_copy: ZeroCopy::new(config, zero_copy),
+            has_memory_table: false,
             opening: 0,
             sockets_max: config.sockets_max as usize,
             burst_max: 0,

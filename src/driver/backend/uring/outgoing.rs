@@ -150,6 +150,25 @@ impl Outgoing {
         }));
     }
 
+    /// As [`Outgoing::send`], without a copy, from registered memory in this place.
+    ///
+    /// # Safety
+    /// The bytes stay as they are until the kernel has said that it does not read them any more, or that it never will.
+    pub(super) unsafe fn send_registered(
+        &mut self,
+        key: Key,
+        target: Target,
+        bytes: *const [u8],
+        place: u16,
+    ) {
+        self.push(entry!(target, key, |file| {
+            opcode::SendZc::new(file, bytes.cast(), bytes.len() as u32)
+                .buf_index(Some(place))
+                .flags(SEND_FLAGS)
+                .zc_flags(REPORT_USAGE)
+        }));
+    }
+
     /// # Safety
     /// The address stays as it is until the operation's completion.
     pub(super) unsafe fn connect(&mut self, key: Key, target: Target, address: &SockAddr) {
@@ -187,18 +206,44 @@ impl Outgoing {
         self.push(ask.build().user_data(key.to_bits()));
     }
 
+    /// `registered`: the place of registered memory that the room lies in.
+    ///
     /// # Safety
     /// The kernel may write to `room` until the operation's completion.
-    pub(super) unsafe fn read(&mut self, key: Key, file: RawFd, room: *mut [u8], offset: u64) {
-        let read = opcode::Read::new(types::Fd(file), room.cast(), room.len() as u32).offset(offset);
-        self.push(read.build().user_data(key.to_bits()));
+    pub(super) unsafe fn read(
+        &mut self,
+        key: Key,
+        file: RawFd,
+        room: *mut [u8],
+        offset: u64,
+        registered: Option<u16>,
+    ) {
+        let (file, start, len) = (types::Fd(file), room.cast::<u8>(), room.len() as u32);
+        let read = match registered {
+            Some(place) => opcode::ReadFixed::new(file, start, len, place).offset(offset).build(),
+            None => opcode::Read::new(file, start, len).offset(offset).build(),
+        };
+        self.push(read.user_data(key.to_bits()));
     }
 
+    /// `registered`: the place of registered memory that the bytes lie in.
+    ///
     /// # Safety
     /// The bytes stay as they are until the operation's completion.
-    pub(super) unsafe fn write(&mut self, key: Key, file: RawFd, bytes: *const [u8], offset: u64) {
-        let write = opcode::Write::new(types::Fd(file), bytes.cast(), bytes.len() as u32).offset(offset);
-        self.push(write.build().user_data(key.to_bits()));
+    pub(super) unsafe fn write(
+        &mut self,
+        key: Key,
+        file: RawFd,
+        bytes: *const [u8],
+        offset: u64,
+        registered: Option<u16>,
+    ) {
+        let (file, start, len) = (types::Fd(file), bytes.cast::<u8>(), bytes.len() as u32);
+        let write = match registered {
+            Some(place) => opcode::WriteFixed::new(file, start, len, place).offset(offset).build(),
+            None => opcode::Write::new(file, start, len).offset(offset).build(),
+        };
+        self.push(write.user_data(key.to_bits()));
     }
 
     /// # Safety

@@ -1,21 +1,23 @@
 //! Memory of a request, as the kernel gets it and hands it back.
 //!
-//! Knows: vectors. Must not know what they are for.
+//! Knows: bytes, and the room behind them. Must not know what they are for.
 //!
 //! Invariants:
-//! 1. Between `give` and `take_back` the vector belongs to an operation in flight, which neither reads nor moves its memory.
+//! 1. Between `give` and `take_back` the buffer belongs to an operation in flight, which neither reads nor moves its memory.
 #![allow(unsafe_code)]
 
 use std::ptr;
 
 use crate::mem::poison;
+use crate::sys::Room;
 
 /// The kernel takes no more in one request.
 const BYTES_MAX: usize = 0x7fff_f000;
 
-/// What is behind the bytes of a vector, at most `max` bytes of it, for the kernel to fill.
-pub(super) fn give(buffer: &mut Vec<u8>, max: usize) -> *mut [u8] {
-    let room = buffer.spare_capacity_mut();
+/// What is behind the bytes of a buffer, at most `max` bytes of it, for the kernel to fill.
+pub(super) fn give(buffer: &mut impl Room, max: usize) -> *mut [u8] {
+    // SAFETY: nothing but the kernel writes there.
+    let room = unsafe { buffer.room() };
     let (start, len) = (room.as_mut_ptr().cast::<u8>(), room.len());
     poison::forbid(start, len);
     ptr::slice_from_raw_parts_mut(start, len.min(max).min(BYTES_MAX))
@@ -28,17 +30,17 @@ pub(super) fn give(buffer: &mut Vec<u8>, max: usize) -> *mut [u8] {
 ///
 /// # Safety
 /// The kernel has answered that it has written so many bytes to what `give` named.
-pub(super) unsafe fn take_back(buffer: &mut Vec<u8>, bytes: u32) {
-    let room = buffer.spare_capacity_mut();
+pub(super) unsafe fn take_back(buffer: &mut impl Room, bytes: u32) {
+    // SAFETY: nothing is written there.
+    let room = unsafe { buffer.room() };
     poison::allow(room.as_mut_ptr().cast(), room.len());
     assert!(bytes as usize <= room.len(), "the kernel wrote more than it was given room for");
-    let len = buffer.len() + bytes as usize;
-    // SAFETY: `len` is within the capacity (looked at above), and the bytes up to there were written: the first by whoever filled
-    // the vector, the others by the kernel (promised by the caller), while nobody else used it (invariant 1).
-    unsafe { buffer.set_len(len) };
+    // SAFETY: there is room for them (looked at above), and the kernel has written them (promised by the caller) while nobody else
+    // used the buffer (invariant 1).
+    unsafe { buffer.filled(bytes as usize) };
 }
 
-/// The bytes of a vector from `from` on, for the kernel to read.
+/// The bytes of a buffer from `from` on, for the kernel to read.
 pub(super) fn lend(buffer: &[u8], from: usize) -> *const [u8] {
     let bytes = &buffer[from.min(buffer.len())..];
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];

@@ -6,6 +6,7 @@ mod connects;
 mod files;
 mod fills;
 mod order;
+mod regions;
 mod short;
 mod shortages;
 mod storm;

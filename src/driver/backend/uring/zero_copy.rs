@@ -21,13 +21,15 @@ pub(super) struct ZeroCopy {
     pub(super) bytes_min: u32,
     /// Whatever the bytes lie in, and whatever the kernel reports.
     pub(super) always: bool,
+    /// Also from registered memory. Not before there was any.
+    pub(super) registered: bool,
 }
 
 impl ZeroCopy {
     /// `able`: the kernel can.
     pub(super) fn new(config: &UringConfig, able: bool) -> ZeroCopy {
         let bytes_min = if able { config.zero_copy_min.max(1) } else { u32::MAX };
-        ZeroCopy { bytes_min, always: config.zero_copy_always }
+        ZeroCopy { bytes_min, always: config.zero_copy_always, registered: false }
     }
 }
 

@@ -50,7 +50,7 @@ fn path(path: &Path) -> CString {
 }
 
 fn read(offset: u64, room: usize) -> FileWork {
-    FileWork::Read { offset, buffer: Vec::with_capacity(room) }
+    FileWork::Read { offset, buffer: Vec::with_capacity(room).into() }
 }
 
 impl Rig {
@@ -90,7 +90,8 @@ fn a_file_is_made_written_read_and_closed() {
     let options = FileOptions { create: false, create_new: true, ..MADE };
     let file = rig.open(None, directory.path("a"), options).unwrap();
     assert_eq!(rig.open(None, directory.path("a"), options), Err(Errno(libc::EEXIST)));
-    let request = rig.do_it(Some(file), FileWork::Write { offset: 3, buffer: b"xxbytes".to_vec(), from: 2 });
+    let request =
+        rig.do_it(Some(file), FileWork::Write { offset: 3, buffer: b"xxbytes".to_vec().into(), from: 2 });
     let FileWork::Write { buffer, from: 2, offset: 3 } = request.work else { panic!("{request:?}") };
     assert_eq!((request.outcome, &buffer[..]), (Ok(5), &b"xxbytes"[..]), "the memory comes back");
     for data in [true, false] {
@@ -98,7 +99,7 @@ fn a_file_is_made_written_read_and_closed() {
     }
     let mut buffer = Vec::with_capacity(64);
     buffer.extend_from_slice(b"held");
-    let request = rig.do_it(Some(file), FileWork::Read { offset: 2, buffer });
+    let request = rig.do_it(Some(file), FileWork::Read { offset: 2, buffer: buffer.into() });
     let FileWork::Read { buffer, .. } = request.work else { panic!("{request:?}") };
     assert_eq!((request.outcome, &buffer[..]), (Ok(6), &b"held\0bytes"[..]));
     assert_eq!(rig.do_it(Some(file), read(8, 64)).outcome, Ok(0), "the end of the file");
@@ -129,12 +130,12 @@ fn errors_are_told_as_they_are() {
     let emptied_unwritten = FileOptions { truncate: true, ..READ };
     assert_eq!(rig.open(None, directory.path("a"), emptied_unwritten), Err(Errno::EINVAL));
     let file = rig.open(None, directory.path("a"), READ).unwrap();
-    let write = |offset| FileWork::Write { offset, buffer: b"b".to_vec(), from: 0 };
+    let write = |offset| FileWork::Write { offset, buffer: b"b".to_vec().into(), from: 0 };
     assert_eq!(rig.do_it(Some(file), write(0)).outcome, Err(Errno::EBADF), "it is not open for that");
     assert_eq!(rig.do_it(Some(file), write(u64::MAX)).outcome, Err(Errno::EINVAL));
     assert_eq!(rig.do_it(Some(file), read(u64::MAX, 8)).outcome, Err(Errno::EINVAL));
     // A bug of whoever asks: it reaches the one who asked, and nobody else.
-    let beyond = FileWork::Write { offset: 0, buffer: b"b".to_vec(), from: 2 };
+    let beyond = FileWork::Write { offset: 0, buffer: b"b".to_vec().into(), from: 2 };
     let request = rig.do_it(Some(file), beyond);
     let FileWork::Write { buffer, .. } = request.work else { panic!("{request:?}") };
     assert_eq!((request.outcome, &buffer[..]), (Err(Errno::EIO), &b"b"[..]));
@@ -234,7 +235,10 @@ fn requests_that_find_no_room_wait_and_all_are_done() {
     let file = rig.open(None, directory.path("a"), MADE).unwrap();
     let count = CLIENT_TASKS * 3;
     for at in 0..count {
-        rig.request(Some(file), FileWork::Write { offset: at as u64, buffer: vec![at as u8], from: 0 });
+        rig.request(
+            Some(file),
+            FileWork::Write { offset: at as u64, buffer: vec![at as u8].into(), from: 0 },
+        );
     }
     assert_eq!(rig.mio.files.waiting.len(), count - CLIENT_TASKS);
     for _ in 0..count {

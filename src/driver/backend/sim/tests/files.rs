@@ -43,7 +43,7 @@ impl Bench {
 }
 
 fn read(offset: usize, room: usize) -> FileWork {
-    FileWork::Read { offset: offset as u64, buffer: Vec::with_capacity(room) }
+    FileWork::Read { offset: offset as u64, buffer: Vec::with_capacity(room).into() }
 }
 
 /// Reads and writes here and there, several at once, where they do not touch.
@@ -94,7 +94,7 @@ fn write_all(bench: &mut Bench, file: FileId, at: usize, bytes: &[u8]) -> usize 
     while done < bytes.len() {
         let offset = (at + done) as u64;
         let request = if at.is_multiple_of(2) {
-            bench.run(Some(file), FileWork::Write { offset, buffer: bytes.to_vec(), from: done })
+            bench.run(Some(file), FileWork::Write { offset, buffer: bytes.to_vec().into(), from: done })
         } else {
             let mut chain = Chain::EMPTY;
             bench.pools.send.write(&mut chain, bytes).unwrap();
@@ -171,7 +171,7 @@ fn a_file_is_what_it_was_opened_as() {
     assert_eq!(bench.run(Some(site), open).outcome, Err(Errno::EXDEV));
     let open = FileWork::Open { path: c"page".into(), options: only_read };
     let page = bench.run(Some(site), open).file.unwrap();
-    let write = FileWork::Write { offset: 0, buffer: vec![1], from: 0 };
+    let write = FileWork::Write { offset: 0, buffer: vec![1].into(), from: 0 };
     assert_eq!(bench.run(Some(page), write).outcome, Err(Errno::EBADF));
     let request = bench.run(Some(page), FileWork::Stat { stat: FileStat::default() });
     let FileWork::Stat { stat } = request.work else { panic!("it was asked for that") };

@@ -10,7 +10,7 @@ use super::*;
 use crate::driver::{FileId, FileKind, FileOptions, FileRequest, FileStat, FileWork};
 
 const FILE: Token = Token(22);
-const READ: FileOptions = FileOptions {
+pub(super) const READ: FileOptions = FileOptions {
     read: true,
     write: false,
     truncate: false,
@@ -19,21 +19,21 @@ const READ: FileOptions = FileOptions {
     directory: false,
     mode: 0o640,
 };
-const MAKE: FileOptions = FileOptions { write: true, create: true, truncate: true, ..READ };
+pub(super) const MAKE: FileOptions = FileOptions { write: true, create: true, truncate: true, ..READ };
 const DIRECTORY: FileOptions = FileOptions { directory: true, ..READ };
 
 /// A directory that goes with the test.
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Directory {
+    pub(super) fn new(name: &str) -> Directory {
         let path = std::env::temp_dir().join(format!("odeon-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         Directory(path)
     }
 
-    fn join(&self, name: &str) -> PathBuf {
+    pub(super) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -44,7 +44,7 @@ impl Drop for Directory {
     }
 }
 
-fn open(path: &Path, options: FileOptions) -> FileWork {
+pub(super) fn open(path: &Path, options: FileOptions) -> FileWork {
     FileWork::Open { path: std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap(), options }
 }
 
@@ -56,30 +56,30 @@ fn descriptors(path: &Path) -> usize {
 }
 
 impl Rig {
-    fn ask(&mut self, file: Option<FileId>, work: FileWork) {
+    pub(super) fn ask(&mut self, file: Option<FileId>, work: FileWork) {
         self.submit(FILE, Op::File { request: FileRequest::new(file, work) });
     }
 
-    fn answered(&mut self) -> FileRequest {
+    pub(super) fn answered(&mut self) -> FileRequest {
         match self.next(FILE) {
             Event::File { request } => *request,
             other => panic!("instead of a file: {other:?}"),
         }
     }
 
-    fn file(&mut self, file: Option<FileId>, work: FileWork) -> FileRequest {
+    pub(super) fn file(&mut self, file: Option<FileId>, work: FileWork) -> FileRequest {
         self.ask(file, work);
         self.answered()
     }
 
-    fn opened(&mut self, file: Option<FileId>, work: FileWork) -> Option<FileId> {
+    pub(super) fn opened(&mut self, file: Option<FileId>, work: FileWork) -> Option<FileId> {
         let request = self.file(file, work);
         assert_eq!(request.outcome, Ok(0));
         assert!(request.file.is_some());
         request.file
     }
 
-    fn close_file(&mut self, file: Option<FileId>) {
+    pub(super) fn close_file(&mut self, file: Option<FileId>) {
         assert_eq!(self.file(file, FileWork::Close).outcome, Ok(0));
         let gone = self.file(file, FileWork::Close);
         assert_eq!(gone.outcome, Err(Errno::EBADF));
@@ -94,8 +94,8 @@ fn a_file_is_made_written_asked_about_read_and_closed() {
     let mut rig = Rig::new();
     let file = rig.opened(None, open(&path, MAKE));
     assert_eq!(rig.uring.ledger().sockets, 2, "it counts like a socket");
-    let written =
-        rig.file(file, FileWork::Write { offset: 0, buffer: b"skipped, hello world".to_vec(), from: 9 });
+    let written = rig
+        .file(file, FileWork::Write { offset: 0, buffer: b"skipped, hello world".to_vec().into(), from: 9 });
     assert_eq!(written.outcome, Ok(11));
     let FileWork::Write { buffer, .. } = written.work else { panic!("the request comes back") };
     assert_eq!(buffer, b"skipped, hello world");
@@ -109,7 +109,7 @@ fn a_file_is_made_written_asked_about_read_and_closed() {
     assert_eq!((stat.kind, stat.size), (FileKind::File, 11));
     let mut buffer = Vec::with_capacity(64);
     buffer.extend_from_slice(b"> ");
-    let read = rig.file(file, FileWork::Read { offset: 6, buffer });
+    let read = rig.file(file, FileWork::Read { offset: 6, buffer: buffer.into() });
     let FileWork::Read { buffer, .. } = read.work else { panic!("the request comes back") };
     assert_eq!((&buffer[..], read.outcome), (&b"> world"[..], Ok(5)));
     let end = rig.file(file, FileWork::Read { offset: 11, buffer });
@@ -144,7 +144,7 @@ fn a_path_below_a_directory_does_not_lead_out_of_it() {
     assert_eq!(rig.file(below, open(Path::new("../secret"), READ)).outcome, Err(Errno::EXDEV));
     for name in ["file", "within", "./file"] {
         let file = rig.opened(below, open(Path::new(name), READ));
-        let read = rig.file(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(10) });
+        let read = rig.file(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(10).into() });
         assert_eq!(read.outcome, Ok(4));
         rig.close_file(file);
     }
@@ -233,7 +233,7 @@ fn a_drain_closes_files_and_awaits_requests() {
     let file = rig.opened(None, open(&path, MAKE));
     let chain = rig.chain(b"hello");
     rig.ask(file, FileWork::Store { offset: 0, chain, from: 0 });
-    rig.ask(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(8) });
+    rig.ask(file, FileWork::Read { offset: 0, buffer: Vec::with_capacity(8).into() });
     rig.ask(None, open(&path, READ));
     assert_eq!(descriptors(&path), 1);
     rig.end();
@@ -270,7 +270,7 @@ fn a_request_that_hangs_is_left_behind_and_everything_else_ends() {
     let buffer = Vec::with_capacity(8);
     for (work, what) in [
         (FileWork::Sync { data: true }, "1 to sync"),
-        (FileWork::Read { offset: 0, buffer }, "1 to read"),
+        (FileWork::Read { offset: 0, buffer: buffer.into() }, "1 to read"),
         (FileWork::Close, "1 to close"),
     ] {
         let (left, pools) = end_with(|_| work);
