@@ -69,6 +69,11 @@ pub struct Config {
     /// copy; what is beyond is copied. Each takes up 56 bytes of the core until the peer has its bytes. Zero copies all, at most 255.
     /// Default 64.
     pub pinned_parts_max: u32,
+    /// Regions ([`fs::Region`](crate::fs::Region)) of which anything is left, a handle or a block. At most 256. Default 64.
+    pub regions_max: u16,
+    /// Bytes of all of them together. On io_uring they are locked in memory, which `RLIMIT_MEMLOCK` bounds for most users. Default
+    /// 256 MiB.
+    pub region_bytes_max: usize,
     /// Answers deferred and not yet written, per connection, of 72 bytes each besides what is written. A connection with half
     /// as many stops reading, so that requests that come faster than their answers make the peer wait. At most 65,536.
     /// Default 1,024.
@@ -154,6 +159,8 @@ impl Default for Config {
             send_parts_max: 1 << 16,
             zero_copy_min: 16 << 10,
             pinned_parts_max: 64,
+            regions_max: 64,
+            region_bytes_max: 256 << 20,
             deferred_max: 1024,
             read_ahead_bytes_max: 64 << 10,
             body_bytes_max: 64 << 20,
@@ -263,7 +270,7 @@ impl Config {
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
     }
 
-    fn rules_of_output(&self) -> [Rule; 7] {
+    fn rules_of_output(&self) -> [Rule; 8] {
         [
             (
                 "pinned_parts_max",
@@ -289,6 +296,7 @@ impl Config {
                 self.spill_bytes_max >= 64 << 10,
                 "at least 65,536",
             ),
+            ("regions_max", self.regions_max.into(), self.regions_max <= 256, "at most 256"),
             (
                 "deferred_max",
                 self.deferred_max.into(),
@@ -458,6 +466,13 @@ mod tests {
         let error = check(ASK_TIMEOUT_MIN - Duration::from_nanos(1)).unwrap_err();
         assert_eq!(error.to_string(), "Config::ask_timeout is 0: it must be at least 1 ms");
         assert_eq!((check(ASK_TIMEOUT_MIN), check(Duration::MAX)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn as_many_regions_may_there_be_as_have_places() {
+        let check = |regions_max| Config { regions_max, ..Config::default() }.check();
+        assert_eq!((check(0), check(256)), (Ok(()), Ok(())));
+        assert_eq!(check(257).unwrap_err().to_string(), "Config::regions_max is 257: it must be at most 256");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::directory::{self, Port};
 use super::files::Files;
 use super::links::Links;
 use super::notice::Notice;
+use super::regions::OpenRegions;
 use super::reports::Reports;
 use super::request::Request;
 use super::sleepers::{SLEEPER_DUE, Sleepers};
@@ -70,6 +71,7 @@ pub struct Core {
     pub(super) beyond: Beyond,
     pub(super) sleepers: Sleepers,
     pub(super) files: Files,
+    pub(super) regions: OpenRegions,
     pub(super) bodies: Bodies,
     pub(super) cancelled: Cancelled,
     /// What somebody is told whose reply is dropped now.
@@ -139,6 +141,7 @@ impl Core {
             beyond: Beyond::default(),
             sleepers: Sleepers::default(),
             files: Files::default(),
+            regions: OpenRegions::default(),
             bodies: Bodies::default(),
             cancelled: Cancelled::default(),
             unanswered: Cell::new(AskError::Unanswered),

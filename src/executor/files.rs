@@ -17,6 +17,7 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::address::CoreId;
@@ -24,7 +25,7 @@ use super::blame::user;
 use super::core::Core;
 use super::current;
 use crate::driver::{FileId, FileRequest, FileWork, Op, Token};
-use crate::mem::{Key, Slab};
+use crate::mem::{BlockPool, Key, Slab};
 
 /// A file that is open on a core, and is closed when nobody has it any more, and nothing that was asked of it is under way.
 #[derive(Debug)]
@@ -105,6 +106,11 @@ impl Core {
 
     fn close_file(&self, id: FileId) {
         self.ask_file(None, Waits::Nobody, FileRequest::new(Some(id), FileWork::Close));
+    }
+
+    /// Lets a region go, for nobody who waits for that.
+    pub(super) fn dismiss_region(&self, pool: Arc<BlockPool>) {
+        self.ask_file(None, Waits::Nobody, FileRequest::new(None, FileWork::Dismiss { pool }));
     }
 
     /// The answer to a request has come.
@@ -319,7 +325,6 @@ impl Drop for Asked {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::task::Wake;
 

@@ -4,7 +4,7 @@
 
 use crate::mem::{self, RegionBuf};
 
-/// Memory that a [`File`](super::File) is read into or written from: a vector, or a block of a region. It is moved
+/// Memory that a [`File`](super::File) is read into or written from: a vector, or a block of a [`Region`](super::Region). It is moved
 /// in and handed back. It stays with what has been asked if nobody waits for that any more.
 pub trait Buffer: Sealed {}
 

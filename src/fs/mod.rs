@@ -29,6 +29,7 @@
 //! ```
 
 mod buffer;
+mod region;
 
 use std::ffi::CString;
 use std::fmt;
@@ -41,8 +42,10 @@ use crate::driver::{FileKind, FileOptions, FileStat, FileWork};
 use crate::executor::{Asked, OpenFile};
 use crate::mem::{self, Chain};
 
+pub use crate::executor::RegionError;
 pub use crate::mem::RegionBuf;
 pub use buffer::Buffer;
+pub use region::Region;
 
 /// Read at a time by [`read`], where the size of the file is not known.
 const CHUNK: usize = 64 << 10;

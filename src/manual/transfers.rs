@@ -64,6 +64,42 @@
 //! A length that was promised may turn out wrong, because somebody cuts the file short or the disk fails. Then the connection ends by
 //! a reset, so that nobody takes a part for the whole; the error says why. The example `files` serves a folder over HTTP like this.
 //!
+//! Where the same memory serves again and again, it can be a [`Region`](crate::fs::Region): blocks that the kernel is told of once. Files
+//! are read into a block and written from it by the methods that take vectors, and a block that is
+//! [frozen](crate::fs::RegionBuf::freeze) is sent by [`write_bytes`](crate::Stream::write_bytes). It goes back when it has been sent:
+//!
+//! ```
+//! # use std::io::Read;
+//! # use std::net::TcpStream;
+//! use odeon::fs::{File, Region};
+//! use odeon::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let path = std::env::temp_dir().join(format!("odeon-blocks-{}", std::process::id()));
+//! # std::fs::write(&path, "violets are blue\n")?;
+//! # let removed = path.clone();
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let listening = system.listener("127.0.0.1:0").serve(move |mut stream: Stream| {
+//!     let path = path.clone();
+//!     async move {
+//!         let region = Region::new(2, 64 << 10).await?;
+//!         let block = region.take().expect("nobody has one yet");
+//!         let (read, block) = File::open(&path).await?.read_at(block, 0).await;
+//!         read?;
+//!         stream.write_bytes(block.freeze()).await?;
+//!         region.remove().await; // once the kernel has done with it
+//!         Ok(())
+//!     }
+//! })?;
+//!
+//! let mut text = String::new();
+//! TcpStream::connect(listening.address())?.read_to_string(&mut text)?;
+//! assert_eq!(text, "violets are blue\n");
+//! # std::fs::remove_file(removed)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Connecting to others
 //!
 //! [`connect`](crate::connect), in a future on a core: awaited it is a [`Stream`](crate::Stream), and

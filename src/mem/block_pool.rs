@@ -148,10 +148,38 @@ impl BlockPool {
     }
 }
 
-/// A block of a region: memory of its owner alone, which goes back to its region when it is dropped, on any thread.
+/// A block of a [`Region`](crate::fs::Region): memory of its owner alone, which goes back to its region when it is dropped, on any
+/// thread.
 ///
 /// It holds bytes, none at first, and has room for more behind them up to its [capacity](RegionBuf::capacity), as a vector; but it never
-/// grows.
+/// grows. It is a `[u8]` in every respect, and is written to by [`set_len`](RegionBuf::set_len) and as a slice, or as an
+/// [`io::Write`]. What the block was used for before may be found in it.
+///
+/// **Costs**: taking and dropping one are a lock each that nobody waits for, unless both happen at one time.
+///
+/// ```
+/// use std::io::Write;
+///
+/// use odeon::fs::Region;
+/// use odeon::prelude::*;
+///
+/// # let system = System::builder().cores(Cores::Count(1)).build()?;
+/// # let blocks = system.spawn_task(0, || async {
+/// let region = Region::new(2, 8).await?;
+/// let mut block = region.take().expect("nobody has one yet");
+/// assert_eq!((block.len(), block.capacity()), (0, 8));
+/// block.write_all(b"hello")?;
+/// block[0] = b'J';
+/// assert_eq!(*block, *b"Jello");
+/// let bytes: Bytes = block.freeze();
+/// assert_eq!((region.free(), bytes.slice(1..).unwrap()), (1, Bytes::from("ello")));
+/// drop(bytes);
+/// assert_eq!(region.free(), 2);
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # blocks.wait().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RegionBuf {
     pool: Arc<BlockPool>,
     index: u16,

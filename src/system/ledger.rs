@@ -40,6 +40,8 @@ pub struct Ledger {
     pub asleep: usize,
     /// Requests about files that are under way.
     pub file_requests: usize,
+    /// Regions ([`fs::Region`](crate::fs::Region)) of which anything is left: a handle, a block, or what waits for either.
+    pub regions: usize,
     /// Actors spawned since the start.
     pub spawned: u64,
     /// Messages and frames handled since the start.
@@ -93,6 +95,7 @@ impl Ledger {
             tasks: core.tasks.live(),
             asleep: core.asleep(),
             file_requests: core.file_requests(),
+            regions: core.regions(),
             spawned: counters.started.get(),
             handled: counters.handled.get(),
             dead_letters: counters.dead_letters(),
@@ -113,7 +116,7 @@ impl Ledger {
 
     /// What must be back at its baseline when nothing is going on, without what only grows.
     #[must_use]
-    pub fn held(&self) -> [usize; 11] {
+    pub fn held(&self) -> [usize; 12] {
         [
             self.driver.sockets,
             self.driver.operations,
@@ -126,6 +129,7 @@ impl Ledger {
             self.tasks,
             self.asleep,
             self.file_requests,
+            self.regions,
         ]
     }
 }

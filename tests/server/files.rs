@@ -22,10 +22,10 @@ use crate::ways::tell;
 use crate::world::{PATIENCE, World};
 
 /// A folder of one case. Removed when dropped.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new() -> Folder {
+    pub(crate) fn new() -> Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("odeon-server-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -34,7 +34,7 @@ impl Folder {
     }
 
     /// A file with these bytes in it.
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, bytes).expect("a file can be written");
         path
@@ -49,7 +49,7 @@ impl Drop for Folder {
 
 impl World {
     /// Runs a future on the first core; answers what it did.
-    fn run<R: Future<Output: Send> + 'static>(
+    pub(crate) fn run<R: Future<Output: Send> + 'static>(
         &self,
         future: impl FnOnce() -> R + Send + 'static,
     ) -> R::Output {

@@ -33,6 +33,7 @@ mod pressure;
 mod process;
 mod proxies;
 mod puppet;
+mod regions;
 mod replies;
 mod reports;
 mod runner;
@@ -335,6 +336,14 @@ macro_rules! every_case_on {
                 what_is_sent_of_a_file_may_be_given_up
                 a_peer_that_vanishes_ends_what_it_is_sent
                 pipelined_requests_for_parts_are_answered_in_order
+            }
+            regions {
+                a_file_goes_through_blocks_to_a_peer
+                a_block_is_used_on_another_core
+                a_region_is_removed_when_its_last_block_is_back
+                a_region_goes_with_its_last_handle_and_its_last_block
+                regions_beyond_the_limits_are_refused_and_say_why
+                a_system_ends_while_blocks_are_out
             }
             flushes {
                 output_is_flushed_when_the_peer_has_made_room_for_it

@@ -3,7 +3,7 @@
 //! Knows: what a future may do with a stream. Must not know how bytes come to it.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use odeon::fs::{OpenOptions, Region};
 use odeon::net::{ReadHalf, WriteHalf};
 use odeon::prelude::*;
 use odeon::sys::Random;
@@ -32,7 +33,12 @@ enum Manner {
     Impatient,
     /// Two futures, one for each direction.
     Halves,
+    /// In blocks of a region, through a file.
+    Blocks,
 }
+
+const MANNERS: [Manner; 5] =
+    [Manner::Pieces, Manner::Lines, Manner::Impatient, Manner::Halves, Manner::Blocks];
 
 /// Whether and how a future goes wrong, now and then.
 struct Mood {
@@ -57,12 +63,13 @@ impl Mood {
 
 pub(crate) fn run(seed: u64) -> [u64; 3] {
     let mut world = World::new(seed, |plan, random| {
+        plan.config.owned_bytes_min = pick(random, [1, 20, 4 << 10]);
         plan.config.read_ahead_bytes_max = pick(random, [1, 10, 300, 64 << 10]);
         if plan.config.timers_max < 10 {
             plan.config.tasks_max = 2;
         }
     });
-    let manner = pick(&mut world.random, [Manner::Pieces, Manner::Lines, Manner::Impatient, Manner::Halves]);
+    let manner = pick(&mut world.random, MANNERS);
     let format = if matches!(manner, Manner::Lines) { Format::Lines } else { Format::Raw };
     let (seeds, journal, gentle) = (world.random.bits(), world.journal.clone(), world.gentle);
     let brittle = !gentle && world.random.chance(0.5);
@@ -113,6 +120,7 @@ async fn serve(mut stream: Stream, manner: Manner, mut mood: Mood) -> io::Result
         }
         Manner::Impatient => return impatient(stream, mood).await,
         Manner::Halves => return halves(stream, mood).await,
+        Manner::Blocks => blocks(&mut stream, &mut mood).await?,
     }
     stream.shutdown_write().await
 }
@@ -133,6 +141,56 @@ async fn impatient(mut stream: Stream, mut mood: Mood) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes what it reads to a file, from a block, and sends it from the block that it is read into again.
+async fn blocks(stream: &mut Stream, mood: &mut Mood) -> io::Result<()> {
+    let (path, options) =
+        (format!("/{}", stream.id()), OpenOptions::new().read(true).write(true).create(true));
+    let file = again(|| options.open(&path)).await;
+    let region = again(|| async { Ok(Region::new(3, 50).await?) }).await;
+    let (mut bytes, mut at) = ([0; 50], 0);
+    loop {
+        let wanted = mood.random.index(50) + 1;
+        let length = stream.read(&mut bytes[..wanted]).await?;
+        if length == 0 || !mood.ask()? {
+            break;
+        }
+        let Some(mut block) = region.take() else {
+            // The peer has not read what is in the others.
+            stream.write_all(&bytes[..length]).await?;
+            continue;
+        };
+        block.set_len(length);
+        block.copy_from_slice(&bytes[..length]);
+        let mut is_written = false;
+        while !is_written {
+            let written;
+            (written, block) = file.write_all_at(block, at).await;
+            is_written = written.is_ok();
+        }
+        block.set_len(0);
+        while block.len() < length {
+            let from = at + block.len() as u64;
+            // By accident it fails, or is short.
+            (_, block) = file.read_at(block, from).await;
+        }
+        at += length as u64;
+        stream.write_bytes(block.freeze()).await?;
+    }
+    if mood.random.chance(0.5) {
+        region.remove().await;
+    }
+    Ok(())
+}
+
+/// Until no accident is in the way of it.
+async fn again<T, F: Future<Output = io::Result<T>>>(mut attempt: impl FnMut() -> F) -> T {
+    loop {
+        if let Ok(done) = attempt().await {
+            return done;
+        }
+    }
 }
 
 /// What one future hands to the other.
