@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use odeon::prelude::*;
@@ -109,13 +110,16 @@ impl Connection for Near {
             return cx.exclusive("Near::connect", Timeout::Never, tie);
         }
         cx.pause_reading();
-        let journal = self.life.journal().clone();
+        let (journal, here) = (self.life.journal().clone(), Rc::new(()));
+        let there = here.clone();
         task::spawn(async move {
+            let _there = there;
             let connected = Connected(connecting.await);
             journal.sums().sent += u64::from(near.tell(connected).is_ok());
         })
         .detach();
-        Flow::Continue
+        // It may have found no place.
+        if Rc::strong_count(&here) > 1 { Flow::Continue } else { Flow::Fail }
     }
 }
 
