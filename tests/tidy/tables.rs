@@ -82,7 +82,11 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         5,
         "what an actor has begun is of any type: one call when an answer has come, one each time that a future goes on",
     ),
-    ("src/net/connect.rs", 1, "what is made of a socket that is connected: one call per outgoing connection"),
+    (
+        "src/net/connect.rs",
+        3,
+        "what is made of a socket that is connected, or of what nobody has taken: one call per outgoing connection",
+    ),
     ("src/sys/signals.rs", 1, "a signal handler is a function to the kernel"),
     ("src/system/error.rs", 1, "the source of an error, as the standard library wants it"),
 ];
