@@ -81,6 +81,9 @@ pub struct Config {
     /// Bytes that a [`Stream`](crate::Stream) receives ahead of its reader, whole receive buffers counted as they come, before its
     /// peer has to wait. The reader may have taken over as many, or as many as one read needs. Default 64 KiB.
     pub read_ahead_bytes_max: usize,
+    /// Bytes that a connection has received for a [file](crate::Context::forward_to_file) and that are not written yet. From half of it on its
+    /// peer has to wait, until it is less than a quarter. Default 1 MiB.
+    pub unwritten_bytes_max: usize,
     /// Bytes of one [body](crate::Context::read_exact_into), which a connection receives into memory of its own. Default 64 MiB.
     pub body_bytes_max: usize,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
@@ -163,6 +166,7 @@ impl Default for Config {
             region_bytes_max: 256 << 20,
             deferred_max: 1024,
             read_ahead_bytes_max: 64 << 10,
+            unwritten_bytes_max: 1 << 20,
             body_bytes_max: 64 << 20,
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
@@ -270,7 +274,7 @@ impl Config {
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
     }
 
-    fn rules_of_output(&self) -> [Rule; 8] {
+    fn rules_of_output(&self) -> [Rule; 9] {
         [
             (
                 "pinned_parts_max",
@@ -307,6 +311,12 @@ impl Config {
                 "read_ahead_bytes_max",
                 self.read_ahead_bytes_max as u64,
                 (1..=1 << 30).contains(&self.read_ahead_bytes_max),
+                "from 1 to 1,073,741,824",
+            ),
+            (
+                "unwritten_bytes_max",
+                self.unwritten_bytes_max as u64,
+                (1..=1 << 30).contains(&self.unwritten_bytes_max),
                 "from 1 to 1,073,741,824",
             ),
             (

@@ -21,5 +21,6 @@ pub use crate::net::codec::{Decode, Delimited, Encode, Fixed, FrameError, Length
 pub use crate::net::{AtLimit, BodyError, Connection, Never, Peer, Place, Stream};
 pub use crate::system::{BackendChoice, Cores, System};
 pub use odeon_macros::{
-    Message, actor, body, call, end_of_stream, every, frame, idle, malformed, message, started, stopped,
+    Message, actor, body, call, end_of_stream, every, forwarded, frame, idle, malformed, message, started,
+    stopped,
 };

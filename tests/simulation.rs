@@ -51,6 +51,8 @@ mod seeds;
 mod slow;
 #[path = "simulation/streams.rs"]
 mod streams;
+#[path = "simulation/uploads.rs"]
+mod uploads;
 #[path = "simulation/world.rs"]
 mod world;
 
@@ -85,6 +87,11 @@ fn a_crowd_is_served_within_its_limits() {
 #[test]
 fn every_question_has_one_outcome() {
     seeds::each("every_question_has_one_outcome", asks::run);
+}
+
+#[test]
+fn what_goes_to_a_file_is_all_of_it_in_order() {
+    seeds::each("what_goes_to_a_file_is_all_of_it_in_order", uploads::run);
 }
 
 #[test]

@@ -109,6 +109,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `#[stopped]` | last of all | `StopReason`, `Context` |
 /// | `#[frame]` | for each frame | the frame, `&str` for `Lines`; `Context` |
 /// | `#[body]` | when what `Context::read_exact_into` asked for has come | `Result<Vec<u8>, BodyError>`, `Context` |
+/// | `#[forwarded]` | when what `Context::forward_to_file` asked for is written | `ForwardedFile`, `Context` |
 /// | `#[end_of_stream]` | when the peer has sent everything | `Context` |
 /// | `#[malformed]` | when the codec refuses what the peer sent | `FrameError`, `Context` |
 /// | `#[idle("10m")]` | when nothing was received for so long and no answer is owed; a listener's own time comes first | `Context` |
@@ -264,6 +265,9 @@ read_by_actor! {
     /// Within [`#[actor]`](macro@actor): what is done with a body that was asked for by its length. It takes a
     /// `Result<Vec<u8>, BodyError>`.
     body
+    /// Within [`#[actor]`](macro@actor): what is done when what was to go to a file is written, or not all of it. It takes a
+    /// `ForwardedFile`.
+    forwarded
     /// Within [`#[actor]`](macro@actor): what runs first.
     started
     /// Within [`#[actor]`](macro@actor): what runs last. It may take a `StopReason`.

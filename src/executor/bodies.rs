@@ -1,19 +1,32 @@
 //! Bodies that connections have been asked to receive, until they begin with them.
 //!
-//! Knows: memory, how much is to come, by the name of a cell. Must not know what is received.
+//! Knows: memory and files, how much is to come, by the name of a cell. Must not know what is received.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::core::Core;
+use super::files::OpenFile;
 use crate::mem::Key;
 
-/// Memory, and how many bytes are to be received behind what it holds.
+/// How many bytes are to be received, and where they go.
 #[derive(Debug)]
-pub struct Wanted {
-    /// What arrives goes behind what it holds.
-    pub buffer: Vec<u8>,
-    /// How many bytes.
-    pub len: usize,
+pub enum Wanted {
+    /// So many, into memory: behind what it holds.
+    Memory { buffer: Vec<u8>, len: usize },
+    /// So many, or all up to the end of the stream, into a file: from `offset` on.
+    File { file: Rc<OpenFile>, offset: u64, len: Option<u64> },
+}
+
+impl Wanted {
+    /// The memory, of what was to go into memory.
+    #[must_use]
+    pub fn into_buffer(self) -> Vec<u8> {
+        match self {
+            Wanted::Memory { buffer, .. } => buffer,
+            Wanted::File { .. } => Vec::new(),
+        }
+    }
 }
 
 /// What cells of one core have asked for and not begun with: few, for each looks after the handler that asked.

@@ -24,6 +24,7 @@ use super::address::CoreId;
 use super::blame::user;
 use super::core::Core;
 use super::current;
+use super::notice::Notice;
 use crate::driver::{FileId, FileRequest, FileWork, Op, Token};
 use crate::mem::{BlockPool, Key, Slab};
 
@@ -32,6 +33,20 @@ use crate::mem::{BlockPool, Key, Slab};
 pub struct OpenFile {
     core: CoreId,
     id: FileId,
+}
+
+impl OpenFile {
+    /// True if it is open on this core.
+    #[must_use]
+    pub fn is_of(&self, core: &Core) -> bool {
+        self.core == core.id
+    }
+
+    /// True if this is the file that a request is about.
+    #[must_use]
+    pub fn is_named_by(&self, request: &FileRequest) -> bool {
+        request.file == Some(self.id)
+    }
 }
 
 impl Drop for OpenFile {
@@ -43,6 +58,8 @@ impl Drop for OpenFile {
 /// Who waits for an answer.
 enum Waits {
     For(Waker),
+    /// A cell: it is told by a notice.
+    Cell(Key),
     /// It has come.
     Done(Box<FileRequest>),
     Nobody,
@@ -104,6 +121,13 @@ impl Core {
         key
     }
 
+    /// Writes what a cell has for a file. It is told by [`Notice::Stored`], and asks for one such write of a file at a time: so it takes
+    /// no place from others, and does not wait for one.
+    pub fn store(&self, cell: Key, file: &Rc<OpenFile>, mut request: Box<FileRequest>) {
+        request.file = Some(file.id);
+        self.ask_file(Some(file.clone()), Waits::Cell(cell), request);
+    }
+
     fn close_file(&self, id: FileId) {
         self.ask_file(None, Waits::Nobody, FileRequest::new(Some(id), FileWork::Close));
     }
@@ -119,7 +143,16 @@ impl Core {
         self.files.in_flight.set(self.files.in_flight.get() - 1);
         let mut pending = self.files.pending.borrow_mut();
         let waits = pending.get_mut(key).map(|pending| &mut pending.waits);
-        if let Some(Waits::For(_)) = &waits {
+        if let Some(Waits::Cell(cell)) = waits {
+            let cell = *cell;
+            let gone = pending.remove(key);
+            drop(pending);
+            // The cell may have ended meanwhile.
+            if let Err(Notice::Stored(request)) = self.notify(cell, Notice::Stored(request)) {
+                self.drop_answer(*request);
+            }
+            drop(gone);
+        } else if let Some(Waits::For(_)) = &waits {
             let before = waits.map(|waits| std::mem::replace(waits, Waits::Done(request)));
             drop(pending);
             if let Some(Waits::For(waker)) = before {

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::driver::Event;
+use crate::driver::{Event, FileRequest};
 
 /// Something that a cell is told by its core. It comes before the messages in the mailbox.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub enum Notice {
     Io(Event),
     /// A timer that this cell set is due; the number is the one it was set with.
     Timer(u32),
+    /// What became of a write that this cell has [asked for](super::Core::store).
+    Stored(Box<FileRequest>),
     /// Send slots that this cell waits for have been released. Others may have taken them since: then it waits again.
     Slots,
     /// Another connection is forwarded to this cell.

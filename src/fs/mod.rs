@@ -249,6 +249,16 @@ impl File {
         Asked::new(Some(&self.open), FileWork::Load { offset, chain })
     }
 
+    /// What is open, for whoever has it written to without a future.
+    pub(crate) fn into_open(self) -> Rc<OpenFile> {
+        self.open
+    }
+
+    /// The file that is open.
+    pub(crate) fn of(open: Rc<OpenFile>) -> File {
+        File { open }
+    }
+
     async fn ask(&self, work: FileWork) -> (io::Result<usize>, FileWork) {
         let (asked, request, _) = Asked::new(Some(&self.open), work).await;
         let outcome = asked.and_then(|()| Ok(request.outcome? as usize));

@@ -66,6 +66,7 @@
 //! | `#[started]` | once, before everything else |
 //! | `#[frame]` | for each frame of the connection |
 //! | `#[body]` | when a body that was asked for by its length has come, or not all of it: [`Context::read_exact_into`](crate::Context::read_exact_into) |
+//! | `#[forwarded]` | when what was to go to a file is written, or not all of it: [`Context::forward_to_file`](crate::Context::forward_to_file) |
 //! | `#[end_of_stream]` | when the peer has sent everything; closes the connection unless there is one |
 //! | `#[malformed]` | when the peer sent what the codec refuses |
 //! | `#[idle("10m")]` | after so long without a byte; closes the connection unless there is one |

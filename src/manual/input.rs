@@ -75,5 +75,7 @@
 //! A future that serves a connection has [`Stream::read_exact_into`](crate::Stream::read_exact_into), which hands the buffer back whatever
 //! comes of it. One that is dropped while it waits, by a timeout perhaps, takes nothing from the stream.
 //!
+//! A body that is to be kept goes to a file without passing through memory of the actor's: see [transfers](super::transfers).
+//!
 //! Where nothing is announced, or where a part is of use by itself, the codec [`Raw`](crate::net::codec::Raw) hands on what comes as it
 //! comes, without a copy.

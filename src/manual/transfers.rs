@@ -6,10 +6,11 @@
 //! |---|---|---|
 //! | a file | memory, and back | [`fs`](crate::fs) |
 //! | a file | a peer | [`Stream::send_file`](crate::Stream::send_file) |
+//! | a peer | a file | [`Context::forward_to_file`](crate::Context::forward_to_file) |
 //! | a peer | another peer | [`Context::forward_to`](crate::Context::forward_to) |
 //!
-//! All of them wait without keeping their core, and all are bounded: by the memory that is given away for a read, and by the outbox
-//! of whoever is sent something.
+//! All of them wait without keeping their core, and all are bounded: by the memory that is given away for a read, by the outbox
+//! of whoever is sent something, and by [`Config::unwritten_bytes_max`](crate::Config::unwritten_bytes_max) in front of a file.
 //!
 //! # Files
 //!
@@ -96,6 +97,71 @@
 //! TcpStream::connect(listening.address())?.read_to_string(&mut text)?;
 //! assert_eq!(text, "violets are blue\n");
 //! # std::fs::remove_file(removed)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # From a peer to a file
+//!
+//! [`forward_to_file`](crate::Context::forward_to_file) has so many bytes behind a frame, or all up to the end of the stream, written to a
+//! file, and `#[forwarded]` gets the file back: with how many bytes are written, and why not all of them are, if so. It is what
+//! [`read_exact_into`](crate::Context::read_exact_into) is for memory, and comes in its place: frames go on behind it. Large pieces are
+//! written from the receive buffer that they have arrived in. A disk that is slow makes the peer wait, and one that is full ends the
+//! connection, after whatever the actor has to say:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use std::path::PathBuf;
+//! use odeon::fs::File;
+//! use odeon::prelude::*;
+//! use odeon::{ForwardedFile, Timeout};
+//!
+//! struct Upload {
+//!     folder: PathBuf,
+//! }
+//!
+//! #[actor(codec = Lines<200>)]
+//! impl Upload {
+//!     /// `PUT name length`, and so many bytes.
+//!     #[frame]
+//!     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+//!         let mut words = line.split(' ').skip(1);
+//!         let (Some(name), Some(Ok(length))) = (words.next(), words.next().map(str::parse)) else { return Flow::Close };
+//!         let path = self.folder.join(name); // from a friend: see `Directory` for strangers
+//!         cx.exclusive("Upload::begin", Timeout::Default, async move |_, cx: &mut Context<Self>| {
+//!             let Ok(file) = File::create(path).await else { return Flow::Fail };
+//!             if cx.forward_to_file(file, 0, Some(length)).is_ok() { Flow::Continue } else { Flow::Fail }
+//!         })
+//!     }
+//!
+//!     #[forwarded]
+//!     fn kept(&mut self, ForwardedFile { file, bytes, end }: ForwardedFile, cx: &mut Context<Self>) -> Flow {
+//!         if let Err(error) = end {
+//!             writeln!(cx, "507 {bytes} bytes: {error}");
+//!             return Flow::Close;
+//!         }
+//!         cx.exclusive("Upload::sync", Timeout::Default, async move |_, cx: &mut Context<Self>| {
+//!             // Not before it would survive a power cut.
+//!             cx.write(if file.sync_data().await.is_ok() { "201\n" } else { "507\n" });
+//!             Flow::Continue
+//!         })
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("odeon-manual-put-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let kept = folder.clone();
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let listening = system.listener("127.0.0.1:0").start(move |_peer| Upload { folder: folder.clone() })?;
+//! let mut client = TcpStream::connect(listening.address())?;
+//! client.write_all(b"PUT poem 14\nroses are red\n")?;
+//! let mut answer = [0; 4];
+//! client.read_exact(&mut answer)?;
+//! assert_eq!(&answer, b"201\n");
+//! assert_eq!(std::fs::read(kept.join("poem"))?, b"roses are red\n");
+//! # std::fs::remove_dir_all(kept)?;
 //! # Ok(())
 //! # }
 //! ```

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::codec::Decode;
 use super::connection::Connection;
 use super::forward::Forward;
-use super::inward::Fed;
+use super::inward::{Ended, Fed};
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
 use super::wire::{LAST_CALL, LOOK, Orderly, Outward, Phase, STOP, Stream, Wire, goes_on};
@@ -399,7 +399,11 @@ impl<A: Connection> ConnectionBody<A> {
         }
         let body = wire.inward.end_body(end)?;
         core.end_body(activation.cell());
-        let batch = match head.call(core, |actor| actor.body(body, cx)) {
+        let called = head.call(core, |actor| match body {
+            Ended::Memory(body) => actor.body(body, cx),
+            Ended::File(forwarded) => actor.forwarded(forwarded, cx),
+        });
+        let batch = match called {
             Ok(Flow::Continue) if end == Err(StopReason::Failed) => Batch::End(StopReason::Failed),
             Ok(flow) => Batch::from(flow),
             Err(reason) => Batch::End(reason),

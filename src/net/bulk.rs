@@ -9,7 +9,6 @@ use std::io::{self, ErrorKind};
 
 use crate::actor::StopReason;
 use crate::driver::Fill;
-use crate::executor::Wanted;
 
 /// From so many missing bytes on they are received straight into the memory, by one receive at a time. Below, receiving into
 /// buffers that are there anyway and copying costs less than ending that receive and beginning it again.
@@ -32,8 +31,7 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    pub(super) fn new(wanted: Wanted) -> Bulk {
-        let Wanted { buffer, len } = wanted;
+    pub(super) fn new(buffer: Vec<u8>, len: usize) -> Bulk {
         let end = buffer.len().saturating_add(len);
         let fill = Some(Box::new(Fill { buffer, max: 0, outcome: Ok(0) }));
         Bulk { fill, end, failed: false, given_up: false }
@@ -228,7 +226,7 @@ mod tests {
     use super::*;
 
     fn bulk(held: &[u8], len: usize) -> Bulk {
-        Bulk::new(Wanted { buffer: held.to_vec(), len })
+        Bulk::new(held.to_vec(), len)
     }
 
     #[test]

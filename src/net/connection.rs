@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use super::bulk::{BodyError, BodyRefusal, BodyRefused};
 use super::codec::{Decode, Encode, FrameError, Sink};
+#[cfg(doc)]
+use super::filing::FileForwardError;
+use super::filing::ForwardedFile;
 use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
 use crate::executor::{Flush, Output, Overflow, Wanted};
@@ -122,6 +125,17 @@ pub trait Connection: Actor {
     fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
         let _ = (body, cx);
         Flow::Fail
+    }
+
+    /// What [`Context::forward_to_file`] asked for has been written, or as much of it as ever will. It comes as [`Connection::body`]
+    /// does, behind the last write. By default the file is closed.
+    ///
+    /// After a [`FileForwardError::File`] the connection fails, unless this answers [`Flow::Close`] or [`Flow::Stop`]: what its peer
+    /// still sends of the body must not be taken for frames. After a [`FileForwardError::Stream`] follows what that tells of, as
+    /// after a [`BodyError`].
+    fn forwarded(&mut self, forwarded: ForwardedFile, cx: &mut Context<Self>) -> Flow {
+        let _ = (forwarded, cx);
+        Flow::Continue
     }
 
     /// The peer has sent everything that it will send, and may still read. By default the connection is closed once what
@@ -469,7 +483,7 @@ impl<A: Connection> Context<A> {
     /// ```
     pub fn read_exact_into(&mut self, buffer: Vec<u8>, len: usize) -> Result<(), BodyRefused> {
         let cell = self.cell();
-        let mut unasked = Some(Wanted { buffer, len });
+        let mut unasked = Some(Wanted::Memory { buffer, len });
         let asked = self.with_core(|core| {
             let max = core.config.body_bytes_max;
             let wanted = unasked.take_if(|_| len <= max).ok_or(BodyRefusal::TooLarge { max })?;
@@ -479,7 +493,7 @@ impl<A: Connection> Context<A> {
             })
         });
         let Err(why) = asked.unwrap_or(Err(BodyRefusal::Busy)) else { return Ok(()) };
-        Err(BodyRefused { buffer: unasked.map(|wanted| wanted.buffer).unwrap_or_default(), why })
+        Err(BodyRefused { buffer: unasked.map(Wanted::into_buffer).unwrap_or_default(), why })
     }
 
     /// Says that an answer to the peer is still to come, from another actor for example: the connection stays until

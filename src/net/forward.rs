@@ -76,7 +76,8 @@ impl<A: Connection> Context<A> {
         tied.flatten().unwrap_or(Err(ForwardError::Gone))
     }
 
-    /// Bytes that this connection has received and [handed on](Context::forward_to), until now, or until its end in
+    /// Bytes that this connection has received and handed on, [to another](Context::forward_to) or [to a file](Context::forward_to_file)
+    /// that has taken them, until now, or until its end in
     /// [`Actor::stopped`](crate::Actor::stopped). The other's peer need not have taken all of them.
     #[must_use]
     pub fn forwarded_bytes(&self) -> u64 {
@@ -119,7 +120,7 @@ impl<C: Decode> Wire<C> {
         let handed = core.with_output(to, |output| {
             (output.tie().from == Some(me)).then(|| {
                 let mut bytes = 0;
-                let all = !output.is_high() && self.inward.hand_on(&core.pools, output, &mut bytes);
+                let all = !output.is_high() && self.inward.hand_on(&core.pools, output, &mut bytes, u64::MAX);
                 // At once, not when it is found high: it says when there is room for more.
                 output.set_tie(Tie { waits: !all || output.is_high(), ..output.tie() });
                 (all, output.is_high(), bytes)
@@ -180,10 +181,15 @@ impl<C: Decode> Wire<C> {
 }
 
 impl<C: Decode> Inward<C> {
-    /// Moves what has arrived and has not been looked at to an output, in order, as far as that has room, and counts
-    /// them. True if nothing is left.
-    fn hand_on(&mut self, pools: &Pools, output: &mut Output, count: &mut u64) -> bool {
+    /// Moves what has arrived and has not been looked at to an output, in order, as far as that has room, up to `max` bytes in all, and
+    /// counts them. True if nothing is left of those.
+    pub(super) fn hand_on(&mut self, pools: &Pools, output: &mut Output, count: &mut u64, max: u64) -> bool {
+        let first = |bytes: usize, count: u64| usize::try_from(max - count).unwrap_or(usize::MAX).min(bytes);
         while let Some(bytes) = self.assembled() {
+            let bytes = &bytes[..first(bytes.len(), *count)];
+            if bytes.is_empty() {
+                return true;
+            }
             match write_some(pools, output, bytes) {
                 0 => return false,
                 piece => {
@@ -193,7 +199,7 @@ impl<C: Decode> Inward<C> {
             }
         }
         let Some((mut lease, mut offset)) = self.take_current() else { return true };
-        if offset == 0 {
+        if offset == 0 && first(lease.len(), *count) == lease.len() {
             let bytes = lease.len() as u64;
             match output.forward(pools, lease) {
                 Ok(()) => {
@@ -204,7 +210,13 @@ impl<C: Decode> Inward<C> {
             }
         }
         while (offset as usize) < lease.len() {
-            match write_some(pools, output, &pools.receive.bytes(&lease)[offset as usize..]) {
+            let rest = &pools.receive.bytes(&lease)[offset as usize..];
+            let bytes = &rest[..first(rest.len(), *count)];
+            if bytes.is_empty() {
+                self.put_current(lease, offset);
+                return true;
+            }
+            match write_some(pools, output, bytes) {
                 0 => {
                     self.put_current(lease, offset);
                     return false;

@@ -1,16 +1,18 @@
 //! How a connection receives into memory that is not a receive buffer.
 //!
-//! Knows: when a body begins and ends, which of both ways it comes by, shortages. Must not know who asked for it.
+//! Knows: when a body begins and ends, which of both ways it comes by, shortages, when it has been written where it goes to a file. Must
+//! not know who asked for it.
 //!
 //! Both ways are never open at once: what is under way is cancelled, and may still bring bytes, before the other begins.
 
 use super::bulk::Bulk;
 use super::codec::Decode;
+use super::filing::Filing;
 use super::wire::{Stream, Wire};
 use crate::actor::StopReason;
-use crate::driver::Fill;
+use crate::driver::{Event, FileRequest, Fill};
 use crate::executor::blame::user;
-use crate::executor::{Activation, Demand};
+use crate::executor::{Activation, Demand, Tie, Wanted};
 use crate::sys::Errno;
 
 impl<C: Decode> Wire<C> {
@@ -46,6 +48,9 @@ impl<C: Decode> Wire<C> {
 
     /// Begins with a body that was asked for, unless memory is still away.
     pub(super) fn begin_body(&mut self, activation: &Activation<'_>) {
+        if self.inward.filing().is_some() {
+            return self.file_step(activation);
+        }
         if self.inward.body().is_some() || self.inward.is_away() {
             return;
         }
@@ -55,11 +60,50 @@ impl<C: Decode> Wire<C> {
         if let Some(None) = fresh {
             core.demand(cell, Demand::Broken);
         }
-        self.inward.begin_body(&core.pools.receive, wanted, fresh.flatten());
+        match wanted {
+            Wanted::Memory { buffer, len } => {
+                self.inward.begin_body(&core.pools.receive, Bulk::new(buffer, len), fresh.flatten());
+            }
+            Wanted::File { file, offset, len } => {
+                let filing = Filing::new(file, offset, len, core.config.unwritten_bytes_max);
+                self.inward.begin_filing(filing, fresh.flatten());
+                self.file_step(activation);
+            }
+        }
+    }
+
+    /// Has written what is here of a body that goes to a file.
+    fn file_step(&mut self, activation: &Activation<'_>) {
+        let core = activation.core;
+        let all = self.inward.hand_to_file(&core.pools);
+        let Some(filing) = self.inward.filing_mut() else { return };
+        let written = filing.write(core, activation.cell());
+        if !written || (!all && !filing.is_busy()) {
+            // It is slots that are missing, and nothing is under way whose end would tell.
+            self.wait_for_slots(activation);
+        }
+    }
+
+    /// A write has been answered.
+    #[cold]
+    pub(super) fn stored(&mut self, activation: &Activation<'_>, request: Box<FileRequest>) {
+        let (core, cell) = (activation.core, activation.cell());
+        let Some(filing) = self.inward.filing_mut().filter(|filing| filing.has_asked(&request)) else {
+            // It has ended meanwhile.
+            return Event::File { request }.release(&core.pools);
+        };
+        let bytes = u64::from(filing.stored(core, cell, request));
+        core.with_output(cell, |output| {
+            let tie = output.tie();
+            output.set_tie(Tie { forwarded: tie.forwarded + bytes, ..tie });
+        });
     }
 
     /// How the body ends, if it does by now.
     pub(super) fn body_end(&self) -> Option<Result<(), StopReason>> {
+        if let Some(filing) = self.inward.filing() {
+            return self.filing_end(filing);
+        }
         let body = self.inward.body().filter(|body| !body.is_away())?;
         let why = match self.stream {
             _ if body.is_complete() => return Some(Ok(())),
@@ -72,10 +116,29 @@ impl<C: Decode> Wire<C> {
         Some(Err(why))
     }
 
-    /// True if an operation has the memory of a body, without which its end cannot be told.
+    /// The same for one that goes to a file: everything that has come is written before.
+    fn filing_end(&self, filing: &Filing) -> Option<Result<(), StopReason>> {
+        if filing.is_busy() {
+            return None;
+        }
+        let why = match self.stream {
+            _ if filing.has_failed() => StopReason::Failed,
+            _ if filing.wants() == 0 => return Some(Ok(())),
+            _ if self.inward.has_rest() => return None,
+            Stream::Failed(errno) => StopReason::Disconnected(errno.into()),
+            Stream::Ended | Stream::Finished | Stream::Told if filing.is_endless() => return Some(Ok(())),
+            Stream::Ended | Stream::Finished | Stream::Told => StopReason::EndOfStream,
+            Stream::Open if self.deaf && !self.receiving => StopReason::Stopped,
+            Stream::Open => return None,
+        };
+        Some(Err(why))
+    }
+
+    /// True if an operation has the memory of a body, or not all of it is written, without which its end cannot be told.
     pub(super) fn awaits_memory(&self, activation: &Activation<'_>) -> bool {
         let away = self.inward.is_away() || self.inward.body().is_some_and(Bulk::is_away);
-        away && activation.has_body()
+        let unwritten = |filing: &Filing| filing.is_busy() || (filing.wants() > 0 && self.inward.has_rest());
+        (away || self.inward.filing().is_some_and(unwritten)) && activation.has_body()
     }
 
     /// True if the actor is told of no end of a body for now.
@@ -102,7 +165,7 @@ impl<C: Decode> Wire<C> {
         let blocked = mailbox_full || self.is_body_blocked(activation, apart);
         if blocked {
             self.inward.set_current_aside(&activation.core.pools.receive);
-            if !self.awaits_memory(activation) {
+            if self.inward.filing().is_some() || !self.awaits_memory(activation) {
                 self.end_receive(activation);
             }
             return false;
@@ -116,6 +179,14 @@ impl<C: Decode> Wire<C> {
     fn receive_body(&mut self, activation: &Activation<'_>) {
         if self.deaf || self.stream != Stream::Open {
             return;
+        }
+        match self.inward.filing() {
+            Some(filing) if filing.wants() == 0 => return,
+            // There is no room for more, or no slot for what is here.
+            Some(filing) if filing.is_full() || self.inward.has_rest() => {
+                return self.end_receive(activation);
+            }
+            _ => {}
         }
         if !self.receiving {
             self.receive(activation);

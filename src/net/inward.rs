@@ -5,13 +5,14 @@
 //! Frames are found in the receive buffer itself. Only what cannot be handed on at once is copied, into the assembly: a
 //! partial frame, and whatever waits while reading is paused. So no buffer is kept beyond the turn in which it is run.
 //!
-//! A body comes before frames: as long as there is one, reading is paused, and what arrives belongs to it, up to its end.
+//! A body comes before frames: as long as there is one, reading is paused, and what arrives belongs to it, up to its end. It goes into
+//! memory, or to a file.
 
 use super::bulk::{BodyError, Bulk};
 use super::codec::{Decode, Decoded, FrameError, next_frame};
+use super::filing::{Filing, ForwardedFile};
 use crate::actor::StopReason;
-use crate::driver::Fill;
-use crate::executor::Wanted;
+use crate::driver::{Fill, Pools};
 use crate::executor::blame::user;
 use crate::mem::{Lease, ReceivePool};
 
@@ -53,6 +54,15 @@ struct Assembly {
     starved: bool,
     /// What arrives belongs to it, before frames.
     body: Option<Bulk>,
+    /// The same of a body that goes to a file.
+    filing: Option<Box<Filing>>,
+}
+
+/// A body that is over.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Memory(Result<Vec<u8>, BodyError>),
+    File(ForwardedFile),
 }
 
 impl Assembly {
@@ -89,7 +99,8 @@ impl<C: Decode> Inward<C> {
 
     fn is_partial(&self, assembly: &Assembly) -> bool {
         let waiting = assembly.rest().len();
-        let whole = assembly.body.as_ref().is_some_and(Bulk::is_complete);
+        let whole = assembly.body.as_ref().is_some_and(Bulk::is_complete)
+            || assembly.filing.as_ref().is_some_and(|filing| filing.is_busy());
         (waiting == 0 || waiting < self.needed as usize) && !whole
     }
 
@@ -228,8 +239,7 @@ impl<C: Decode> Inward<C> {
 
     /// From now on what arrives belongs to a body, up to its end, and first what is here. A codec that has seen a part of it as one
     /// of a frame is replaced.
-    pub(super) fn begin_body(&mut self, pool: &ReceivePool, wanted: Wanted, codec: Option<C>) {
-        let mut body = Bulk::new(wanted);
+    pub(super) fn begin_body(&mut self, pool: &ReceivePool, mut body: Bulk, codec: Option<C>) {
         let assembly = self.assembly.get_or_insert_default();
         let taken = body.take(assembly.rest());
         assembly.start += taken as u32;
@@ -242,29 +252,84 @@ impl<C: Decode> Inward<C> {
             }
         }
         assembly.body = Some(body);
-        self.needed = 0;
-        if let Some(codec) = codec {
-            self.codec = codec;
-        }
+        self.begin_anew(codec);
         if self.current.as_ref().is_some_and(|(lease, offset)| pool.bytes(lease).len() == *offset as usize) {
             self.release_current(pool);
         }
     }
 
+    /// The codec sees nothing of what comes next, and then begins anew.
+    fn begin_anew(&mut self, codec: Option<C>) {
+        self.needed = 0;
+        if let Some(codec) = codec {
+            self.codec = codec;
+        }
+    }
+
+    /// The same for a body that goes to a file. What is here is to be [handed to it](Inward::hand_to_file).
+    pub(super) fn begin_filing(&mut self, filing: Filing, codec: Option<C>) {
+        let assembly = self.assembly.get_or_insert_default();
+        assembly.copied = 0;
+        assembly.filing = Some(Box::new(filing));
+        self.begin_anew(codec);
+    }
+
+    /// The file that a body goes to.
+    pub(super) fn filing(&self) -> Option<&Filing> {
+        self.assembly.as_ref()?.filing.as_deref()
+    }
+
+    pub(super) fn filing_mut(&mut self) -> Option<&mut Filing> {
+        self.assembly.as_mut()?.filing.as_deref_mut()
+    }
+
+    /// Takes over what has arrived while a body goes to a file. True if more is to be received for that now.
+    pub(super) fn file(&mut self, pools: &Pools, lease: Lease) -> bool {
+        self.set_current_aside(&pools.receive);
+        if self.has_assembled() {
+            self.copy(pools.receive.bytes(&lease));
+            pools.receive.release(lease);
+        } else {
+            self.arrived(lease);
+        }
+        self.hand_to_file(pools);
+        self.filing().is_some_and(|filing| filing.wants() > 0 && !filing.is_full()) && !self.has_assembled()
+    }
+
+    /// Moves what has arrived to the queue of the file, as far as it belongs there and there is room, and sets the rest aside. True if
+    /// nothing that belongs there is left.
+    pub(super) fn hand_to_file(&mut self, pools: &Pools) -> bool {
+        let filing = self.assembly.as_mut().and_then(|assembly| assembly.filing.take());
+        let Some(mut filing) = filing else { return true };
+        let (mut bytes, wants) = (0, filing.wants());
+        let all = filing.room().is_some_and(|queue| self.hand_on(pools, queue, &mut bytes, wants));
+        filing.received(bytes);
+        self.assembly.get_or_insert_default().filing = Some(filing);
+        self.set_current_aside(&pools.receive);
+        all || wants == 0 || !self.has_assembled()
+    }
+
     /// The body is over: frames go on behind it.
-    pub(super) fn end_body(&mut self, end: Result<(), StopReason>) -> Option<Result<Vec<u8>, BodyError>> {
+    pub(super) fn end_body(&mut self, end: Result<(), StopReason>) -> Option<Ended> {
         let assembly = self.assembly.as_mut()?;
-        let body = assembly.body.take()?;
+        let ended = match assembly.filing.take() {
+            Some(filing) => Ended::File(filing.finish(end)),
+            None => Ended::Memory(assembly.body.take()?.finish(end)),
+        };
         assembly.starved = false;
         if assembly.rest().is_empty() {
             self.assembly = None;
         }
-        Some(body.finish(end))
+        Some(ended)
     }
 
     /// There was no buffer for what is to follow. True if something is here that waits for just that, which gets memory of its own.
     pub(super) fn starve(&mut self) -> bool {
         let Some(assembly) = &mut self.assembly else { return false };
+        if assembly.filing.is_some() {
+            // It needs no more than that others are written, which does not depend on it.
+            return false;
+        }
         let waits = assembly.body.as_ref().is_some_and(|body| body.missing() > 0);
         assembly.starved |= waits || (self.current.is_none() && !assembly.rest().is_empty());
         assembly.starved
@@ -360,8 +425,11 @@ impl<C: Decode> Inward<C> {
     }
 
     /// Drops everything that has arrived.
-    pub(super) fn discard(&mut self, pool: &ReceivePool) {
-        self.release_current(pool);
+    pub(super) fn discard(&mut self, pools: &Pools) {
+        self.release_current(&pools.receive);
+        if let Some(filing) = self.filing_mut() {
+            filing.discard(pools);
+        }
         self.assembly = None;
     }
 }

@@ -391,7 +391,7 @@ impl Pipe {
             Some(Err(error)) => return Poll::Ready(Err(error)),
             None => {}
         }
-        let wanted = Wanted { buffer: std::mem::take(buffer), len: len - here };
+        let wanted = Wanted::Memory { buffer: std::mem::take(buffer), len: len - here };
         let asked = self.with_connection(|core, cell| {
             let asked = core.want_body(cell, wanted);
             core.schedule(cell);
@@ -406,7 +406,7 @@ impl Pipe {
                 Poll::Pending
             }
             Some(Err(wanted)) => {
-                *buffer = wanted.buffer;
+                *buffer = wanted.into_buffer();
                 Poll::Ready(Err(self.tell(Errno::ECONNABORTED.into())))
             }
             None => Poll::Ready(Err(self.tell(Errno::ECONNABORTED.into()))),

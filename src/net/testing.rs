@@ -4,6 +4,7 @@
 
 use super::connection::Connection;
 use crate::actor::TestContext;
+use crate::executor::Wanted;
 
 /// What only connections do.
 impl<A: Connection> TestContext<A> {
@@ -84,7 +85,10 @@ impl<A: Connection> TestContext<A> {
         let (core, cell) = (self.core(), self.cell_of_actor());
         let wanted = core.take_wanted(cell);
         core.end_body(cell);
-        wanted.map(|wanted| (wanted.buffer, wanted.len))
+        match wanted? {
+            Wanted::Memory { buffer, len } => Some((buffer, len)),
+            Wanted::File { .. } => None,
+        }
     }
 
     /// True if the actor has [paused](crate::Context::pause_reading) reading.

@@ -349,7 +349,7 @@ impl<C: Decode> Wire<C> {
             self.deaf = true;
             self.begin_stop(activation);
             self.end_receive(activation);
-            self.inward.discard(&activation.core.pools.receive);
+            self.inward.discard(&activation.core.pools);
             activation.core.end_body(activation.cell());
         }
         self.arm_stop(activation)
@@ -363,7 +363,12 @@ impl<C: Decode> Wire<C> {
 
     /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
     pub(super) fn set_aside(&mut self, activation: &Activation<'_>, lease: Lease) {
-        if !self.inward.set_aside(&activation.core.pools.receive, lease) {
+        let pools = &activation.core.pools;
+        let wanted = match self.inward.filing() {
+            Some(_) => self.inward.file(pools, lease),
+            None => self.inward.set_aside(&pools.receive, lease),
+        };
+        if !wanted {
             self.end_receive(activation);
         }
     }
@@ -393,6 +398,7 @@ impl<C: Decode> Wire<C> {
                 self.fed = false;
                 return self.finish();
             }
+            Notice::Stored(request) => return self.stored(activation, request),
             Notice::Timer(_) | Notice::Untied => return,
         };
         match event {
@@ -636,7 +642,7 @@ impl<C: Decode> Wire<C> {
 
     /// The actor has ended; the socket is brought to its end.
     pub(super) fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
-        self.inward.discard(&activation.core.pools.receive);
+        self.inward.discard(&activation.core.pools);
         Self::untie(activation);
         activation.core.end_body(activation.cell());
         self.disarm(activation.core);

@@ -2,9 +2,10 @@
 
 use std::ffi::CString;
 
+use odeon::Bytes;
 use odeon::driver::backend::Backend;
 use odeon::driver::{FileId, FileKind, FileOptions, FileRequest, FileStat, FileWork, Op};
-use odeon::mem::Buffer;
+use odeon::mem::{Buffer, Chain};
 use odeon::sys::Errno;
 
 use crate::connections::assert_refused;
@@ -135,6 +136,32 @@ pub fn a_chain_is_written<H: Harness>(round: u32) {
     }
     world.pools.send.release(chain);
     assert!(files.contents("new") == Some(bytes));
+    world.close_file(file);
+    world.finish();
+}
+
+/// More parts than one call of a kernel may name, of bytes that lie elsewhere, and slots between them.
+pub fn a_chain_of_many_parts_is_written<H: Harness>(round: u32) {
+    let mut world = World::<H>::start(round, &Limits::default());
+    let files = world.net.files();
+    let file = world.open(&files, "new", CREATE).expect("it is made");
+    let (mut bytes, mut chain) = (Vec::new(), Chain::EMPTY);
+    for part in 0..50 {
+        let more = pattern(part, 300 + part);
+        world.pools.send.push_bytes(&mut chain, Bytes::copy_from(&more)).expect("parts are left");
+        world.pools.send.write(&mut chain, b"between").expect("slots are left");
+        bytes.extend([&more[..], b"between"].concat());
+    }
+    let mut from = 0;
+    while from < chain.bytes() {
+        let request = world.run(file, FileWork::Store { offset: 5 + u64::from(from), chain, from });
+        let FileWork::Store { chain: back, .. } = request.work else { panic!("it was asked for that") };
+        from += request.outcome.expect("there is room");
+        chain = back;
+    }
+    assert_eq!(from as usize, bytes.len());
+    world.pools.send.release(chain);
+    assert!(files.contents("new").is_some_and(|kept| kept[5..] == bytes));
     world.close_file(file);
     world.finish();
 }

@@ -46,6 +46,7 @@ mod suspended;
 mod systems;
 mod tasks;
 mod timers;
+mod uploads;
 mod ways;
 mod world;
 
@@ -303,6 +304,13 @@ macro_rules! every_case_on {
                 a_reset_on_one_side_is_seen_on_the_other
                 a_client_that_does_not_read_makes_the_far_side_wait
                 silence_on_both_sides_is_idleness
+            }
+            uploads {
+                bodies_of_any_length_go_to_a_file
+                a_file_ends_with_the_stream
+                a_reset_in_the_middle_leaves_what_came
+                a_full_disk_is_told
+                a_system_that_ends_in_the_middle_has_written_what_came
             }
             connects {
                 a_connection_is_a_stream

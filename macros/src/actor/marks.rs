@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Call,
     Frame,
     Body,
+    Forwarded,
     Started,
     Stopped,
     EndOfStream,
@@ -32,6 +33,7 @@ const NAMES: &[(&str, Kind)] = &[
     ("call", Kind::Call),
     ("frame", Kind::Frame),
     ("body", Kind::Body),
+    ("forwarded", Kind::Forwarded),
     ("started", Kind::Started),
     ("stopped", Kind::Stopped),
     ("end_of_stream", Kind::EndOfStream),
@@ -67,7 +69,10 @@ impl Kind {
 
     /// True if only a connection has it.
     pub(crate) fn needs_codec(self) -> bool {
-        matches!(self, Kind::Frame | Kind::Body | Kind::EndOfStream | Kind::Malformed | Kind::Idle)
+        matches!(
+            self,
+            Kind::Frame | Kind::Body | Kind::Forwarded | Kind::EndOfStream | Kind::Malformed | Kind::Idle
+        )
     }
 }
 

@@ -98,6 +98,8 @@ impl Parameters {
             (Kind::Frame, 2..) => "this handler takes more than one frame",
             (Kind::Body, 0) => "this handler takes no body",
             (Kind::Body, 2..) => "this handler takes more than one body",
+            (Kind::Forwarded, 0) => "this handler takes nothing of what was forwarded",
+            (Kind::Forwarded, 2..) => "this handler takes more than was forwarded",
             _ => return Ok(()),
         };
         let help = match kind {
@@ -105,6 +107,7 @@ impl Parameters {
                 "one parameter has the type of the message; `#[call]` takes any number of arguments"
             }
             Kind::Body => "one parameter is a `Result<Vec<u8>, BodyError>`",
+            Kind::Forwarded => "one parameter is a `ForwardedFile`",
             _ => "one parameter has the type that the codec makes, `&str` for `Lines`",
         };
         match self.given.get(1) {
@@ -129,7 +132,7 @@ fn special(kind: Kind, run: Run, ty: &Type) -> Result<Option<Role>> {
     }
     match kind {
         Kind::Message | Kind::Call => special_of_asked(run, ty),
-        Kind::Frame | Kind::Body => Ok(None),
+        Kind::Frame | Kind::Body | Kind::Forwarded => Ok(None),
         Kind::Stopped if is_named(ty, "StopReason") => Ok(None),
         Kind::Malformed if is_named(ty, "FrameError") => Ok(None),
         Kind::Stopped => Err(surplus(kind, ty, "`StopReason` and `&mut Context<Self>`")),

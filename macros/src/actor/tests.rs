@@ -283,6 +283,7 @@ fn hooks_and_connections() {
                 #[stopped] fn ended(&mut self, cx: &mut Context<Self>, why: StopReason) {}
                 #[frame] fn line(&mut self, line: &str) -> Flow { Flow::Continue }
                 #[body] fn picture(&mut self, picture: Result<Vec<u8>, BodyError>) {}
+                #[forwarded] fn kept(&mut self, file: ForwardedFile) {}
                 #[end_of_stream] fn eof(&mut self) {}
                 #[malformed] fn refused(&mut self) {}
                 #[idle("10m")] fn asleep(&self) {}
@@ -313,9 +314,12 @@ fn hooks_and_connections() {
             r#"fn body(
                 &mut self,
                 given_0: ::core::result::Result<::std::vec::Vec<::core::primitive::u8>, ::odeon::BodyError>,
-                cx: &mut ::odeon::Context<Self>,
+                cx: &mut ::odeon::Context<Self>
             ) -> ::odeon::Flow {
                 <_ as ::odeon::IntoFlow>::into_flow(Self::picture(self, given_0), "Room::picture")
+            }"#,
+            r#"fn forwarded(&mut self, given_0: ::odeon::ForwardedFile, cx: &mut ::odeon::Context<Self>) -> ::odeon::Flow {
+                <_ as ::odeon::IntoFlow>::into_flow(Self::kept(self, given_0), "Room::kept")
             }"#,
             r#"fn end_of_stream(&mut self, cx: &mut ::odeon::Context<Self>) -> ::odeon::Flow"#,
             r#"fn malformed(&mut self, given_0: ::odeon::net::codec::FrameError, cx: &mut ::odeon::Context<Self>)"#,

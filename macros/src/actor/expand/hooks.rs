@@ -130,7 +130,12 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
     let this = &actor.block.actor;
     let constants = constants_of_connection(actor);
     let frame = frame(actor);
-    let body = body(actor);
+    let body = asked_for(
+        actor,
+        Kind::Body,
+        &quote!(::core::result::Result<::std::vec::Vec<::core::primitive::u8>, #root::BodyError>),
+    );
+    let forwarded = asked_for(actor, Kind::Forwarded, &quote!(#root::ForwardedFile));
     let end_of_stream = simple(actor, Kind::EndOfStream, "end_of_stream");
     let idle = simple(actor, Kind::Idle, "idle");
     let malformed = last(actor, Kind::Malformed, "malformed", &quote!(#root::net::codec::FrameError));
@@ -141,6 +146,7 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
             #constants
             #frame
             #body
+            #forwarded
             #end_of_stream
             #malformed
             #idle
@@ -196,17 +202,14 @@ fn frame(actor: &Actor) -> TokenStream {
     }
 }
 
-fn body(actor: &Actor) -> TokenStream {
-    let root = &actor.arguments.root;
-    let hooks = actor.hooks(Kind::Body).map(|handler| {
+/// A hook for what was asked for, which is always taken.
+fn asked_for(actor: &Actor, kind: Kind, taken: &TokenStream) -> TokenStream {
+    let (root, name) = (&actor.arguments.root, format_ident!("{}", kind.name()));
+    let hooks = actor.hooks(kind).map(|handler| {
         let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
         quote! {
             #(#cfgs)*
-            fn body(
-                &mut self,
-                given_0: ::core::result::Result<::std::vec::Vec<::core::primitive::u8>, #root::BodyError>,
-                cx: &mut #root::Context<Self>,
-            ) -> #root::Flow {
+            fn #name(&mut self, given_0: #taken, cx: &mut #root::Context<Self>) -> #root::Flow {
                 #flow
             }
         }
