@@ -43,6 +43,10 @@ pub enum FileWork {
     Write { offset: u64, buffer: Buffer, from: usize },
     /// Write the chain from its byte `from` on, once: perhaps not all of it.
     Store { offset: u64, chain: Chain, from: u32 },
+    /// Write all of `buffer`, whose first byte goes to `offset`, however many writes that takes, and wait until it has reached the disk, as
+    /// after a [`FileWork::Sync`] of the data. The first `written` bytes are there already; it comes back with how many are by then: without
+    /// an error fewer than all only if the file takes no more. An error of either is that of both.
+    WriteSynced { offset: u64, buffer: Buffer, written: usize },
     /// Wait until what was written has reached the disk. `data`: not what nobody needs to find it again.
     Sync { data: bool },
     /// Close it: nothing else is under way on it.
@@ -81,6 +85,7 @@ impl FileWork {
             FileWork::Read { offset, .. }
             | FileWork::Load { offset, .. }
             | FileWork::Write { offset, .. }
+            | FileWork::WriteSynced { offset, .. }
             | FileWork::Store { offset, .. } => Some(*offset),
             FileWork::Open { .. } | FileWork::Stat { .. } | FileWork::Sync { .. } | FileWork::Close => None,
             FileWork::Enrol { .. } | FileWork::Dismiss { .. } => None,
@@ -102,6 +107,7 @@ impl fmt::Display for FileWork {
             FileWork::Stat { .. } => out.write_str("ask for a size"),
             FileWork::Read { .. } | FileWork::Load { .. } => out.write_str("read"),
             FileWork::Write { .. } | FileWork::Store { .. } => out.write_str("write"),
+            FileWork::WriteSynced { .. } => out.write_str("write and sync"),
             FileWork::Sync { .. } => out.write_str("sync"),
             FileWork::Close => out.write_str("close"),
             FileWork::Enrol { .. } => out.write_str("register memory"),

@@ -39,6 +39,8 @@ pub enum Work {
     Close { reset: bool },
     /// See [`Op::File`].
     File { request: Box<FileRequest> },
+    /// The backend's own: an entry linked behind that of another operation, which its answer belongs to.
+    Follow { first: Key },
     /// The backend's own: a wake from another thread. It answers nobody.
     Wake,
 }
@@ -131,7 +133,7 @@ impl<S> InFlight<S> {
     #[must_use]
     pub fn with_pins(sockets: u32, pinned_per_socket_max: u8) -> InFlight<S> {
         // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
-        let operations = sockets.saturating_mul(4).saturating_add(16 + FILE_REQUESTS_LIMIT);
+        let operations = sockets.saturating_mul(4).saturating_add(16 + 2 * FILE_REQUESTS_LIMIT);
         // Of each region its end may have been asked for by somebody who waits, and once more by nobody.
         let operations = operations.saturating_add(2 * u32::from(REGIONS_MAX));
         // Of each socket one, or of few sockets many. Each may be an operation of its own.
@@ -239,7 +241,7 @@ impl<S> InFlight<S> {
                 assert!(*both || socket.outward().is_none(), "a shutdown ahead of a send in flight");
             }
             Work::Close { .. } => assert!(socket.operations == 0, "closing a socket that is in use"),
-            Work::Cancel | Work::Reset | Work::Wake => {}
+            Work::Cancel | Work::Reset | Work::Wake | Work::Follow { .. } => {}
             Work::Pinned { .. } | Work::File { .. } => unreachable!("no op begins as this"),
         }
         if matches!(work, Work::Connect) && std::mem::replace(&mut socket.connected, true) {
@@ -260,6 +262,11 @@ impl<S> InFlight<S> {
             socket.outward = MaybeKey::some(key);
         }
         Ok(key)
+    }
+
+    /// Enters the second of two linked entries, which is answered by itself.
+    pub fn begin_follow(&mut self, first: Key) -> Key {
+        self.add(Operation { token: Token(u64::MAX), socket: NOBODY, work: Work::Follow { first } })
     }
 
     /// Enters an operation of the backend's own, which answers nobody.
@@ -545,7 +552,7 @@ fn refused(work: Work, send: &SendPool) -> Event {
             Event::File { request }
         }
         Work::Pinned { .. } => unreachable!("no op begins as this"),
-        Work::Cancel | Work::Wake => Event::Cancelled,
+        Work::Cancel | Work::Wake | Work::Follow { .. } => Event::Cancelled,
         Work::Shutdown { .. } | Work::Reset => Event::ShutDown { error: Some(Errno::EBADF) },
         Work::Close { .. } => Event::Closed,
     }

@@ -204,6 +204,41 @@ impl File {
         (outcome, B::handed_back(buffer))
     }
 
+    /// Writes all of the bytes at `offset`, waits until they have reached the disk, and hands the buffer back: what
+    /// [`File::write_all_at`] and [`File::sync_data`] do, in one request. On io_uring the kernel begins with the second by itself
+    /// when it has done the first; on mio it is one task of a thread.
+    ///
+    /// # Errors
+    /// As those two. A part may have been written.
+    ///
+    /// ```
+    /// use odeon::fs::{self, File};
+    /// use odeon::prelude::*;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("odeon-synced-{}", std::process::id()));
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let kept = system.spawn_task(0, move || async move {
+    ///     let journal = File::create(&path).await?;
+    ///     let (written, _buffer) = journal.write_all_synced_at(b"paid 100".to_vec(), 0).await;
+    ///     written?; // a power cut does not take it away any more
+    ///     let kept = fs::read(&path).await;
+    ///     # std::fs::remove_file(&path)?;
+    ///     kept
+    /// })?;
+    /// assert_eq!(kept.wait().unwrap()?, b"paid 100");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn write_all_synced_at<B: Buffer>(&self, buffer: B, offset: u64) -> (io::Result<()>, B) {
+        let buffer = buffer.moved_in();
+        let (outcome, work) = self.ask(FileWork::WriteSynced { offset, buffer, written: 0 }).await;
+        let FileWork::WriteSynced { buffer, written, .. } = work else {
+            unreachable!("a request comes back as it went")
+        };
+        let whole = written == buffer.len();
+        let whole = outcome.and_then(|_| if whole { Ok(()) } else { Err(ErrorKind::WriteZero.into()) });
+        (whole, B::handed_back(buffer))
+    }
+
     async fn write_from(
         &self,
         buffer: mem::Buffer,

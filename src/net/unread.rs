@@ -49,6 +49,6 @@ mod tests {
         assert_eq!((unread.rest(), unread.bytes.capacity()), ([].as_slice(), 0));
         unread.append(vec![6]);
         unread.consume(9);
-        assert_eq!(unread.rest(), []);
+        assert!(unread.rest().is_empty());
     }
 }

@@ -140,6 +140,32 @@ pub fn a_chain_is_written<H: Harness>(round: u32) {
     world.finish();
 }
 
+pub fn a_write_and_its_sync_are_one_request<H: Harness>(round: u32) {
+    let mut world = World::<H>::start(round, &Limits::default());
+    let files = world.net.files();
+    let file = world.open(&files, "new", CREATE).expect("it is made");
+    let bytes = pattern(0, 300_000);
+    for (offset, first) in [(0, 0), (100, 299_000), (7, 300_000)] {
+        let work =
+            FileWork::WriteSynced { offset: offset as u64, buffer: bytes.clone().into(), written: first };
+        let request = world.run(file, work);
+        let FileWork::WriteSynced { buffer, written, .. } = request.work else { panic!("{request:?}") };
+        assert_eq!((request.outcome, written), (Ok(0), 300_000));
+        assert!(buffer == bytes, "it comes back as it was");
+        let kept = files.contents("new").expect("it was made");
+        assert!(first == bytes.len() || kept[offset + first..offset + bytes.len()] == bytes[first..]);
+    }
+    world.close_file(file);
+    let file = world.open(&files, "new", READ).expect("it is there");
+    let work = FileWork::WriteSynced { offset: 0, buffer: b"refused".to_vec().into(), written: 0 };
+    let request = world.run(file, work);
+    assert_eq!(request.outcome, Err(Errno::EBADF));
+    let FileWork::WriteSynced { buffer, written, .. } = request.work else { panic!("{request:?}") };
+    assert_eq!((&buffer[..], written), (&b"refused"[..], 0));
+    world.close_file(file);
+    world.finish();
+}
+
 /// More parts than one call of a kernel may name, of bytes that lie elsewhere, and slots between them.
 pub fn a_chain_of_many_parts_is_written<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());

@@ -163,6 +163,7 @@ macro_rules! files_on {
                 what_was_written_is_read
                 a_chain_is_written
                 a_chain_of_many_parts_is_written
+                a_write_and_its_sync_are_one_request
                 a_slot_is_read_into
                 a_read_goes_behind_what_is_there_and_is_short_at_the_end
                 a_write_beyond_the_end_leaves_zeros

@@ -80,6 +80,9 @@ pub(crate) fn what_is_written_is_read_back(on: BackendChoice) {
         written.expect("the disk has room");
         file.sync_data().await.expect("it reaches the disk");
         file.sync_all().await.expect("it reaches the disk");
+        let (written, buffer) = file.write_all_synced_at(bytes.clone(), 10).await;
+        written.expect("the disk has room");
+        assert!(buffer == bytes);
         let metadata = file.metadata().await.expect("it is open");
         assert_eq!((metadata.len(), metadata.is_file(), metadata.is_dir()), (300_010, true, false));
         assert!(metadata.modified().is_some());

@@ -133,7 +133,7 @@ pub(crate) fn getters(source: &Source) -> Vec<Violation> {
 
 /// What must not be asked of the kernel for an entry: a success that is not told hides short sends and keeps slots, links
 /// break where a receive is short, and whoever polls first does so each time that a multishot goes on. A report of what was copied
-/// is none of these, and is asked for in the same place.
+/// is none of these, and is asked for in the same place; so is the link of a pair whose halves are both awaited.
 pub(crate) fn flags_of_entries(source: &Source) -> Vec<Violation> {
     const NAMES: &[&str] = &[
         "SKIP_SUCCESS",
@@ -152,6 +152,7 @@ pub(crate) fn flags_of_entries(source: &Source) -> Vec<Violation> {
     words(&source.code)
         .filter(|(_, word)| NAMES.contains(word))
         .filter(|(place, _)| !source.code[*place..].starts_with("ioprio(REPORT_USAGE)"))
+        .filter(|(place, _)| !source.code[..*place].ends_with("first.flags(Flags::"))
         .map(|(place, word)| source.violation(place, format!("`{word}` loses answers, or delays them")))
         .collect()
 }
@@ -229,6 +230,7 @@ mod tests {
     #[test]
     fn flags_that_lose_answers_are_found() {
         check(flags_of_entries, "entry.flags(Flags::SKIP_SUCCESS | Flags::IO_LINK)", 2);
+        check(flags_of_entries, "first.flags(Flags::IO_LINK)", 0);
         check(flags_of_entries, "RecvMulti::new(a, b).ioprio(IORING_RECVSEND_POLL_FIRST)", 1);
         check(flags_of_entries, "RecvMulti::new(a, b).flags(POLL_FIRST)", 1);
         check(flags_of_entries, "SendMsgZc::new(a, b).ioprio(REPORT_USAGE)", 0);

@@ -122,7 +122,7 @@ impl Mio {
                 self.answers.push(completion);
             }
             Work::Pinned { .. } => unreachable!("nothing is pinned here"),
-            Work::Wake => unreachable!("the poll has its own waker"),
+            Work::Wake | Work::Follow { .. } => unreachable!("the poll has its own waker"),
         }
     }
 

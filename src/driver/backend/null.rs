@@ -194,7 +194,7 @@ impl Backend for Null {
                 return self.completions.push(refused);
             }
             Work::Pinned { .. } => unreachable!("nothing is pinned here"),
-            Work::Wake => unreachable!("nobody wakes this backend"),
+            Work::Wake | Work::Follow { .. } => unreachable!("nobody wakes this backend"),
         };
         self.table.end(key);
         self.completions.push(Completion { token, event });

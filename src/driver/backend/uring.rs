@@ -17,6 +17,7 @@ mod files;
 mod gather;
 mod handle;
 mod issue;
+mod links;
 mod open;
 mod outgoing;
 mod preflight;
@@ -45,6 +46,7 @@ use connect::UpperPlaces;
 use files::Note;
 use gather::Gather;
 use handle::{File, Handle, Route};
+use links::Pair;
 pub use open::{OpenError, Stage, UringConfig};
 use outgoing::Outgoing;
 use zero_copy::{Way, ZeroCopy};
@@ -85,6 +87,8 @@ pub struct Uring {
     notes: HashMap<Key, Note>,
     /// How often requests about files have been carried out in vain; seldom any.
     tries: HashMap<Key, u32>,
+    /// Writes with a sync behind them.
+    pairs: HashMap<Key, Pair>,
     routes: Vec<Route>,
     upper_places: UpperPlaces,
     zero_copy: ZeroCopy,
@@ -288,7 +292,7 @@ impl Uring {
     /// One system call. False when the kernel is short of something: back-pressure, to be tried again later.
     fn enter_once(&mut self, pause: Pause) -> bool {
         self.counts.enters += 1;
-        let entered = self.outgoing.ring.enter(pause).is_ok();
+        let entered = self.outgoing.enter(pause);
         if self.outgoing.ring.overflowed() {
             self.counts.overflows += 1;
         }

@@ -54,6 +54,7 @@ enum Call {
     Stat { stat: FileStat },
     Read { offset: u64, buffer: Buffer },
     Write { offset: u64, buffer: Buffer, from: usize },
+    WriteSynced { offset: u64, buffer: Buffer, written: usize },
     Sync { data: bool },
     Close,
 }
@@ -151,6 +152,9 @@ impl Mio {
             FileWork::Write { offset, buffer, from } => {
                 Call::Write { offset: *offset, buffer: take(buffer), from: *from }
             }
+            FileWork::WriteSynced { offset, buffer, written } => {
+                Call::WriteSynced { offset: *offset, buffer: take(buffer), written: *written }
+            }
             FileWork::Store { offset, chain, from } => {
                 let mut buffer = Vec::with_capacity(((chain.bytes() - *from) as usize).min(STORE_MAX));
                 for segment in pools.send.segments(chain, *from) {
@@ -191,6 +195,10 @@ impl Mio {
             (FileWork::Stat { stat }, Call::Stat { stat: found }) => *stat = found,
             (FileWork::Read { buffer, .. }, Call::Read { buffer: lent, .. })
             | (FileWork::Write { buffer, .. }, Call::Write { buffer: lent, .. }) => *buffer = lent,
+            (
+                FileWork::WriteSynced { buffer, written, .. },
+                Call::WriteSynced { buffer: lent, written: by_then, .. },
+            ) => (*buffer, *written) = (lent, by_then),
             (FileWork::Load { chain, .. }, Call::Read { buffer, .. }) => {
                 let bytes = &buffer[..buffer.len().min(room(pools, chain))];
                 pools.send.write(chain, bytes).expect("its slot has room for what was read");
@@ -263,6 +271,15 @@ impl Call {
             Call::Stat { stat } => file.metadata().map(|metadata| *stat = FileStat::from(&metadata))?,
             Call::Read { offset, buffer } => return read_at(&file, buffer, *offset),
             Call::Write { offset, buffer, from } => return write_at(&file, &buffer[*from..], *offset),
+            Call::WriteSynced { offset, buffer, written } => {
+                while *written < buffer.len() {
+                    match write_at(&file, &buffer[*written..], *offset + *written as u64)? {
+                        0 => break,
+                        bytes => *written += bytes,
+                    }
+                }
+                file.sync_data()?;
+            }
             Call::Sync { data: true } => file.sync_data()?,
             Call::Sync { data: false } => file.sync_all()?,
             Call::Close => {

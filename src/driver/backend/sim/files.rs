@@ -64,8 +64,10 @@ impl Sim {
     fn fail(&mut self, key: Key) -> Option<Errno> {
         let full = self.random.chance(self.faults.full_disk);
         let failed = self.random.chance(self.faults.failed_file);
-        let writes =
-            matches!(self.table.file_request(key).work, FileWork::Write { .. } | FileWork::Store { .. });
+        let writes = matches!(
+            self.table.file_request(key).work,
+            FileWork::Write { .. } | FileWork::Store { .. } | FileWork::WriteSynced { .. }
+        );
         (full && writes).then_some(Errno::ENOSPC).or(failed.then_some(Errno::EIO))
     }
 
@@ -121,6 +123,13 @@ impl Sim {
             FileWork::Write { offset, buffer, from } => {
                 let bytes = &buffer[*from..];
                 self.disk.write(file, *offset, std::iter::once(bytes), part(bytes.len()), now)?
+            }
+            FileWork::WriteSynced { offset, buffer, written } => {
+                while *written < buffer.len() {
+                    let (at, bytes) = (*offset + *written as u64, &buffer[*written..]);
+                    *written += self.disk.write(file, at, std::iter::once(bytes), part(bytes.len()), now)?;
+                }
+                return Ok(0);
             }
             FileWork::Store { offset, chain, from } => {
                 let limit = part((chain.bytes() - *from) as usize);

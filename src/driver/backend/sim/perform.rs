@@ -170,7 +170,7 @@ impl Sim {
             }
             (Work::Close { .. }, _) => Some(Outcome::Closed),
             (Work::Pinned { .. }, _) => unreachable!("what is pinned is not active"),
-            (Work::Wake, _) => unreachable!("simulated cores are not woken"),
+            (Work::Wake | Work::Follow { .. }, _) => unreachable!("simulated cores are not woken"),
             (work, place) => Some(misplaced(work, place)),
         }
     }

@@ -48,6 +48,7 @@ impl Uring {
             Work::File { .. } => self.file_done(pools, key, id, answer, completions),
             Work::Pinned { .. } if answer.released() => self.released(pools, key, id, answer, completions),
             Work::Pinned { .. } => self.stale(pools, answer),
+            Work::Follow { first } => self.followed(pools, [key, first], answer, completions),
             Work::Wake => self.woken(pools, key),
         }
     }

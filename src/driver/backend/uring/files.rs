@@ -106,6 +106,7 @@ impl Uring {
                     notes.insert(key, Note::Parts(gather));
                 }
             }
+            FileWork::WriteSynced { .. } => self.issue_synced(key, file),
             FileWork::Sync { data } => outgoing.sync(key, file, *data),
             FileWork::Close => outgoing.close(key, super::outgoing::Target::Descriptor(file)),
         }
@@ -144,6 +145,9 @@ impl Uring {
         answer: Answer,
         completions: &mut Vec<Completion>,
     ) {
+        if let FileWork::WriteSynced { .. } = self.in_flight.file_request(key).work {
+            return self.synced_done(pools, key, id, answer, completions);
+        }
         let note = self.notes.remove(&key);
         let mut outcome = answer.outcome();
         let request = self.in_flight.file_request(key);

@@ -62,6 +62,7 @@ impl Uring {
             }
             Work::File { .. } => self.issue_file(pools, key, id),
             Work::Pinned { .. } => unreachable!("it has been answered for"),
+            Work::Follow { .. } => unreachable!("it leaves with the one before it"),
             Work::Wake => {
                 debug_assert!(key != self.narrow, "it stands for nothing by itself");
                 let target = Target::Descriptor(self.event.as_raw_fd());

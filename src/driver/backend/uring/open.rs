@@ -265,6 +265,7 @@ impl Uring {
             addresses: HashMap::new(),
             notes: HashMap::new(),
             tries: HashMap::new(),
+            pairs: HashMap::new(),
             routes: Vec::new(),
             upper_places: upper_places.unwrap_or_default(),
             zero_copy: ZeroCopy::new(config, zero_copy),

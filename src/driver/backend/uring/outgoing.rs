@@ -13,12 +13,12 @@ use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::ptr;
 
-use io_uring::squeue::Entry;
+use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
 use socket2::SockAddr;
 
 use crate::mem::Key;
-use crate::sys::Ring;
+use crate::sys::{Pause, Ring};
 
 /// The group of provided buffers that receives pick from.
 pub(super) const BUFFER_GROUP: u16 = 0;
@@ -67,18 +67,37 @@ macro_rules! entry {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) ring: Ring,
-    backlog: VecDeque<Entry>,
+    backlog: VecDeque<Waiting>,
     full: u64,
+    torn: u64,
+}
+
+/// An entry that waits behind the queue.
+#[derive(Debug)]
+struct Waiting {
+    entry: Entry,
+    /// The next one is linked to it.
+    linked: bool,
+}
+
+/// A write of bytes that may lie in registered memory.
+fn write_of(key: Key, file: RawFd, bytes: *const [u8], offset: u64, registered: Option<u16>) -> Entry {
+    let (file, start, len) = (types::Fd(file), bytes.cast::<u8>(), bytes.len() as u32);
+    let write = match registered {
+        Some(place) => opcode::WriteFixed::new(file, start, len, place).offset(offset).build(),
+        None => opcode::Write::new(file, start, len).offset(offset).build(),
+    };
+    write.user_data(key.to_bits())
 }
 
 impl Outgoing {
     pub(super) fn new(ring: Ring) -> Outgoing {
-        Outgoing { ring, backlog: VecDeque::with_capacity(BACKLOG_RESERVED), full: 0 }
+        Outgoing { ring, backlog: VecDeque::with_capacity(BACKLOG_RESERVED), full: 0, torn: 0 }
     }
 
     /// Entries that fit into the queue now.
     pub(super) fn room(&self) -> usize {
-        if self.backlog.is_empty() { (self.ring.capacity() - self.ring.queued()) as usize } else { 0 }
+        if self.backlog.is_empty() { self.ring_room() } else { 0 }
     }
 
     /// True if anything has not been given to the kernel yet.
@@ -93,14 +112,45 @@ impl Outgoing {
 
     /// Moves what waits into the queue. True if not all of it fitted.
     pub(super) fn refill(&mut self) -> bool {
-        while let Some(entry) = self.backlog.front() {
-            // SAFETY: the memory it names lives until its last completion (invariant 1).
-            if !unsafe { self.ring.push(entry) } {
+        while let Some(front) = self.backlog.front() {
+            let count = 1 + usize::from(front.linked);
+            if self.ring_room() < count {
                 return true;
             }
-            self.backlog.pop_front();
+            for waiting in self.backlog.drain(..count) {
+                // SAFETY: the memory it names lives until its last completion (invariant 1).
+                let pushed = unsafe { self.ring.push(&waiting.entry) };
+                assert!(pushed, "there is room, as looked at above");
+            }
         }
         false
+    }
+
+    fn ring_room(&self) -> usize {
+        (self.ring.capacity() - self.ring.queued()) as usize
+    }
+
+    /// True if two linked entries ever fit into the queue.
+    pub(super) fn can_link(&self) -> bool {
+        self.ring.capacity() >= 2
+    }
+
+    /// How often the kernel has taken fewer entries than there were: it ends a chain with what it takes, and begins the rest by itself.
+    pub(super) fn torn(&self) -> u64 {
+        self.torn
+    }
+
+    /// As if it had.
+    #[cfg(test)]
+    pub(super) fn tear(&mut self) {
+        self.torn += 1;
+    }
+
+    /// One system call. False when the kernel is short of something.
+    pub(super) fn enter(&mut self, pause: Pause) -> bool {
+        let entered = self.ring.enter(pause).is_ok();
+        self.torn += u64::from(self.ring.queued() > 0);
+        entered
     }
 
     /// Accepts whatever comes.
@@ -238,12 +288,24 @@ impl Outgoing {
         offset: u64,
         registered: Option<u16>,
     ) {
-        let (file, start, len) = (types::Fd(file), bytes.cast::<u8>(), bytes.len() as u32);
-        let write = match registered {
-            Some(place) => opcode::WriteFixed::new(file, start, len, place).offset(offset).build(),
-            None => opcode::Write::new(file, start, len).offset(offset).build(),
-        };
-        self.push(write.user_data(key.to_bits()));
+        self.push(write_of(key, file, bytes, offset, registered));
+    }
+
+    /// A write, and a sync of the data behind it. `registered` as above.
+    ///
+    /// # Safety
+    /// The bytes stay as they are until the completion of the first operation.
+    pub(super) unsafe fn write_synced(
+        &mut self,
+        [key, second]: [Key; 2],
+        file: RawFd,
+        bytes: *const [u8],
+        offset: u64,
+        registered: Option<u16>,
+    ) {
+        let sync = opcode::Fsync::new(types::Fd(file)).flags(types::FsyncFlags::DATASYNC).build();
+        let write = write_of(key, file, bytes, offset, registered);
+        self.push_linked(write, sync.user_data(second.to_bits()));
     }
 
     /// # Safety
@@ -296,12 +358,23 @@ impl Outgoing {
         if self.backlog.is_empty() && unsafe { self.ring.push(&entry) } {
             return;
         }
-        self.wait(entry);
+        self.wait(entry, false);
+    }
+
+    /// Two entries next to each other, of which the second begins when the first has succeeded; or both wait.
+    fn push_linked(&mut self, first: Entry, second: Entry) {
+        let first = first.flags(Flags::IO_LINK);
+        if self.room() < 2 {
+            self.wait(first, true);
+            return self.wait(second, false);
+        }
+        self.push(first);
+        self.push(second);
     }
 
     #[cold]
-    fn wait(&mut self, entry: Entry) {
+    fn wait(&mut self, entry: Entry, linked: bool) {
         self.full += 1;
-        self.backlog.push_back(entry);
+        self.backlog.push_back(Waiting { entry, linked });
     }
 }

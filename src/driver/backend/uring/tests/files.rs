@@ -381,3 +381,162 @@ fn a_file_is_read_into_a_chain() {
     rig.ask(file, FileWork::Load { offset: 0, chain });
     rig.end();
 }
+
+/// What a request to write and to sync has come to: its outcome, and how many bytes are written.
+fn synced(request: FileRequest) -> (Result<u32, Errno>, usize) {
+    let FileWork::WriteSynced { written, .. } = request.work else { panic!("the request comes back") };
+    (request.outcome, written)
+}
+
+fn write_synced(offset: u64, bytes: &[u8]) -> FileWork {
+    FileWork::WriteSynced { offset, buffer: bytes.to_vec().into(), written: 0 }
+}
+
+#[test]
+fn pairs_that_do_not_fit_into_the_queue_wait_as_a_whole() {
+    needs_io_uring!();
+    let directory = Directory::new("pairs");
+    let path = directory.join("file");
+    let config = UringConfig { submission_entries: 4, sockets_max: 16, ..UringConfig::default() };
+    let mut rig = Rig::of(&config, ReceivePool::new(2, 4096));
+    let file = rig.opened(None, open(&path, MAKE));
+    let operations = rig.uring.ledger().operations;
+    for number in 0..100_u64 {
+        rig.ask(file, write_synced(8 * number, &number.to_be_bytes()));
+        if number % 3 == 0 {
+            rig.ask(file, FileWork::Stat { stat: FileStat::default() });
+        }
+    }
+    let mut pairs = 0;
+    for _ in 0..134 {
+        let request = rig.answered();
+        assert_eq!(request.outcome, Ok(0));
+        if let FileWork::WriteSynced { .. } = request.work {
+            assert_eq!(synced(request), (Ok(0), 8));
+            pairs += 1;
+        }
+    }
+    assert_eq!((pairs, rig.uring.ledger().operations), (100, operations), "nothing is left of any");
+    assert!(rig.uring.ledger().queue_full > 0 && rig.uring.outgoing.torn() == 0);
+    let expected: Vec<u8> = (0..100_u64).flat_map(u64::to_be_bytes).collect();
+    assert_eq!(fs::read(&path).unwrap(), expected);
+    rig.close_file(file);
+}
+
+#[test]
+fn no_pair_is_torn_by_the_end_of_the_queue() {
+    needs_io_uring!();
+    let directory = Directory::new("untorn-pairs");
+    let config = UringConfig { submission_entries: 4, sockets_max: 16, ..UringConfig::default() };
+    let mut rig = Rig::of(&config, ReceivePool::new(2, 4096));
+    let file = rig.opened(None, open(&directory.join("file"), MAKE));
+    assert!(!rig.uring.outgoing.waiting());
+    rig.ask(file, FileWork::Stat { stat: FileStat::default() });
+    rig.ask(file, write_synced(0, b"one"));
+    rig.ask(file, write_synced(3, b"two"));
+    let outgoing = &mut rig.uring.outgoing;
+    assert_eq!((outgoing.ring.capacity(), outgoing.ring.queued(), outgoing.room()), (4, 3, 0));
+    assert!(outgoing.refill());
+    assert_eq!(outgoing.ring.queued(), 3, "there is room for a half");
+    for _ in 0..3 {
+        assert_eq!(rig.answered().outcome, Ok(0));
+    }
+    rig.close_file(file);
+}
+
+#[test]
+fn a_sync_is_answered_also_where_the_write_before_it_fails() {
+    needs_io_uring!();
+    let directory = Directory::new("failing-pair");
+    let path = directory.join("file");
+    fs::write(&path, b"as it was").unwrap();
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&path, READ));
+    let operations = rig.uring.ledger().operations;
+    for _ in 0..10 {
+        rig.ask(file, write_synced(0, b"refused"));
+    }
+    for _ in 0..10 {
+        assert_eq!(synced(rig.answered()), (Err(Errno::EBADF), 0));
+    }
+    assert_eq!(rig.uring.ledger().operations, operations);
+    rig.turn(Wait::No);
+    assert!(rig.uring.pairs.is_empty() && rig.uring.stale_answers() == 0);
+    assert_eq!(fs::read(&path).unwrap(), b"as it was");
+    rig.close_file(file);
+}
+
+#[test]
+fn a_drain_ends_pairs() {
+    needs_io_uring!();
+    let directory = Directory::new("drained-pairs");
+    let mut rig = Rig::new();
+    let file = rig.opened(None, open(&directory.join("file"), MAKE));
+    for number in 0..200 {
+        rig.ask(file, write_synced(number, &[7; 4096]));
+    }
+    assert_eq!(rig.uring.drain(&rig.pools, PATIENCE), Left::default());
+    assert_eq!(rig.uring.in_flight.operations(), 0);
+    assert_eq!(descriptors(&directory.join("file")), 0);
+}
+
+/// A pair of which the kernel knows nothing, on a file that it does.
+fn pair(name: &str) -> (Directory, Desk, Key, Key) {
+    let directory = Directory::new(name);
+    let mut desk = Desk::new();
+    let file = desk.rig.opened(None, open(&directory.join("file"), MAKE));
+    let key = desk.begin(Op::File { request: FileRequest::new(file, write_synced(0, b"0123456789")) });
+    let second = desk.rig.uring.expect_pair(key);
+    (directory, desk, key, second)
+}
+
+#[test]
+fn a_short_write_is_gone_on_with_and_synced_in_whatever_order_the_answers_come() {
+    needs_io_uring!();
+    for (sync_first, sync) in [(false, -libc::ECANCELED), (true, -libc::ECANCELED), (true, 0)] {
+        let (directory, mut desk, key, second) = pair("short-pair");
+        // The first bytes are where the kernel would have put them.
+        fs::write(directory.join("file"), b"0123").unwrap();
+        let mut answers = [(key, 4), (second, sync)];
+        if sync_first {
+            answers.reverse();
+        }
+        desk.answer(answers[0].0, answers[0].1, 0);
+        assert!(desk.told.is_empty() && !desk.rig.uring.outgoing.waiting(), "one answer decides nothing");
+        desk.answer(answers[1].0, answers[1].1, 0);
+        assert_eq!(desk.rig.uring.outgoing.ring.queued(), 2, "what is left, and a sync of its own");
+        let Event::File { request } = desk.rig.next(Token(9)) else { panic!("it was about a file") };
+        assert_eq!(synced(*request), (Ok(0), 10));
+        assert_eq!(fs::read(directory.join("file")).unwrap(), b"0123456789");
+    }
+}
+
+#[test]
+fn the_first_error_of_a_pair_is_that_of_both() {
+    needs_io_uring!();
+    let (enospc, ecanceled, eio) = (-libc::ENOSPC, -libc::ECANCELED, -libc::EIO);
+    for ([write, sync], outcome) in [
+        ([enospc, ecanceled], (Err(Errno::ENOSPC), 0)),
+        ([10, eio], (Err(Errno::EIO), 10)),
+        ([0, ecanceled], (Ok(0), 0)),
+        ([10, 0], (Ok(0), 10)),
+    ] {
+        let (_directory, mut desk, key, second) = pair("error-of-a-pair");
+        desk.answer(key, write, 0);
+        desk.answer(second, sync, 0);
+        let Event::File { request } = desk.told() else { panic!("it was about a file") };
+        assert_eq!(synced(*request), outcome);
+    }
+}
+
+#[test]
+fn a_sync_that_may_not_have_waited_is_done_again() {
+    needs_io_uring!();
+    let (_directory, mut desk, key, second) = pair("torn-pair");
+    desk.rig.uring.outgoing.tear();
+    desk.answer(second, 0, 0);
+    desk.answer(key, 10, 0);
+    desk.assert_goes_on(key);
+    let Event::File { request } = desk.rig.next(Token(9)) else { panic!("it was about a file") };
+    assert_eq!(synced(*request), (Ok(0), 10));
+}
