@@ -397,7 +397,7 @@ fn read_on_after<A: Actor, Q>(
 }
 
 fn main() -> ExitCode {
-    support::serve("chat", "", |system, address, _| {
+    support::serve("chat", "", Config::default(), |system, address, _| {
         let directory = system.spawn_on(0, Directory::default())?;
         system.listener(address).max_connections(CONNECTIONS_MAX).start(move |peer| Session {
             id: peer.id(),

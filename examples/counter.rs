@@ -103,7 +103,7 @@ fn answer(place: Place, answer: Result<impl Display, AskError>, cx: &mut Context
 }
 
 fn main() -> ExitCode {
-    support::serve("counter", "", |system, address, _| {
+    support::serve("counter", "", Config::default(), |system, address, _| {
         let counters = system.spawn_each(|_core| Counter::default())?;
         let sum = system.spawn(Sum(counters.clone()))?;
         // A thread outside of the system may wait. On a core that is refused: everything else there would wait as well.

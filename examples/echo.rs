@@ -22,5 +22,7 @@ impl Echo {
 }
 
 fn main() -> ExitCode {
-    support::serve("echo", "", |system, address, _| system.listener(address).start(|_peer| Echo))
+    support::serve("echo", "", Config::default(), |system, address, _| {
+        system.listener(address).start(|_peer| Echo)
+    })
 }

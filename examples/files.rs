@@ -299,10 +299,15 @@ fn date(time: SystemTime) -> String {
 }
 
 fn main() -> ExitCode {
-    support::serve("files", "[--root FOLDER]", |system, address, options| -> Result<_, Error> {
-        let root = PathBuf::from(options.get("--root").map_or(".", String::as_str));
-        // Found out now, and not by the first who asks.
-        std::fs::read_dir(&root).map_err(|error| format!("{}: {error}", root.display()))?;
-        Ok(system.listener(address).serve(move |stream| attend(stream, root))?)
-    })
+    support::serve(
+        "files",
+        "[--root FOLDER]",
+        Config::default(),
+        |system, address, options| -> Result<_, Error> {
+            let root = PathBuf::from(options.get("--root").map_or(".", String::as_str));
+            // Found out now, and not by the first who asks.
+            std::fs::read_dir(&root).map_err(|error| format!("{}: {error}", root.display()))?;
+            Ok(system.listener(address).serve(move |stream| attend(stream, root))?)
+        },
+    )
 }

@@ -90,7 +90,7 @@ fn parse(line: &str) -> Option<(u64, &str)> {
 }
 
 fn main() -> ExitCode {
-    support::serve("pipeline", "", |system, address, _| {
+    support::serve("pipeline", "", Config::default(), |system, address, _| {
         let workers = system.spawn_each(|_core| Worker::default())?;
         system.listener(address).start(move |_peer| {
             // This runs on the core of the new connection. The worker is on another, if there is one.

@@ -203,7 +203,7 @@ async fn receive(stream: &mut Stream, envelope: &Envelope) -> io::Result<Option<
 }
 
 fn main() -> ExitCode {
-    support::serve("smtp_sink", "", |system, address, _| {
+    support::serve("smtp_sink", "", Config::default(), |system, address, _| {
         system.listener(address).idle_timeout(PATIENCE).serve(attend)
     })
 }

@@ -44,7 +44,8 @@ pub struct Config {
     pub mailbox_bytes_max: usize,
     /// Receive buffers: resident from the start. A power of two, at most 32,768. Default 32.
     pub receive_buffers: u16,
-    /// Bytes in each receive buffer; in all of them together at most 16 GiB. Default 64 KiB.
+    /// Bytes in each receive buffer; in all of them together at most 16 GiB. Fewer and larger ones cost less where much arrives at a
+    /// time and goes on as it is, as through a proxy: 8 of 256 KiB. More and smaller ones let more be kept at a time. Default 64 KiB.
     pub receive_buffer_bytes: u32,
     /// Send slots of 256 B, 1 KiB, 4 KiB, 16 KiB and 64 KiB, together at most 16 GiB. Default 8192, 4096, 1024, 256, 64.
     pub send_slots: [u32; 5],

@@ -28,6 +28,7 @@ struct Arguments {
 pub(crate) fn serve<E: Into<Error>>(
     name: &str,
     own: &str,
+    config: Config,
     open: impl FnOnce(&System, &str, &Options) -> Result<Listening, E>,
 ) -> ExitCode {
     let common = "[--listen ADDR] [--cores N] [--backend auto|uring|mio] [--spin-us N] [--features]";
@@ -43,7 +44,7 @@ pub(crate) fn serve<E: Into<Error>>(
             return ExitCode::from(2);
         }
     };
-    match run(&arguments, open) {
+    match run(&arguments, config, open) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{name}: {error}");
@@ -54,9 +55,9 @@ pub(crate) fn serve<E: Into<Error>>(
 
 fn run<E: Into<Error>>(
     arguments: &Arguments,
+    mut config: Config,
     open: impl FnOnce(&System, &str, &Options) -> Result<Listening, E>,
 ) -> Result<(), Error> {
-    let mut config = Config::default();
     config.spin = arguments.spin.unwrap_or(config.spin);
     let system =
         System::builder().cores(arguments.cores).backend(arguments.backend).config(config).build()?;

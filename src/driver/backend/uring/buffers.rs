@@ -20,7 +20,7 @@ use std::mem::ManuallyDrop;
 use crate::mem::{Key, Lease, ReceivePool};
 use crate::sys::{Answer, BufferRing, Errno, Ring};
 
-/// So much does the kernel receive into before somebody looks at it, or into one buffer.
+/// So much does the kernel receive into before somebody looks at it, or into two buffers.
 const AT_ONCE_BYTES: u32 = 256 << 10;
 /// So much does it have together with what is lent, which it receives into less then: but always into one buffer.
 const IN_USE_BYTES: u32 = 512 << 10;
@@ -69,7 +69,7 @@ impl Buffers {
     pub(super) fn replenish(&mut self, pool: &ReceivePool) {
         let buffers = |bytes: u32| (bytes / pool.size()).max(1);
         let beside = buffers(IN_USE_BYTES).saturating_sub(pool.busy() as u32);
-        let room = beside.clamp(1, buffers(AT_ONCE_BYTES));
+        let room = beside.clamp(1, buffers(AT_ONCE_BYTES).max(2));
         while self.with_kernel < room
             && let Some(buffer) = pool.take_for_kernel()
         {
