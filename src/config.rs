@@ -42,7 +42,8 @@ pub struct Config {
     pub sockets_beside: u32,
     /// Bytes in all mailboxes of a core together. Default 256 MiB.
     pub mailbox_bytes_max: usize,
-    /// Receive buffers: resident from the start. A power of two, at most 32,768. Default 32.
+    /// Receive buffers: resident from the start, few of them with the kernel at a time, so that those are in the cache. A power of two,
+    /// at most 32,768. Default 32.
     pub receive_buffers: u16,
     /// Bytes in each receive buffer; in all of them together at most 16 GiB. Fewer and larger ones cost less where much arrives at a
     /// time and goes on as it is, as through a proxy: 8 of 256 KiB. More and smaller ones let more be kept at a time. Default 64 KiB.

@@ -22,8 +22,10 @@ use crate::sys::{Answer, BufferRing, Errno, Ring};
 
 /// So much does the kernel receive into before somebody looks at it, or into two buffers.
 const AT_ONCE_BYTES: u32 = 256 << 10;
-/// So much does it have together with what is lent, which it receives into less then: but always into one buffer.
+/// So much does it have together with what is lent: it receives into less then.
 const IN_USE_BYTES: u32 = 512 << 10;
+/// But never into less, or into one buffer: what peers that do not read hold for long takes no more from the others.
+const AT_LEAST_BYTES: u32 = 128 << 10;
 
 /// The buffers of one ring.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) struct Buffers {
     shortages: u64,
     /// Shortages since buffers last came or went: a bound on trying again, should the kernel count otherwise.
     futile: usize,
+    /// The kernel fills a buffer bit by bit. Otherwise each receive uses up a whole one, however little arrives.
+    incremental: bool,
     unregistered: bool,
 }
 
@@ -56,6 +60,7 @@ impl Buffers {
             parked: VecDeque::new(),
             shortages: 0,
             futile: 0,
+            incremental,
             unregistered: false,
         })
     }
@@ -65,11 +70,12 @@ impl Buffers {
         self.shortages
     }
 
-    /// Gives free buffers of the pool to the kernel: as many as stay in the cache.
+    /// Gives free buffers of the pool to the kernel: as many as stay in the cache, or all if a receive uses up a whole one.
     pub(super) fn replenish(&mut self, pool: &ReceivePool) {
         let buffers = |bytes: u32| (bytes / pool.size()).max(1);
         let beside = buffers(IN_USE_BYTES).saturating_sub(pool.busy() as u32);
-        let room = beside.clamp(1, buffers(AT_ONCE_BYTES).max(2));
+        let in_cache = beside.clamp(buffers(AT_LEAST_BYTES), buffers(AT_ONCE_BYTES).max(2));
+        let room = if self.incremental { in_cache } else { u32::MAX };
         while self.with_kernel < room
             && let Some(buffer) = pool.take_for_kernel()
         {

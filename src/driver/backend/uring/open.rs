@@ -216,8 +216,8 @@ fn make_table(ring: &mut Ring, places: u32, config: &UringConfig) -> Result<Opti
 const SOCKET_WORKERS_MAX: u32 = 4;
 
 impl Uring {
-    /// Opens a ring for the calling thread, which alone may use it. Every buffer of the receive pool goes to the kernel
-    /// with the first `enter`; the backend keeps the pools alive until the kernel no longer knows them, and leaks
+    /// Opens a ring for the calling thread, which alone may use it. Buffers of the receive pool go to the kernel with each
+    /// `enter`; the backend keeps the pools alive until the kernel no longer knows them, and leaks
     /// them should that not come about.
     ///
     /// # Errors

@@ -41,15 +41,17 @@ fn a_receive_without_a_buffer_waits_and_goes_on_when_one_returns() {
 #[test]
 fn the_kernel_has_few_buffers_at_a_time_and_fewer_while_others_are_lent() {
     needs_io_uring!();
-    // Each receive takes a buffer.
-    let config = UringConfig { incremental: false, ..SCARCE };
-    let mut rig = Rig::of(&config, ReceivePool::new(16, 64 << 10));
+    const SIZE: usize = 64 << 10;
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(16, SIZE as u32));
     let (mut client, socket) = rig.connect();
     rig.submit(RECEIVE, Op::Receive { socket });
-    let mut leases = Vec::new();
-    for (lent, with_kernel) in [(0, 4), (1, 4), (4, 4), (5, 3), (7, 1), (8, 1), (15, 1), (16, 0)] {
-        while leases.len() < lent {
-            client.write_all(&[7; 10]).unwrap();
+    let mut leases: Vec<Lease> = Vec::new();
+    for (lent, with_kernel) in [(0, 4), (1, 4), (4, 4), (5, 3), (6, 2), (8, 2), (14, 2), (15, 1), (16, 0)] {
+        while leases.iter().map(Lease::len).sum::<usize>() < lent * SIZE {
+            let missing = lent * SIZE - leases.iter().map(Lease::len).sum::<usize>();
+            if missing.is_multiple_of(SIZE) {
+                client.write_all(&[7; SIZE]).unwrap();
+            }
             leases.push(rig.lease(RECEIVE));
         }
         rig.turn(Wait::No);
@@ -62,6 +64,16 @@ fn the_kernel_has_few_buffers_at_a_time_and_fewer_while_others_are_lent() {
     assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Cancelled);
     rig.close(socket, false);
     rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
+fn the_kernel_has_every_buffer_where_a_receive_uses_up_a_whole_one() {
+    needs_io_uring!();
+    let config = UringConfig { incremental: false, ..SCARCE };
+    let mut rig = Rig::of(&config, ReceivePool::new(16, 64 << 10));
+    rig.turn(Wait::No);
+    assert_eq!(rig.pools.receive.free(), 0);
     rig.end();
 }
 
