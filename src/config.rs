@@ -115,7 +115,8 @@ pub struct Config {
     pub ask_timeout: Duration,
     /// How long an asynchronous handler may take, where it does not say. Longer than nothing. Default 30 s.
     pub handler_timeout: Duration,
-    /// Requests about files ([`fs`](crate::fs)) in flight. Whoever asks for more waits in line. Each costs about 200 bytes beside its memory.
+    /// Requests of futures about files ([`fs`](crate::fs)) in flight. Whoever asks for more waits in line. What connections
+    /// [forward to files](crate::Context::forward_to_file) does not count, nor do closes and [regions](crate::fs::Region). Each costs about 200 bytes beside its memory.
     /// From 1 to 65,536. Default 1,024.
     pub file_requests_max: u32,
     /// Those of them that the threads of the system have at one time, which block for the cores on mio; the others wait with their core, in

@@ -95,7 +95,13 @@ impl FileWork {
     /// True if it is about a file that is open.
     #[must_use]
     pub fn needs_file(&self) -> bool {
-        !matches!(self, FileWork::Open { .. } | FileWork::Enrol { .. } | FileWork::Dismiss { .. })
+        !matches!(self, FileWork::Open { .. }) && !self.is_of_region()
+    }
+
+    /// True if it is about a region.
+    #[must_use]
+    pub fn is_of_region(&self) -> bool {
+        matches!(self, FileWork::Enrol { .. } | FileWork::Dismiss { .. })
     }
 }
 

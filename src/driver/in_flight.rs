@@ -132,9 +132,11 @@ impl<S> InFlight<S> {
     /// The same, with so many parts of sends of one socket whose memory the kernel may still read.
     #[must_use]
     pub fn with_pins(sockets: u32, pinned_per_socket_max: u8) -> InFlight<S> {
-        // Per socket: one inward, one outward, one cancel, one shutdown or close. A few for the backend itself.
+        // Per socket: one inward, one outward, one cancel, one shutdown or close. Of a file, which has a place among them, one at a
+        // time is neither counted among the requests of futures nor asked for by them: what a cell stores in it, or its close. A
+        // request of a future has two where it is a pair. A few for the backend itself.
         let operations = sockets.saturating_mul(4).saturating_add(16 + 2 * FILE_REQUESTS_LIMIT);
-        // Of each region its end may have been asked for by somebody who waits, and once more by nobody.
+        // Each region comes once, and goes once, and no more are under way than there are places for.
         let operations = operations.saturating_add(2 * u32::from(REGIONS_MAX));
         // Of each socket one, or of few sockets many. Each may be an operation of its own.
         let pinned_max = sockets.max(pinned_per_socket_max.into());

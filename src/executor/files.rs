@@ -3,13 +3,16 @@
 //! Knows: requests, wakers. Must not know what a request means, nor what is made of its answer.
 //!
 //! A request belongs to the core, not to the future that asked: it goes on when that has been dropped, with its memory, and its
-//! answer is thrown away then; a file that was opened for nobody is closed. There is a bound on requests in flight. Whoever comes
-//! when it is reached stands in a line, and is called when a place is free: first come, first called. The place is kept until it
-//! comes, or is dropped, which calls the next one.
+//! answer is thrown away then; a file that was opened for nobody is closed. There is a bound on requests of futures in flight. Whoever
+//! comes when it is reached stands in a line, and is called when a place is free: first come, first called. The place is kept until
+//! it comes, or is dropped, which calls the next one.
 //!
 //! While anybody waits, no place is free that nobody has been called for. So it is when somebody begins to wait, and whatever
-//! makes more places free than are called for (an answer, the end of one who was called) calls the next ones. A close takes no
-//! place in the line, and may take one that was kept: whoever was called for it waits again, ahead of all who came later.
+//! makes more places free than are called for (an answer, the end of one who was called) calls the next ones.
+//!
+//! What has a bound of its own has no place and does not wait for one: the close of a file and what a cell stores in one, of which
+//! there is one for each open file, and that a region comes or goes. A region may go as late as its users like, who may be
+//! waiting for a place themselves.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,6 +63,8 @@ enum Waits {
     For(Waker),
     /// A cell: it is told by a notice.
     Cell(Key),
+    /// As many as like to, or nobody.
+    Together(Rc<Together>),
     /// It has come.
     Done(Box<FileRequest>),
     Nobody,
@@ -67,15 +72,27 @@ enum Waits {
 
 struct Pending {
     waits: Waits,
+    /// It has one of the places.
+    admitted: bool,
     /// Stays open meanwhile.
     _open: Option<Rc<OpenFile>>,
+}
+
+/// The answer to one request that several may wait for, each as a future, and none needs to.
+#[derive(Debug, Default)]
+pub(super) struct Together {
+    /// It has come.
+    over: Cell<bool>,
+    /// By numbers, as they came.
+    waiting: RefCell<BTreeMap<u64, Waker>>,
+    came: Cell<u64>,
 }
 
 /// The requests of one core.
 pub(super) struct Files {
     pending: RefCell<Slab<Pending>>,
-    /// Requests that have not been answered.
-    in_flight: Cell<u32>,
+    /// Requests that have places, and have not been answered.
+    admitted: Cell<u32>,
     line: RefCell<Line>,
     /// Of those whose answer or whose turn has come: to be woken by [`Core::settle`], because answers come where completions are
     /// taken to those who asked, and no code of users runs there.
@@ -94,7 +111,7 @@ struct Line {
 impl Default for Files {
     fn default() -> Files {
         let (pending, line) = (RefCell::new(Slab::new(u32::MAX)), RefCell::default());
-        Files { pending, in_flight: Cell::new(0), line, woken: RefCell::default() }
+        Files { pending, admitted: Cell::new(0), line, woken: RefCell::default() }
     }
 }
 
@@ -113,36 +130,45 @@ impl Files {
 }
 
 impl Core {
-    fn ask_file(&self, file: Option<Rc<OpenFile>>, waits: Waits, request: Box<FileRequest>) -> Key {
-        let inserted = self.files.pending.borrow_mut().insert(Pending { waits, _open: file });
+    fn ask_file(
+        &self,
+        waits: Waits,
+        admitted: bool,
+        file: Option<Rc<OpenFile>>,
+        request: Box<FileRequest>,
+    ) -> Key {
+        let inserted = self.files.pending.borrow_mut().insert(Pending { waits, admitted, _open: file });
         let key = inserted.ok().expect("four thousand million futures do not find room in memory");
-        self.files.in_flight.set(self.files.in_flight.get() + 1);
+        self.files.admitted.set(self.files.admitted.get() + u32::from(admitted));
         self.submit(Token(key.to_bits()), Op::File { request });
         key
     }
 
-    /// Writes what a cell has for a file. It is told by [`Notice::Stored`], and asks for one such write of a file at a time: so it takes
-    /// no place from others, and does not wait for one.
+    /// Writes what a cell has for a file. It is told by [`Notice::Stored`], and asks for one such write of a file at a time. It has no
+    /// place: futures find as many with it as without, and it does not wait for one.
     pub fn store(&self, cell: Key, file: &Rc<OpenFile>, mut request: Box<FileRequest>) {
         request.file = Some(file.id);
-        self.ask_file(Some(file.clone()), Waits::Cell(cell), request);
+        self.ask_file(Waits::Cell(cell), false, Some(file.clone()), request);
     }
 
     fn close_file(&self, id: FileId) {
-        self.ask_file(None, Waits::Nobody, FileRequest::new(Some(id), FileWork::Close));
+        self.ask_file(Waits::Nobody, false, None, FileRequest::new(Some(id), FileWork::Close));
     }
 
-    /// Lets a region go, for nobody who waits for that.
-    pub(super) fn dismiss_region(&self, pool: Arc<BlockPool>) {
-        self.ask_file(None, Waits::Nobody, FileRequest::new(None, FileWork::Dismiss { pool }));
+    /// Lets a region go, once for each.
+    pub(super) fn dismiss_region(&self, pool: Arc<BlockPool>, together: &Rc<Together>) {
+        let request = FileRequest::new(None, FileWork::Dismiss { pool });
+        self.ask_file(Waits::Together(together.clone()), false, None, request);
     }
 
     /// The answer to a request has come.
     pub(super) fn settle_file(&self, token: Token, request: Box<FileRequest>) {
         let key = Key::from_bits(token.0);
-        self.files.in_flight.set(self.files.in_flight.get() - 1);
         let mut pending = self.files.pending.borrow_mut();
-        let waits = pending.get_mut(key).map(|pending| &mut pending.waits);
+        let entry = pending.get_mut(key);
+        let admitted = entry.as_ref().is_some_and(|entry| entry.admitted);
+        self.files.admitted.set(self.files.admitted.get() - u32::from(admitted));
+        let waits = entry.map(|entry| &mut entry.waits);
         if let Some(Waits::Cell(cell)) = waits {
             let cell = *cell;
             let gone = pending.remove(key);
@@ -161,15 +187,18 @@ impl Core {
         } else {
             let gone = pending.remove(key);
             drop(pending);
+            if let Some(Pending { waits: Waits::Together(together), .. }) = &gone {
+                self.files.woken.borrow_mut().extend(together.end());
+            }
             self.drop_answer(*request);
             drop(gone);
         }
         self.call_line();
     }
 
-    /// Places that no request has.
+    /// Places that no request has: as many at least as have been called for.
     fn free_places(&self) -> usize {
-        self.config.file_requests_max.saturating_sub(self.files.in_flight.get()) as usize
+        self.config.file_requests_max.saturating_sub(self.files.admitted.get()) as usize
     }
 
     /// Hands the waker back if a request may begin now: of one who was called, or who comes when a place is kept for nobody. Else that
@@ -178,7 +207,7 @@ impl Core {
         let mut line = self.files.line.borrow_mut();
         let free = self.free_places();
         let admitted = match number {
-            Some(number) => line.called.remove(number) && free > 0,
+            Some(number) => line.called.remove(number),
             None => free > line.called.len(),
         };
         if admitted {
@@ -278,6 +307,57 @@ impl Core {
     }
 }
 
+impl Together {
+    /// The answer has come: those who are to be woken.
+    fn end(&self) -> impl Iterator<Item = Waker> {
+        self.over.set(true);
+        self.waiting.take().into_values()
+    }
+
+    /// Waits for the answer, on the core that has asked.
+    pub(super) async fn wait(&self) {
+        let mut place = Place { of: self, number: None };
+        std::future::poll_fn(|cx| place.poll(cx.waker())).await;
+    }
+}
+
+/// Of one who waits.
+struct Place<'a> {
+    of: &'a Together,
+    number: Option<u64>,
+}
+
+impl Place<'_> {
+    fn poll(&mut self, waker: &Waker) -> Poll<()> {
+        if self.of.over.get() {
+            return Poll::Ready(());
+        }
+        // Cloning and dropping are code of users, so nothing is borrowed meanwhile.
+        let waker = user(|| waker.clone());
+        let number = *self.number.get_or_insert_with(|| {
+            self.of.came.set(self.of.came.get() + 1);
+            self.of.came.get()
+        });
+        let before = self.of.waiting.borrow_mut().insert(number, waker);
+        drop_of_users(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let gone = self.number.and_then(|number| self.of.waiting.borrow_mut().remove(&number));
+        drop_of_users(gone);
+    }
+}
+
+fn drop_of_users(waker: Option<Waker>) {
+    current::with(|core| match core {
+        Some(core) => core.drop_contained(waker),
+        None => drop(waker),
+    });
+}
+
 /// A request on its way, as a future. Dropped, it goes on without anybody.
 #[must_use = "nothing is asked before it is awaited"]
 pub struct Asked {
@@ -325,12 +405,13 @@ impl Future for Asked {
             };
             // That is code of users, which may ask for files itself: so it comes before the line is looked at.
             let waker = user(|| waker.clone());
+            let takes_place = !asked.request.as_ref().expect(FINISHED).work.is_of_region();
             let mut number = asked.waits.map(|(_, number)| number);
-            let admitted = core.admit(&mut number, waker);
+            let admitted = if takes_place { core.admit(&mut number, waker) } else { Some(waker) };
             asked.waits = number.map(|number| (core.id, number));
             if let Some(waker) = admitted {
                 let request = asked.request.take().expect(FINISHED);
-                let key = core.ask_file(asked.file.take(), Waits::For(waker), request);
+                let key = core.ask_file(Waits::For(waker), takes_place, asked.file.take(), request);
                 asked.begun = Some((core.id, key));
             }
             Poll::Pending
@@ -434,7 +515,7 @@ mod tests {
         }
 
         fn in_flight(&self) -> (u32, usize) {
-            (self.core.files.in_flight.get(), self.core.files.count())
+            (self.core.files.admitted.get(), self.core.files.count())
         }
     }
 
@@ -566,23 +647,83 @@ mod tests {
         assert_eq!(Arc::strong_count(&bench.counts), 1, "no waker is left");
     }
 
+    /// What has no place: a close, two writes of cells, and that two regions come and one goes.
+    fn without_place(bench: &Bench, files: [Rc<OpenFile>; 2]) -> (Vec<Asked>, Rc<Together>) {
+        let cell = Key { index: 9, generation: 0 };
+        let pools: Vec<_> = (0..2).map(|_| BlockPool::new(1, 64).unwrap()).collect();
+        let together = Rc::default();
+        bench.core.dismiss_region(pools[0].clone(), &together);
+        let enrol = pools.into_iter().map(|pool| Asked::new(None, FileWork::Enrol { pool }));
+        let mut coming: Vec<Asked> = enrol.collect();
+        assert_eq!(begun(bench, &mut coming), [0, 1]);
+        let [first, second] = &files;
+        for file in [first, second] {
+            let chain = crate::mem::Chain::EMPTY;
+            bench.core.store(
+                cell,
+                file,
+                FileRequest::new(None, FileWork::Store { offset: 0, chain, from: 0 }),
+            );
+        }
+        current::scope(&bench.core, || {
+            let closing = FileId(Key { index: 8, generation: 0 });
+            drop((files, Rc::new(OpenFile { core: CoreId(0), id: closing })));
+        });
+        (coming, together)
+    }
+
     #[test]
-    fn whose_place_a_close_has_taken_waits_ahead_of_the_others() {
+    fn what_has_a_bound_of_its_own_neither_waits_for_a_place_nor_takes_one() {
         let bench = Bench::new();
-        let file = bench.open();
+        let files = [bench.open(), bench.open()];
         let (first, mut asked) = full(&bench);
-        let mut line = [open(), open()];
+        let mut line = [open(), open(), open()];
         assert!(begun(&bench, &mut line).is_empty());
-        current::scope(&bench.core, || drop(first));
-        bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
-        current::scope(&bench.core, || drop(file));
-        assert!(begun(&bench, &mut line).is_empty(), "the file is being closed");
-        let woken = bench.woken();
-        bench.answer(bench.asked().pop().unwrap(), Ok(0));
-        assert_eq!((bench.woken() - woken, begun(&bench, &mut line)), (1, vec![0]));
+        let (coming, together) = without_place(&bench, files);
+        let others = bench.asked();
+        assert_eq!((others.len(), bench.in_flight()), (6, (REQUESTS_MAX, REQUESTS_MAX as usize + 6)));
+        current::scope(&bench.core, || drop((first, coming)));
+        for place in 0..2 {
+            bench.answer(asked.pop().unwrap(), Err(Errno::ENOENT));
+            assert_eq!(begun(&bench, &mut line), (0..=place).collect::<Vec<_>>(), "there is a place for one");
+            asked.extend(bench.asked());
+        }
+        for other in others {
+            assert!(!matches!(other.1.work, FileWork::Close) || other.1.file.is_some());
+            bench.answer(other, Ok(0));
+        }
+        assert!(together.over.get());
+        assert_eq!(begun(&bench, &mut line), [0, 1], "they had no places to leave");
+        let closing = bench.asked();
+        assert_eq!(closing.len(), 2, "the files that were written to");
         current::scope(&bench.core, || drop(line));
-        asked.extend(bench.asked());
+        asked.extend(closing);
         asked.into_iter().for_each(|asked| bench.answer(asked, Err(Errno::ENOENT)));
+        assert_eq!(bench.in_flight(), (0, 0));
+    }
+
+    #[test]
+    fn as_many_as_like_to_wait_together_and_whoever_gives_up_leaves_no_waker() {
+        let bench = Bench::new();
+        let together = Rc::<Together>::default();
+        bench.core.dismiss_region(BlockPool::new(1, 64).unwrap(), &together);
+        let waker = Waker::from(bench.counts.clone());
+        let poll = |waiting: &mut Pin<Box<dyn Future<Output = ()> + '_>>| {
+            current::scope(&bench.core, || waiting.as_mut().poll(&mut Context::from_waker(&waker)))
+        };
+        let [mut first, mut second] =
+            [(); 2].map(|()| Box::pin(together.wait()) as Pin<Box<dyn Future<Output = ()>>>);
+        for _ in 0..100 {
+            let mut third: Pin<Box<dyn Future<Output = ()>>> = Box::pin(together.wait());
+            assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+            assert!(poll(&mut third).is_pending());
+        }
+        assert_eq!(together.waiting.borrow().len(), 2);
+        bench.answer(bench.asked().pop().unwrap(), Err(Errno::EIO));
+        assert_eq!(bench.woken(), 2);
+        assert!(poll(&mut first).is_ready() && poll(&mut second).is_ready());
+        drop((first, second, waker));
+        assert_eq!(Arc::strong_count(&bench.counts), 1, "no waker is left");
         assert_eq!(bench.in_flight(), (0, 0));
     }
 

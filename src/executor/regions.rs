@@ -4,15 +4,18 @@
 //!
 //! A region counts until nobody has a block of it any more, also when its handles are gone: memory is bounded by what is held. It
 //! is asked for and let go by requests as they are made of files, and what was begun goes on by itself when nobody waits for it.
+//! Each is made once for a region, whoever asks, and of all regions of which anything is left there are no more than the backend has
+//! places for: so these requests are bounded without the line that others wait in.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::{fmt, io};
 
 use super::address::CoreId;
 use super::core::Core;
 use super::current;
-use super::files::Asked;
+use super::files::{Asked, Together};
 use crate::driver::{FileWork, REGIONS_MAX};
 use crate::mem::BlockPool;
 use crate::sys::{Errno, locked_memory_limit};
@@ -33,8 +36,9 @@ pub struct OpenRegion {
     core: CoreId,
     pool: Arc<BlockPool>,
     registered: Cell<bool>,
-    /// It has been let go.
-    removed: Cell<bool>,
+    /// It has been asked to go.
+    leaving: Cell<bool>,
+    left: Rc<Together>,
 }
 
 /// Why there is no region.
@@ -138,14 +142,20 @@ impl Core {
         let bytes = BlockPool::bytes_of(count, block_len).filter(|bytes| *bytes <= REGION_BYTES_MAX);
         let bytes = bytes.ok_or(shape)?;
         let mut pools = self.regions.pools.borrow_mut();
-        pools.retain(|pool| pool.upgrade().is_some_and(|pool| !(pool.is_closed() && pool.is_whole())));
+        pools.retain(|pool| pool.strong_count() > 0);
+        // Those that are gone have not all left yet.
+        if pools.len() >= REGIONS_MAX.into() {
+            return Err(RegionError::TooMany { regions_max: REGIONS_MAX });
+        }
+        let held =
+            pools.iter().filter_map(Weak::upgrade).filter(|pool| !(pool.is_closed() && pool.is_whole()));
+        let (there, held) = held.fold((0, 0), |(there, held), pool| (there + 1, held + pool.bytes()));
         let regions_max = self.config.regions_max;
         debug_assert!(regions_max <= REGIONS_MAX, "Config is looked at before");
-        if pools.len() >= regions_max.into() {
+        if there >= regions_max {
             return Err(RegionError::TooMany { regions_max });
         }
         let region_bytes_max = self.config.region_bytes_max;
-        let held = pools.iter().filter_map(Weak::upgrade).map(|pool| pool.bytes()).sum();
         let left = region_bytes_max.saturating_sub(held);
         if bytes > left {
             return Err(RegionError::TooLarge { bytes, left, region_bytes_max });
@@ -171,7 +181,8 @@ impl OpenRegion {
         let region = current::with(|core| {
             let core = core.ok_or(RegionError::NoCore)?;
             let pool = core.new_region(blocks, block_len)?;
-            Ok(OpenRegion { core: core.id, pool, registered: Cell::new(false), removed: Cell::new(false) })
+            let (registered, leaving, left) = Default::default();
+            Ok(OpenRegion { core: core.id, pool, registered, leaving, left })
         })?;
         let enrol = FileWork::Enrol { pool: Arc::clone(&region.pool) };
         let (asked, request, _) = Asked::new(None, enrol).await;
@@ -198,20 +209,28 @@ impl OpenRegion {
         self.registered.get()
     }
 
-    /// Lets no more blocks be taken, and waits until all are back and the kernel does not know the memory any more.
+    /// Lets no more blocks be taken, and waits until all are back and the kernel has been asked to forget the memory. Elsewhere than
+    /// on its core nothing is waited for.
     pub async fn remove(&self) {
         self.pool.close();
-        let (asked, ..) = Asked::new(None, FileWork::Dismiss { pool: Arc::clone(&self.pool) }).await;
-        self.removed.set(asked.is_ok());
+        let here =
+            current::with(|core| core.filter(|core| core.id == self.core).map(|core| self.dismiss(core)));
+        if here.is_some() {
+            self.left.wait().await;
+        }
+    }
+
+    fn dismiss(&self, core: &Core) {
+        if !self.leaving.replace(true) {
+            core.dismiss_region(Arc::clone(&self.pool), &self.left);
+        }
     }
 }
 
 impl Drop for OpenRegion {
     fn drop(&mut self) {
         self.pool.close();
-        if !self.removed.get() {
-            current::at(self.core, |core| core.map(|core| core.dismiss_region(Arc::clone(&self.pool))));
-        }
+        current::at(self.core, |core| core.map(|core| self.dismiss(core)));
     }
 }
 
@@ -231,6 +250,7 @@ mod tests {
     fn core() -> Core {
         let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
         (config.send_slots, config.regions_max, config.region_bytes_max) = ([1, 0, 0, 0, 0], 2, 1000);
+        config.file_requests_max = 1;
         let clock = Clock::Virtual(Rc::new(Cell::new(Time::ZERO)));
         Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []))
     }
@@ -339,6 +359,64 @@ mod tests {
         }
         current::scope(&core, || drop(region));
         assert_eq!((asked(&core).len(), core.regions(), core.file_requests()), (0, 0, 0));
+    }
+
+    #[test]
+    fn whoever_has_a_block_writes_it_while_any_number_wait_for_the_region_to_go() {
+        let core = core();
+        let region = open(&core, (2, 10), Ok(1)).unwrap();
+        let block = region.pool().take().unwrap();
+        let poll = |future: std::pin::Pin<&mut dyn Future<Output = ()>>| {
+            current::scope(&core, || future.poll(&mut Context::from_waker(Waker::noop())))
+        };
+        for _ in 0..100 {
+            assert!(poll(pin!(region.remove())).is_pending(), "it gives up");
+        }
+        let (mut first, mut second) = (Box::pin(region.remove()), Box::pin(region.remove()));
+        assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
+        let leaving = asked(&core);
+        assert!(
+            matches!(&leaving[..], [(_, one)] if matches!(one.work, FileWork::Dismiss { .. })),
+            "{leaving:?}"
+        );
+        let work = FileWork::Open { path: c"a".into(), options: Default::default() };
+        let mut writing = Box::pin(Asked::new(None, work));
+        let polled = current::scope(&core, || writing.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        assert!(polled.is_pending() && core.outbox_len() == 1, "the only place is free");
+        answer(&core, Err(Errno::ENOENT));
+        current::scope(&core, || drop((block, writing)));
+        for (token, request) in leaving {
+            current::scope(&core, || core.settle_file(token, request));
+        }
+        assert!(poll(first.as_mut()).is_ready() && poll(second.as_mut()).is_ready());
+        drop((first, second));
+        assert!(poll(pin!(region.remove())).is_ready(), "it is gone");
+        current::scope(&core, || drop(region));
+        assert_eq!((asked(&core).len(), core.regions(), core.file_requests()), (0, 0, 0));
+    }
+
+    #[test]
+    fn no_more_regions_come_and_go_at_a_time_than_the_backend_has_places_for() {
+        let core = core();
+        for _ in 0..REGIONS_MAX {
+            let mut opening = Box::pin(OpenRegion::open(1, 64));
+            let polled =
+                current::scope(&core, || opening.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+            assert!(polled.is_pending());
+            current::scope(&core, || drop(opening));
+        }
+        let many = RegionError::TooMany { regions_max: REGIONS_MAX };
+        let polled = current::scope(&core, || {
+            pin!(OpenRegion::open(1, 64)).poll(&mut Context::from_waker(Waker::noop()))
+        });
+        assert!(matches!(polled, Poll::Ready(Err(error)) if error == many), "their requests are under way");
+        let asked = asked(&core);
+        assert_eq!(asked.len(), 2 * usize::from(REGIONS_MAX));
+        for (token, request) in asked {
+            current::scope(&core, || core.settle_file(token, request));
+        }
+        drop(open(&core, (1, 64), Ok(1)).unwrap());
+        assert_eq!(core.regions(), 0);
     }
 
     #[test]

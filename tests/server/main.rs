@@ -349,6 +349,7 @@ macro_rules! every_case_on {
                 a_file_goes_through_blocks_to_a_peer
                 a_block_is_used_on_another_core
                 a_region_is_removed_when_its_last_block_is_back
+                a_block_is_written_while_others_wait_for_its_region_to_go
                 a_region_goes_with_its_last_handle_and_its_last_block
                 regions_beyond_the_limits_are_refused_and_say_why
                 a_system_ends_while_blocks_are_out

@@ -128,6 +128,28 @@ pub(crate) fn a_region_is_removed_when_its_last_block_is_back(on: BackendChoice)
     world.finish();
 }
 
+pub(crate) fn a_block_is_written_while_others_wait_for_its_region_to_go(on: BackendChoice) {
+    let (world, folder) = (World::with(on, 1, |config| config.file_requests_max = 1), Folder::new());
+    let path = folder.file("page", b"");
+    world.run(move || async move {
+        let region = Region::new(2, 64).await.expect("there is room");
+        let file = File::create(path).await.expect("it is made");
+        let block = filled(&region, b"written");
+        for _ in 0..10 {
+            assert!(poll_once(&mut Box::pin(region.clone().remove())).await.is_none(), "it gives up");
+        }
+        let mut removing = Box::pin(region.clone().remove());
+        assert!(poll_once(&mut removing).await.is_none());
+        let (written, block) = file.write_all_at(block, 0).await;
+        written.expect("there is room");
+        drop(block);
+        removing.await;
+        region.remove().await;
+    });
+    assert_eq!(world.ledgers()[0].regions, 0);
+    world.finish();
+}
+
 pub(crate) fn a_region_goes_with_its_last_handle_and_its_last_block(on: BackendChoice) {
     let world = World::new(on, 1);
     let block = world.run(|| async {
