@@ -347,9 +347,9 @@ impl<S> InFlight<S> {
         (Completion { token, event: Event::File { request } }, closed.map(|file| file.handle))
     }
 
-    /// Takes every request about a file out of the table that has not ended, with the backend's state of the file where it was to be
-    /// closed. Whoever carries them out may still use the memory that they own.
-    pub fn leave_files(&mut self) -> Vec<(Box<FileRequest>, Option<S>)> {
+    /// Takes every request about a file out of the table that has not ended, with its key, which is stale then, and the backend's state
+    /// of the file where it was to be closed. Whoever carries them out may still use the memory that they own.
+    pub fn leave_files(&mut self) -> Vec<(Key, Box<FileRequest>, Option<S>)> {
         let requests = self.operations.keys().filter(|key| {
             let work = self.operations.get(*key).map(|operation| &operation.work);
             matches!(work, Some(Work::File { .. }))
@@ -360,9 +360,20 @@ impl<S> InFlight<S> {
             let Work::File { request } = work else { unreachable!("looked at above") };
             let closes = matches!(request.work, FileWork::Close);
             let closed = closes.then(|| self.sockets.remove(socket.0)).flatten();
-            (request, closed.map(|file| file.handle))
+            (key, request, closed.map(|file| file.handle))
         };
         keys.into_iter().map(take_out).collect()
+    }
+
+    /// Takes every second entry of two out of the table that has not been answered, where the requests that they belong to
+    /// [are left](InFlight::leave_files). Says how many those were.
+    pub fn leave_follows(&mut self) -> usize {
+        let follows = self.operations.keys().filter(|key| {
+            let work = self.operations.get(*key).map(|operation| &operation.work);
+            matches!(work, Some(Work::Follow { .. }))
+        });
+        let keys: Vec<Key> = follows.collect();
+        keys.into_iter().map(|key| self.end(key)).count()
     }
 
     /// Ends a receive into owned memory. The backend has set the length of the buffer to what is in it.

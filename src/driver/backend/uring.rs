@@ -27,7 +27,7 @@ mod room;
 mod tests;
 mod zero_copy;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -89,6 +89,8 @@ pub struct Uring {
     tries: HashMap<Key, u32>,
     /// Writes with a sync behind them.
     pairs: HashMap<Key, Pair>,
+    /// Requests to open a file that a drain has let go of, and that may be answered.
+    left_opens: HashSet<Key>,
     routes: Vec<Route>,
     upper_places: UpperPlaces,
     zero_copy: ZeroCopy,

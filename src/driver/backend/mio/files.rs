@@ -225,7 +225,7 @@ impl Mio {
         }
         completions.append(&mut self.answers);
         let mut left = Left::default();
-        for (request, _) in self.table.leave_files() {
+        for (_, request, _) in self.table.leave_files() {
             left.note(&request);
             completions.push(Completion { token: Token(0), event: Event::File { request } });
         }

@@ -2,13 +2,15 @@
 //!
 //! Knows: what an answer means for its operation. Must not know how entries reach the kernel.
 //!
-//! An answer is looked at in this order: does its operation exist (else it is stale: counted, its buffer given back);
+//! An answer is looked at in this order: does its operation exist (else it is stale: counted, its buffer given back; or opens a file
+//! that a drain has given up, which is closed);
 //! did it bring bytes; will there be more; then the result. A multishot that ended without having been asked to is armed
 //! again here, and the runtime sees it go on.
 //!
 //! Invariants: 1. What an answer says of memory is true: it comes from the kernel, or from a test that has written there.
 #![allow(unsafe_code)]
 
+use super::files::close_late;
 use super::handle::{Accepting, Ending, File, Handle};
 use super::{Uring, room};
 use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Token, Work};
@@ -55,6 +57,9 @@ impl Uring {
 
     #[cold]
     fn stale(&mut self, pools: &Pools, answer: Answer) {
+        if self.left_opens.remove(&Key::from_bits(answer.user_data)) {
+            return close_late(answer);
+        }
         self.counts.stale += 1;
         if let Some(lease) = self.buffers.lease(&pools.receive, answer) {
             pools.receive.release(lease);

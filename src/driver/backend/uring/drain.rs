@@ -40,7 +40,8 @@ impl Uring {
         self.end_everything(pools, until.max(self.now().after(CLOSING)), late, &mut answers);
         left.operations = self.in_flight.operations();
         let forgotten = self.outgoing.ring.unregister_buffers(super::outgoing::BUFFER_GROUP).is_ok();
-        // While anything is in flight, the kernel may use any region.
+        // While anything else is in flight than requests that were left, it may name any region. Those may, too, but what each names is a
+        // block that was leaked with it (invariant 1 of `regions.rs`).
         let forgotten = forgotten && left.operations == 0 && self.take_regions_back();
         if left.operations == 0 && forgotten {
             self.buffers.end(&pools.receive);
@@ -53,15 +54,20 @@ impl Uring {
 
     /// Lets go of requests about files that have not ended: what hangs there is a disk, and no reason to leak a core. Their memory is
     /// left to the kernel, and so are the pools where it is a part of those.
-    fn leave_requests(&mut self) -> Left {
+    pub(super) fn leave_requests(&mut self) -> Left {
         let mut left = Left::default();
-        for (request, closed) in self.in_flight.leave_files() {
+        for (key, request, closed) in self.in_flight.leave_files() {
             left.note(&request);
+            if let FileWork::Open { .. } = request.work {
+                self.left_opens.insert(key);
+            }
             self.keeps_pools |= matches!(request.work, FileWork::Load { .. } | FileWork::Store { .. });
             // The kernel closes the descriptor, sooner or later.
             std::mem::forget((request, closed));
         }
         std::mem::forget(std::mem::take(&mut self.notes));
+        self.own_operations -= self.in_flight.leave_follows();
+        self.pairs.clear();
         left
     }
 

@@ -206,6 +206,14 @@ impl Uring {
     }
 }
 
+/// Closes what has been opened for a request that a drain has let go of.
+pub(super) fn close_late(answer: Answer) {
+    if let Ok(descriptor) = answer.outcome() {
+        // SAFETY: the kernel has just opened it, and nobody else knows it (invariant 2).
+        drop(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) });
+    }
+}
+
 /// Hands memory back to the request whose entry has been answered, with so many bytes in it.
 fn give_back(pools: &Pools, request: &mut FileRequest, bytes: u32) {
     match &mut request.work {

@@ -77,8 +77,8 @@ impl Uring {
         if let Some(pair) = self.pairs.get_mut(&first) {
             pair.synced = Some(answer.outcome());
         }
-        // A drain may have let go of the request.
-        let Some(id) = self.in_flight.operation(first).map(|operation| operation.socket) else { return };
+        // A drain lets go of both together.
+        let id = self.in_flight.operation(first).expect("a pair ends with the last of its answers").socket;
         self.synced_step(pools, first, id, completions);
     }
 

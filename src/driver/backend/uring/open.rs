@@ -2,7 +2,7 @@
 //!
 //! Knows: what the backend needs of a kernel. Must not know what to use instead.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -266,6 +266,7 @@ impl Uring {
             notes: HashMap::new(),
             tries: HashMap::new(),
             pairs: HashMap::new(),
+            left_opens: HashSet::new(),
             routes: Vec::new(),
             upper_places: upper_places.unwrap_or_default(),
             zero_copy: ZeroCopy::new(config, zero_copy),

@@ -6,8 +6,12 @@
 //! table of regions has no place for its bytes then. But that no more memory may be locked is an error, because it can be cured.
 //!
 //! Invariants:
-//! 1. Memory of a region whose place is set is kept by the table of regions, and is taken out of it to clear the place, or is leaked.
-//!    Both happen when no block of it is out, or nothing at all is in flight: so no operation names the place.
+//! 1. Memory of a region whose place is set is kept by the table of regions, and is taken out of it to clear the place; if that
+//!    fails, it is leaked. A place is cleared either when no block of the region is out, so that no operation names it, or by a
+//!    drain, when nothing else is in flight than requests about files that the drain has let go of. Such a request may name the
+//!    place. It was leaked with its block, which keeps the memory of the whole region for ever; and the kernel counts references: what
+//!    was in a place stays pinned until the last operation on it has ended. One that it begins later finds no memory in the place, and
+//!    fails.
 #![allow(unsafe_code)]
 
 use std::sync::Arc;
@@ -90,7 +94,7 @@ impl Uring {
         }
     }
 
-    /// Takes every region back, when nothing is in flight. False if one could not be: its memory is leaked.
+    /// Takes every region back, when nothing is in flight but what was left to the kernel. False if one could not be: its memory is leaked.
     pub(super) fn take_regions_back(&mut self) -> bool {
         let all = self.in_flight.regions.take_all();
         let failed = all.into_iter().filter_map(|region| self.take_back(region).err());

@@ -283,6 +283,41 @@ fn a_request_that_hangs_is_left_behind_and_everything_else_ends() {
 }
 
 #[test]
+fn a_pair_that_hangs_is_left_behind_as_one_request() {
+    needs_io_uring!();
+    for write_is_answered in [false, true] {
+        let (_directory, mut desk, key, _) = pair("stuck-pair");
+        if write_is_answered {
+            desk.answer(key, 10, 0);
+        }
+        let left = desk.rig.uring.drain(&desk.rig.pools, Duration::from_millis(20));
+        assert_eq!((left.operations, left.to_string()), (0, "1 to write and sync".to_owned()));
+        assert_eq!((desk.rig.uring.in_flight.operations(), desk.rig.uring.ledger().operations), (0, 0));
+        let Rig { uring, pools, .. } = desk.rig;
+        drop(uring);
+        assert_eq!(Rc::strong_count(&pools), 1, "nothing of the pools is in use");
+    }
+}
+
+#[test]
+fn a_file_that_opens_after_its_request_was_left_behind_is_closed() {
+    needs_io_uring!();
+    let directory = Directory::new("late-open");
+    let path = directory.join("file");
+    let mut desk = Desk::new();
+    let [opens, refused] = [(); 2].map(|()| {
+        let request = FileRequest::new(None, open(&path, MAKE));
+        desk.begin(Op::File { request })
+    });
+    assert_eq!(desk.rig.uring.leave_requests().requests(), 2);
+    let late = fs::File::create(&path).unwrap();
+    desk.answer(opens, std::os::fd::IntoRawFd::into_raw_fd(late), 0);
+    desk.answer(refused, -libc::ENOENT, 0);
+    assert_eq!((descriptors(&path), desk.told.len()), (0, 0));
+    assert_eq!(desk.rig.uring.stale_answers(), 0, "they were expected");
+}
+
+#[test]
 fn a_descriptor_that_the_kernel_has_closed_is_not_closed_again() {
     needs_io_uring!();
     let directory = Directory::new("again");

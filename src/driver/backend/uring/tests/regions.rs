@@ -206,6 +206,23 @@ fn where_the_kernel_refuses_everything_is_done_as_without() {
 }
 
 #[test]
+fn a_read_into_a_region_that_hangs_is_left_behind_with_the_memory() {
+    needs_io_uring!();
+    let directory = Directory::new("stuck-block");
+    let mut desk = super::answers::Desk::new();
+    let [used, other] = [(); 2].map(|()| desk.rig.region());
+    let file = desk.rig.opened(None, open(&directory.join("file"), MAKE));
+    let work = FileWork::Read { offset: 0, buffer: used.take().unwrap().into() };
+    desk.begin(Op::File { request: FileRequest::new(file, work) });
+    desk.rig.ask(None, FileWork::Dismiss { pool: Arc::clone(&used) });
+    let left = desk.rig.uring.drain(&desk.rig.pools, Duration::from_millis(20));
+    assert_eq!((left.operations, left.to_string()), (0, "1 to read".to_owned()));
+    assert_eq!(desk.rig.uring.in_flight.regions.count(), 0, "every place is cleared");
+    drop(desk);
+    assert_eq!([used, other].map(|region| Arc::strong_count(&region)), [2, 1], "its block keeps the memory");
+}
+
+#[test]
 fn a_drain_takes_regions_back_whose_blocks_are_out() {
     needs_io_uring!();
     let mut rig = Rig::new();
