@@ -9,7 +9,7 @@ use odeon::mem::{BlockPool, Buffer, Bytes, Chain, RegionBuf};
 use odeon::sys::{Errno, Time};
 
 use crate::files::{CREATE, READ};
-use crate::harness::{Files, Harness, Limits, Pins};
+use crate::harness::{Files, Harness, Limits, Pinning, Pins};
 use crate::world::{Last, World, pattern};
 
 impl<H: Harness> World<H> {
@@ -155,10 +155,19 @@ pub fn a_region_waits_for_a_send_whose_memory_is_still_read<H: Harness>(round: u
     let send = world.submit(Op::Send { socket, chain });
     let dismissed = world.dismiss(&region);
     world.until("the send or its memory", |world| world.last(send).is_some());
-    if world.ops[&send].pinned {
-        world.step();
-        let (is_read, is_gone) = (!world.ops[&send].pinned, world.last(dismissed).is_some());
-        assert!(is_read || !is_gone, "the kernel still reads it");
+    match H::PINS {
+        Pinning::AsAsked => {
+            assert!(world.ops[&send].pinned, "nobody has read it");
+            world.assert_waits(dismissed);
+        }
+        Pinning::Perhaps => {
+            world.step();
+            assert!(!world.ops[&send].pinned || world.last(dismissed).is_none(), "the kernel still reads it");
+        }
+        Pinning::Never => {
+            assert!(!world.ops[&send].pinned);
+            assert_eq!(world.await_last(dismissed), Last::File(Ok(0)), "whether it has been read or not");
+        }
     }
     assert!(world.read_exactly(&mut client, LEN) == pattern(0, LEN));
     world.await_released(send);
