@@ -168,6 +168,10 @@
 //! # }
 //! ```
 //!
+//! When the system ends, such a stream ends behind what has arrived. The half of a line that stands there is an error, and no last line;
+//! where whatever comes before the end of the stream is one thing, [`Stream::is_cut_short`](crate::Stream::is_cut_short) says whether
+//! all of it has come.
+//!
 //! An actor is better where others have something to say to the connection, and where there are very many: it costs less, and its
 //! frames are not copied.
 //!

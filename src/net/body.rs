@@ -277,7 +277,8 @@ impl<A: Connection> ConnectionBody<A> {
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Option<Batch> {
-        let turn = Turn { leaves: wire.leaves.is_some(), thirsty: wire.thirsty };
+        let leaves = wire.leaves.is_some();
+        let turn = Turn { leaves, cuts: leaves && wire.stream == Stream::Open, thirsty: wire.thirsty };
         match head.call(activation.core, |actor| actor.turned(turn, cx)) {
             Ok(Wish::Nothing) => return None,
             Ok(Wish::Slots) => wire.wait_for_slots(activation),

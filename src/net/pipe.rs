@@ -22,6 +22,8 @@ use crate::sys::Errno;
 pub struct Turn {
     /// It takes no more input, and ends once it is even with its peer.
     pub(super) leaves: bool,
+    /// It does so although its peer has not ended the stream.
+    pub(super) cuts: bool,
     /// It is in line for send slots.
     pub(super) thirsty: bool,
 }
@@ -66,6 +68,8 @@ struct Incoming {
     held: bool,
     /// The peer's stream has ended, or nothing more of it is read.
     ended: bool,
+    /// It has not ended by its peer's doing: what came last may be a part of something.
+    cut: bool,
     /// Nothing came for as long as the idle timeout while a read waited.
     silent: bool,
     /// Nobody will read any more.
@@ -194,7 +198,7 @@ impl Pipe {
         let incoming = &mut state.incoming;
         let (result, mut buffer) = match body {
             Ok(buffer) => (Ok(()), buffer),
-            Err(error) => (Err(kind_of(&error)), error.into_buffer()),
+            Err(error) => (Err(told_of(&error)), error.into_buffer()),
         };
         match &mut incoming.body {
             Some(asked) if asked.given_up => {
@@ -223,7 +227,13 @@ impl Pipe {
 
     /// The peer has sent everything that it will send.
     pub(super) fn ended(&self) {
+        self.end_reading(false);
+    }
+
+    /// Nothing more will be read; `cut`: although the peer may send more.
+    fn end_reading(&self, cut: bool) {
         let mut state = self.state.borrow_mut();
+        state.incoming.cut |= cut;
         state.incoming.ended = true;
         let reader = state.incoming.reader.waker.take();
         drop(state);
@@ -242,7 +252,7 @@ impl Pipe {
     /// An activation of the connection is over, with so many bytes queued.
     pub(super) fn turned(&self, turn: Turn, queued: usize) -> Wish {
         if turn.leaves {
-            self.ended();
+            self.end_reading(turn.cuts);
         }
         let mut state = self.state.borrow_mut();
         let closed = state.incoming.closed && state.outgoing.closed;
@@ -337,7 +347,7 @@ impl Pipe {
         if missing == 0 {
             return if self.tires(waker) { Poll::Pending } else { Poll::Ready(Ok(true)) };
         }
-        if let Some(end) = self.end_of_reading() {
+        if let Some(end) = self.end_of_reading(!unread.rest().is_empty()) {
             return Poll::Ready(end);
         }
         self.wait(Half::Read, missing, waker);
@@ -386,7 +396,7 @@ impl Pipe {
         if here == len {
             return Poll::Ready(Ok(()));
         }
-        match self.end_of_reading() {
+        match self.end_of_reading(true) {
             Some(Ok(_)) => return Poll::Ready(Err(self.tell(ErrorKind::UnexpectedEof.into()))),
             Some(Err(error)) => return Poll::Ready(Err(error)),
             None => {}
@@ -468,16 +478,27 @@ impl Pipe {
         });
     }
 
-    /// What a read answers for which no bytes will come; none if they may.
-    fn end_of_reading(&self) -> Option<io::Result<bool>> {
+    /// What a read answers for which no bytes will come, `midway` if it has begun with something; none if they may.
+    fn end_of_reading(&self, midway: bool) -> Option<io::Result<bool>> {
         let mut state = self.state.borrow_mut();
         if state.incoming.ended {
-            return Some(Ok(false));
+            drop(state);
+            return Some(if midway { self.check_end().map(|()| false) } else { Ok(false) });
         }
         let silent = state.failure.is_none() && std::mem::take(&mut state.incoming.silent);
         let error = state.failure.map(io::Error::from).or_else(|| silent.then(|| ErrorKind::TimedOut.into()));
         drop(state);
         error.map(|error| Err(self.tell(error)))
+    }
+
+    /// True if the stream has ended, but not by its peer's doing.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.state.borrow().incoming.cut
+    }
+
+    /// The error of a stream that was cut short, for a read that comes to its end midway.
+    pub(super) fn check_end(&self) -> io::Result<()> {
+        if self.is_cut_short() { Err(self.tell(cut_short())) } else { Ok(()) }
     }
 
     /// Notes an error that the connection hands out.
@@ -686,11 +707,18 @@ impl Body {
     }
 }
 
+/// The end of the system has come in the middle of what is read.
+fn cut_short() -> io::Error {
+    let what = "the system has ended before the peer had sent all of it";
+    io::Error::new(ErrorKind::ConnectionAborted, what)
+}
+
 /// As the reads of a stream tell it.
-fn kind_of(error: &BodyError) -> io::Error {
+fn told_of(error: &BodyError) -> io::Error {
     match error.why() {
         StopReason::Disconnected(errno) => Errno(errno).into(),
         StopReason::Failed => ErrorKind::OutOfMemory.into(),
+        StopReason::Stopped => cut_short(),
         _ => ErrorKind::UnexpectedEof.into(),
     }
 }

@@ -41,6 +41,11 @@ use crate::mem::Bytes;
 /// a connection whose peer does not read (`Config::write_stall`); [`ErrorKind::ConnectionAborted`] once a system that ends has
 /// cut it off.
 ///
+/// **When the system ends**, nothing more is received, and the stream ends behind what has arrived: between two lines, or other pieces,
+/// that is the end as the peer's own is. In the middle of one it is [`ErrorKind::ConnectionAborted`], and what had come of it is left,
+/// for [`Stream::read`]: nobody takes the half of a line for a last one. Through the traits of `futures-io` the end is that error in
+/// any case. [`Stream::is_cut_short`] tells the one end from the other.
+///
 /// It stays on its core.
 ///
 /// **Costs** 250 bytes, and a task for the future that holds it. A byte is copied twice on its way in, once from the receive
@@ -101,6 +106,9 @@ impl Stream {
     /// Reads what is there, at most as much as the buffer holds; waits until there is something. Answers how many bytes it has put
     /// at the start of the buffer: none at the end of the stream, or for a buffer of none.
     ///
+    /// It does not know what belongs together, so it answers none as well where the end of the system has cut the stream short. Where
+    /// the end of the stream says that something is whole, an upload perhaps, ask [`Stream::is_cut_short`] then.
+    ///
     /// The kernel never sees the buffer, so there is nothing to be gained by giving it away.
     ///
     /// # Errors
@@ -112,7 +120,8 @@ impl Stream {
     /// Fills the buffer; waits until there is as much.
     ///
     /// # Errors
-    /// [`ErrorKind::UnexpectedEof`] if the stream ends before: then nothing has been taken. Else see [`Stream`].
+    /// [`ErrorKind::UnexpectedEof`] if the stream ends before, [`ErrorKind::ConnectionAborted`] if the end of the system cuts it short
+    /// where a part has come: then nothing has been taken. Else see [`Stream`].
     pub async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         self.reader.read_exact(buffer).await
     }
@@ -128,7 +137,8 @@ impl Stream {
     /// **Costs** two allocations, besides those of the buffer.
     ///
     /// # Errors
-    /// [`ErrorKind::UnexpectedEof`] if the stream ends before; [`ErrorKind::InvalidInput`] for a length above
+    /// [`ErrorKind::UnexpectedEof`] if the stream ends before, [`ErrorKind::ConnectionAborted`] if the end of the system cuts it short,
+    /// also where nothing has come; [`ErrorKind::InvalidInput`] for a length above
     /// [`Config::body_bytes_max`](crate::Config::body_bytes_max), of which nothing is taken. Else see [`Stream`].
     ///
     /// ```
@@ -164,7 +174,8 @@ impl Stream {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`] with [`FrameError::TooLarge`] if there are more: then nothing has been taken, and
-    /// [`Stream::skip_until`] goes on behind them. Else see [`Stream`].
+    /// [`Stream::skip_until`] goes on behind them. [`ErrorKind::ConnectionAborted`] if the end of the system cuts the stream short
+    /// before a delimiter that is missing: nothing has been taken then, either. Else see [`Stream`].
     pub async fn read_until(&mut self, delimiter: u8, max: usize, bytes: &mut Vec<u8>) -> io::Result<usize> {
         self.reader.read_until(delimiter, max, bytes).await
     }
@@ -176,7 +187,8 @@ impl Stream {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`] with a [`FrameError`] that says whether the line is too long or not UTF-8: then nothing has
-    /// been taken, and `skip_until(b'\n')` goes on with the next. Else see [`Stream`].
+    /// been taken, and `skip_until(b'\n')` goes on with the next. [`ErrorKind::ConnectionAborted`] if the end of the system cuts the
+    /// stream short in the middle of a line: nothing has been taken then, either. Else see [`Stream`].
     ///
     /// ```
     /// use std::io::{ErrorKind, Read, Write};
@@ -215,9 +227,34 @@ impl Stream {
     /// many. Ends with the stream as well.
     ///
     /// # Errors
-    /// See [`Stream`]. What has been thrown away by then is gone.
+    /// [`ErrorKind::ConnectionAborted`] if the end of the system cuts the stream short on the way. Else see [`Stream`]. What has
+    /// been thrown away by then is gone.
     pub async fn skip_until(&mut self, delimiter: u8) -> io::Result<usize> {
         self.reader.skip_until(delimiter).await
+    }
+
+    /// True if the stream has ended, or does so behind what is left to read, because the system ends: its peer has not ended it, and
+    /// might have sent more.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use odeon::prelude::*;
+    ///
+    /// /// Everything up to the end of the stream, if that is all of it.
+    /// async fn upload(stream: &mut Stream) -> std::io::Result<Vec<u8>> {
+    ///     let (mut all, mut piece) = (Vec::new(), [0; 4096]);
+    ///     loop {
+    ///         match stream.read(&mut piece).await? {
+    ///             0 if stream.is_cut_short() => return Err(ErrorKind::ConnectionAborted.into()),
+    ///             0 => return Ok(all),
+    ///             length => all.extend_from_slice(&piece[..length]),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.reader.is_cut_short()
     }
 
     /// Writes as many bytes as there is room for; waits until there is room for some. Answers how many, as does
@@ -434,10 +471,19 @@ impl ReadHalf {
             self.unread.consume(length);
             skipped += length;
             if found.is_some() {
-                break;
+                return Ok(skipped);
             }
         }
+        if skipped > 0 {
+            self.pipe.check_end()?;
+        }
         Ok(skipped)
+    }
+
+    /// See [`Stream::is_cut_short`].
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.pipe.is_cut_short()
     }
 
     /// Waits for a delimiter with at most `max` bytes before it, and as many more as may belong to it, or for the end of the

@@ -223,8 +223,8 @@ impl<'a> ListenerBuilder<'a> {
     /// peer may read what it was told; [`Stream::abort`] cuts it off. A panic does so by itself.
     ///
     /// The future goes on when its connection has failed: reads and writes answer the error. When the system ends, nothing more is
-    /// received: the stream reads its end behind what has arrived. The future then has until `Config::drain_deadline` to
-    /// finish; after that it is dropped, and counted as cut off with its connection.
+    /// received: the stream ends behind what has arrived, and the half of a line that stands there is an error (see [`Stream`]). The
+    /// future then has until `Config::drain_deadline` to finish; after that it is dropped, and counted as cut off with its connection.
     ///
     /// **Costs**, for each connection, two cells and a task: less than a kilobyte, beside the future itself. Compared with an actor,
     /// what arrives is copied twice more, and wakes a task.

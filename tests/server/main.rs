@@ -397,6 +397,7 @@ macro_rules! every_case_on {
                 a_stream_that_is_aborted_is_reset
                 a_future_that_never_ends_is_cut_off
                 a_shutdown_is_the_end_of_a_stream
+                what_a_shutdown_leaves_a_part_of_is_not_read_as_whole
                 a_shutdown_waits_for_a_future_whose_connection_has_gone
                 many_streams_leave_nothing
                 a_read_that_is_given_up_loses_nothing
@@ -419,6 +420,12 @@ every_case_on! { uring: odeon::BackendChoice::Uring }
 every_case_on! { mio: odeon::BackendChoice::Mio }
 
 #[cfg(feature = "futures-io")]
-on! { uring_with_futures_io: odeon::BackendChoice::Uring; futures_io { other_libraries_read_and_write_streams } }
+on! { uring_with_futures_io: odeon::BackendChoice::Uring; futures_io {
+    other_libraries_read_and_write_streams
+    other_libraries_do_not_take_what_a_shutdown_leaves_for_whole
+} }
 #[cfg(feature = "futures-io")]
-on! { mio_with_futures_io: odeon::BackendChoice::Mio; futures_io { other_libraries_read_and_write_streams } }
+on! { mio_with_futures_io: odeon::BackendChoice::Mio; futures_io {
+    other_libraries_read_and_write_streams
+    other_libraries_do_not_take_what_a_shutdown_leaves_for_whole
+} }

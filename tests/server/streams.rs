@@ -450,6 +450,75 @@ pub(crate) fn a_shutdown_is_the_end_of_a_stream(on: BackendChoice) {
     }
 }
 
+/// Reads one piece, of which there are nine bytes; answers how many were read.
+async fn read_piece(stream: &mut Stream, way: &str) -> std::io::Result<usize> {
+    match way {
+        "line" => stream.read_line(80).await.map(|line| line.map_or(0, |line| line.len())),
+        "until" => stream.read_until(b'\n', 80, &mut Vec::new()).await,
+        "exact" => stream.read_exact(&mut [0; 20]).await.map(|()| 20),
+        "skip" => stream.skip_until(b'\n').await,
+        _ => stream.read_exact_into(Vec::new(), way.parse().expect("a length")).await.0.map(|()| 20),
+    }
+}
+
+pub(crate) fn what_a_shutdown_leaves_a_part_of_is_not_read_as_whole(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.close_deadline = Duration::from_millis(300));
+    let (tell, answers) = channel();
+    let address = world.attend(|mut stream: Stream| async move {
+        let way = stream.read_line(80).await?.expect("it is the first");
+        stream.write_all(format!("{way}\n")).await?;
+        let read = read_piece(&mut stream, &way).await.map_err(|error| error.kind());
+        let mut left = [0; 20];
+        let length = stream.read(&mut left).await?;
+        assert_eq!(stream.read(&mut left).await?, 0, "then it ends");
+        let told = (way, read, left[..length].to_vec(), stream.is_cut_short());
+        tell.send(told).expect("the test waits");
+        Ok(())
+    });
+    let cut = Err(ErrorKind::ConnectionAborted);
+    let half = b"DELETE /a".as_slice();
+    let (eof, none) = (Err(ErrorKind::UnexpectedEof), b"".as_slice());
+    // Whether the client finishes, what is read then, and what is left.
+    let cases = [
+        ("line", false, half, cut, half),
+        ("until", false, half, cut, half),
+        ("exact", false, half, cut, half),
+        ("skip", false, half, cut, none),
+        ("20", false, half, cut, none),
+        // Received by the kernel into the buffer.
+        ("100000", false, half, cut, none),
+        ("line", true, half, Ok(9), none),
+        ("until", true, half, Ok(9), none),
+        ("exact", true, half, eof, half),
+        ("skip", true, half, Ok(9), none),
+        ("20", true, half, eof, none),
+        ("100000", true, half, eof, none),
+        ("line", false, none, Ok(0), none),
+        ("until", false, none, Ok(0), none),
+        ("exact", false, none, eof, none),
+        ("skip", false, none, Ok(0), none),
+        ("20", false, none, cut, none),
+    ];
+    let streams = cases.map(|(way, finishes, sent, ..)| {
+        let mut stream = connect(address);
+        let line = format!("{way}\n");
+        request(&mut stream, &line[..way.len()], &line);
+        stream.write_all(sent).expect("the server reads");
+        if finishes {
+            finish(&stream);
+        }
+        stream
+    });
+    assert_eq!(world.system.shutdown(), ShutdownReport::default());
+    drop(streams);
+    let mut told: Vec<_> = answers.try_iter().collect();
+    let mut expected =
+        cases.map(|(way, finishes, _, read, left)| (way.to_owned(), read, left.to_vec(), !finishes)).to_vec();
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
+}
+
 pub(crate) fn a_shutdown_waits_for_a_future_whose_connection_has_gone(on: BackendChoice) {
     let mut world = World::new(on, 1);
     let (tell, answers) = channel();

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -251,6 +251,61 @@ async fn write(mut writer: WriteHalf, handed: Rc<RefCell<Handed>>) -> io::Result
             return Ok(());
         }
     }
+}
+
+/// Wherever the end of the system cuts two lines.
+#[test]
+fn the_half_of_a_line_is_never_the_last_line() {
+    const WIRE: &str = "GET /abc\nDELETE /abc\n";
+    for sent in 0..=WIRE.len() {
+        let mut simulation = Simulation::new(small(sent as u64)).expect("the limits are possible");
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let lines = read.clone();
+        let listening = simulation.listener(World::address()).serve(|mut stream: Stream| async move {
+            let note = |line| lines.lock().expect("nobody panics while holding it").push(line);
+            loop {
+                match stream.read_line(80).await {
+                    Ok(Some(line)) => note(line),
+                    Ok(None) => break note("the end".to_owned()),
+                    Err(error) => break note(error.kind().to_string()),
+                }
+            }
+            Ok(())
+        });
+        listening.expect("nobody listens there yet");
+        let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+        peer.write(&WIRE.as_bytes()[..sent]);
+        drop((simulation.shutdown(), peer));
+        let whole = WIRE[..sent].rfind('\n').map_or(0, |end| end + 1);
+        let mut expected: Vec<&str> = WIRE[..whole].lines().collect();
+        expected.push(if sent == whole { "the end" } else { "connection aborted" });
+        assert_eq!(*read.lock().expect("nobody panics"), expected, "of {sent} bytes");
+    }
+}
+
+/// The client has finished, of which nobody was told because enough had arrived.
+#[test]
+fn a_last_line_without_an_end_is_whole_where_the_system_ends_before_it_is_read() {
+    let mut plan = small(0);
+    plan.config.read_ahead_bytes_max = 4;
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let lines = read.clone();
+    let listening = simulation.listener(World::address()).serve(|mut stream: Stream| async move {
+        sleep(Duration::from_millis(20)).await;
+        while let Some(line) = stream.read_line(80).await? {
+            lines.lock().expect("nobody panics while holding it").push((line, stream.is_cut_short()));
+        }
+        Ok(())
+    });
+    listening.expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    peer.write(b"DELETE /abc");
+    simulation.run_for(Duration::from_millis(5));
+    peer.shutdown_write();
+    simulation.run_for(Duration::from_millis(5));
+    drop((simulation.shutdown(), peer));
+    assert_eq!(*read.lock().expect("nobody panics"), [("DELETE /abc".to_owned(), false)]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Streams as the traits of `futures-io` see them.
 //!
 //! Knows: those traits. Must not know how bytes come and go.
+//!
+//! Here the end of a stream that was cut short is an error wherever it comes, for whoever reads by these traits has no other way
+//! to tell: they read to the end, copy, and take what stands before it for the last line.
 
 use std::io;
 use std::pin::Pin;
@@ -16,8 +19,11 @@ impl AsyncRead for ReadHalf {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if buffer.is_empty() || !ready!(self.poll_fill(1, cx.waker()))? {
+        if buffer.is_empty() {
             return Poll::Ready(Ok(0));
+        }
+        if !ready!(self.poll_fill(1, cx.waker()))? {
+            return Poll::Ready(self.pipe.check_end().map(|()| 0));
         }
         Poll::Ready(Ok(self.take(buffer)))
     }
@@ -26,8 +32,9 @@ impl AsyncRead for ReadHalf {
 impl AsyncBufRead for ReadHalf {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        // At the end of the stream there is nothing.
-        ready!(this.poll_fill(1, cx.waker()))?;
+        if !ready!(this.poll_fill(1, cx.waker()))? {
+            this.pipe.check_end()?;
+        }
         Poll::Ready(Ok(this.unread.rest()))
     }
 
