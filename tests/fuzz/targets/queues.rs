@@ -23,7 +23,8 @@ fn queues(data: &[u8], count: &Rc<()>) {
         // More pushes than pops, several at a time, so that chunks fill up and run out.
         for _ in 0..operation / 16 {
             if operation / 3 % 5 < 3 {
-                let room = fifo.has_room(&pool);
+                let room = fifo.has_room(&pool, usize::MAX);
+                assert!(twin.is_empty() || !fifo.has_room(&pool, twin.len()), "as many as there may be");
                 let pushed = fifo.push(&pool, (step, Rc::clone(count))).is_ok();
                 assert_eq!(pushed, room);
                 twin.extend(pushed.then_some(step));
