@@ -134,6 +134,7 @@
 //! A handler does not wait: all that it writes, and what others write in the same activation, has to fit into the outbox beside what
 //! is still queued. An answer that is longer than the bound never fits, however fast its peer reads; what is told then does not
 //! blame the peer. Either the bound is as large as the longest answer and what may wait before it, for this type
-//! (`outbox(bytes = "8M")`), for a listener ([`outbox_bytes`](crate::ListenerBuilder::outbox_bytes)) or for all
+//! (`outbox(bytes = "8m")`), for a listener ([`outbox_bytes`](crate::ListenerBuilder::outbox_bytes)) or for all
 //! ([`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max)); or the connection is [served](crate::ListenerBuilder::serve) by a
-//! future, whose writes to its [`Stream`](crate::Stream) wait until there is room.
+//! future, whose writes to its [`Stream`](crate::Stream) wait until there is room; or an exclusive handler writes it in pieces, and waits
+//! between them until the last one is sent ([`Context::flush`](crate::Context::flush)).

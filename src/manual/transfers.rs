@@ -5,8 +5,8 @@
 //! | from | to | |
 //! |---|---|---|
 //! | a file | memory, and back | [`fs`](crate::fs) |
-//! | a file | a peer | [`Stream::send_file`](crate::Stream::send_file) |
-//! | a peer | a file | [`Context::forward_to_file`](crate::Context::forward_to_file) |
+//! | a file | a peer | [`Stream::send_file`](crate::Stream::send_file), for connections that a future serves |
+//! | a peer | a file | [`Context::forward_to_file`](crate::Context::forward_to_file), for connections that are actors |
 //! | a peer | another peer | [`Context::forward_to`](crate::Context::forward_to) |
 //!
 //! All of them wait without keeping their core, and all are bounded: by the memory that is given away for a read, by the outbox
@@ -33,7 +33,7 @@
 //!     while let Some(name) = stream.read_line(255).await? {
 //!         match folder.open_file(name).await {
 //!             Ok(file) => {
-//!                 let length = file.metadata().await?.len();
+//!                 let length = file.metadata().await?.len(); // of what must be a file: see `is_file`
 //!                 stream.write_all(format!("{length}\n")).await?;
 //!                 stream.send_file(&file, 0, length).await?;
 //!             }
@@ -67,7 +67,9 @@
 //!
 //! Where the same memory serves again and again, it can be a [`Region`](crate::fs::Region): blocks that the kernel is told of once. Files
 //! are read into a block and written from it by the methods that take vectors, and a block that is
-//! [frozen](crate::fs::RegionBuf::freeze) is sent by [`write_bytes`](crate::Stream::write_bytes). It goes back when it has been sent:
+//! [frozen](crate::fs::RegionBuf::freeze) is sent by [`write_bytes`](crate::Stream::write_bytes). It goes back when it has been sent. A region
+//! belongs to a core, and there are few of them ([`Config::regions_max`](crate::Config::regions_max)): where there are many connections,
+//! a core makes one for all of them, and keeps it in a `thread_local!`, of which each takes a clone.
 //!
 //! ```
 //! # use std::io::Read;
@@ -106,8 +108,9 @@
 //! [`forward_to_file`](crate::Context::forward_to_file) has so many bytes behind a frame, or all up to the end of the stream, written to a
 //! file, and `#[forwarded]` gets the file back: with how many bytes are written, and why not all of them are, if so. It is what
 //! [`read_exact_into`](crate::Context::read_exact_into) is for memory, and comes in its place: frames go on behind it. Large pieces are
-//! written from the receive buffer that they have arrived in. A disk that is slow makes the peer wait, and one that is full ends the
-//! connection, after whatever the actor has to say:
+//! written from the receive buffer that they have arrived in. A disk that is slow makes the peer wait. One that is full ends the connection:
+//! in order, behind whatever the actor has to say, if `#[forwarded]` answers [`Flow::Close`](crate::Flow::Close), and by a reset otherwise.
+//! Where the peer has gone silent, an idle timeout stops the connection, which `#[stopped]` is told of, and not `#[forwarded]`:
 //!
 //! ```
 //! use std::io::{Read, Write};

@@ -213,7 +213,8 @@ impl<A: Connection> Context<A> {
     ///
     /// - The peer has to wait while half of [`Config::unwritten_bytes_max`](crate::Config::unwritten_bytes_max) is not written.
     /// - One write is under way at a time; whatever comes meanwhile is the next. A short write is gone on with.
-    /// - If the file does not take them, or they do not all come, the actor is told why and how many bytes are written.
+    /// - If the file does not take them, or they do not all come, the actor is told why and how many bytes are written. If it was the file,
+    ///   the connection is reset after that, unless the hook answers [`Flow::Close`](crate::Flow::Close).
     /// - An actor that ends by itself, or is aborted, is told so by [`Actor::stopped`](crate::Actor::stopped) alone; there,
     ///   [`Context::forwarded_bytes`] says how many bytes are known to be written, of all files together. The file is closed once the
     ///   write that is under way has ended.
