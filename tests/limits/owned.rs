@@ -33,8 +33,13 @@ impl Reader {
     fn bytes(&mut self, _: &[u8]) {}
 }
 
-/// Allocations on the core for a publication to all clients, once everything is warm.
-fn taken(backend: BackendChoice) -> Option<u64> {
+/// Publications in a row that are to take no memory.
+const IN_A_ROW: usize = 10;
+/// How often everything may have to grow before it is warm: clients that are read from late leave more under way than ever before.
+const GROWTHS_MAX: usize = 20;
+
+/// True if publications to all clients take no memory on the core, once everything is warm. None: it cannot be tried here.
+fn takes_no_memory(backend: BackendChoice) -> Option<bool> {
     // What is copied would not find room in so few slots, and would take memory.
     let system = system(backend, 1, |config| config.send_slots = [64, 0, 0, 0, 0])?;
     let runner = system.spawn(Runner).expect("there is room for a runner");
@@ -59,22 +64,22 @@ fn taken(backend: BackendChoice) -> Option<u64> {
         }
         allocations(runner)
     };
-    for _ in 0..3 {
-        publish();
-    }
-    let before = publish();
-    let after = (0..10).map(|_| publish()).last().expect("ten times");
+    let mut before = publish();
+    let is_warm = (0..GROWTHS_MAX).any(|_| {
+        let after = (0..IN_A_ROW).map(|_| publish()).last().expect("ten times");
+        std::mem::replace(&mut before, after) == after
+    });
     drop(clients);
     system.shutdown();
-    Some(after - before)
+    Some(is_warm)
 }
 
 #[test]
 fn counted_bytes_for_many_connections_take_no_memory_on_io_uring() {
-    assert!(matches!(taken(BackendChoice::Uring), None | Some(0)));
+    assert_ne!(takes_no_memory(BackendChoice::Uring), Some(false));
 }
 
 #[test]
 fn counted_bytes_for_many_connections_take_no_memory_on_mio() {
-    assert!(matches!(taken(BackendChoice::Mio), None | Some(0)));
+    assert_ne!(takes_no_memory(BackendChoice::Mio), Some(false));
 }
