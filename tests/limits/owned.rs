@@ -34,7 +34,7 @@ impl Reader {
 }
 
 /// Publications in a row that are to take no memory.
-const IN_A_ROW: usize = 10;
+const IN_A_ROW: usize = 100;
 /// How often everything may have to grow before it is warm: clients that are read from late leave more under way than ever before.
 const GROWTHS_MAX: usize = 20;
 
@@ -66,7 +66,7 @@ fn takes_no_memory(backend: BackendChoice) -> Option<bool> {
     };
     let mut before = publish();
     let is_warm = (0..GROWTHS_MAX).any(|_| {
-        let after = (0..IN_A_ROW).map(|_| publish()).last().expect("ten times");
+        let after = (0..IN_A_ROW).map(|_| publish()).last().expect("a hundred times");
         std::mem::replace(&mut before, after) == after
     });
     drop(clients);
