@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::sys::now;
+use odeon::sys::{Time, now};
 use socket2::SockRef;
 
 use crate::client::{connect, ends_by_reset, expect, finish, pattern, request, rest};
@@ -321,9 +321,12 @@ pub(crate) fn a_client_that_reads_a_little_at_a_time_is_waited_for(on: BackendCh
     const BYTES_PER_MILLISECOND: usize = 1600;
     let mut world = World::with(on, 1, |config| config.write_stall = STALL);
     let stream = connect(world.serve(|_| Echo));
+    // A window that opens by little: with a large one, the kernel lets the server wait for as long as the stall allows.
+    SockRef::from(&stream).set_recv_buffer_size(64 << 10).expect("the option exists");
     stream.set_nonblocking(true).expect("a socket can be made not to block");
     let bytes = pattern(7, 64 << 20);
     let (start, mut written, mut read) = (now(), 0, 0);
+    let mut full: Option<(Time, Time)> = None;
     // Nothing comes to this one: it is the clock by which the client reads, for three times as long.
     let clock = UdpSocket::bind("127.0.0.1:0").expect("a free port is found");
     clock.set_read_timeout(Some(Duration::from_millis(10))).expect("a timeout can be set");
@@ -332,9 +335,18 @@ pub(crate) fn a_client_that_reads_a_little_at_a_time_is_waited_for(on: BackendCh
         let due = now().since(start).as_millis() as usize * BYTES_PER_MILLISECOND;
         read += pull(&stream, &bytes[read..], due.saturating_sub(read));
         written += push(&stream, &bytes[written..]);
+        // A turn of the core, in which the server reads what it can: where it takes nothing, its output waits.
+        world.ledgers();
+        let more = push(&stream, &bytes[written..]);
+        written += more;
+        if more == 0 {
+            full = Some((full.map_or_else(now, |(first, _)| first), now()));
+        }
         assert!(clock.recv(&mut [0]).is_err(), "nobody sends anything here");
     }
-    assert!(written - read > 4 << 20, "more is on its way than the sockets hold");
+    let (first, last) = full.expect("the server does not take everything");
+    assert!(last.since(first) > STALL, "its output waited for longer than a client may take nothing");
+    assert_eq!(world.ledgers()[0].connections_cut_off, 0);
     drop(stream);
     world.finish();
 }
