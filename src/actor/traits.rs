@@ -3,6 +3,7 @@
 //! Knows: what users implement. Must not know how it is scheduled.
 
 use std::time::Duration;
+use std::{fmt, io};
 
 use super::ask::ask_here;
 use super::{Context, Flow, Reply};
@@ -50,7 +51,8 @@ pub enum StopReason {
     Aborted,
     /// A handler panicked.
     Panicked,
-    /// A hook answered [`Flow::Fail`], or an error; or an asynchronous handler has not finished in its time.
+    /// A hook answered [`Flow::Fail`], or an error; or an asynchronous handler has not finished in its time. It is told on standard
+    /// error.
     Failed,
     /// The peer has sent everything that it will send.
     EndOfStream,
@@ -67,6 +69,26 @@ pub enum StopReason {
     OutboxFull,
     /// The connection that this one [forwards to](crate::Context::forward_to), or that is forwarded to it, has ended before.
     ForwardEnded,
+}
+
+/// In a few words, for a line in a log: `its peer was idle for too long`.
+impl fmt::Display for StopReason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            StopReason::Stopped => "it was stopped",
+            StopReason::Aborted => "it was aborted",
+            StopReason::Panicked => "it has panicked",
+            StopReason::Failed => "it has failed",
+            StopReason::EndOfStream => "its stream has ended",
+            StopReason::Disconnected(errno) => {
+                return write!(out, "its connection has failed: {}", io::Error::from_raw_os_error(*errno));
+            }
+            StopReason::Malformed => "its peer has sent what its codec refuses",
+            StopReason::Idle => "its peer was idle for too long",
+            StopReason::OutboxFull => "its output has passed a bound, or its peer does not read",
+            StopReason::ForwardEnded => "the connection that it is tied to has ended",
+        })
+    }
 }
 
 /// An actor: state, and what it does with a message.
@@ -258,6 +280,21 @@ pub trait Spawnable: Send {}
 // As above.
 #[diagnostic::do_not_recommend]
 impl<A: Send> Spawnable for A {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_in_a_few_words() {
+        let told = |reason: StopReason| format!("Session ends: {reason}");
+        assert_eq!(told(StopReason::Idle), "Session ends: its peer was idle for too long");
+        assert_eq!(
+            told(StopReason::Disconnected(104)),
+            "Session ends: its connection has failed: Connection reset by peer (os error 104)"
+        );
+    }
+}
 
 /// A message that can be sent to an `A`, from any core. Follows from `A: Accepts<Self>`; never implemented by hand.
 #[diagnostic::on_unimplemented(
