@@ -174,8 +174,8 @@ pub use config::{Config, ConfigError};
 pub use executor::{Flush, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};
 pub use net::{
-    AtLimit, BodyError, BodyRefusal, BodyRefused, Connect, Connection, FileForwardError, FileRefused,
-    ForwardError, ForwardedFile, Never, Peer, Place, Stream, connect,
+    AtLimit, BodyError, BodyRefusal, BodyRefused, Connect, Connection, FileForwardError, FileRefusal,
+    FileRefused, ForwardError, ForwardedFile, Never, Peer, Place, Stream, connect,
 };
 pub use odeon_macros::{
     Message, actor, body, call, end_of_stream, every, forwarded, frame, idle, malformed, message, started,

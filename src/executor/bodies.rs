@@ -3,6 +3,7 @@
 //! Knows: memory and files, how much is to come, by the name of a cell. Must not know what is received.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 use super::core::Core;
@@ -29,6 +30,27 @@ impl Wanted {
     }
 }
 
+/// Why a connection is not asked for a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoBody {
+    /// It has one already.
+    Busy,
+    /// It ends, or is no connection.
+    Ended,
+}
+
+impl fmt::Display for NoBody {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            NoBody::Busy => {
+                "the connection receives a body already: ask for the next where it is told what has come of that, in `#[body]` or \
+                 `#[forwarded]`"
+            }
+            NoBody::Ended => "the connection ends: nothing more is received on it",
+        })
+    }
+}
+
 /// What cells of one core have asked for and not begun with: few, for each looks after the handler that asked.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
@@ -41,10 +63,13 @@ impl Core {
     ///
     /// # Errors
     /// What was wanted, if the cell has one already, ends, or is no connection.
-    pub fn want_body(&self, cell: Key, wanted: Wanted) -> Result<(), Wanted> {
+    pub fn want_body(&self, cell: Key, wanted: Wanted) -> Result<(), (NoBody, Wanted)> {
         let connected = self.with_output(cell, |_| ()).is_some();
-        if !connected || self.cells.has_body(cell) || self.cells.is_closed(cell) {
-            return Err(wanted);
+        if !connected || self.cells.is_closed(cell) {
+            return Err((NoBody::Ended, wanted));
+        }
+        if self.cells.has_body(cell) {
+            return Err((NoBody::Busy, wanted));
         }
         self.cells.set_body(cell, true);
         self.bodies.wanted.borrow_mut().push((cell, wanted));

@@ -39,7 +39,7 @@ mod waker;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
-pub use bodies::Wanted;
+pub use bodies::{NoBody, Wanted};
 pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Visit};
 pub use core::{Budget, Core, Ending, drop_from};
 pub use counters::{Counters, DeadReason, count_dead_letter, dead_letters_outside};

@@ -18,7 +18,7 @@ use super::current;
 use super::files::{Asked, Together};
 use crate::driver::{FileWork, REGIONS_MAX};
 use crate::mem::BlockPool;
-use crate::sys::{Errno, locked_memory_limit};
+use crate::sys::{Count, Errno, locked_memory_limit};
 
 /// The kernel takes no more at a time.
 const REGION_BYTES_MAX: usize = 1 << 30;
@@ -90,23 +90,34 @@ impl fmt::Display for RegionError {
         match self {
             RegionError::Shape { blocks, block_len } => write!(
                 out,
-                "a region of {blocks} blocks of {block_len} bytes: it has from 1 to 65,535 blocks, each of at least one byte, and at \
-                 most 1 GiB: make several"
+                "a region of {} of {}: it has from 1 to 65,535 blocks, each of at least one byte, and at most 1 GiB: make several",
+                Count::of(*blocks, "block"),
+                Count::of(*block_len, "byte")
+            ),
+            RegionError::TooMany { regions_max: REGIONS_MAX } => write!(
+                out,
+                "the core has {REGIONS_MAX} regions, and no core can have more: drop the handles and the blocks of one, or make fewer \
+                 and larger ones"
             ),
             RegionError::TooMany { regions_max } => write!(
                 out,
-                "the core has {regions_max} regions: raise Config::regions_max, or drop the handles and the blocks of one"
+                "the core has {}: raise Config::regions_max, or drop the handles and the blocks of one",
+                Count::of((*regions_max).into(), "region")
             ),
             RegionError::TooLarge { bytes, left, region_bytes_max } => write!(
                 out,
-                "a region of {bytes} bytes, and the other regions of the core leave {left} of the {region_bytes_max} that \
-                 Config::region_bytes_max allows: raise it"
+                "a region of {}, and the other regions of the core leave {left} of the {region_bytes_max} that \
+                 Config::region_bytes_max allows: raise it",
+                Count::of(*bytes, "byte")
             ),
-            RegionError::NoMemory { bytes } => write!(out, "the machine has no {bytes} bytes for a region"),
+            RegionError::NoMemory { bytes } => {
+                write!(out, "the machine has no {} for a region", Count::of(*bytes, "byte"))
+            }
             RegionError::Locked { bytes } => write!(
                 out,
-                "the kernel keeps no {bytes} bytes more resident: RLIMIT_MEMLOCK is {} KiB for all processes of this user: raise it \
+                "the kernel keeps no {} more resident: RLIMIT_MEMLOCK is {} KiB for all processes of this user: raise it \
                  (ulimit -l, LimitMEMLOCK= in systemd), or make the region smaller",
+                Count::of(*bytes, "byte"),
                 locked_memory_limit().now / 1024
             ),
             RegionError::Failed { errno } => {
@@ -288,6 +299,20 @@ mod tests {
             Poll::Ready(opened) => opened,
             Poll::Pending => panic!("it was answered"),
         }
+    }
+
+    #[test]
+    fn errors_name_a_cure_that_there_is_and_count_in_words() {
+        let check = |error: RegionError, said: &str| assert_eq!(error.to_string(), said);
+        let cure = "raise Config::regions_max, or drop the handles and the blocks of one";
+        check(RegionError::TooMany { regions_max: 1 }, &format!("the core has 1 region: {cure}"));
+        check(RegionError::TooMany { regions_max: 255 }, &format!("the core has 255 regions: {cure}"));
+        check(
+            RegionError::TooMany { regions_max: REGIONS_MAX },
+            "the core has 256 regions, and no core can have more: drop the handles and the blocks of one, or make fewer and larger \
+             ones",
+        );
+        check(RegionError::NoMemory { bytes: 1 }, "the machine has no 1 byte for a region");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind};
 
 use crate::actor::StopReason;
 use crate::driver::Fill;
+use crate::executor::NoBody;
+use crate::sys::Count;
 
 /// From so many missing bytes on they are received straight into the memory, by one receive at a time. Below, receiving into
 /// buffers that are there anyway and copying costs less than ending that receive and beginning it again.
@@ -161,7 +163,7 @@ impl BodyError {
 
 impl fmt::Display for BodyError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} bytes of a body have not come: ", self.missing)?;
+        write!(out, "a body is cut short by {}: ", Count::of(self.missing, "byte"))?;
         match self.why {
             StopReason::EndOfStream => out.write_str("its stream has ended"),
             StopReason::Disconnected(errno) => io::Error::from_raw_os_error(errno).fmt(out),
@@ -198,23 +200,36 @@ pub struct BodyRefused {
 
 /// Why no body is received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BodyRefusal {
     /// It is above [`Config::body_bytes_max`](crate::Config::body_bytes_max), which is this.
     TooLarge {
         /// The bound.
         max: usize,
     },
-    /// The connection receives one already, or ends.
+    /// The connection receives one already, into memory or to a file: ask for the next in the hook that is told what has come of it.
     Busy,
+    /// The connection ends.
+    Ended,
+}
+
+impl From<NoBody> for BodyRefusal {
+    fn from(why: NoBody) -> BodyRefusal {
+        match why {
+            NoBody::Busy => BodyRefusal::Busy,
+            NoBody::Ended => BodyRefusal::Ended,
+        }
+    }
 }
 
 impl fmt::Display for BodyRefused {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why {
             BodyRefusal::TooLarge { max } => {
-                write!(out, "a body of more than {max} bytes (body_bytes_max of Config)")
+                write!(out, "a body of more than {} (body_bytes_max of Config)", Count::of(max, "byte"))
             }
-            BodyRefusal::Busy => out.write_str("the connection receives a body already, or ends"),
+            BodyRefusal::Busy => NoBody::Busy.fmt(out),
+            BodyRefusal::Ended => NoBody::Ended.fmt(out),
         }
     }
 }
@@ -252,6 +267,16 @@ mod tests {
             filled = fill.buffer.len();
             bulk.give_back(fill);
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_counted_in_words() {
+        for (missing, said) in [(1, "1 byte"), (3, "3 bytes")] {
+            let error = bulk(b"", missing).finish(Err(StopReason::EndOfStream)).unwrap_err();
+            assert_eq!(error.to_string(), format!("a body is cut short by {said}: its stream has ended"));
+        }
+        let refused = BodyRefused { buffer: Vec::new(), why: BodyRefusal::TooLarge { max: 1 } };
+        assert_eq!(refused.to_string(), "a body of more than 1 byte (body_bytes_max of Config)");
     }
 
     #[test]

@@ -436,7 +436,7 @@ impl<A: Connection> Context<A> {
     /// the kernel writes into the buffer itself, which takes a system call's worth of work more at the beginning and at the end.
     ///
     /// # Errors
-    /// [`BodyRefused`], with the buffer: there is a body under way, the actor ends, or `len` is above
+    /// [`BodyRefused`], with the buffer and the reason: there is a body under way, the actor ends, or `len` is above
     /// [`Config::body_bytes_max`](crate::Config::body_bytes_max).
     ///
     /// ```
@@ -478,7 +478,7 @@ impl<A: Connection> Context<A> {
     /// client.shutdown(Shutdown::Write)?;
     /// let mut answers = String::new();
     /// client.read_to_string(&mut answers)?;
-    /// assert_eq!(answers, "6\n100000\n3 bytes of a body have not come: its stream has ended\n");
+    /// assert_eq!(answers, "6\n100000\na body is cut short by 3 bytes: its stream has ended\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_exact_into(&mut self, buffer: Vec<u8>, len: usize) -> Result<(), BodyRefused> {
@@ -487,12 +487,12 @@ impl<A: Connection> Context<A> {
         let asked = self.with_core(|core| {
             let max = core.config.body_bytes_max;
             let wanted = unasked.take_if(|_| len <= max).ok_or(BodyRefusal::TooLarge { max })?;
-            core.want_body(cell, wanted).map_err(|wanted| {
+            core.want_body(cell, wanted).map_err(|(why, wanted)| {
                 unasked = Some(wanted);
-                BodyRefusal::Busy
+                why.into()
             })
         });
-        let Err(why) = asked.unwrap_or(Err(BodyRefusal::Busy)) else { return Ok(()) };
+        let Err(why) = asked.unwrap_or(Err(BodyRefusal::Ended)) else { return Ok(()) };
         Err(BodyRefused { buffer: unasked.map(Wanted::into_buffer).unwrap_or_default(), why })
     }
 

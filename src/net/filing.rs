@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::connection::Connection;
 use crate::actor::{Context, StopReason};
 use crate::driver::{FileRequest, FileWork, Pools};
-use crate::executor::{Core, OpenFile, Output, Wanted};
+use crate::executor::{Core, NoBody, OpenFile, Output, Wanted};
 use crate::fs::File;
 use crate::mem::{Chain, Key};
 
@@ -189,17 +189,47 @@ impl fmt::Display for FileForwardError {
 
 impl std::error::Error for FileForwardError {}
 
-/// Nothing goes to this file, which is handed back: the connection receives a [body](Context::read_exact_into) already, into memory or
-/// to a file, or ends; or the file is open on another core.
+/// Nothing goes to this file, which is handed back.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct FileRefused {
     /// The file.
     pub file: File,
+    /// What is in the way.
+    pub why: FileRefusal,
+}
+
+/// Why nothing goes to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileRefusal {
+    /// The connection receives a [body](Context::read_exact_into) already, into memory or to a file: ask for the next in the hook that
+    /// is told what has come of it.
+    Busy,
+    /// The connection ends.
+    Ended,
+    /// The file is open on another core: open it where the connection is, in a handler of its actor.
+    OnAnotherCore,
+}
+
+impl From<NoBody> for FileRefusal {
+    fn from(why: NoBody) -> FileRefusal {
+        match why {
+            NoBody::Busy => FileRefusal::Busy,
+            NoBody::Ended => FileRefusal::Ended,
+        }
+    }
 }
 
 impl fmt::Display for FileRefused {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the connection receives a body already, or ends, or the file is open on another core")
+        match self.why {
+            FileRefusal::Busy => NoBody::Busy.fmt(out),
+            FileRefusal::Ended => NoBody::Ended.fmt(out),
+            FileRefusal::OnAnotherCore => out.write_str(
+                "the file is open on another core than the connection: open it in a handler of the connection's actor",
+            ),
+        }
     }
 }
 
@@ -223,7 +253,7 @@ impl<A: Connection> Context<A> {
     /// any case. Three small allocations in all, and for each write what [`File::write_at`] costs without its future.
     ///
     /// # Errors
-    /// [`FileRefused`], with the file: nothing has changed then.
+    /// [`FileRefused`], with the file and the reason: nothing has changed then.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -276,15 +306,21 @@ impl<A: Connection> Context<A> {
     pub fn forward_to_file(&mut self, file: File, offset: u64, len: Option<u64>) -> Result<(), FileRefused> {
         let cell = self.cell();
         let mut unasked = Some(file.into_open());
-        self.with_core(|core| {
-            let Some(file) = unasked.take_if(|file| file.is_of(core)) else { return };
+        let asked = self.with_core(|core| {
+            let file = unasked.take_if(|file| file.is_of(core)).ok_or(FileRefusal::OnAnotherCore)?;
             match core.want_body(cell, Wanted::File { file, offset, len }) {
                 // Where it is asked for elsewhere than in an activation, nothing else would begin with it.
                 Ok(()) => core.schedule(cell),
-                Err(Wanted::File { file, .. }) => unasked = Some(file),
-                Err(Wanted::Memory { .. }) => unreachable!("what is refused is handed back"),
+                Err((why, Wanted::File { file, .. })) => {
+                    unasked = Some(file);
+                    return Err(why.into());
+                }
+                Err((_, Wanted::Memory { .. })) => unreachable!("what is refused is handed back"),
             }
+            Ok(())
         });
-        unasked.map_or(Ok(()), |file| Err(FileRefused { file: File::of(file) }))
+        let why = asked.unwrap_or(Err(FileRefusal::Ended)).err();
+        let refused = unasked.zip(why).map(|(file, why)| FileRefused { file: File::of(file), why });
+        refused.map_or(Ok(()), Err)
     }
 }

@@ -27,7 +27,7 @@ pub use bulk::{BodyError, BodyRefusal, BodyRefused};
 pub use connect::{Connect, Connecting, connect};
 pub use connection::{Connection, Never};
 pub use credits::Credits;
-pub use filing::{FileForwardError, FileRefused, ForwardedFile};
+pub use filing::{FileForwardError, FileRefusal, FileRefused, ForwardedFile};
 pub use forward::ForwardError;
 pub use listener::{AtLimit, Peer};
 pub use place::Place;

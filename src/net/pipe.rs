@@ -415,7 +415,7 @@ impl Pipe {
                 self.wait(Half::Read, 0, waker);
                 Poll::Pending
             }
-            Some(Err(wanted)) => {
+            Some(Err((_, wanted))) => {
                 *buffer = wanted.into_buffer();
                 Poll::Ready(Err(self.tell(Errno::ECONNABORTED.into())))
             }

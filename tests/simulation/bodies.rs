@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use odeon::Timeout;
 use odeon::prelude::*;
 use odeon::sys::Random;
 use odeon::system::simulation::{Faults, SimPeer, Simulation};
 use odeon::time::{sleep, timeout};
+use odeon::{BodyRefusal, Timeout};
 
 use super::echo::{self, Format};
 use super::journal::Life;
@@ -41,7 +41,7 @@ impl Echo {
         cx.read_exact_into(buffer, length).expect("there is one at a time");
         self.waits = true;
         let second = cx.read_exact_into(b"second".to_vec(), 1).expect_err("there is one");
-        assert_eq!(second.buffer, b"second");
+        assert_eq!((second.buffer.as_slice(), second.why), (&b"second"[..], BodyRefusal::Busy));
     }
 
     fn pause(&mut self, cx: &mut Context<Self>) {

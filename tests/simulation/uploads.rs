@@ -9,7 +9,7 @@ use odeon::fs::File;
 use odeon::prelude::*;
 use odeon::sys::Random;
 use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
-use odeon::{FileForwardError, ForwardedFile, Timeout};
+use odeon::{FileForwardError, FileRefusal, ForwardedFile, Timeout};
 
 use super::echo::{self, Format};
 use super::journal::Life;
@@ -91,7 +91,8 @@ impl Connection for Keeper {
             me.1 = me.1.map(|_| 1);
             if len == Some(20_000) {
                 let second = File::open("/kept").await.expect("it was made");
-                cx.forward_to_file(second, 0, len).expect_err("one is under way");
+                let refused = cx.forward_to_file(second, 0, len).expect_err("one is under way");
+                assert_eq!(refused.why, FileRefusal::Busy);
             }
             Flow::Continue
         })
