@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +133,8 @@ enum Phase {
 
 struct Accepting {
     socket: SocketId,
+    /// By which it is reported.
+    address: SocketAddr,
     phase: Phase,
     /// An accept is armed.
     accepting: bool,
@@ -159,7 +162,7 @@ pub(crate) struct ListenerBody<F> {
 /// Spawns a listener for a socket that the driver has taken over.
 pub(crate) fn spawn_listener<A, F>(
     core: &Core,
-    socket: SocketId,
+    (socket, address): (SocketId, SocketAddr),
     make: F,
     shared: Shared,
 ) -> Option<RawAddress>
@@ -169,6 +172,7 @@ where
 {
     let accepting = Accepting {
         socket,
+        address,
         phase: Phase::Open,
         accepting: false,
         cancelling: false,
@@ -336,7 +340,10 @@ impl Accepting {
         }
         if !self.logged {
             self.logged = true;
-            warn(format_args!("a listener pauses, again and again, until it can accept: {error}"));
+            warn(format_args!(
+                "the listener on {} pauses, again and again, until it can accept: {error}",
+                self.address
+            ));
         }
         let retry = activation.deadline(BACK_OFF);
         disarm(activation.core, &mut self.retry);

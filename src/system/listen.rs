@@ -325,12 +325,14 @@ pub(super) fn adopt<A, F>(
     A: Connection,
     F: FnMut(Peer) -> A + 'static,
 {
+    let address = socket.address;
     core.request(Request::Adopt(
         socket,
         Box::new(move |core, adopted| {
             done(adopted.and_then(|socket| {
-                spawn_listener(core, socket, make, shared)
-                    .ok_or_else(|| std::io::Error::other("the core holds as many actors as it may"))
+                spawn_listener(core, (socket, address), make, shared).ok_or_else(|| {
+                    io::Error::other("the core holds as many actors as Config::actors_max allows")
+                })
             }));
         }),
     ));

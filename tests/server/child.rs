@@ -49,11 +49,26 @@ pub(crate) fn start(
 
 /// The same; waits for its end, which must be a good one.
 pub(crate) fn run(on: BackendChoice, case: &str, role: &str, limits: &str, variables: &[(&str, &str)]) {
-    let output = start(on, case, role, limits, variables).wait_with_output().expect("it was started");
+    end(start(on, case, role, limits, variables));
+}
+
+/// The same without variables; answers what it has said on standard error.
+pub(crate) fn said(on: BackendChoice, case: &str, role: &str, limits: &str) -> String {
+    end(start(on, case, role, limits, &[]))
+}
+
+fn end(child: Child) -> String {
+    let output = child.wait_with_output().expect("it was started");
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
     assert!(said.contains("1 passed"), "the case did not run:\n{said}\n{complained}");
+    complained.into_owned()
+}
+
+/// How many of these lines are the runtime's own and have this part.
+pub(crate) fn lines(said: &str, part: &str) -> usize {
+    said.lines().filter(|line| line.starts_with("odeon: ") && line.contains(part)).count()
 }
 
 /// Runs a case by itself, unless this is that run already: then it answers false. For what must have been closed when the

@@ -15,7 +15,7 @@ use odeon::prelude::*;
 use odeon::sys::now;
 use odeon::{Error, ShutdownReport};
 
-use crate::child::{self, name, role};
+use crate::child::{self, lines, name, role};
 use crate::client::{connect, expect, finish, request, reset};
 use crate::load::{self, Load, counted};
 use crate::session::{Do, Habits, Told, sessions};
@@ -61,7 +61,10 @@ pub(crate) fn a_listener_survives_a_want_of_descriptors(on: BackendChoice) {
 pub(crate) fn a_listener_that_ends_while_it_pauses_leaves_no_timer(on: BackendChoice) {
     if role().is_none() {
         let case = "process::a_listener_that_ends_while_it_pauses_leaves_no_timer";
-        return child::run(on, case, "starve", "ulimit -n 128", &[]);
+        let said = child::said(on, case, "starve", "ulimit -n 128");
+        let pauses = lines(&said, "the listener on 127.0.0.1:")
+            + lines(&said, "pauses, again and again, until it can accept");
+        return assert_eq!(pauses, if on == BackendChoice::Mio { 2 } else { 0 }, "{said}");
     }
     let world = World::new(on, 1);
     let (make, _events) = sessions(Habits::default());
