@@ -5,7 +5,7 @@
 use std::fmt::Display;
 
 use super::{Flow, Reply};
-use crate::executor::{current, tell};
+use crate::executor::{Cause, current, tell};
 
 /// What a hook may return: nothing, a [`Flow`], or a `Result` of either whose error can be shown. An error ends the actor with
 /// [`StopReason::Failed`](crate::StopReason::Failed); it is counted, and told on standard error.
@@ -41,6 +41,7 @@ impl<T: IntoFlow, E: Display> IntoFlow for Result<T, E> {
             Ok(value) => value.into_flow(handler),
             Err(error) => {
                 failed(handler, &error);
+                current::with(|core| core.map(|core| core.expect_end(Cause::Told)));
                 Flow::Fail
             }
         }

@@ -5,7 +5,7 @@
 use super::head::Head;
 use super::{Actor, Context, Flow, StopReason, reply};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Budget, Core, Counters, Demand, Errand, Kind, Matter, Ran, Taken};
+use crate::executor::{Activation, Budget, Cause, Core, Counters, Demand, Errand, Kind, Matter, Ran, Taken};
 use crate::mem::Full;
 
 /// How a batch of messages ended.
@@ -199,8 +199,8 @@ impl<A: Actor> Head<A> {
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
         let (core, cell) = (activation.core, activation.cell());
         core.cells.close(cell);
-        if reason == StopReason::Panicked {
-            core.report(Matter::Panic, std::any::type_name::<A>(), format_args!("ends: it has panicked"));
+        if matches!(reason, StopReason::Panicked | StopReason::Failed) {
+            tell_end::<A>(core, reason);
         }
         reply::while_stopping(core, || {
             core.end_tasks(cell);
@@ -210,6 +210,25 @@ impl<A: Actor> Head<A> {
             self.discard(core);
             core.drop_contained(self.take_state());
         });
+        // Of what went wrong since, nobody ends.
+        let _ = core.take_cause();
+    }
+}
+
+/// Says why an actor ends that has gone wrong, unless that has been said.
+#[cold]
+fn tell_end<A>(core: &Core, reason: StopReason) {
+    let name = std::any::type_name::<A>();
+    match (reason, core.take_cause()) {
+        (StopReason::Panicked, Some(Cause::Panic(handler))) => {
+            core.report(Matter::Panic, name, format_args!("ends: {reason} in {handler}"));
+        }
+        (StopReason::Panicked, _) => core.report(Matter::Panic, name, format_args!("ends: {reason}")),
+        (_, Some(Cause::Told)) => {}
+        _ => core.report_failure(
+            name,
+            format_args!("ends: {reason}, a hook or a handler of it has answered Flow::Fail"),
+        ),
     }
 }
 
@@ -288,7 +307,7 @@ fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
     if taken.expired {
         let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
         if exclusive {
-            core.report_failure(
+            core.report_last_failure(
                 name,
                 format_args!("has not finished in its time: its actor ends, and its state is gone"),
             );
@@ -308,7 +327,7 @@ fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
 #[cold]
 fn no_timer<A>(core: &Core) -> Batch {
     let name = std::any::type_name::<A>();
-    core.report_failure(
+    core.report_last_failure(
         name,
         format_args!("ends: there is no timer for an interval of it, see Config::timers_max"),
     );

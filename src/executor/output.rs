@@ -29,7 +29,7 @@ pub(super) use aside::WatchId;
 use aside::{Aside, Stays};
 pub use aside::{PlaceId, Tie};
 use excess::Excess;
-pub use excess::{LeftOut, Overflow};
+pub use excess::{Bound, LeftOut, Overflow};
 
 /// So much is read from a file at a time: the largest slot.
 const READ_MAX: usize = SEND_CLASSES[SEND_CLASSES.len() - 1] as usize;
@@ -317,7 +317,7 @@ impl Output {
             }
             return;
         }
-        let written = if self.room() > line.len() { self.write(pool, line) } else { Err(Full) };
+        let written = self.look_for_room(line.len() + 1).and_then(|()| self.write(pool, line));
         if written.and_then(|()| self.write(pool, b"\n")).is_err() {
             self.overflow();
         }
@@ -396,7 +396,7 @@ impl Output {
     /// Enters bytes that go into no slot into the books; answers where they are to go.
     fn keep(&mut self, pool: &SendPool, bytes: usize) -> Result<&mut Aside, Full> {
         if bytes > 0 {
-            pool.wait(self.bytes_aside(), bytes)?;
+            pool.wait(self.bytes_aside(), bytes).map_err(|Full| self.refuse(Bound::Spill))?;
             self.queued += bytes as u32;
         }
         Ok(self.aside())
@@ -417,11 +417,8 @@ impl Output {
     /// otherwise one now and then.
     pub fn defer(&mut self, places_max: u32) -> Result<PlaceId, Full> {
         let id = self.next_place;
-        if self.places() >= places_max {
-            return Err(Full);
-        }
-        if !self.is_broken() && !self.aside().open(id, places_max) {
-            return Err(Full);
+        if self.places() >= places_max || (!self.is_broken() && !self.aside().open(id, places_max)) {
+            return Err(self.refuse(Bound::Places));
         }
         self.next_place = id.after(1);
         Ok(id)

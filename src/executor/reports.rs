@@ -34,6 +34,15 @@ pub enum Matter {
     Panic,
 }
 
+/// Why an actor ends, as far as that is known where it goes wrong and not where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It has been told.
+    Told,
+    /// The handler of this name has panicked.
+    Panic(&'static str),
+}
+
 /// What was told not long ago.
 pub(super) struct Reports {
     told: RefCell<Vec<Told>>,
@@ -41,11 +50,18 @@ pub(super) struct Reports {
     others: Cell<u64>,
     /// When something is to be told that has not been.
     due: Cell<Time>,
+    /// What is known of an end that comes next.
+    cause: Cell<Option<Cause>>,
 }
 
 impl Default for Reports {
     fn default() -> Reports {
-        Reports { told: RefCell::default(), others: Cell::new(0), due: Cell::new(Time::MAX) }
+        Reports {
+            told: RefCell::default(),
+            others: Cell::new(0),
+            due: Cell::new(Time::MAX),
+            cause: Cell::new(None),
+        }
     }
 }
 
@@ -120,6 +136,25 @@ impl Core {
         if let Some(untold) = self.note_failure(name) {
             tell(name, what, untold);
         }
+    }
+
+    /// The same of a failure that its actor does not survive: nothing more is told of that when it ends.
+    #[cold]
+    pub fn report_last_failure(&self, name: &'static str, what: fmt::Arguments<'_>) {
+        self.report_failure(name, what);
+        self.expect_end(Cause::Told);
+    }
+
+    /// The actor that runs ends now, for this.
+    #[cold]
+    pub fn expect_end(&self, cause: Cause) {
+        self.reports.cause.set(Some(cause));
+    }
+
+    /// What is known of an end, for whoever brings it about. Nothing is known of the next.
+    #[must_use]
+    pub fn take_cause(&self) -> Option<Cause> {
+        self.reports.cause.take()
     }
 
     /// Counts a failure: `Some` if it is to be [told](tell) now, with the number of those before it that were not.

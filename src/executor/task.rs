@@ -21,6 +21,7 @@ use super::blame::{runtime, user};
 use super::core::Core;
 use super::current;
 use super::flow::Flow;
+use super::reports::Cause;
 use super::task_answer::AskError;
 use super::task_block::{AnyTask, Polled};
 use super::tasks::{Kind, Limit, Taken};
@@ -85,6 +86,7 @@ impl Core {
                 Ran::Done(flow)
             }
             None => {
+                self.expect_end(Cause::Panic(taken.task.name()));
                 self.unanswered_because(AskError::Panicked, || self.finish_task(cell, taken));
                 Ran::Panicked
             }

@@ -24,9 +24,10 @@ use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Budget, Core, Counters, Demand, INTERVAL, Matter, Notice, Outcome, Output, Overflow,
+    Activation, Body, Bound, Budget, Cause, Core, Counters, Demand, INTERVAL, Matter, Notice, Outcome,
+    Output, Overflow,
 };
-use crate::sys::Time;
+use crate::sys::{Count, Time};
 
 /// Why frames are not handed on for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +68,7 @@ pub(super) fn spawn<A: Connection>(
             "OUTBOX_GRACE is longer than nothing, or None"
         );
     };
-    let outbox_bytes_max =
-        shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max);
+    let outbox_bytes_max = outbox_bytes_max::<A>(&shared, core);
     // A future that serves a connection waits for room instead.
     let overflow = if A::SERVED { Overflow::Close } else { shared.outbox_overflow };
     let wire = Wire::new(socket, shared, core.now());
@@ -139,33 +139,50 @@ impl<A: Connection> ConnectionBody<A> {
     }
 
     /// Counts and reports a connection whose output has passed a bound, or whose peer does not read: it is cut off without a word to
-    /// the peer. Where the peer has `taken` all that was sent, it is not to blame.
+    /// the peer.
     #[cold]
     fn tell_outbox_full(wire: &Wire<A::Codec>, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
-        let taken = wire.sending == 0;
         Counters::add(&core.counters.connections_outbox_full, 1);
-        let name = std::any::type_name::<A>();
-        if core.with_output(cell, |output| output.overflowed()) == Some(true) {
-            let what = if taken {
-                "ends: it has written more at once than a bound lets wait, which is not its peer's doing: raise that bound \
-                 (outbox_bytes_max, deferred_max or spill_bytes_max of Config, or one of its own, as outbox(bytes = …)), or write \
-                 piece by piece to a Stream, which waits"
-            } else {
-                "ends: its peer does not read, and its output has passed a bound (outbox_bytes_max, deferred_max or \
-                 spill_bytes_max of Config, or one of its own)"
-            };
-            core.report(Matter::Outbox, name, format_args!("{what}"));
+        let bound = |output: &mut Output| output.overflowed().then(|| output.refused_by());
+        let why = if let Some(bound) = core.with_output(cell, bound).flatten() {
+            Self::bound_in_words(wire, core, bound)
         } else if let Some(grace) = wire.shared.outbox_grace.filter(|_| !wire.is_stalled(core)) {
-            let what = format_args!(
-                "ends: its peer reads too slowly, and half of what its outbox may hold has waited for {grace:?} \
-                 (outbox(grace = …))"
-            );
-            core.report(Matter::Outbox, name, what);
+            let grace =
+                format!("has waited for {grace:?} (outbox(grace = …), or outbox_grace where it is opened)");
+            format!("its peer reads too slowly, and half of what its outbox may hold {grace}")
         } else {
-            let stall = core.config.write_stall;
-            let what = format_args!("ends: its peer has read nothing for {stall:?} (Config::write_stall)");
-            core.report(Matter::Outbox, name, what);
+            format!("its peer has read nothing for {:?} (Config::write_stall)", core.config.write_stall)
+        };
+        core.report(Matter::Outbox, std::any::type_name::<A>(), format_args!("ends: {why}"));
+    }
+
+    /// Which bound its output has passed, and where that is set. Where the peer has taken all that was sent, it is not to blame.
+    fn bound_in_words(wire: &Wire<A::Codec>, core: &Core, bound: Bound) -> String {
+        const SPILL: &str =
+            "what waits outside of send slots has passed its share of what its core may have waiting there";
+        let taken = wire.sending == 0;
+        let outbox = Count::of(outbox_bytes_max::<A>(&wire.shared, core), "byte");
+        let set = match (wire.shared.outbox_bytes_max, A::OUTBOX_BYTES_MAX) {
+            (Some(_), _) => "outbox_bytes, where it is opened",
+            (None, Some(_)) => "outbox(bytes = …)",
+            (None, None) => "Config::outbox_bytes_max",
+        };
+        match bound {
+            Bound::Bytes if taken => format!(
+                "it has written more at once than its outbox of {outbox} holds, which is not its peer's doing: raise that ({set}), or \
+                 write piece by piece to a Stream, which waits"
+            ),
+            Bound::Bytes => format!("its peer does not read, and its outbox of {outbox} is full ({set})"),
+            Bound::Places => format!(
+                "{} reserved for answers still to come, and there may be no more (Config::deferred_max): it asks for more than it is \
+                 answered",
+                Count(core.config.deferred_max.into(), "place")
+            ),
+            Bound::Spill if taken => {
+                format!("{SPILL} (Config::spill_bytes_max), which is not its peer's doing")
+            }
+            Bound::Spill => format!("its peer does not read, and {SPILL} (Config::spill_bytes_max)"),
         }
     }
 
@@ -177,7 +194,7 @@ impl<A: Connection> ConnectionBody<A> {
             (Some((true, _)), _) => StopReason::OutboxFull,
             (Some((_, true)), batch) if !is_disorderly(batch) => {
                 let name = std::any::type_name::<A>();
-                core.report_failure(
+                core.report_last_failure(
                     name,
                     format_args!("has dropped a place in its output unfilled: the connection is reset"),
                 );
@@ -405,7 +422,11 @@ impl<A: Connection> ConnectionBody<A> {
             Ended::File(forwarded) => actor.forwarded(forwarded, cx),
         });
         let batch = match called {
-            Ok(Flow::Continue) if end == Err(StopReason::Failed) => Batch::End(StopReason::Failed),
+            Ok(Flow::Continue) if end == Err(StopReason::Failed) => {
+                // The hook was told why.
+                core.expect_end(Cause::Told);
+                Batch::End(StopReason::Failed)
+            }
             Ok(flow) => Batch::from(flow),
             Err(reason) => Batch::End(reason),
         };
@@ -551,6 +572,11 @@ impl<A: Connection> ConnectionBody<A> {
         });
         called.unwrap_or_else(Batch::End)
     }
+}
+
+/// Bytes that may be queued for the peer.
+fn outbox_bytes_max<A: Connection>(shared: &Shared, core: &Core) -> usize {
+    shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max)
 }
 
 /// True for an end that says more than that an answer is missing.

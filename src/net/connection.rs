@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use super::bulk::{BodyError, BodyRefusal, BodyRefused};
 use super::codec::{Decode, Encode, FrameError, Sink};
-#[cfg(doc)]
-use super::filing::FileForwardError;
-use super::filing::ForwardedFile;
+use super::filing::{FileForwardError, ForwardedFile};
 use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
 use crate::executor::{Flush, Output, Overflow, Wanted};
@@ -123,18 +121,30 @@ pub trait Connection: Actor {
     /// After a [`BodyError`] follows what it tells of: [`Connection::end_of_stream`], or [`Actor::stopped`]. An actor that ends by
     /// itself, or is aborted, while it waits for a body is told so by `stopped` alone.
     fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) -> Flow {
-        let _ = (body, cx);
+        drop(body);
+        const WHY: &str = "has no hook that takes what Context::read_exact_into has received, which is lost, and its connection: write \
+                           Connection::body";
+        cx.with_core(|core| core.report_last_failure(std::any::type_name::<Self>(), format_args!("{WHY}")));
         Flow::Fail
     }
 
     /// What [`Context::forward_to_file`] asked for has been written, or as much of it as ever will. It comes as [`Connection::body`]
-    /// does, behind the last write. By default the file is closed.
+    /// does, behind the last write. By default the file is closed, and an error of it is told on standard error.
     ///
     /// After a [`FileForwardError::File`] the connection fails, unless this answers [`Flow::Close`] or [`Flow::Stop`]: what its peer
     /// still sends of the body must not be taken for frames. After a [`FileForwardError::Stream`] follows what that tells of, as
     /// after a [`BodyError`].
     fn forwarded(&mut self, forwarded: ForwardedFile, cx: &mut Context<Self>) -> Flow {
-        let _ = (forwarded, cx);
+        if let Err(error @ FileForwardError::File(_)) = forwarded.end {
+            let name = std::any::type_name::<Self>();
+            let cure = "it has no hook that is told, and its connection is reset: write `#[forwarded]`, or Connection::forwarded";
+            cx.with_core(|core| {
+                core.report_last_failure(
+                    name,
+                    format_args!("fails in Context::forward_to_file: {error}; {cure}"),
+                )
+            });
+        }
         Flow::Continue
     }
 
@@ -331,8 +341,9 @@ impl<A: Connection> Context<A> {
     {
         let mut codec = A::Codec::default();
         let bytes = codec.encoded_bytes(item)?;
-        let (room, lenient) =
-            self.with_output(|output, _| (output.room(), output.is_lenient())).unwrap_or((usize::MAX, false));
+        let (room, lenient) = self
+            .with_output(|output, _| (output.look_for_room(bytes), output.is_lenient()))
+            .unwrap_or((Ok(()), false));
         if lenient {
             // In one piece, which can be left out.
             let mut frame = Vec::with_capacity(bytes);
@@ -340,7 +351,7 @@ impl<A: Connection> Context<A> {
             self.write(frame);
             return Ok(());
         }
-        if bytes > room {
+        if room.is_err() {
             self.overflow();
             return Ok(());
         }

@@ -121,9 +121,7 @@ impl<A: Connection> Context<A> {
     pub fn fill_line(&mut self, place: Place, answer: impl AsRef<[u8]>) {
         let answer = answer.as_ref();
         settle(place, |output, pool, id| {
-            if output.room() <= answer.len() {
-                return Err(PlaceError::Full);
-            }
+            output.look_for_room(answer.len() + 1)?;
             output.append(pool, id, answer)?;
             output.fill(pool, id, b"\n")
         });
@@ -169,7 +167,7 @@ impl<A: Connection> Context<A> {
     {
         let mut codec = A::Codec::default();
         let bytes = codec.encoded_bytes(item)?;
-        if place.with_output(|output, _, _| Ok(output.room() < bytes)) == Some(Ok(true)) {
+        if place.with_output(|output, _, _| Ok(output.look_for_room(bytes)?)) == Some(Err(PlaceError::Full)) {
             overflow(&place);
             return Ok(());
         }

@@ -13,7 +13,7 @@ use super::listener::Peer;
 use super::pipe::{Pipe, Turn, Wish};
 use super::stream::Stream;
 use crate::actor::{Actor, Context, Flow, StopReason, failed};
-use crate::executor::current;
+use crate::executor::{Cause, current};
 use crate::task;
 
 /// See the header.
@@ -50,7 +50,12 @@ where
             let serving = Serving(self.pipe.clone());
             task::detach(core, self.name, attend(serve, stream, serving, self.name))
         });
-        if begun == Some(true) { Flow::Continue } else { Flow::Fail }
+        if begun == Some(true) {
+            return Flow::Continue;
+        }
+        // That it has not begun has been told.
+        cx.with_core(|core| core.expect_end(Cause::Told));
+        Flow::Fail
     }
 
     fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {

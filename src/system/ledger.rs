@@ -52,8 +52,8 @@ pub struct Ledger {
     pub panics: u64,
     /// Values whose `Drop` has panicked since the start.
     pub drop_panics: u64,
-    /// Hooks and handlers that have failed since the start, by an error that nobody was told, or by their time; and what was not
-    /// begun because a limit was reached.
+    /// Hooks and handlers that have failed since the start, by an error that nobody was told, by [`Flow::Fail`](crate::Flow::Fail), or
+    /// by their time; and what was not begun because a limit was reached.
     pub failures: u64,
     /// Questions that were not handled since the start, because nobody waited for the answer any more.
     pub skipped: u64,

@@ -268,7 +268,12 @@ impl Body<TaskHead> for TaskBody {
         let Errand::Future(taken) = errand else { unreachable!("a task has begun nothing but its future") };
         match core.run_task(cell, taken) {
             Ran::Pending => Outcome::Rest,
-            Ran::Done(_) | Ran::Panicked => Outcome::Ended,
+            Ran::Done(_) => Outcome::Ended,
+            Ran::Panicked => {
+                // Whoever waits for it is told that.
+                let _ = activation.core.take_cause();
+                Outcome::Ended
+            }
         }
     }
 }

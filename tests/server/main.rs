@@ -12,6 +12,7 @@ mod on;
 mod answers;
 mod asks;
 mod bodies;
+mod causes;
 mod child;
 mod client;
 mod connects;
@@ -117,12 +118,19 @@ macro_rules! every_case_on {
                 where_nothing_can_be_said_everything_else_goes_on
                 messages_that_a_full_mailbox_drops_are_told_of
                 what_was_held_back_is_told_without_another_failure
-                a_connection_that_ends_because_its_peer_does_not_read_is_told_of
-                an_answer_that_never_fits_is_not_blamed_on_the_peer
                 a_handler_that_keeps_its_core_is_named
                 whoever_runs_after_something_slow_is_not_named
                 functions_that_serve_are_named_by_where_they_are
                 a_connection_for_which_there_is_no_task_is_named_by_what_was_called
+            }
+            causes {
+                a_connection_that_ends_because_its_peer_does_not_read_is_told_of
+                an_answer_that_never_fits_is_not_blamed_on_the_peer
+                the_bound_that_was_met_is_named
+                an_actor_that_fails_is_told_of_once
+                the_handler_that_has_panicked_is_named_by_its_name
+                a_body_that_no_hook_takes_is_told_of
+                a_file_that_fails_is_told_of_where_no_hook_is
             }
             answers {
                 an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream

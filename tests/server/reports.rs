@@ -1,6 +1,6 @@
-//! What is told on standard error of handlers and connections, and how often.
+//! What is told on standard error of handlers, and how often.
 //!
-//! Knows: failures, peers that do not read, the words. Must not know where they are kept back.
+//! Knows: failures, what is slow, the words. Must not know where they are kept back.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,8 +9,8 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::sys::now;
 
-use crate::child::{self, role};
-use crate::client::{connect, ends_by_reset, request};
+use crate::child::{self, lines, role};
+use crate::client::connect;
 use crate::runner::run;
 use crate::world::{PATIENCE, World};
 
@@ -67,46 +67,9 @@ impl Small {
     fn quiet(&mut self, _: Quiet) {}
 }
 
-/// Writes more than may wait.
-struct Flood;
-
-#[actor(codec = Lines<9>, outbox(bytes = "64k"))]
-impl Flood {
-    #[frame]
-    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
-        match line {
-            "flood" => cx.write(vec![b'x'; 65_537]),
-            line => cx.write_line(line),
-        }
-    }
-}
-
-/// Writes without end, a little at a time.
-struct Fountain;
-
-#[actor(codec = Lines<9>, outbox(bytes = "64k"))]
-impl Fountain {
-    #[frame]
-    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
-        cx.write_line(line);
-    }
-
-    #[every("1ms")]
-    fn pour(&mut self, cx: &mut Context<Self>) {
-        cx.write([b'x'; 32_768]);
-    }
-}
-
 /// What a case says on standard error when it runs in a process of its own.
 fn said(on: BackendChoice, case: &str) -> String {
-    let ended = child::start(on, case, "speaker", "true", &[]).wait_with_output().expect("it was started");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(ended.status.success(), "{}: {said}", ended.status);
-    said
-}
-
-fn lines(said: &str, part: &str) -> usize {
-    said.lines().filter(|line| line.starts_with("odeon: ") && line.contains(part)).count()
+    child::said(on, case, "speaker", "true")
 }
 
 /// Tells the clerk a noise a thousand times, and one quiet thing.
@@ -221,37 +184,6 @@ pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoi
     drop(child.stdin.take());
     child.wait().expect("it was started");
     assert!(found.is_some(), "it is told while the core rests");
-}
-
-pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(on: BackendChoice) {
-    if role().is_some() {
-        let mut world = World::new(on, 1);
-        let client = connect(world.serve(|_| Fountain));
-        world.wait_for_figure("a connection has been cut off", 1, |ledger| ledger.connections_outbox_full);
-        drop(client);
-        world.settle();
-        return world.finish();
-    }
-    let said = said(on, "reports::a_connection_that_ends_because_its_peer_does_not_read_is_told_of");
-    assert_eq!(lines(&said, "reports::Fountain ends: its peer does not read"), 1, "{said}");
-}
-
-pub(crate) fn an_answer_that_never_fits_is_not_blamed_on_the_peer(on: BackendChoice) {
-    if role().is_some() {
-        let mut world = World::new(on, 1);
-        let address = world.serve(|_| Flood);
-        let mut client = connect(address);
-        request(&mut client, "hello", "hello\n");
-        std::io::Write::write_all(&mut client, b"flood\n").expect("the server reads");
-        ends_by_reset(&mut client);
-        drop(client);
-        world.settle();
-        assert_eq!(world.sum(|ledger| ledger.connections_outbox_full), 1);
-        assert_eq!(world.sum(|ledger| ledger.failures), 0, "nobody here has failed");
-        return world.finish();
-    }
-    let said = said(on, "reports::an_answer_that_never_fits_is_not_blamed_on_the_peer");
-    assert_eq!(lines(&said, "reports::Flood ends: it has written more at once"), 1, "{said}");
 }
 
 /// Keeps its core to itself, for longer than it should.

@@ -22,6 +22,18 @@ pub enum Overflow {
     DropOldest,
 }
 
+/// What a connection has no room within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bound {
+    /// What its outbox may hold.
+    #[default]
+    Bytes,
+    /// The places that may be open in it.
+    Places,
+    /// What all connections of the core may have waiting outside of slots.
+    Spill,
+}
+
 /// How an output stands with regard to its bound, in one byte.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Excess(u8);
@@ -31,6 +43,9 @@ impl Excess {
     const SLOW: u8 = 2;
     const REFUSES: u8 = 4;
     const DROPS: u8 = 8;
+    /// Which bound was met last.
+    const BY_PLACES: u8 = 16;
+    const BY_SPILL: u8 = 32;
 
     #[inline]
     fn has(self, any: u8) -> bool {
@@ -76,6 +91,31 @@ impl Output {
     #[must_use]
     pub fn overflowed(&self) -> bool {
         self.excess.has(Excess::OVERFLOWED)
+    }
+
+    /// Something is refused for this bound.
+    #[cold]
+    pub(super) fn refuse(&mut self, bound: Bound) -> Full {
+        self.excess.set(Excess::BY_PLACES, bound == Bound::Places);
+        self.excess.set(Excess::BY_SPILL, bound == Bound::Spill);
+        Full
+    }
+
+    /// The bound for which something was refused last.
+    #[must_use]
+    pub fn refused_by(&self) -> Bound {
+        if self.excess.has(Excess::BY_SPILL) {
+            Bound::Spill
+        } else if self.excess.has(Excess::BY_PLACES) {
+            Bound::Places
+        } else {
+            Bound::Bytes
+        }
+    }
+
+    /// Refused if there is no room for so many bytes within the bound of the outbox.
+    pub fn look_for_room(&mut self, bytes: usize) -> Result<(), Full> {
+        if bytes > self.room() { Err(self.refuse(Bound::Bytes)) } else { Ok(()) }
     }
 
     /// Remembers that something was refused, for which its connection will be closed.
@@ -161,7 +201,7 @@ impl Output {
     /// writes are refused for that.
     pub(super) fn make_way(&mut self, pool: &SendPool, bytes: usize) -> Result<(), Full> {
         if self.is_slow() && !self.drops_oldest() {
-            return Err(Full);
+            return Err(self.refuse(Bound::Bytes));
         }
         self.make_room(pool, bytes)?;
         while self.is_slow() && self.queued as usize + bytes > self.half() as usize {
@@ -176,7 +216,7 @@ impl Output {
     pub(super) fn make_room(&mut self, pool: &SendPool, bytes: usize) -> Result<(), Full> {
         let can_go = self.aside.as_ref().map_or(0, |aside| aside.droppable());
         if bytes > self.room() + can_go {
-            return Err(Full);
+            return Err(self.refuse(Bound::Bytes));
         }
         while bytes > self.room() && self.drop_oldest(pool) {}
         Ok(())

@@ -1,0 +1,287 @@
+//! What is told on standard error of actors that end, and why they do.
+//!
+//! Knows: bounds, failures, panics, the words. Must not know how often.
+
+use odeon::fs::File;
+use odeon::prelude::*;
+use odeon::{BodyRefusal, Timeout};
+
+use crate::child::{self, lines, role};
+use crate::client::{connect, ends_by_reset, request};
+use crate::world::World;
+
+/// Writes more than may wait.
+struct Flood;
+
+#[actor(codec = Lines<9>, outbox(bytes = "64k"))]
+impl Flood {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        match line {
+            "flood" => cx.write(vec![b'x'; 65_537]),
+            line => cx.write_line(line),
+        }
+    }
+}
+
+/// Writes without end, a little at a time.
+struct Fountain;
+
+#[actor(codec = Lines<9>, outbox(bytes = "64k"))]
+impl Fountain {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+
+    #[every("1ms")]
+    fn pour(&mut self, cx: &mut Context<Self>) {
+        cx.write([b'x'; 32_768]);
+    }
+}
+
+/// Writes more than the core has waiting.
+struct Spill;
+
+#[actor(codec = Lines<9>)]
+impl Spill {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+        cx.write(vec![b'x'; 100_000]);
+    }
+}
+
+/// Has more questions than it answers.
+struct Curious;
+
+#[actor(codec = Lines<9>)]
+impl Curious {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+        let places = [(); 3].map(|()| cx.defer());
+        for place in places {
+            cx.fill(place, "");
+        }
+    }
+}
+
+/// Ends by whatever it is told to.
+struct Mortal;
+
+#[actor]
+impl Mortal {
+    #[message]
+    fn end(&mut self, how: End, cx: &mut Context<Self>) -> Flow {
+        match how {
+            End::Fail => Flow::Fail,
+            End::Exclusive => cx.exclusive("Mortal::alone", Timeout::Default, async |_, _| panic!("alone")),
+            End::Concurrent => cx.concurrent("Mortal::beside", Timeout::Default, async { panic!("beside") }),
+            End::Panic => panic!("at once"),
+        }
+    }
+
+    #[call]
+    fn wait(&self) {}
+}
+
+#[derive(Message)]
+enum End {
+    Fail,
+    Exclusive,
+    Concurrent,
+    Panic,
+}
+
+/// Fails as it starts, and says why.
+struct Stillborn;
+
+#[actor]
+impl Stillborn {
+    #[started]
+    fn begin(&mut self) -> Result<(), &'static str> {
+        Err("not today")
+    }
+
+    #[call]
+    fn wait(&self) {}
+}
+
+/// Asks for a body, and has nothing that takes it.
+struct Careless;
+
+impl Actor for Careless {
+    type Message = Never;
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, _: StopReason, cx: &mut Context<Self>) {
+        let refused = cx.read_exact_into(Vec::new(), 1).expect_err("it ends");
+        assert_eq!(refused.why, BodyRefusal::Ended);
+    }
+}
+
+impl Connection for Careless {
+    type Codec = Lines<9>;
+
+    fn frame(&mut self, _: &str, cx: &mut Context<Self>) -> Flow {
+        cx.read_exact_into(Vec::new(), 3).expect("it is the first");
+        Flow::Continue
+    }
+}
+
+/// Has what it is sent go to a file that cannot be written to, and has nothing that is told.
+struct Deaf(std::path::PathBuf);
+
+#[actor(codec = Lines<9>)]
+impl Deaf {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) -> Flow {
+        cx.exclusive("Deaf::keep", Timeout::Default, async |me: &mut Deaf, cx: &mut Context<Deaf>| {
+            let file = File::open(&me.0).await.expect("it is there");
+            cx.forward_to_file(file, 0, Some(3)).expect("it is the first");
+            Flow::Continue
+        })
+    }
+}
+
+fn said(on: BackendChoice, case: &str) -> String {
+    child::said(on, case, "dying", "true")
+}
+
+pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let client = connect(world.serve(|_| Fountain));
+        world.wait_for_figure("a connection has been cut off", 1, |ledger| ledger.connections_outbox_full);
+        drop(client);
+        world.settle();
+        return world.finish();
+    }
+    let said = said(on, "causes::a_connection_that_ends_because_its_peer_does_not_read_is_told_of");
+    assert_eq!(
+        lines(
+            &said,
+            "causes::Fountain ends: its peer does not read, and its outbox of 65536 bytes is full (outbox(bytes = …))"
+        ),
+        1,
+        "{said}"
+    );
+}
+
+pub(crate) fn an_answer_that_never_fits_is_not_blamed_on_the_peer(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let address = world.serve(|_| Flood);
+        let mut client = connect(address);
+        request(&mut client, "hello", "hello\n");
+        std::io::Write::write_all(&mut client, b"flood\n").expect("the server reads");
+        ends_by_reset(&mut client);
+        drop(client);
+        world.settle();
+        assert_eq!(world.sum(|ledger| ledger.connections_outbox_full), 1);
+        assert_eq!(world.sum(|ledger| ledger.failures), 0, "nobody here has failed");
+        return world.finish();
+    }
+    let said = said(on, "causes::an_answer_that_never_fits_is_not_blamed_on_the_peer");
+    let told = "causes::Flood ends: it has written more at once than its outbox of 65536 bytes holds, which is not its peer's doing: \
+                raise that (outbox(bytes = …)), ";
+    assert_eq!(lines(&said, told), 1, "{said}");
+}
+
+pub(crate) fn the_bound_that_was_met_is_named(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::with(on, 1, |config| {
+            (config.deferred_max, config.spill_bytes_max) = (2, 64 << 10);
+            config.connection_slot_bytes_max = 1 << 10;
+        });
+        let listener = world.system.listener("127.0.0.1:0").outbox_bytes(1000);
+        let small = listener.start(|_| Flood).expect("a free port is found").address();
+        world.listens();
+        let (curious, spills) = (world.serve(|_| Curious), world.serve(|_| Spill));
+        for address in [curious, small, spills] {
+            let mut client = connect(address);
+            std::io::Write::write_all(&mut client, b"flood\n").expect("the server reads");
+            ends_by_reset(&mut client);
+        }
+        return world.finish();
+    }
+    let said = said(on, "causes::the_bound_that_was_met_is_named");
+    let told = "causes::Curious ends: 2 places reserved for answers still to come, and there may be no more (Config::deferred_max)";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    let told = "causes::Flood ends: it has written more at once than its outbox of 1000 bytes holds, which is not its peer's doing: \
+                raise that (outbox_bytes, where it is opened)";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    let told = "causes::Spill ends: what waits outside of send slots has passed its share of what its core may have waiting there \
+                (Config::spill_bytes_max)";
+    assert_eq!(lines(&said, told), 1, "{said}");
+}
+
+pub(crate) fn an_actor_that_fails_is_told_of_once(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        let mortal = world.system.spawn(Mortal).expect("there is room");
+        mortal.tell(End::Fail).expect("there is room");
+        assert_eq!(mortal.wait().wait(), Err(AskError::Stopped));
+        let stillborn = world.system.spawn(Stillborn).expect("there is room");
+        assert_eq!(stillborn.wait().wait(), Err(AskError::Stopped));
+        assert_eq!(world.sum(|ledger| ledger.failures), 2);
+        return world.finish();
+    }
+    let said = said(on, "causes::an_actor_that_fails_is_told_of_once");
+    let told = "causes::Mortal ends: it has failed, a hook or a handler of it has answered Flow::Fail";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    assert_eq!(lines(&said, "Stillborn::begin failed: not today"), 1, "{said}");
+    assert_eq!(lines(&said, "Stillborn ends"), 0, "it has been said why: {said}");
+}
+
+pub(crate) fn the_handler_that_has_panicked_is_named_by_its_name(on: BackendChoice) {
+    if role().is_some() {
+        // Each in a system of its own, so that none is held back for another.
+        for end in [End::Exclusive, End::Concurrent, End::Panic] {
+            let world = World::new(on, 1);
+            let mortal = world.system.spawn(Mortal).expect("there is room");
+            mortal.tell(end).expect("there is room");
+            world.wait_for_figure("the panic", 1, |ledger| ledger.panics);
+            world.finish();
+        }
+        return;
+    }
+    let said = said(on, "causes::the_handler_that_has_panicked_is_named_by_its_name");
+    for how in [" in Mortal::alone", " in Mortal::beside", "\n"] {
+        let told = format!("causes::Mortal ends: it has panicked{how}");
+        assert_eq!(said.matches(&told).count(), 1, "{said}");
+    }
+}
+
+pub(crate) fn a_body_that_no_hook_takes_is_told_of(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let mut client = connect(world.serve(|_| Careless));
+        std::io::Write::write_all(&mut client, b"3\nabc").expect("the server reads");
+        ends_by_reset(&mut client);
+        assert_eq!(world.sum(|ledger| ledger.panics), 0);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_body_that_no_hook_takes_is_told_of");
+    assert_eq!(lines(&said, "causes::Careless "), 1, "{said}");
+    let told = "causes::Careless has no hook that takes what Context::read_exact_into has received";
+    assert_eq!(lines(&said, told), 1, "{said}");
+}
+
+pub(crate) fn a_file_that_fails_is_told_of_where_no_hook_is(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let path = std::env::current_exe().expect("the program knows its own path");
+        let mut client = connect(world.serve(move |_| Deaf(path.clone())));
+        std::io::Write::write_all(&mut client, b"3\nabc").expect("the server reads");
+        ends_by_reset(&mut client);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_file_that_fails_is_told_of_where_no_hook_is");
+    assert_eq!(lines(&said, "causes::Deaf "), 1, "{said}");
+    let told = "causes::Deaf fails in Context::forward_to_file: a file does not take what it is to hold: Bad file descriptor";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    assert!(said.contains("write `#[forwarded]`"), "{said}");
+}
