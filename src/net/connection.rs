@@ -111,12 +111,17 @@ pub trait Connection: Actor {
     #[doc(hidden)]
     const SERVED: bool = false;
 
+    /// False where it is known that [`Connection::body`] is not written.
+    #[doc(hidden)]
+    const TAKES_BODIES: bool = true;
+
     /// Handles one frame: a line, a packet, or whatever the codec makes of the bytes.
     fn frame(&mut self, frame: <Self::Codec as Decode>::Frame<'_>, cx: &mut Context<Self>) -> Flow;
 
     /// What [`Context::read_exact_into`] asked for has come, or as much of it as ever will. It comes as a frame would, in the order of
     /// frames, and while reading is [paused](Context::pause_reading) it waits as they do. The bytes lie in the buffer behind what that
-    /// held. By default the connection fails, for what was asked for must be taken.
+    /// held. By default the connection fails, which is told on standard error, for what was asked for must be taken; an
+    /// [`#[actor]`](macro@crate::actor) without `#[body]` that asks does not compile.
     ///
     /// After a [`BodyError`] follows what it tells of: [`Connection::end_of_stream`], or [`Actor::stopped`]. An actor that ends by
     /// itself, or is aborted, while it waits for a body is told so by `stopped` alone.
@@ -493,6 +498,13 @@ impl<A: Connection> Context<A> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_exact_into(&mut self, buffer: Vec<u8>, len: usize) -> Result<(), BodyRefused> {
+        const {
+            assert!(
+                A::TAKES_BODIES,
+                "Context::read_exact_into needs a hook that takes what has been received: write one in the `#[actor]` block, \
+                 `#[body] fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>)`"
+            );
+        };
         let cell = self.cell();
         let mut unasked = Some(Wanted::Memory { buffer, len });
         let asked = self.with_core(|core| {

@@ -146,6 +146,12 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
             #constants
             #frame
             #body
+    // What is only there under a condition may be.
+    let takes_bodies = (actor.of_kind(Kind::Body).next().is_none() && actor.sound).then(|| {
+        quote!(
+            const TAKES_BODIES: ::core::primitive::bool = false;
+        )
+    });
             #forwarded
             #end_of_stream
             #malformed
@@ -155,6 +161,7 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
 }
 
 fn constants_of_connection(actor: &Actor) -> TokenStream {
+            #takes_bodies
     let idle = actor.hooks(Kind::Idle).map(|handler| {
         let (cfgs, time) = (&handler.cfgs, &handler.time);
         quote! {
