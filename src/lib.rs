@@ -170,6 +170,8 @@ pub use actor::{
     Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Question, Receiver, Recipient,
     Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, failed,
 };
+#[doc(hidden)]
+pub use actor::{Told, tell_hook};
 pub use config::{Config, ConfigError};
 pub use executor::{Flush, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};

@@ -27,7 +27,7 @@ pub use error::{OrDeadLetter, SendError, SpawnError};
 pub use handle::{Handle, HandleError};
 pub use local::{AcceptsLocal, LocalAddr};
 pub use reply::Reply;
-pub use respond::{Failure, IntoFlow, Respond, failed};
+pub use respond::{Failure, IntoFlow, Respond, Told, failed, tell_hook};
 pub use testing::{Asker, Probe, TestContext, nobody, probe};
 pub use traits::{Accepts, Actor, Message, SendTo, Sendable, Spawnable, StopReason};
 

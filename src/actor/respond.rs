@@ -1,6 +1,6 @@
-//! What hooks and handlers may return, and what follows from it.
+//! What hooks may take, what hooks and handlers may return, and what follows from it.
 //!
-//! Knows: flows, answers, failures. Must not know who handles what.
+//! Knows: types, flows, answers, failures. Must not know who handles what.
 
 use std::fmt::Display;
 
@@ -121,6 +121,33 @@ impl<E: Display + 'static> Respond<()> for Result<Flow, E> {
             }
         }
     }
+}
+
+/// What a hook that takes a `T` can be given: a `T`. Never implemented by hand; it is there for the words of the compiler.
+#[diagnostic::on_unimplemented(
+    message = "this hook takes a `{T}`, and what it is told is a `{Self}`",
+    label = "what it is told is a `{Self}`",
+    note = "help: write `{Self}` as the type of this parameter"
+)]
+#[doc(hidden)]
+pub trait Told<T> {
+    /// What it is told, as the hook takes it.
+    fn hand_over(self) -> T;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> Told<T> for T {
+    #[inline(always)]
+    fn hand_over(self) -> T {
+        self
+    }
+}
+
+/// What a hook is told, as it takes it.
+#[doc(hidden)]
+#[inline(always)]
+pub fn tell_hook<T, G: Told<T>>(told: G) -> T {
+    told.hand_over()
 }
 
 /// An error that can be told where nobody asked. Follows from [`Display`]; it is there for the words of the compiler.

@@ -79,15 +79,26 @@ fn last(actor: &Actor, kind: Kind, hook: &str, given: &TokenStream) -> TokenStre
     let root = &actor.arguments.root;
     let hook = format_ident!("{hook}");
     let hooks = actor.hooks(kind).map(|handler| {
-        let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
+        let (cfgs, told, flow) = (&handler.cfgs, told(actor, handler), flow(actor, handler));
         quote! {
             #(#cfgs)*
             fn #hook(&mut self, given_0: #given, cx: &mut #root::Context<Self>) {
+                #told
                 let _ = #flow;
             }
         }
     });
     quote!(#(#hooks)*)
+}
+
+/// What the hook is told, as it takes it: where that is something else, the compiler says so at the user's type.
+fn told(actor: &Actor, handler: &Handler) -> TokenStream {
+    let root = &actor.arguments.root;
+    let taken = handler.parameters.given.first().and_then(|given| {
+        let taken = within_body(&given.ty)?;
+        Some(quote_spanned!(located(given.ty.span())=> #root::tell_hook::<#taken, _>(given_0)))
+    });
+    taken.map_or_else(TokenStream::new, |taken| quote!(let given_0 = #taken;))
 }
 
 fn intervals(actor: &Actor) -> TokenStream {
@@ -135,6 +146,12 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
         Kind::Body,
         &quote!(::core::result::Result<::std::vec::Vec<::core::primitive::u8>, #root::BodyError>),
     );
+    // What is only there under a condition may be.
+    let takes_bodies = (actor.of_kind(Kind::Body).next().is_none() && actor.sound).then(|| {
+        quote!(
+            const TAKES_BODIES: ::core::primitive::bool = false;
+        )
+    });
     let forwarded = asked_for(actor, Kind::Forwarded, &quote!(#root::ForwardedFile));
     let end_of_stream = simple(actor, Kind::EndOfStream, "end_of_stream");
     let idle = simple(actor, Kind::Idle, "idle");
@@ -144,14 +161,9 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
         impl #declared #root::Connection for #this #bounds {
             type Codec = #codec;
             #constants
+            #takes_bodies
             #frame
             #body
-    // What is only there under a condition may be.
-    let takes_bodies = (actor.of_kind(Kind::Body).next().is_none() && actor.sound).then(|| {
-        quote!(
-            const TAKES_BODIES: ::core::primitive::bool = false;
-        )
-    });
             #forwarded
             #end_of_stream
             #malformed
@@ -161,7 +173,6 @@ pub(super) fn connection(actor: &Actor) -> TokenStream {
 }
 
 fn constants_of_connection(actor: &Actor) -> TokenStream {
-            #takes_bodies
     let idle = actor.hooks(Kind::Idle).map(|handler| {
         let (cfgs, time) = (&handler.cfgs, &handler.time);
         quote! {
@@ -213,10 +224,11 @@ fn frame(actor: &Actor) -> TokenStream {
 fn asked_for(actor: &Actor, kind: Kind, taken: &TokenStream) -> TokenStream {
     let (root, name) = (&actor.arguments.root, format_ident!("{}", kind.name()));
     let hooks = actor.hooks(kind).map(|handler| {
-        let (cfgs, flow) = (&handler.cfgs, flow(actor, handler));
+        let (cfgs, told, flow) = (&handler.cfgs, told(actor, handler), flow(actor, handler));
         quote! {
             #(#cfgs)*
             fn #name(&mut self, given_0: #taken, cx: &mut #root::Context<Self>) -> #root::Flow {
+                #told
                 #flow
             }
         }
