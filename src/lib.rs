@@ -168,12 +168,13 @@ pub mod time;
 pub use actor::{
     Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, Failure, Flow,
     Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Question, Receiver, Recipient,
-    Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, failed,
+    Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey,
+    failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};
 pub use config::{Config, ConfigError};
-pub use executor::{Flush, Overflow, dead_letters_outside};
+pub use executor::{Flush, Interval, MissedTicks, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};
 pub use net::{
     AtLimit, BodyError, BodyRefusal, BodyRefused, Connect, Connection, FileForwardError, FileRefusal,

@@ -12,10 +12,10 @@
 
 pub use crate::actor::{
     Accepts, Actor, Addr, Ask, AskError, Context, Flow, Handle, HandleError, LocalAddr, Message,
-    OrDeadLetter, Recipient, Reply, SendError, SendTo, StopReason,
+    OrDeadLetter, Recipient, Reply, SendError, SendTo, StopReason, TimerKey,
 };
 pub use crate::config::Config;
-pub use crate::executor::Overflow;
+pub use crate::executor::{Interval, MissedTicks, Overflow};
 pub use crate::mem::Bytes;
 pub use crate::net::codec::{Decode, Delimited, Encode, Fixed, FrameError, LengthDelimited, Lines, Raw};
 pub use crate::net::{AtLimit, BodyError, Connection, Never, Peer, Place, Stream};

@@ -51,6 +51,8 @@ mod seeds;
 mod slow;
 #[path = "simulation/streams.rs"]
 mod streams;
+#[path = "simulation/timers.rs"]
+mod timers;
 #[path = "simulation/uploads.rs"]
 mod uploads;
 #[path = "simulation/world.rs"]
@@ -77,6 +79,11 @@ fn lives_end_once_whatever_panics() {
 #[test]
 fn a_chat_across_cores_keeps_its_order() {
     seeds::each("a_chat_across_cores_keeps_its_order", chat::run);
+}
+
+#[test]
+fn what_actors_set_for_later_comes_in_its_time() {
+    seeds::each("what_actors_set_for_later_comes_in_its_time", timers::run);
 }
 
 #[test]

@@ -105,7 +105,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `#[message]` | for a message, told or asked | the message, whose type derives `Message`; `Context`, `Reply` |
 /// | `#[call]` | by the method of this name on the address | any arguments, each with a name; `Context`, `Reply` |
 /// | `#[started]` | first of all | `Context` |
-/// | `#[every("30s")]` | again and again; there may be several | `Context` |
+/// | `#[every("30s")]` | again and again; there may be several; `missed = skip`, `burst` or `delay` | `Context` |
 /// | `#[stopped]` | last of all | `StopReason`, `Context` |
 /// | `#[frame]` | for each frame | the frame, `&str` for `Lines`; `Context` |
 /// | `#[body]` | when what `Context::read_exact_into` asked for has come | `Result<Vec<u8>, BodyError>`, `Context` |

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::head::Head;
-use super::{Accepts, Actor, Context, Flow, Message, Timeout};
+use super::{Accepts, AcceptsLocal, Actor, Context, Flow, Message, Timeout};
 use crate::executor::blame::user;
 use crate::executor::{Counters, RawAddress, current};
 
@@ -115,7 +115,8 @@ where
     }
 }
 
-fn handle<A: Accepts<M>, M: Message>(me: RawAddress, item: M) -> Flow {
+/// Has an actor of the core that runs handle a message that did not wait in its mailbox, within an activation of its own.
+pub(super) fn handle<A: AcceptsLocal<M>, M: Message>(me: RawAddress, item: M) -> Flow {
     current::with(|core| {
         let Some(core) = core.filter(|core| core.id == me.core()) else { return Flow::Continue };
         let handled = core.cells.find(me.cell(), |head: &Head<A>| {

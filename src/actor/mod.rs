@@ -16,6 +16,7 @@ mod reply;
 mod respond;
 mod shell;
 mod testing;
+mod timers;
 mod traits;
 
 pub use crate::executor::{AskError, Flow};
@@ -29,6 +30,7 @@ pub use local::{AcceptsLocal, LocalAddr};
 pub use reply::Reply;
 pub use respond::{Failure, IntoFlow, Respond, Told, failed, tell_hook};
 pub use testing::{Asker, Probe, TestContext, nobody, probe};
+pub use timers::TimerKey;
 pub use traits::{Accepts, Actor, Message, SendTo, Sendable, Spawnable, StopReason};
 
 pub use body::spawn;

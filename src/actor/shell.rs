@@ -304,7 +304,8 @@ pub(crate) fn run_answers(activation: &Activation<'_>, budget: &mut Budget) -> A
 /// Runs one task once.
 fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
     let (core, cell) = (activation.core, activation.cell());
-    if taken.expired {
+    // The time of a timer is what it has waited for.
+    if taken.expired && taken.kind != Kind::Timer {
         let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
         if exclusive {
             core.report_last_failure(

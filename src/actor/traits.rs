@@ -2,12 +2,11 @@
 //!
 //! Knows: what users implement. Must not know how it is scheduled.
 
-use std::time::Duration;
 use std::{fmt, io};
 
 use super::ask::ask_here;
 use super::{Context, Flow, Reply};
-use crate::executor::Core;
+use crate::executor::{Core, Interval};
 use crate::mem::Key;
 
 /// Something that actors can be sent. Derive it: `#[derive(Message)]`, with `#[message(reply = Type)]` for what is answered.
@@ -158,10 +157,11 @@ pub trait Actor: Sized + 'static {
     const MAILBOX_CAPACITY: u32 = 1024;
 
     /// How often [`Actor::interval`] is called, for each of up to 32 intervals. They begin with the actor and end with it. The
-    /// schedule does not drift: what comes late does not make the next late, and what has been missed is left out.
+    /// schedule does not drift: what comes late does not make the next late. What has been missed is left out, unless the
+    /// [interval](Interval::missed) says otherwise.
     ///
     /// **Costs** a timer each.
-    const INTERVALS: &'static [Duration] = &[];
+    const INTERVALS: &'static [Interval] = &[];
 
     /// Runs once, before the first message and the first frame.
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {

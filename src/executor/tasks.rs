@@ -13,21 +13,25 @@
 mod table;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::address::CoreId;
 use super::cell::Activation;
 use super::core::{Core, EXPIRE_MAX};
 use super::deadlines::Deadline;
+use super::flow::Flow;
 use super::output::Output;
-use super::task_block::AnyTask;
+use super::schedule::Interval;
+use super::task_block::{AnyTask, Polled};
 use super::waker::WakeHandle;
 use super::wheel::TimerPayload;
 use crate::mem::{Full, Key, aside};
 use crate::sys::Time;
 
-use table::{Begins, EXPIRED, Interval, NONE, Next, READY, Removed, Table};
+use table::{Begins, EXPIRED, NONE, Next, READY, Removed, Table, Ticking};
 
 /// Timer kind: the token is that of a task.
 pub(super) const TASK_DUE: u32 = u32::MAX;
@@ -59,6 +63,8 @@ pub enum Kind {
     Future,
     /// A future that borrows the state of its cell.
     Exclusive,
+    /// A message that comes when its time is over, perhaps again and again.
+    Timer,
     /// Passes an answer on to somebody outside of the core; nobody owns it.
     Relay,
 }
@@ -478,8 +484,8 @@ impl Core {
             let first = errands.first;
             let removed = (first != NONE).then(|| table.remove(first));
             drop(table);
-            for interval in intervals {
-                interval.timer.map(|timer| self.disarm(timer));
+            for ticking in intervals {
+                ticking.timer.map(|timer| self.disarm(timer));
             }
             let Some(removed) = removed else { break };
             if let Some(core) = removed.asked {
@@ -581,20 +587,62 @@ impl Core {
     }
 }
 
+/// Messages that come when their time is over.
+impl Core {
+    /// Begins to wait for `due`, when `task` is polled; and again whenever it has set another time by [`Core::set_timer`].
+    ///
+    /// # Errors
+    /// As [`Core::begin`].
+    pub(crate) fn begin_timer(&self, owner: Key, task: AnyTask, due: Time) -> Result<Key, AnyTask> {
+        self.begin(Some(owner), task, Kind::Timer, Limit::At(due)).map(|(key, _)| key)
+    }
+
+    /// Sets the next time of a timer that runs; none if it has come for the last time.
+    pub(crate) fn set_timer(&self, timer: Key, due: Option<Time>) {
+        match due {
+            Some(due) => self.set_own_deadline(timer, due),
+            None => self.tasks.table.borrow_mut().spend_timer(timer),
+        }
+    }
+
+    /// Ends a timer of this cell; false if there is none of this name any more. Code of users may run: the `Drop` of its message.
+    pub(crate) fn cancel_timer(&self, owner: Key, timer: Key) -> bool {
+        let Some(desk) = self.cells.desk(owner) else { return false };
+        let idle = || AnyTask::polled(self.cells.blocks(), Idle);
+        let cancelled = self.tasks.table.borrow_mut().cancel_timer(desk, timer, idle);
+        let Some(removed) = cancelled else { return false };
+        self.drop_contained(self.release(removed));
+        true
+    }
+}
+
+/// Is over when its turn comes.
+struct Idle;
+
+impl Polled for Idle {
+    fn poll(self: Pin<&mut Self>, _: &Core, _: Key) -> Poll<Flow> {
+        Poll::Ready(Flow::Continue)
+    }
+
+    fn name(&self) -> &'static str {
+        "a timer that was cancelled"
+    }
+}
+
 /// Intervals: timers that come round.
 impl Core {
     /// Sets a timer for each interval of a cell.
     ///
     /// # Errors
     /// When there are as many timers as there may be; those that were set stay.
-    pub fn begin_intervals(&self, cell: Key, intervals: &[Duration]) -> Result<(), Full> {
+    pub fn begin_intervals(&self, cell: Key, intervals: &[Interval]) -> Result<(), Full> {
         let mut set = Vec::with_capacity(intervals.len());
         let mut result = Ok(());
-        for (index, every) in intervals.iter().enumerate() {
-            let due = self.now().after(*every);
+        for (index, &interval) in intervals.iter().enumerate() {
+            let due = interval.first(self.now());
             let timer = self.arm(cell, INTERVAL + index as u32, due);
             result = result.and(timer.map(|_| ()));
-            set.push(Interval { every: *every, due, timer: timer.ok() });
+            set.push(Ticking { interval, due, timer: timer.ok() });
         }
         let mut table = self.tasks.table.borrow_mut();
         let desk = self.desk_of(cell, &mut table);
@@ -611,14 +659,13 @@ impl Core {
         self.cells.set_errands(cell, true);
     }
 
-    /// Sets the next end of an interval: on the schedule that began with the actor, without drift. What has been missed is left
-    /// out. `Err` when there is no timer for it.
+    /// Sets the next end of an interval. `Err` when there is no timer for it.
     #[cold]
     fn set_tick(&self, cell: Key, desk: u32, index: usize, due: Time) -> Result<(), Full> {
         let timer = self.arm(cell, INTERVAL + index as u32, due);
         let mut table = self.tasks.table.borrow_mut();
-        if let Some(interval) = table.errands(desk).and_then(|errands| errands.intervals.get_mut(index)) {
-            interval.timer = timer.ok();
+        if let Some(ticking) = table.errands(desk).and_then(|errands| errands.intervals.get_mut(index)) {
+            ticking.timer = timer.ok();
         }
         timer.map(|_| ())
     }

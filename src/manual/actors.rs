@@ -70,7 +70,7 @@
 //! | `#[end_of_stream]` | when the peer has sent everything; closes the connection unless there is one |
 //! | `#[malformed]` | when the peer sent what the codec refuses |
 //! | `#[idle("10m")]` | after so long without a byte; closes the connection unless there is one |
-//! | `#[every("30s")]` | again and again, on a schedule that does not drift; up to 32 of them |
+//! | `#[every("30s")]` | again and again, on a schedule that does not drift; up to 32 of them. `missed = burst` or `delay` says what becomes of [times that are missed](super::time) |
 //! | `#[stopped]` | once, after everything else |
 //!
 //! # Results and errors

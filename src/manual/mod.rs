@@ -10,6 +10,7 @@
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
 //! | [`input`] | reading from a connection: frames, pauses, bodies |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
+//! | [`time`] | what comes later, again, or not in time |
 //! | [`transfers`] | files, connections to others, proxies |
 //!
 //! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has what is promised, and how to size a system.
@@ -19,5 +20,6 @@ pub mod asking;
 pub mod futures;
 pub mod input;
 pub mod output;
+pub mod time;
 pub mod tour;
 pub mod transfers;

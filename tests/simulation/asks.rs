@@ -269,7 +269,7 @@ impl<const ROOM: u32> Accepts<Nudge> for Party<ROOM> {
 impl<const ROOM: u32> Actor for Party<ROOM> {
     type Message = Heard;
     const MAILBOX_CAPACITY: u32 = ROOM;
-    const INTERVALS: &'static [Duration] = if ROOM == 1 { &[] } else { &[EVERY] };
+    const INTERVALS: &'static [Interval] = if ROOM == 1 { &[] } else { &[Interval::every(EVERY)] };
 
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
         self.life.start();

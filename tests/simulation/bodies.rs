@@ -65,7 +65,7 @@ impl Echo {
 impl Actor for Echo {
     type Message = Never;
 
-    const INTERVALS: &'static [Duration] = &[Duration::from_millis(2)];
+    const INTERVALS: &'static [Interval] = &[Interval::every(Duration::from_millis(2))];
 
     fn started(&mut self, _: &mut Context<Self>) -> Flow {
         self.life.start();
@@ -207,7 +207,7 @@ impl Store {
 impl Actor for Store {
     type Message = Never;
 
-    const INTERVALS: &'static [Duration] = &[Duration::from_millis(500)];
+    const INTERVALS: &'static [Interval] = &[Interval::every(Duration::from_millis(500))];
 
     fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
         match message {}

@@ -32,11 +32,15 @@ struct Clock<const SET: usize> {
     habit: Habit,
 }
 
-const SETS: [&[Duration]; 4] = [
-    &[Duration::from_millis(10), Duration::from_millis(25), Duration::MAX],
-    &[Duration::from_millis(10)],
-    &[Duration::ZERO],
-    &[Duration::from_millis(7); 32],
+const TEN: Interval = Interval::every(Duration::from_millis(10));
+
+const SETS: [&[Interval]; 6] = [
+    &[TEN, Interval::every(Duration::from_millis(25)), Interval::every(Duration::MAX)],
+    &[TEN],
+    &[Interval::every(Duration::ZERO)],
+    &[Interval::every(Duration::from_millis(7)); 32],
+    &[TEN.missed(MissedTicks::Burst)],
+    &[TEN.missed(MissedTicks::Delay)],
 ];
 
 impl<const SET: usize> Clock<SET> {
@@ -59,7 +63,7 @@ impl<const SET: usize> Clock<SET> {
 
 impl<const SET: usize> Actor for Clock<SET> {
     type Message = Never;
-    const INTERVALS: &'static [Duration] = SETS[SET];
+    const INTERVALS: &'static [Interval] = SETS[SET];
 
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
         self.start = cx.now();
@@ -134,6 +138,13 @@ fn what_has_been_missed_is_left_out_and_the_schedule_stays() {
     // Its own handler takes 35 ms: from 10 to 45.
     let ticks: Vec<u64> = run::<1>(Habit::Busy(35), &[MS * 81]).into_iter().map(|tick| tick.1).collect();
     assert_eq!(ticks, [10, 45, 50, 60, 70, 80]);
+}
+
+#[test]
+fn what_has_been_missed_is_made_up_for_or_the_schedule_begins_anew_where_the_interval_says_so() {
+    let ticks = |ticks: Vec<(usize, u64)>| ticks.into_iter().map(|tick| tick.1).collect::<Vec<_>>();
+    assert_eq!(ticks(run::<4>(Habit::Busy(35), &[MS * 71])), [10, 45, 45, 45, 50, 60, 70]);
+    assert_eq!(ticks(run::<5>(Habit::Busy(35), &[MS * 71])), [10, 45, 55, 65]);
 }
 
 #[test]

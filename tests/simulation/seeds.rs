@@ -12,7 +12,7 @@ use super::Scenario;
 const SEEDS: u64 = if cfg!(miri) { SCENARIOS } else { 200 };
 
 /// How many scenarios share them.
-const SCENARIOS: u64 = 15;
+const SCENARIOS: u64 = 16;
 
 /// Runs a scenario seed by seed. Each has a thread of its own, whose name is the command that repeats it, so that it is
 /// told whatever way the seed fails: by a panic, or by the runtime when it aborts the process.

@@ -54,7 +54,7 @@ impl Keeper {
 impl Actor for Keeper {
     type Message = Never;
 
-    const INTERVALS: &'static [Duration] = &[Duration::from_secs(1)];
+    const INTERVALS: &'static [Interval] = &[Interval::every(Duration::from_secs(1))];
 
     fn interval(&mut self, _: usize, _: &mut Context<Self>) -> Flow {
         // Some time after something goes to a file.

@@ -343,3 +343,34 @@ fn more_answers_than_the_inbox_holds_arrive() {
     let answers: Vec<_> = askers.iter().map(|asker| asker.take()).collect();
     assert!(answers.into_iter().eq((0..20).map(|number| Some(Ok(number)))));
 }
+
+#[derive(Message)]
+struct Ring(u32);
+
+/// Rings later, and notes it.
+#[derive(Default)]
+struct Bell(Vec<u32>);
+
+#[actor]
+impl Bell {
+    #[message]
+    fn ring(&mut self, Ring(number): Ring) {
+        self.0.push(number);
+    }
+}
+
+#[test]
+fn what_was_set_for_later_comes_when_the_test_lets_time_pass() {
+    let mut cx = TestContext::new();
+    let mut bell = Bell::default();
+    assert!(cx.send_after(2 * SECOND, Ring(2)).is_ok());
+    let cancelled = cx.send_after(SECOND, Ring(1)).expect("there is room");
+    assert!(cx.cancel(cancelled));
+    assert_eq!(cx.run(&mut bell), None);
+    cx.advance(SECOND);
+    assert_eq!(cx.run(&mut bell), None);
+    assert_eq!(bell.0, [0; 0], "nothing is early, and what was cancelled does not come");
+    cx.advance(SECOND);
+    assert_eq!(cx.run(&mut bell), None);
+    assert_eq!(bell.0, [2]);
+}

@@ -33,6 +33,8 @@ pub(crate) struct Handler {
     pub(crate) timeout: Option<Time>,
     /// Of `#[every]` and `#[idle]`.
     pub(crate) time: Option<TokenStream>,
+    /// Of `#[every]`.
+    pub(crate) missed: Option<Ident>,
     pub(crate) parameters: Parameters,
     /// What it returns, `Self` spelled out; none for `()`.
     pub(crate) output: Option<Type>,
@@ -115,6 +117,7 @@ impl Handler {
             nameless: false,
             timeout: mark.timeout.map(|(_, time)| time),
             time: mark.time,
+            missed: mark.missed,
             parameters,
             output,
         })

@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Meta, Path, Result};
+use syn::{Attribute, Error, Meta, Path, Result, Token};
 
 use super::block::Item;
 use super::errors::{Errors, error};
@@ -86,19 +86,23 @@ pub(crate) struct Mark {
     pub(crate) timeout: Option<(Ident, Time)>,
     /// Of `#[every]` and `#[idle]`: an expression of type `Duration`.
     pub(crate) time: Option<TokenStream>,
+    /// Of `#[every]`: the variant of `MissedTicks`.
+    pub(crate) missed: Option<Ident>,
 }
 
 impl Mark {
     /// Never fails: what is wrong is left out, and put among the errors.
     fn of(kind: Kind, attribute: &Attribute, errors: &mut Errors) -> Mark {
         let path = attribute.path().clone();
-        let mut mark = Mark { kind, path, local: false, concurrent: None, timeout: None, time: None };
+        let mut mark =
+            Mark { kind, path, local: false, concurrent: None, timeout: None, time: None, missed: None };
         match &attribute.meta {
             Meta::List(list) if kind.is_asked() => {
                 each_key_of(list.tokens.clone(), errors, |name, input, _| mark.take(name, input));
             }
             Meta::List(list) if kind.is_timed() => {
-                mark.time = errors.take(values::time.parse2(list.tokens.clone()));
+                let said = |input: ParseStream<'_>| mark.take_time(input);
+                errors.take(said.parse2(list.tokens.clone()));
             }
             _ if kind.is_timed() => {
                 let what = format!("`#[{}]` does not say how long", kind.name());
@@ -135,6 +139,23 @@ impl Mark {
                 ));
             }
             _ => return Err(unknown(name, "known are `local`, `concurrent` and `timeout = \"1s\"`")),
+        }
+        Ok(())
+    }
+}
+
+impl Mark {
+    /// How long, and of an interval what becomes of times that are missed.
+    fn take_time(&mut self, input: ParseStream<'_>) -> Result<()> {
+        self.time = Some(values::time(input)?);
+        if self.kind == Kind::Every && input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+            let name: Ident = input.parse()?;
+            if name != "missed" {
+                return Err(unknown(&name, "known is `missed = burst`"));
+            }
+            equals(&name, "missed = burst", input)?;
+            self.missed = Some(values::missed(input)?);
+            input.parse::<Option<Token![,]>>()?;
         }
         Ok(())
     }

@@ -288,13 +288,13 @@ fn hooks_and_connections() {
                 #[malformed] fn refused(&mut self) {}
                 #[idle("10m")] fn asleep(&self) {}
                 #[every("30s")] fn ping(&mut self) {}
-                #[every("1d")] fn day(&mut self) {}
+                #[every("1d", missed = burst)] fn day(&mut self) {}
             }
         },
         &[
             r#"const OUTBOX_GRACE: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(::core::time::Duration::new(2u64, 0u32));
             const OUTBOX_OVERFLOW: ::odeon::Overflow = ::odeon::Overflow::DropOldest;"#,
-            r#"const INTERVALS: &'static [::core::time::Duration] = &[::core::time::Duration::new(30u64, 0u32), ::core::time::Duration::new(86400u64, 0u32),];"#,
+            r#"const INTERVALS: &'static [::odeon::Interval] = &[::odeon::Interval::every(::core::time::Duration::new(30u64, 0u32)), ::odeon::Interval::every(::core::time::Duration::new(86400u64, 0u32)).missed(::odeon::MissedTicks::Burst),];"#,
             r#"match index {
                 0usize => <_ as ::odeon::IntoFlow>::into_flow(Self::ping(self), "Room::ping"),
                 1usize => <_ as ::odeon::IntoFlow>::into_flow(Self::day(self), "Room::day"),
@@ -375,7 +375,7 @@ fn conditions_go_with_what_is_made_of_a_handler() {
             r#"#[cfg(b)] __RoomInner::asked_said(given_0, reply) =>"#,
             r#"#[cfg(b)] #[automatically_derived] impl ::odeon::Accepts<Said> for Room"#,
             r#"#[cfg(b)] { sendable::<Said>();"#,
-            r#"#[cfg(c)] #[cfg(d)] ::core::time::Duration::new(1u64, 0u32),"#,
+            r#"#[cfg(c)] #[cfg(d)] ::odeon::Interval::every(::core::time::Duration::new(1u64, 0u32)),"#,
             r#"match [#[cfg(c)] #[cfg(d)] 0usize, 1usize,][index] { #[cfg(c)] #[cfg(d)] 0usize =>"#,
         ],
     );

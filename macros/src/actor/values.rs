@@ -2,8 +2,9 @@
 //!
 //! Knows: units and bounds. Must not know what is measured.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Error, Lit, LitStr, Path, Result};
@@ -38,6 +39,21 @@ pub(crate) fn time_or_never(input: ParseStream<'_>) -> Result<Time> {
         return Ok(Time::Never);
     }
     time(input).map(Time::After)
+}
+
+/// What becomes of times that are missed, as a variant of `MissedTicks`.
+pub(crate) fn missed(input: ParseStream<'_>) -> Result<Ident> {
+    let said: Ident = input.call(Ident::parse_any)?;
+    let variant = match said.to_string().as_str() {
+        "skip" => "Skip",
+        "burst" => "Burst",
+        "delay" => "Delay",
+        _ => {
+            let what = format!("`{said}` says nothing about times that are missed");
+            return Err(error(&said, &what, "write `skip`, `burst` or `delay`"));
+        }
+    };
+    Ok(Ident::new(variant, said.span()))
 }
 
 /// Bytes, as an expression of type `usize`.

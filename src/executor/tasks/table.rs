@@ -5,11 +5,10 @@
 //! A place fills one line of the cache: a question that is asked and answered touches that, the desk of its asker, and its
 //! neighbours in two lists.
 
-use std::time::Duration;
-
 use super::super::address::CoreId;
 use super::super::deadlines::Deadline;
 use super::super::output::Output;
+use super::super::schedule::Interval;
 use super::super::task_block::AnyTask;
 use super::super::wheel::TimerKey;
 use super::Kind;
@@ -34,7 +33,7 @@ pub(super) struct Errands {
     pub(super) exclusive: u32,
     /// Intervals that are due, one bit each.
     pub(super) ticks: u32,
-    pub(super) intervals: Box<[Interval]>,
+    pub(super) intervals: Box<[Ticking]>,
 }
 
 impl Errands {
@@ -45,8 +44,9 @@ impl Errands {
     }
 }
 
-pub(super) struct Interval {
-    pub(super) every: Duration,
+/// An interval that comes round.
+pub(super) struct Ticking {
+    pub(super) interval: Interval,
     pub(super) due: Time,
     pub(super) timer: Option<TimerKey>,
 }
@@ -59,6 +59,8 @@ pub(super) const EXPIRED: u8 = 2;
 const LINED: u8 = 4;
 /// It has a deadline of its own.
 const TIMED: u8 = 8;
+/// A timer that has come for the last time, or was cancelled when it was ready: its name is as good as none.
+const SPENT: u8 = 16;
 
 #[repr(align(64))]
 pub(super) struct Slot {
@@ -323,9 +325,36 @@ impl Table {
     /// Notes the deadline of a task that does not stand in the line.
     pub(super) fn set_deadline(&mut self, key: Key, deadline: Deadline) {
         if let Some(slot) = self.slot(key) {
-            slot.flags |= TIMED;
+            slot.flags = slot.flags & !EXPIRED | TIMED;
             slot.deadline = deadline;
         }
+    }
+
+    /// A timer has come for the last time.
+    pub(super) fn spend_timer(&mut self, key: Key) {
+        if let Some(slot) = self.slot(key) {
+            slot.flags |= SPENT;
+        }
+    }
+
+    /// What is left of a timer of this desk that is cancelled; none if there is no such timer, or no more. One that is ready is
+    /// left in its place, with `idle` for what it was.
+    pub(super) fn cancel_timer(
+        &mut self,
+        desk: u32,
+        key: Key,
+        idle: impl FnOnce() -> AnyTask,
+    ) -> Option<Removed> {
+        let errands = self.desks.get(desk as usize)?.errands;
+        let slot = self.slot(key)?;
+        if slot.kind != Kind::Timer || slot.errands != errands || slot.flags & SPENT != 0 {
+            return None;
+        }
+        if slot.flags & READY == 0 {
+            return Some(self.remove(key.index));
+        }
+        slot.flags |= SPENT;
+        Some(Removed { key, task: slot.task.replace(idle()), deadline: None, asked: None })
     }
 
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
@@ -523,7 +552,7 @@ impl Table {
 
 impl Errands {
     /// Nothing is ready any more, and no interval over: the next cell that has this desk has its own. The tasks stay, to be removed.
-    pub(super) fn end(&mut self) -> Box<[Interval]> {
+    pub(super) fn end(&mut self) -> Box<[Ticking]> {
         (self.ready_first, self.ready_last, self.exclusive, self.ticks) = (NONE, NONE, NONE, 0);
         std::mem::take(&mut self.intervals)
     }
@@ -533,11 +562,9 @@ impl Errands {
     fn take_tick(&mut self, now: Time) -> Option<(usize, Time)> {
         let index = self.ticks.trailing_zeros() as usize;
         self.ticks &= self.ticks - 1;
-        let interval = self.intervals.get_mut(index)?;
-        let every = crate::sys::nanoseconds(interval.every).max(1);
-        let late = now.0.saturating_sub(interval.due.0);
-        interval.due = Time(interval.due.0.saturating_add((late / every + 1).saturating_mul(every)));
-        Some((index, interval.due))
+        let ticking = self.intervals.get_mut(index)?;
+        ticking.due = ticking.interval.next(ticking.due, now);
+        Some((index, ticking.due))
     }
 }
 
@@ -547,6 +574,7 @@ mod tests {
     use std::pin::Pin;
     use std::rc::Rc;
     use std::task::Poll;
+    use std::time::Duration;
 
     use super::*;
     use crate::executor::{Core, Flow, Polled};
@@ -599,8 +627,9 @@ mod tests {
         fn tick(&mut self, table: &mut Table, desk: u32, index: usize) {
             let errands = table.open_errands(desk, self.owner(desk));
             if errands.intervals.is_empty() {
-                let interval = || Interval { every: Duration::from_nanos(7), due: Time::ZERO, timer: None };
-                errands.intervals = (0..INTERVALS).map(|_| interval()).collect();
+                let interval = Interval::every(Duration::from_millis(7));
+                let ticking = || Ticking { interval, due: Time::ZERO, timer: None };
+                errands.intervals = (0..INTERVALS).map(|_| ticking()).collect();
             }
             errands.ticks |= 1 << index;
             self.ticks[desk as usize].insert(index);

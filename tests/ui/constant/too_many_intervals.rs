@@ -6,7 +6,7 @@ struct Clock;
 
 impl Actor for Clock {
     type Message = Never;
-    const INTERVALS: &'static [Duration] = &[Duration::from_secs(1); 33];
+    const INTERVALS: &'static [Interval] = &[Interval::every(Duration::from_secs(1)); 33];
 
     fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
         match message {}

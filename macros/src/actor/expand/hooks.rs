@@ -108,7 +108,11 @@ fn intervals(actor: &Actor) -> TokenStream {
         return TokenStream::new();
     }
     let cfgs: Vec<_> = timed.iter().map(|handler| &handler.cfgs).collect();
-    let times = timed.iter().map(|handler| &handler.time);
+    let intervals = timed.iter().map(|handler| {
+        let time = &handler.time;
+        let missed = handler.missed.iter().map(|missed| quote!(.missed(#root::MissedTicks::#missed)));
+        quote!(#root::Interval::every(#time) #(#missed)*)
+    });
     let flows = timed.iter().map(|handler| flow(actor, handler));
     let numbers: Vec<_> = (0..timed.len()).collect();
     // Where some may be missing, the n-th that is there need not be the n-th that is written.
@@ -117,7 +121,7 @@ fn intervals(actor: &Actor) -> TokenStream {
         false => quote!([#(#(#cfgs)* #numbers,)*][index]),
     };
     quote! {
-        const INTERVALS: &'static [::core::time::Duration] = &[#(#(#cfgs)* #times,)*];
+        const INTERVALS: &'static [#root::Interval] = &[#(#(#cfgs)* #intervals,)*];
 
         fn interval(&mut self, index: ::core::primitive::usize, cx: &mut #root::Context<Self>) -> #root::Flow {
             match #which {
