@@ -111,13 +111,14 @@
 //! | | |
 //! |---|---|
 //! | [`prelude`] | what most programs need, in one import |
-//! | [`manual`] | page by page: actors, questions, futures, output, transfers |
+//! | [`manual`] | page by page: actors, questions, delivery, futures, output, transfers |
 //! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
 //! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
 //! | [`Addr`], [`Recipient`], [`SendError`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
 //! | [`LocalAddr`], [`AcceptsLocal`] | the same between actors of one core, for what is not [`Send`] |
 //! | [`Ask`], [`Call`], [`AskError`], [`Reply`] | questions, who waits for their answers, and who gives them |
 //! | [`Context`] | what a handler can do |
+//! | [`Priority`] | what comes before what in a mailbox |
 //! | [`Handle`], [`HandleError`], [`Timeout`] | asynchronous handlers |
 //! | [`task`], [`time`] | futures that run by themselves, and waiting for a time |
 //! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
@@ -132,8 +133,8 @@
 //!
 //! # What is promised
 //!
-//! - **Order.** Messages from one actor to another are handled in the order in which they were sent, and frames in the
-//!   order in which they arrived. Nothing is promised between messages of different senders.
+//! - **Order.** Messages of one [priority](Priority) from one actor to another are handled in the order in which they were sent, and
+//!   frames in the order in which they arrived. Nothing is promised between messages of different senders.
 //! - **One at a time.** Handlers of one actor never overlap, and nothing of an actor runs on two cores.
 //! - **Delivery** is at most once. What is not delivered is handed back to the sender or counted as a dead letter.
 //! - **Sending never waits.** Whoever asks is told something within a time: the answer, or why there is none.
@@ -167,9 +168,9 @@ pub mod time;
 
 pub use actor::{
     Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, Failure, Flow,
-    Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Question, Receiver, Recipient,
-    Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey,
-    failed,
+    Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Priority, Question, Receiver,
+    Recipient, Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout,
+    TimerKey, failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};

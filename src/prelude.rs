@@ -12,7 +12,7 @@
 
 pub use crate::actor::{
     Accepts, Actor, Addr, Ask, AskError, Context, Flow, Handle, HandleError, LocalAddr, Message,
-    OrDeadLetter, Recipient, Reply, SendError, SendTo, StopReason, TimerKey,
+    OrDeadLetter, Priority, Recipient, Reply, SendError, SendTo, StopReason, TimerKey,
 };
 pub use crate::config::Config;
 pub use crate::executor::{Interval, MissedTicks, Overflow};

@@ -131,6 +131,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `local` | reached by a `LocalAddr` only, from the same core: messages, arguments and answers need not be `Send` |
 /// | `concurrent` | an `async fn` without `self` that runs beside others and between messages; an `async fn` with it keeps the actor to itself, from these too |
+/// | `priority = control` | handled before what waits at the usual priority, `user`; see `Priority` |
 /// | `timeout = "1s"` | how long an `async fn` may take, or `"never"`; as in `Config` unless given |
 ///
 /// # Results
@@ -224,7 +225,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///
 /// Hooks become the functions of the same name in `impl Actor` and `impl Connection`. An `async` handler is run by
 /// `Context::exclusive`, a concurrent one by `Context::concurrent`. Handlers that are `local` have `impl AcceptsLocal`, and their
-/// methods a trait of their own, `SumLocalAddr`. A trait that would be empty is not made. Constants that nobody uses are there for their
+/// methods a trait of their own, `SumLocalAddr`. Those of another priority say so by `PRIORITY`, calls by a `true` in their type. A trait that would be empty is not made. Constants that nobody uses are there for their
 /// names, by which the compiler refuses a second block.
 ///
 /// Handlers may have a `#[cfg]`. The actor may be generic, if its block is not generic over a lifetime; what it
@@ -256,6 +257,7 @@ read_by_actor! {
     ///
     /// `#[message(local)]`: only from the actor's own core, so that messages need not be `Send`. `#[message(concurrent)]`:
     /// an `async fn` beside other handlers. `#[message(timeout = "1s")]`: how long an `async fn` may take, or `"never"`.
+    /// `#[message(priority = control)]`: before what waits otherwise.
     message
     /// Within [`#[actor]`](macro@actor): a method that can be called on the address, with any arguments and any answer. It takes
     /// what [`#[message]`](macro@message) takes.

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use super::ask::{Anyone, Ask};
 use super::head::Head;
-use super::{AcceptsLocal, Actor, Message, Reply, SendError, SendTo};
+use super::{AcceptsLocal, Actor, Message, Priority, Reply, SendError, SendTo};
 use crate::executor::current::Look;
 use crate::executor::{Core, Demand, Matter, RawAddress, Refused, Visit, current, insist, post};
 use crate::mem::{Key, aside};
@@ -57,7 +57,7 @@ impl<A: Actor> Addr<A> {
     ///
     /// On the actor's own core `Ok` means that the message is in its mailbox. From another core it means that it is on its
     /// way; should the mailbox be full when it arrives there, it is counted among the dead letters.
-    /// Messages from one actor to another arrive in the order in which they were sent.
+    /// Messages of one [priority](Priority) from one actor to another arrive in the order in which they were sent.
     ///
     /// **Costs** no allocation, and no system call but one to wake a core that sleeps. To another core, a message of more
     /// than 112 bytes is boxed.
@@ -185,7 +185,7 @@ fn tell_there<A: Actor, M: SendTo<A>>(
 
 #[inline(always)]
 fn tell_here<A: Actor, M: SendTo<A>>(core: &Core, cell: Key, message: M) -> Result<(), SendError<M>> {
-    put_here::<A, M>(core, cell, message, M::accepted)
+    put_here::<A, M>(core, cell, message, M::PRIORITY, M::accepted)
 }
 
 /// Puts something into the mailbox of an actor of this core. `wrap`, which is code of a user, runs only if there is room.
@@ -194,9 +194,10 @@ pub(super) fn put_here<A: Actor, V>(
     core: &Core,
     cell: Key,
     value: V,
+    priority: Priority,
     wrap: impl FnOnce(V) -> A::Message,
 ) -> Result<(), SendError<V>> {
-    let put = Put { core, wrap, actor: PhantomData::<A> };
+    let put = Put { core, priority, wrap, actor: PhantomData::<A> };
     match core.cells.reach_with(cell, value, put) {
         Ok(put) => put,
         Err(value) => Err(SendError::Stopped(value)),
@@ -206,6 +207,7 @@ pub(super) fn put_here<A: Actor, V>(
 /// Puts a value into a mailbox.
 struct Put<'a, A, W> {
     core: &'a Core,
+    priority: Priority,
     wrap: W,
     actor: PhantomData<A>,
 }
@@ -215,7 +217,7 @@ impl<A: Actor, V, W: FnOnce(V) -> A::Message> Visit<Head<A>, V> for Put<'_, A, W
 
     #[inline(always)]
     fn visit(self, head: &Head<A>, value: V) -> Self::Result {
-        head.push(self.core, value, self.wrap)
+        head.push(self.core, value, self.priority, self.wrap)
     }
 }
 
@@ -225,7 +227,7 @@ pub(super) fn tell_local<A: AcceptsLocal<M>, M: Message>(
     message: M,
 ) -> Result<(), SendError<M>> {
     current::at(raw.core(), |core| match core {
-        Some(core) => put_here::<A, M>(core, raw.cell(), message, A::accept),
+        Some(core) => put_here::<A, M>(core, raw.cell(), message, A::PRIORITY, A::accept),
         None => Err(SendError::Stopped(message)),
     })
 }

@@ -13,7 +13,8 @@ use super::answer::AnswerFuture;
 use super::head::Head;
 use super::reply::{Answer, Reply};
 use super::{
-    AcceptsLocal, Actor, Addr, Context, Flow, IntoFlow, LocalAddr, Message, SendError, SendTo, testing,
+    AcceptsLocal, Actor, Addr, Context, Flow, IntoFlow, LocalAddr, Message, Priority, SendError, SendTo,
+    testing,
 };
 use crate::executor::blame::user;
 use crate::executor::current::Look;
@@ -32,6 +33,9 @@ pub trait Question<A: Actor>: 'static {
     /// What it consists of: the message, or the arguments of the call, as a tuple.
     type Content: 'static;
 
+    /// What it comes before.
+    const PRIORITY: Priority = Priority::User;
+
     /// Puts the question into what the mailbox holds.
     fn into_message(self, reply: Reply<Self::Reply>) -> A::Message;
 
@@ -42,6 +46,7 @@ pub trait Question<A: Actor>: 'static {
 impl<A: AcceptsLocal<M>, M: Message> Question<A> for M {
     type Reply = M::Reply;
     type Content = M;
+    const PRIORITY: Priority = <A as AcceptsLocal<M>>::PRIORITY;
 
     fn into_message(self, reply: Reply<M::Reply>) -> A::Message {
         A::accept_ask(self, reply)
@@ -109,8 +114,8 @@ impl<M: Message> Receiver<M> for Anyone {
 }
 
 /// The question that a `#[call]` stands for: the arguments, and how they become what the mailbox holds. The methods that
-/// [`actor`](macro@crate::actor) generates on addresses make it.
-pub struct Call<A: Actor, Args, R: 'static> {
+/// [`actor`](macro@crate::actor) generates on addresses make it. `CONTROL` says that it comes [before others](Priority::Control).
+pub struct Call<A: Actor, Args, R: 'static, const CONTROL: bool = false> {
     args: Args,
     into: fn(Args, Reply<R>) -> A::Message,
 }
@@ -135,9 +140,34 @@ impl<A: Actor, Args: 'static, R: 'static> Call<A, Args, R> {
     }
 }
 
-impl<A: Actor, Args: 'static, R: 'static> Question<A> for Call<A, Args, R> {
+impl<A: Actor, Args: 'static, R: 'static> Call<A, Args, R, true> {
+    /// The same as [`ask`](Call::ask), before others.
+    pub fn ask_control(
+        to: Addr<A>,
+        args: Args,
+        into: fn(Args, Reply<R>) -> A::Message,
+    ) -> Ask<A, Call<A, Args, R, true>>
+    where
+        Args: Send,
+        R: Send,
+    {
+        Ask::new(to.raw(), (), Call { args, into })
+    }
+
+    /// The same as [`ask_local`](Call::ask_local), before others.
+    pub fn ask_local_control(
+        to: LocalAddr<A>,
+        args: Args,
+        into: fn(Args, Reply<R>) -> A::Message,
+    ) -> LocalAsk<A, Call<A, Args, R, true>> {
+        LocalAsk::new(to.raw(), Call { args, into })
+    }
+}
+
+impl<A: Actor, Args: 'static, R: 'static, const CONTROL: bool> Question<A> for Call<A, Args, R, CONTROL> {
     type Reply = R;
     type Content = Args;
+    const PRIORITY: Priority = if CONTROL { Priority::Control } else { Priority::User };
 
     fn into_message(self, reply: Reply<R>) -> A::Message {
         (self.into)(self.args, reply)
@@ -493,7 +523,7 @@ fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'sta
 #[inline(always)]
 pub(super) fn ask_here<A: Actor, Q: Question<A>>(core: &Core, to: Key, question: Q, reply: Reply<Q::Reply>) {
     let wrap = |(question, reply): (Q, Reply<Q::Reply>)| question.into_message(reply);
-    if let Err(refused) = put_here::<A, _>(core, to, (question, reply), wrap) {
+    if let Err(refused) = put_here::<A, _>(core, to, (question, reply), Q::PRIORITY, wrap) {
         refuse(core, refused);
     }
 }
@@ -700,7 +730,7 @@ impl<A: Receiver<Q>, Q> fmt::Debug for LocalAsk<A, Q> {
     }
 }
 
-impl<A: Actor, Args, R> fmt::Debug for Call<A, Args, R> {
+impl<A: Actor, Args, R, const CONTROL: bool> fmt::Debug for Call<A, Args, R, CONTROL> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Call").finish_non_exhaustive()
     }

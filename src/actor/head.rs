@@ -2,12 +2,13 @@
 //!
 //! Knows: messages waiting, the bound, who borrows the state. Must not know who runs them.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{OnceCell, RefCell, RefMut};
 
-use super::{Actor, SendError};
+use super::extra::Extra;
+use super::{Actor, Priority, SendError};
 use crate::executor::blame::user;
 use crate::executor::{AskError, Core, DeadReason, INTERVALS_MAX};
-use crate::mem::{ChunkPool, Fifo, aside};
+use crate::mem::{Fifo, aside};
 
 #[cold]
 fn refuse_wrapped<M>(core: &Core, wrapped: M) {
@@ -18,6 +19,8 @@ fn refuse_wrapped<M>(core: &Core, wrapped: M) {
 /// A mailbox and a state, found by the type of the actor.
 pub(crate) struct Head<A: Actor> {
     mailbox: Fifo<A::Message>,
+    /// What it has beside that queue, once it is needed.
+    extra: OnceCell<Box<Extra<A::Message>>>,
     /// None once the actor has ended. Borrowed while its code runs, and by a future that borrows it until that has finished.
     state: RefCell<Option<A>>,
 }
@@ -26,12 +29,12 @@ impl<A: Actor> Head<A> {
     pub(crate) fn new(state: A) -> Head<A> {
         const { assert!(A::MAILBOX_CAPACITY > 0, "MAILBOX_CAPACITY is 0: nothing could ever be sent") };
         const { assert!(A::INTERVALS.len() <= INTERVALS_MAX, "an actor has at most 32 intervals") };
-        Head { mailbox: Fifo::new(), state: RefCell::new(Some(state)) }
+        Head { mailbox: Fifo::new(), extra: OnceCell::new(), state: RefCell::new(Some(state)) }
     }
 
     /// A mailbox without a state: that is with a test.
     pub(crate) fn vacant() -> Head<A> {
-        Head { mailbox: Fifo::new(), state: RefCell::new(None) }
+        Head { mailbox: Fifo::new(), extra: OnceCell::new(), state: RefCell::new(None) }
     }
 
     /// The state of an actor that has not started.
@@ -63,27 +66,57 @@ impl<A: Actor> Head<A> {
         &self,
         core: &Core,
         message: M,
+        priority: Priority,
         wrap: impl FnOnce(M) -> A::Message,
     ) -> Result<(), SendError<M>> {
-        if !self.mailbox.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) {
+        let queue = match priority {
+            Priority::User => &self.mailbox,
+            Priority::Control => &self.extra(core).control,
+        };
+        if !queue.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) {
             return Err(SendError::Full(message));
         }
-        if let Err(wrapped) = self.mailbox.push(&core.chunks, user(|| wrap(message))) {
+        if let Err(wrapped) = queue.push(&core.chunks, user(|| wrap(message))) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
             refuse_wrapped(core, aside(wrapped));
         }
         Ok(())
     }
 
-    /// Takes the oldest message out and passes it to `handle`.
-    #[inline]
-    pub(crate) fn pop<R>(&self, chunks: &ChunkPool, handle: impl FnOnce(A::Message) -> R) -> Option<R> {
-        self.mailbox.pop_with(chunks, handle)
+    /// What comes before the mailbox, made if it is not there. Whoever takes messages from that alone looks again.
+    #[cold]
+    fn extra(&self, core: &Core) -> &Extra<A::Message> {
+        self.extra.get_or_init(|| {
+            core.cells.interrupt();
+            Box::new(Extra::new())
+        })
     }
 
+    /// True if nothing comes before the mailbox, nor will without an [interrupt](crate::executor::Cells::interrupt).
+    #[inline(always)]
+    pub(crate) fn is_simple(&self) -> bool {
+        self.extra.get().is_none()
+    }
+
+    /// Takes the oldest message out of a mailbox that [is simple](Self::is_simple), and passes it to `handle`.
+    #[inline]
+    pub(crate) fn pop_simple<R>(&self, core: &Core, handle: impl FnOnce(A::Message) -> R) -> Option<R> {
+        self.mailbox.pop_with(&core.chunks, handle)
+    }
+
+    /// Takes out the message that is next.
+    #[inline]
+    pub(crate) fn pop(&self, core: &Core) -> Option<A::Message> {
+        match self.extra.get() {
+            None => self.mailbox.pop(&core.chunks),
+            Some(extra) => extra.pop(&core.chunks, &self.mailbox),
+        }
+    }
+
+    /// True if no message waits for certain.
     #[inline]
     pub(crate) fn mailbox_is_empty(&self) -> bool {
-        self.mailbox.is_empty()
+        self.mailbox.is_empty() && self.is_simple()
     }
 
     #[inline]
@@ -93,9 +126,34 @@ impl<A: Actor> Head<A> {
 
     /// Counts and drops what is left.
     pub(crate) fn discard(&self, core: &Core) {
-        while let Some(message) = self.pop(&core.chunks, |message| message) {
+        while let Some(message) = self.pop(core) {
             core.counters.dead_letter(DeadReason::Stopped);
             core.drop_contained(message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::{Context, Flow};
+    use crate::executor::Cells;
+
+    struct Idle(u64);
+
+    impl Actor for Idle {
+        type Message = u64;
+
+        fn handle(&mut self, more: u64, _: &mut Context<Self>) -> Flow {
+            self.0 += more;
+            Flow::Continue
+        }
+    }
+
+    #[test]
+    fn an_actor_at_rest_takes_little_beside_its_state() {
+        let vtable = size_of::<usize>();
+        let beside = vtable + size_of::<Head<Idle>>() - size_of::<Idle>() + Cells::SLOT_BYTES;
+        assert!(beside <= 128, "{beside} bytes");
     }
 }

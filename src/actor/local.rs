@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use super::ask::LocalAsk;
 use super::reply::Reply;
-use super::{Accepts, Actor, Addr, Context, Message, SendError, address};
+use super::{Accepts, Actor, Addr, Context, Message, Priority, SendError, address};
 use crate::executor::current;
 
 /// An actor that accepts an `M` from actors of its own core, where `M` need not be [`Send`]: what `#[message(local)]` makes.
@@ -19,6 +19,9 @@ use crate::executor::current;
     note = "help: write a `#[message]` or `#[message(local)]` handler that takes a `{M}`"
 )]
 pub trait AcceptsLocal<M: Message>: Actor {
+    /// What it comes before, whether it is told or asked.
+    const PRIORITY: Priority = Priority::User;
+
     /// Puts the message into what the mailbox holds.
     fn accept(message: M) -> Self::Message;
 
@@ -27,6 +30,8 @@ pub trait AcceptsLocal<M: Message>: Actor {
 }
 
 impl<A: Accepts<M>, M: Message> AcceptsLocal<M> for A {
+    const PRIORITY: Priority = <A as Accepts<M>>::PRIORITY;
+
     fn accept(message: M) -> A::Message {
         <A as Accepts<M>>::accept(message)
     }

@@ -172,17 +172,12 @@ impl<A: Actor> Head<A> {
         let budget = &mut Budget::new(core);
         let demands = core.cells.demands();
         let handled = core.contain(|| {
-            loop {
-                let flow = runtime(|| self.pop(&core.chunks, |message| user(|| actor.handle(message, cx))));
-                let Some(flow) = flow else { return Handled::All };
-                let more = budget.spend(core);
-                if flow != Flow::Continue {
-                    return if flow == Flow::Fail { Handled::Fail } else { Handled::Stop };
-                }
-                if !more || demands != core.cells.demands() {
-                    return Handled::Enough;
-                }
+            if !self.is_simple() {
+                return self.handle_by_priority(core, actor, cx, (budget, demands));
             }
+            handle_each(core, budget, demands, || {
+                self.pop_simple(core, |message| user(|| actor.handle(message, cx)))
+            })
         });
         Counters::add(&core.counters.handled, u64::from(budget.handled()));
         match handled.unwrap_or(Handled::Panicked) {
@@ -192,6 +187,20 @@ impl<A: Actor> Head<A> {
             Handled::Fail => Batch::End(StopReason::Failed),
             Handled::Panicked => Batch::End(StopReason::Panicked),
         }
+    }
+
+    #[inline(never)]
+    fn handle_by_priority(
+        &self,
+        core: &Core,
+        actor: &mut A,
+        cx: &mut Context<A>,
+        (budget, demands): (&mut Budget, u32),
+    ) -> Handled {
+        handle_each(core, budget, demands, || {
+            let message = self.pop(core)?;
+            Some(user(|| actor.handle(message, cx)))
+        })
     }
 
     /// Ends the actor: closes its mailbox, ends what it has begun, calls `stopped`, discards what it did not handle, drops its
@@ -229,6 +238,26 @@ fn tell_end<A>(core: &Core, reason: StopReason) {
             name,
             format_args!("ends: {reason}, a hook or a handler of it has answered Flow::Fail"),
         ),
+    }
+}
+
+/// Handles what `next` takes out, until it finds nothing, the budget is used up, the actor ends, or something more urgent has come.
+#[inline(always)]
+fn handle_each(
+    core: &Core,
+    budget: &mut Budget,
+    demands: u32,
+    mut next: impl FnMut() -> Option<Flow>,
+) -> Handled {
+    loop {
+        let Some(flow) = runtime(&mut next) else { return Handled::All };
+        let more = budget.spend(core);
+        if flow != Flow::Continue {
+            return if flow == Flow::Fail { Handled::Fail } else { Handled::Stop };
+        }
+        if !more || demands != core.cells.demands() {
+            return Handled::Enough;
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{fmt, io};
 
 use super::ask::ask_here;
-use super::{Context, Flow, Reply};
+use super::{Context, Flow, Priority, Reply};
 use crate::executor::{Core, Interval};
 use crate::mem::Key;
 
@@ -244,6 +244,9 @@ pub trait Actor: Sized + 'static {
     note = "write a `#[message]` handler that takes a `{M}` in the `#[actor]` block of `{Self}`"
 )]
 pub trait Accepts<M: Message>: Actor {
+    /// What it comes before, whether it is told or asked.
+    const PRIORITY: Priority = Priority::User;
+
     /// Puts the message into what the mailbox holds.
     fn accept(message: M) -> Self::Message;
 
@@ -281,6 +284,35 @@ pub trait Spawnable: Send {}
 #[diagnostic::do_not_recommend]
 impl<A: Send> Spawnable for A {}
 
+/// A message that can be sent to an `A`, from any core. Follows from `A: Accepts<Self>`; never implemented by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to `{A}`",
+    label = "not something that `{A}` can be sent",
+    note = "a message derives `Message` and is `Send`, and its receiver implements `Accepts` of it"
+)]
+pub trait SendTo<A: Actor>: Message + Send {
+    #[doc(hidden)]
+    const PRIORITY: Priority;
+
+    #[doc(hidden)]
+    fn accepted(self) -> A::Message;
+
+    #[doc(hidden)]
+    fn ask_here(core: &Core, to: Key, message: Self, reply: Reply<Self::Reply>);
+}
+
+impl<A: Accepts<M>, M: Message + Send> SendTo<A> for M {
+    const PRIORITY: Priority = <A as Accepts<M>>::PRIORITY;
+
+    fn accepted(self) -> A::Message {
+        A::accept(self)
+    }
+
+    fn ask_here(core: &Core, to: Key, message: M, reply: Reply<M::Reply>) {
+        ask_here::<A, M>(core, to, message, reply);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,29 +325,5 @@ mod tests {
             told(StopReason::Disconnected(104)),
             "Session ends: its connection has failed: Connection reset by peer (os error 104)"
         );
-    }
-}
-
-/// A message that can be sent to an `A`, from any core. Follows from `A: Accepts<Self>`; never implemented by hand.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be sent to `{A}`",
-    label = "not something that `{A}` can be sent",
-    note = "a message derives `Message` and is `Send`, and its receiver implements `Accepts` of it"
-)]
-pub trait SendTo<A: Actor>: Message + Send {
-    #[doc(hidden)]
-    fn accepted(self) -> A::Message;
-
-    #[doc(hidden)]
-    fn ask_here(core: &Core, to: Key, message: Self, reply: Reply<Self::Reply>);
-}
-
-impl<A: Accepts<M>, M: Message + Send> SendTo<A> for M {
-    fn accepted(self) -> A::Message {
-        A::accept(self)
-    }
-
-    fn ask_here(core: &Core, to: Key, message: M, reply: Reply<M::Reply>) {
-        ask_here::<A, M>(core, to, message, reply);
     }
 }

@@ -238,6 +238,9 @@ impl<H, V, R, F: FnOnce(&H, V) -> R> Visit<H, V> for Act<F> {
 }
 
 impl Cells {
+    /// What the core has of each cell beside what is stored.
+    pub const SLOT_BYTES: usize = size_of::<Slot>();
+
     /// Room for at most `capacity` cells; memory comes as it is needed.
     #[must_use]
     pub fn new(capacity: u32) -> Cells {

@@ -7,6 +7,7 @@
 //! | [`tour`] | a chat in a hundred lines: every kind of handler once |
 //! | [`actors`] | `#[actor]`: handlers, hooks, keys, addresses, and what all of it stands for |
 //! | [`asking`] | questions and answers: who waits, for how long, and what may go wrong |
+//! | [`delivery`] | what becomes of a message: its order, and its bounds |
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
 //! | [`input`] | reading from a connection: frames, pauses, bodies |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
@@ -17,6 +18,7 @@
 
 pub mod actors;
 pub mod asking;
+pub mod delivery;
 pub mod futures;
 pub mod input;
 pub mod output;

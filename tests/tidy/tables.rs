@@ -56,7 +56,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         2,
         "a recipient hides the type of its actor: one call per message or question sent through it",
     ),
-    ("src/actor/ask.rs", 3, "where an answer is put, by its type: one call per answer"),
+    ("src/actor/ask.rs", 5, "where an answer is put, by its type: one call per answer"),
     ("src/actor/testing/questions.rs", 6, "questions of any type that a test answers: none in a system"),
     (
         "src/driver/pool.rs",

@@ -48,7 +48,7 @@ impl Sum {
         Ok(Flow::Continue)
     }
 
-    #[message(local)]
+    #[message(local, priority = control)]
     fn near(&mut self, near: Near) {
         self.total += *near.0;
     }
@@ -65,7 +65,7 @@ impl Sum {
         self.total
     }
 
-    #[call(timeout = "1s")]
+    #[call(timeout = "1s", priority = control)]
     async fn later(&mut self, more: u64, cx: &mut Context<Self>) -> bool {
         self.total += more;
         cx.me() == cx.me()

@@ -26,6 +26,8 @@ pub(crate) struct Handler {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) run: Run,
     pub(crate) local: bool,
+    /// True if it comes before others.
+    pub(crate) control: bool,
     /// True if another handles the same message, which has been said.
     pub(crate) repeated: bool,
     /// True if another has its name, which has been said.
@@ -113,6 +115,7 @@ impl Handler {
             docs: attributes.iter().filter(|one| is_one_of(one, &["doc", "deprecated"])).cloned().collect(),
             run,
             local: mark.local,
+            control: mark.control,
             repeated: false,
             nameless: false,
             timeout: mark.timeout.map(|(_, time)| time),

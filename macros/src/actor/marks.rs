@@ -9,7 +9,7 @@ use syn::{Attribute, Error, Meta, Path, Result, Token};
 
 use super::block::Item;
 use super::errors::{Errors, error};
-use super::keys::{each_key_of, equals, not_yet, unknown};
+use super::keys::{each_key_of, equals, unknown};
 use super::values::{self, Time};
 
 /// What a method is to its actor.
@@ -76,6 +76,8 @@ impl Kind {
     }
 }
 
+const PRIORITIES: &[&str] = &["control", "user"];
+
 /// One of our attributes, read.
 pub(crate) struct Mark {
     pub(crate) kind: Kind,
@@ -84,6 +86,8 @@ pub(crate) struct Mark {
     pub(crate) local: bool,
     pub(crate) concurrent: Option<Ident>,
     pub(crate) timeout: Option<(Ident, Time)>,
+    /// True if it comes before others.
+    pub(crate) control: bool,
     /// Of `#[every]` and `#[idle]`: an expression of type `Duration`.
     pub(crate) time: Option<TokenStream>,
     /// Of `#[every]`: the variant of `MissedTicks`.
@@ -94,8 +98,16 @@ impl Mark {
     /// Never fails: what is wrong is left out, and put among the errors.
     fn of(kind: Kind, attribute: &Attribute, errors: &mut Errors) -> Mark {
         let path = attribute.path().clone();
-        let mut mark =
-            Mark { kind, path, local: false, concurrent: None, timeout: None, time: None, missed: None };
+        let mut mark = Mark {
+            kind,
+            path,
+            local: false,
+            concurrent: None,
+            timeout: None,
+            control: false,
+            time: None,
+            missed: None,
+        };
         match &attribute.meta {
             Meta::List(list) if kind.is_asked() => {
                 each_key_of(list.tokens.clone(), errors, |name, input, _| mark.take(name, input));
@@ -123,8 +135,8 @@ impl Mark {
                 self.timeout = Some((name.clone(), values::time_or_never(input)?));
             }
             "priority" => {
-                let help = "`stop` and `abort` of an address come before what waits in the mailbox";
-                return Err(not_yet(name, "messages are handled in the order in which they arrive", help));
+                equals(name, "priority = control", input)?;
+                self.control = values::word(input, PRIORITIES, "a priority")? == "control";
             }
             "reply" if self.kind == Kind::Message => {
                 let help =
@@ -138,7 +150,12 @@ impl Mark {
                     "write `-> u64`, or whatever type the answer has",
                 ));
             }
-            _ => return Err(unknown(name, "known are `local`, `concurrent` and `timeout = \"1s\"`")),
+            _ => {
+                return Err(unknown(
+                    name,
+                    "known are `local`, `concurrent`, `timeout = \"1s\"` and `priority = control`",
+                ));
+            }
         }
         Ok(())
     }

@@ -112,6 +112,31 @@ fn a_message_can_be_told_and_asked() {
 }
 
 #[test]
+fn what_comes_before_others_says_so_by_its_type() {
+    check_part(
+        quote!(),
+        quote! {
+            impl Room {
+                #[message(priority = control)] fn evict(&mut self, who: Evict) {}
+                #[message(priority = user)] fn said(&mut self, said: Said) {}
+                #[call(priority = control)] fn mute(&mut self, who: u64) {}
+                #[call(local, priority = control)] fn near(&mut self) {}
+            }
+        },
+        &[
+            "impl ::odeon::Accepts<Evict> for Room {
+                const PRIORITY: ::odeon::Priority = ::odeon::Priority::Control;
+                fn accept(",
+            "impl ::odeon::Accepts<Said> for Room { fn accept(",
+            "fn mute(&self, who: u64) -> ::odeon::Ask<Room, ::odeon::Call<Room, (u64,), (), true> >;",
+            "::odeon::Call::ask_control(*self, (given_0,),",
+            "fn near(&self,) -> ::odeon::LocalAsk<Room, ::odeon::Call<Room, (), (), true> >;",
+            "::odeon::Call::ask_local_control(*self, (),",
+        ],
+    );
+}
+
+#[test]
 fn a_call_takes_any_arguments() {
     check_part(
         quote!(),
@@ -419,7 +444,7 @@ fn all_mistakes_are_told_at_once() {
             "`self` is lent",
             "is not a time",
             "`#[every]` is synchronous",
-            "`priority` does not work yet",
+            "`high` is not a priority",
             "nobody says what a handler is generic over",
             "is owned",
             "`#[started]` belongs on a method",

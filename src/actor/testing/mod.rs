@@ -228,11 +228,7 @@ impl<A: Actor> TestContext<A> {
     /// [`run`](TestContext::run) has them handled instead.
     pub fn messages(&mut self) -> Vec<A::Message> {
         self.guest.receive();
-        self.guest.enter(|core| {
-            self.with_head(core, |head| {
-                std::iter::from_fn(|| head.pop(&core.chunks, |message| message)).collect()
-            })
-        })
+        self.guest.enter(|core| self.with_head(core, |head| std::iter::from_fn(|| head.pop(core)).collect()))
     }
 
     /// Questions that wait for [`answer`](TestContext::answer): those that the actor has asked of [nobody](super::nobody), or of

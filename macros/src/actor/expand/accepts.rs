@@ -30,7 +30,11 @@ fn accepts(actor: &Actor, handler: &Handler) -> TokenStream {
         true => quote!(AcceptsLocal),
     };
     let head = quote!(impl #declared #root::#accepts<#message> for #this);
+    let priority =
+        handler.control.then(|| quote!(const PRIORITY: #root::Priority = #root::Priority::Control;));
     let body = quote! {
+        #priority
+
         fn accept(message: #message) -> Self::Message {
             #outer(#inner::#told(message))
         }

@@ -143,6 +143,7 @@ fn signature(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> Tok
     let (sent, answer) = (handler.sent(), handler.answer(actor));
     let question = match handler.kind {
         Kind::Message => sent.into_token_stream(),
+        _ if handler.control => quote!(#root::Call<#this, #sent, #answer, true>),
         _ => quote!(#root::Call<#this, #sent, #answer>),
     };
     quote!(fn #name(&self, #(#parameters),*) -> #root::#ask<#this, #question>)
@@ -155,7 +156,7 @@ fn question(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> Toke
         return quote!(<#root::#address<#this>>::ask(*self, #(#names)*));
     }
     let (outer, inner, asked) = (actor.message_type(), actor.inner_type(), handler.asked());
-    let call = format_ident!("{}", way.call);
+    let call = format_ident!("{}{}", way.call, if handler.control { "_control" } else { "" });
     let there = handler.result_type().span();
     let arguments = names.first().map_or(there, Ident::span);
     let sent = names.iter().zip(&handler.parameters.given).filter(|(_, given)| !given.refused);

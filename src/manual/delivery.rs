@@ -1,0 +1,58 @@
+//! What becomes of a message: its order among others, and its bounds.
+//!
+//! Knows: how it is used. Must not know how it is done.
+//!
+//! What is said here is tested in `tests/semantics/`, by file, in simulated systems, on io_uring and on mio.
+//!
+//! # Order
+//!
+//! Messages from one actor to another are handled in the order in which they were sent, across cores too. Between messages of different
+//! senders nothing is promised.
+//!
+//! What should not wait behind all that says `priority = control`, as a message or a call:
+//!
+//! ```
+//! use odeon::prelude::*;
+//!
+//! #[derive(Message)]
+//! struct Said(&'static str);
+//!
+//! #[derive(Message)]
+//! struct Evicted;
+//!
+//! #[derive(Default)]
+//! struct Session {
+//!     heard: Vec<&'static str>,
+//! }
+//!
+//! #[actor]
+//! impl Session {
+//!     #[message]
+//!     fn said(&mut self, Said(text): Said) {
+//!         self.heard.push(text);
+//!     }
+//!
+//!     #[message(priority = control)]
+//!     fn evicted(&mut self, Evicted: Evicted) {
+//!         self.heard.push("evicted");
+//!     }
+//! }
+//!
+//! use odeon::testing::TestContext;
+//!
+//! let (mut session, mut cx) = (Session::default(), TestContext::new());
+//! cx.me().tell(Said("one")).or_dead_letter();
+//! cx.me().tell(Said("two")).or_dead_letter();
+//! cx.me().tell(Evicted).or_dead_letter();
+//! cx.run(&mut session);
+//! assert_eq!(session.heard, ["evicted", "one", "two"]);
+//! ```
+//!
+//! | what waits | comes |
+//! |---|---|
+//! | a stop or an abort; what has happened to the actor's connection; answers and futures | first |
+//! | messages and calls with `priority = control` | then; of seven in a row the next is one of the others, if one waits |
+//! | all other messages and calls | last |
+//!
+//! Each priority is first in, first out. Both have room for [`MAILBOX_CAPACITY`](crate::Actor::MAILBOX_CAPACITY) messages: a mailbox
+//! that is full still takes a word of control. (`order.rs`)

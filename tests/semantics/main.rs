@@ -1,0 +1,33 @@
+//! Do actors keep their promises to one another: order, delivery, bounds?
+//!
+//! One file per promise. One body per case, run in simulated systems from seeds, on io_uring and on mio. Every case ends with a system
+//! that holds nothing.
+// A test is one crate that nobody else names.
+#![allow(unreachable_pub)]
+
+#[macro_use]
+#[path = "../server/on.rs"]
+mod on;
+
+mod order;
+mod world;
+
+macro_rules! every_case_on {
+    ($name:ident: $on:expr) => {
+        on! { $name: $on;
+            order {
+                control_comes_first_and_every_eighth_message_is_another
+                a_message_alone_at_its_priority_does_not_wait
+                what_comes_while_a_batch_is_handled_comes_before_the_rest_of_it
+                questions_and_calls_have_a_priority_too
+                each_priority_has_room_of_its_own
+                what_one_sender_sends_at_one_priority_keeps_its_order
+                what_waits_when_an_actor_ends_is_counted_whatever_its_priority
+            }
+        }
+    };
+}
+
+every_case_on! { simulated: crate::world::On::Seeds }
+every_case_on! { uring: crate::world::On::Backend(odeon::BackendChoice::Uring) }
+every_case_on! { mio: crate::world::On::Backend(odeon::BackendChoice::Mio) }

@@ -1,0 +1,225 @@
+//! A system under test, real or simulated, and how its end is asserted.
+//!
+//! Knows: starting, running something on a core, waiting. Must not know the cases.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::sys::{Random, now};
+use odeon::system::simulation::{Simulation, SimulationConfig};
+use odeon::{Error, Ledger};
+
+/// Long enough for a machine that does much else, short enough to find out about a hang.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Simulated systems for each case.
+const SEEDS: u64 = 24;
+
+/// Where a case runs.
+#[derive(Debug, Clone, Copy)]
+pub enum On {
+    /// In simulated systems, one for each seed.
+    Seeds,
+    /// In the simulated system of this seed.
+    Seed(u64),
+    /// With the kernel.
+    Backend(BackendChoice),
+}
+
+/// Runs a case, unless the machine refuses its backend.
+pub fn on(on: On, case: fn(On)) {
+    match on {
+        On::Seeds => (1..=SEEDS).for_each(|seed| case(On::Seed(seed))),
+        On::Seed(_) => case(on),
+        On::Backend(backend) => match System::builder().cores(Cores::Count(1)).backend(backend).build() {
+            Ok(system) => {
+                let _ = system.shutdown();
+                case(on);
+            }
+            Err(Error::Backend { backend, reason }) => {
+                // Not by `eprintln!`, which the test runner would swallow.
+                let _ = writeln!(io::stderr(), "SKIPPED: {backend} is refused on this machine: {reason}");
+            }
+            Err(error) => panic!("{error}"),
+        },
+    }
+}
+
+impl On {
+    /// Chance, for what the case does.
+    pub fn random(self) -> Random {
+        match self {
+            On::Seed(seed) => Random::new(seed),
+            On::Seeds | On::Backend(_) => Random::new(0),
+        }
+    }
+}
+
+enum Cored {
+    Simulated(RefCell<Simulation>),
+    Real(System),
+}
+
+/// A system, and an actor on each of its cores that runs what it is told.
+pub struct World {
+    cored: Cored,
+    feet: Vec<Addr<Foot>>,
+}
+
+type Task = Box<dyn FnOnce(&mut Context<Foot>) + Send>;
+
+#[derive(Message)]
+pub struct Run(Task);
+
+/// Runs what it is told: a foot on a core.
+pub struct Foot;
+
+#[actor]
+impl Foot {
+    #[message]
+    fn run(&mut self, Run(task): Run, cx: &mut Context<Self>) {
+        task(cx);
+    }
+}
+
+impl World {
+    /// A system with the default limits.
+    pub fn new(on: On, cores: usize) -> World {
+        World::with(on, cores, |_| {})
+    }
+
+    /// A system with other limits.
+    pub fn with(on: On, cores: usize, change: impl FnOnce(&mut Config)) -> World {
+        let mut config = Config::default();
+        config.pin = false;
+        change(&mut config);
+        let cored = match on {
+            On::Backend(backend) => {
+                let system = System::builder().cores(Cores::Count(cores)).backend(backend).config(config);
+                Cored::Real(system.build().expect("the system starts"))
+            }
+            On::Seed(seed) => {
+                let plan = SimulationConfig { cores, config, ..SimulationConfig::new(seed) };
+                Cored::Simulated(RefCell::new(Simulation::new(plan).expect("the limits are possible")))
+            }
+            On::Seeds => unreachable!("a case is run for each seed"),
+        };
+        let mut world = World { cored, feet: Vec::new() };
+        world.feet = (0..cores).map(|core| world.spawn(core, Foot)).collect();
+        world
+    }
+
+    pub fn spawn<A: Actor + Send>(&self, core: usize, actor: A) -> Addr<A> {
+        let spawned = match &self.cored {
+            Cored::Simulated(simulation) => simulation.borrow().spawn_on(core, actor),
+            Cored::Real(system) => system.spawn_on(core, actor),
+        };
+        spawned.expect("there is room for an actor")
+    }
+
+    /// Lets cores work until `done` says so.
+    pub fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
+        match &self.cored {
+            Cored::Simulated(simulation) => {
+                for _ in 0..10_000 {
+                    if done() {
+                        return;
+                    }
+                    simulation.borrow_mut().run_for(Duration::from_millis(1));
+                }
+                panic!("waited in vain for {what}");
+            }
+            Cored::Real(_) => {
+                let give_up = now().after(PATIENCE);
+                while !done() {
+                    assert!(now() < give_up, "waited in vain for {what}");
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// Has something run on a core, by nobody's handler but the foot's, and answers what it does.
+    pub fn run<R: Send + 'static>(
+        &self,
+        core: usize,
+        task: impl FnOnce(&mut Context<Foot>) -> R + Send + 'static,
+    ) -> R {
+        let answer = Arc::new(Mutex::new(None));
+        let answered = Arc::clone(&answer);
+        self.begin(core, move |cx| {
+            let result = task(cx);
+            *answered.lock().expect("nobody panics here") = Some(result);
+        });
+        let mut result = None;
+        self.until("a foot", || {
+            result = answer.lock().expect("nobody panics here").take();
+            result.is_some()
+        });
+        result.expect("it was waited for")
+    }
+
+    /// Has something run on a core, some time.
+    pub fn begin(&self, core: usize, task: impl FnOnce(&mut Context<Foot>) + Send + 'static) {
+        assert!(self.feet[core].tell(Run(Box::new(task))).is_ok(), "there is room");
+    }
+
+    pub fn ledgers(&self) -> Vec<Ledger> {
+        match &self.cored {
+            Cored::Simulated(simulation) => simulation.borrow_mut().ledgers(),
+            Cored::Real(system) => system.ledgers().expect("the system runs"),
+        }
+    }
+
+    /// Messages that were not delivered.
+    pub fn dead_letters(&self) -> u64 {
+        self.ledgers().iter().map(|ledger| ledger.dead_letters).sum()
+    }
+
+    /// Everything ends, and nothing is left behind.
+    pub fn end(self) {
+        match self.cored {
+            Cored::Simulated(simulation) => {
+                let remains = simulation.into_inner().shutdown();
+                assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
+                assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
+            }
+            Cored::Real(system) => {
+                for foot in self.feet {
+                    foot.stop();
+                }
+                let _ = system.shutdown();
+            }
+        }
+    }
+}
+
+/// What actors note, for tests to read.
+pub struct Notes<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Notes<T> {
+    pub fn new() -> Notes<T> {
+        Notes(Arc::default())
+    }
+
+    pub fn note(&self, what: T) {
+        self.0.lock().expect("nobody panics here").push(what);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().expect("nobody panics here").len()
+    }
+
+    /// What was noted since this was last called.
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut *self.0.lock().expect("nobody panics here"))
+    }
+}
+
+impl<T> Clone for Notes<T> {
+    fn clone(&self) -> Notes<T> {
+        Notes(Arc::clone(&self.0))
+    }
+}
