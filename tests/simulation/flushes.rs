@@ -132,27 +132,20 @@ fn byte(place: usize) -> u8 {
     (place % 251) as u8
 }
 
-impl Actor for Teller {
-    type Message = Never;
-
-    fn started(&mut self, _: &mut Context<Self>) -> Flow {
+#[actor(codec = Fixed<2>)]
+impl Teller {
+    #[started]
+    fn start(&mut self) {
         self.life.start();
-        Flow::Continue
     }
 
-    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
-        match message {}
-    }
-
-    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+    #[stopped]
+    fn stop(&mut self) {
         self.life.stop();
     }
-}
 
-impl Connection for Teller {
-    type Codec = Fixed<2>;
-
-    fn frame(&mut self, number: &[u8; 2], cx: &mut Context<Self>) -> Flow {
+    #[frame]
+    fn number(&mut self, number: &[u8; 2], cx: &mut Context<Self>) -> Flow {
         self.life.go_on();
         let number = u16::from_be_bytes(*number);
         let Some(client) = self.client else {

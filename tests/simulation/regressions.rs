@@ -14,28 +14,19 @@ use super::world::{World, small};
 
 struct Silent(Life);
 
-impl Actor for Silent {
-    type Message = Never;
-
-    fn started(&mut self, _: &mut Context<Self>) -> Flow {
+#[actor(codec = Raw)]
+impl Silent {
+    #[started]
+    fn start(&mut self) {
         self.0.start();
-        Flow::Continue
     }
 
-    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
-        match message {}
-    }
+    #[frame]
+    fn hear(&mut self, _: &[u8]) {}
 
-    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+    #[stopped]
+    fn stop(&mut self) {
         self.0.stop();
-    }
-}
-
-impl Connection for Silent {
-    type Codec = Raw;
-
-    fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
-        Flow::Continue
     }
 }
 

@@ -195,32 +195,26 @@ impl Echo {
     }
 }
 
-impl Actor for Echo {
-    type Message = Never;
-
-    fn started(&mut self, _: &mut Context<Self>) -> Flow {
+#[actor(codec = Fixed<4>)]
+impl Echo {
+    #[started]
+    fn start(&mut self) {
         self.life.start();
-        Flow::Continue
     }
 
-    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
-        match message {}
-    }
-
-    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+    #[stopped]
+    fn stop(&mut self) {
         self.life.stop();
     }
-}
 
-impl Connection for Echo {
-    type Codec = Fixed<4>;
-
-    fn frame(&mut self, head: &[u8; 4], cx: &mut Context<Self>) -> Flow {
+    #[frame]
+    fn head(&mut self, head: &[u8; 4], cx: &mut Context<Self>) -> Flow {
         self.life.go_on();
         self.len = u32::from_be_bytes(*head).into();
         self.keep(cx)
     }
 
+    #[forwarded]
     fn forwarded(&mut self, forwarded: ForwardedFile, cx: &mut Context<Self>) -> Flow {
         self.life.go_on();
         let whole = forwarded.end.is_ok();
