@@ -117,7 +117,18 @@ impl fmt::Display for Error {
                     "cannot listen on {address}: the port is in use; stop who uses it or choose another"
                 )
             }
-            Error::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
+            Error::Listen { address, source } => {
+                write!(out, "cannot listen on {address}: {source}")?;
+                out.write_str(match source.kind() {
+                    io::ErrorKind::AddrNotAvailable => {
+                        "; no interface of this machine has it: 0.0.0.0 and [::] stand for all that it has"
+                    }
+                    io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+                        "; ports below 1024 are not for everybody: choose another, or let the program have CAP_NET_BIND_SERVICE"
+                    }
+                    _ => "",
+                })
+            }
             Error::ListenerLimit { limit, got, expected } => {
                 write!(out, "ListenerBuilder::{limit} is {got}: it must be {expected}")
             }
@@ -161,14 +172,19 @@ impl From<ConfigError> for Error {
 mod tests {
     use super::*;
 
+    fn check(port: u16, kind: io::ErrorKind, said: &str) {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let error = format!("{:?}", Error::Listen { address, source: kind.into() });
+        assert_eq!(error, format!("cannot listen on {address}: {said}"));
+    }
+
     #[test]
     fn a_main_that_fails_says_what_to_do() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 7000));
-        let source = io::Error::from(io::ErrorKind::AddrInUse);
-        let error = format!("{:?}", Error::Listen { address, source });
-        assert_eq!(
-            error,
-            "cannot listen on 127.0.0.1:7000: the port is in use; stop who uses it or choose another"
-        );
+        let cure = "no interface of this machine has it: 0.0.0.0 and [::] stand for all that it has";
+        check(7000, io::ErrorKind::AddrInUse, "the port is in use; stop who uses it or choose another");
+        check(7000, io::ErrorKind::AddrNotAvailable, &format!("address not available; {cure}"));
+        let cure = "ports below 1024 are not for everybody: choose another, or let the program have CAP_NET_BIND_SERVICE";
+        check(80, io::ErrorKind::PermissionDenied, &format!("permission denied; {cure}"));
+        check(7000, io::ErrorKind::PermissionDenied, "permission denied");
     }
 }
