@@ -130,8 +130,14 @@ fn main() -> ExitCode {
     let counts = Arc::<Counts>::default();
     let theirs = counts.clone();
     let open = move |system: &System, address: &str, options: &Options| -> Result<_, Error> {
-        let upstream = options.get("--to").ok_or("--to ADDR says where to")?.parse()?;
-        let idle = options.get("--idle").map_or(Ok(IDLE_SECONDS), |seconds| seconds.parse())?;
+        let to = options
+            .get("--to")
+            .ok_or("--to is missing: where do connections go, such as to 127.0.0.1:8000?")?;
+        let upstream =
+            to.parse().map_err(|_| format!("--to wants an address such as 127.0.0.1:8000, not `{to}`"))?;
+        let idle = options.get("--idle").map_or(Ok(IDLE_SECONDS), |seconds| {
+            seconds.parse().map_err(|_| format!("--idle wants a number of seconds, not `{seconds}`"))
+        })?;
         // Bytes in either direction count for the client's connection, and its end is that of the other.
         let listener = system.listener(address).idle_timeout(Duration::from_secs(idle));
         Ok(listener.start(move |_peer| Client { upstream, counts: theirs.clone() })?)

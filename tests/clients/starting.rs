@@ -9,7 +9,11 @@ use crate::process::{Ended, Process, Server, example, installed, usable};
 
 /// Runs the echo server with arguments with which it cannot start.
 fn fails(arguments: &[&str]) -> Ended {
-    let ended = Process::start(Command::new(example("echo")).args(arguments)).ended();
+    server_fails("echo", arguments)
+}
+
+fn server_fails(server: &str, arguments: &[&str]) -> Ended {
+    let ended = Process::start(Command::new(example(server)).args(arguments)).ended();
     assert!(!ended.status.success(), "{arguments:?} cannot work");
     assert_eq!(ended.output, "", "it does not claim to listen");
     ended
@@ -155,6 +159,15 @@ fn wrong_arguments_are_explained() {
     ];
     for (arguments, names) in cases {
         let ended = fails(arguments);
+        assert!(ended.errors.contains(names), "{arguments:?}: {}", ended.errors);
+    }
+    let proxied: [(&[&str], &str); 3] = [
+        (&[], "--to is missing"),
+        (&["--to", "nowhere"], "--to wants an address such as 127.0.0.1:8000, not `nowhere`"),
+        (&["--to", "127.0.0.1:1", "--idle", "ever"], "--idle wants a number of seconds, not `ever`"),
+    ];
+    for (arguments, names) in proxied {
+        let ended = server_fails("proxy", arguments);
         assert!(ended.errors.contains(names), "{arguments:?}: {}", ended.errors);
     }
     assert_eq!(fails(&["--lisen"]).status.code(), Some(2), "misuse has a status of its own");
