@@ -284,7 +284,11 @@ impl<F> ListenerBody<F> {
         });
         let refused = match spawned {
             Some(Ok(_)) => return,
-            Some(Err((actor, _))) => Some(actor),
+            Some(Err((actor, _))) => {
+                let name = std::any::type_name::<A>();
+                core.report_failure(name, format_args!("is not begun: there are Config::actors_max actors"));
+                Some(actor)
+            }
             None => None,
         };
         core.drop_contained(refused);

@@ -285,3 +285,15 @@ pub(crate) fn a_file_that_fails_is_told_of_where_no_hook_is(on: BackendChoice) {
     assert_eq!(lines(&said, told), 1, "{said}");
     assert!(said.contains("write `#[forwarded]`"), "{said}");
 }
+
+pub(crate) fn a_connection_for_which_there_is_no_actor_is_told_of(on: BackendChoice) {
+    if role().is_some() {
+        // There is room for the listener.
+        let mut world = World::with(on, 1, |config| config.actors_max = 1);
+        ends_by_reset(&mut connect(world.serve(|_| Flood)));
+        assert_eq!(world.sum(|ledger| ledger.failures), 1);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_connection_for_which_there_is_no_actor_is_told_of");
+    assert_eq!(lines(&said, "causes::Flood is not begun: there are Config::actors_max actors"), 1, "{said}");
+}

@@ -131,6 +131,7 @@ macro_rules! every_case_on {
                 the_handler_that_has_panicked_is_named_by_its_name
                 a_body_that_no_hook_takes_is_told_of
                 a_file_that_fails_is_told_of_where_no_hook_is
+                a_connection_for_which_there_is_no_actor_is_told_of
             }
             answers {
                 an_answer_that_is_owed_comes_after_the_end_of_the_clients_stream
