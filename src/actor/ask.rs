@@ -503,7 +503,7 @@ fn refuse_answer<T: 'static>(core: &Core, asker: Key, task: AnyTask, name: &'sta
     let task = match core.begin(Some(asker), task, Kind::Answer, Limit::Refused) {
         // It has begun just now, and waits.
         Ok((task, _)) => {
-            core.settle_task::<Answer<T>>(task, Err(AskError::Full));
+            core.answer_task::<Answer<T>>(task, Err(AskError::Full));
             return;
         }
         Err(task) => task,

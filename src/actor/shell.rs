@@ -408,7 +408,7 @@ mod tests {
             for _ in 0..3 {
                 let task = AnyTask::waiting::<(), _>(core.cells.blocks(), Answered(count.clone()));
                 let begun = core.begin(Some(idle.raw().cell()), task, Kind::Answer, Limit::Never);
-                assert!(core.settle_task(begun.expect("there is room").0, ()), "it waits");
+                assert!(core.answer_task(begun.expect("there is room").0, ()), "it waits");
             }
             for _ in 0..4 {
                 let count = count.clone();

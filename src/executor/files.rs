@@ -162,7 +162,7 @@ impl Core {
     }
 
     /// The answer to a request has come.
-    pub(super) fn settle_file(&self, token: Token, request: Box<FileRequest>) {
+    pub(super) fn file_answered(&self, token: Token, request: Box<FileRequest>) {
         let key = Key::from_bits(token.0);
         let mut pending = self.files.pending.borrow_mut();
         let entry = pending.get_mut(key);
@@ -499,7 +499,7 @@ mod tests {
             }
             let woken = self.woken();
             current::scope(&self.core, || {
-                self.core.settle_file(token, request);
+                self.core.file_answered(token, request);
                 assert_eq!(self.woken(), woken, "nobody is woken while answers are taken to those who asked");
                 self.core.settle();
             });

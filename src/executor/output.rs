@@ -187,7 +187,7 @@ impl Output {
     }
 
     /// One of these has been written.
-    pub fn settle_one(&mut self) {
+    pub fn answered(&mut self) {
         self.owed = self.owed.saturating_sub(1);
     }
 

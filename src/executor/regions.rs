@@ -279,7 +279,7 @@ mod tests {
     fn answer(core: &Core, outcome: Result<u32, Errno>) {
         let (token, mut request) = asked(core).pop().expect("something was asked");
         request.outcome = outcome;
-        current::scope(core, || core.settle_file(token, request));
+        current::scope(core, || core.file_answered(token, request));
     }
 
     /// Polls once, answers with this, and polls again.
@@ -411,7 +411,7 @@ mod tests {
         answer(&core, Err(Errno::ENOENT));
         current::scope(&core, || drop((block, writing)));
         for (token, request) in leaving {
-            current::scope(&core, || core.settle_file(token, request));
+            current::scope(&core, || core.file_answered(token, request));
         }
         assert!(poll(first.as_mut()).is_ready() && poll(second.as_mut()).is_ready());
         drop((first, second));
@@ -438,7 +438,7 @@ mod tests {
         let asked = asked(&core);
         assert_eq!(asked.len(), 2 * usize::from(REGIONS_MAX));
         for (token, request) in asked {
-            current::scope(&core, || core.settle_file(token, request));
+            current::scope(&core, || core.file_answered(token, request));
         }
         drop(open(&core, (1, 64), Ok(1)).unwrap());
         assert_eq!(core.regions(), 0);
@@ -460,7 +460,7 @@ mod tests {
             let letting_go = asked.last().expect("it is let go");
             assert!(matches!(&letting_go.1.work, FileWork::Dismiss { pool } if pool.is_closed()));
             for (token, request) in asked {
-                current::scope(&core, || core.settle_file(token, request));
+                current::scope(&core, || core.file_answered(token, request));
             }
             assert_eq!((core.regions(), core.file_requests()), (0, 0));
         }

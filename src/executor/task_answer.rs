@@ -190,7 +190,7 @@ impl<V: 'static, P, M: FnOnce(P) -> V> Look<(AnswerTo<V>, P, M)> for AnswerTo<V>
     fn look(core: Option<&Core>, (to, part, make): (AnswerTo<V>, P, M)) {
         match core {
             Some(core) if core.id == to.core() => {
-                core.settle_task(to.task(), make(part));
+                core.answer_task(to.task(), make(part));
             }
             from => to.send_elsewhere(from, part, make),
         }
@@ -235,7 +235,7 @@ impl<V: 'static> Look<(Key, Sent<V>)> for Sent<V> {
     #[inline(always)]
     fn look(core: Option<&Core>, (task, value): (Key, Sent<V>)) {
         if let Some(core) = core {
-            core.settle_task(task, value.0);
+            core.answer_task(task, value.0);
         }
     }
 }
@@ -374,7 +374,7 @@ mod tests {
         let to = |task| AnswerTo::<u64>::new(&asker, task, Time::MAX);
         let [first, second] = [Rc::default(), Rc::default()];
         let old = begin(&first);
-        assert!(asker.settle_task(old, 1_u64), "it waits");
+        assert!(asker.answer_task(old, 1_u64), "it waits");
         let new = begin(&second);
         assert_eq!((old.index, first.get()), (new.index, Some(1)));
         for (task, expected) in [(old, None), (new, Some(7))] {

@@ -306,7 +306,7 @@ impl Core {
 
     /// Hands a task the value that it waits for. If there is no such task any more, the value is dropped, and this false.
     #[inline(always)]
-    pub fn settle_task<V: 'static>(&self, key: Key, value: V) -> bool {
+    pub fn answer_task<V: 'static>(&self, key: Key, value: V) -> bool {
         let mut table = self.tasks.table.borrow_mut();
         let task = table.slot(key).and_then(|slot| slot.task.as_mut());
         let Some(place) = task.and_then(AnyTask::place) else {
@@ -315,15 +315,15 @@ impl Core {
             return false;
         };
         *place = Some(value);
-        self.settled(table, key.index);
+        self.task_answered(table, key.index);
         true
     }
 
     /// The value of a task has come.
     #[inline(never)]
-    fn settled(&self, mut table: RefMut<'_, Table>, index: u32) {
+    fn task_answered(&self, mut table: RefMut<'_, Table>, index: u32) {
         if table.is_relay(index) {
-            return self.settled_relay(table, index);
+            return self.relay_answered(table, index);
         }
         if let Some(owner) = table.make_ready(index) {
             self.cells.set_errands(owner, true);
@@ -331,7 +331,7 @@ impl Core {
     }
 
     #[cold]
-    fn settled_relay(&self, mut table: RefMut<'_, Table>, index: u32) {
+    fn relay_answered(&self, mut table: RefMut<'_, Table>, index: u32) {
         let removed = table.remove(index);
         drop(table);
         self.go_on_now(removed);

@@ -353,7 +353,7 @@ fn route(core: &Core, completion: Completion) {
     let Completion { token, event } = completion;
     // Asked by a future, not by a cell.
     if let Event::File { request } = event {
-        return core.settle_file(token, request);
+        return core.file_answered(token, request);
     }
     let cell = Key::from_bits(token.0);
     if let Err(notice) = core.cells.notify(cell, Notice::Io(event)) {

@@ -107,7 +107,7 @@ impl<A: Connection> ConnectionBody<A> {
         if A::SERVED || wire.outward == Outward::Finishing {
             wire.finish_step(activation);
         }
-        let resumed = wire.settle_reading(activation, head.is_full(), A::SERVED);
+        let resumed = wire.decide_reading(activation, head.is_full(), A::SERVED);
         if !A::SERVED {
             wire.note_busy(activation);
         }
@@ -326,7 +326,7 @@ impl<A: Connection> ConnectionBody<A> {
                 match Self::feed(wire, head, activation, cx, &mut budget) {
                     Ok(None) => {}
                     Ok(Some(Enough::Budget)) => {
-                        wire.settle_sent(activation);
+                        wire.take_sent(activation);
                         break Batch::Again;
                     }
                     Ok(Some(Enough::Output)) => wire.paused = true,
@@ -485,7 +485,7 @@ impl<A: Connection> ConnectionBody<A> {
                 activation.core.tick(activation.cell(), kind - INTERVAL)
             }
             Notice::Untied => return Some(wire.untied()),
-            notice => wire.settle(activation, notice),
+            notice => wire.take_notice(activation, notice),
         }
         None
     }

@@ -1,8 +1,8 @@
-//! Outgoing connections: a cell that connects a socket, and gives it to a connection actor.
+//! Outgoing connections: a cell that connects a socket, and hands it to a connection actor.
 //!
 //! Knows: how far connecting has come, its deadline, who waits for it. Must not know what the connection does, nor the backend.
 //!
-//! The cell lives until its socket has been given away or closed, also when nobody waits any more: what is in flight has its last
+//! The cell lives until its socket has been handed over or closed, also when nobody waits any more: what is in flight has its last
 //! completion first.
 
 use std::any::type_name;
@@ -207,9 +207,9 @@ impl IntoFuture for Connect {
     fn into_future(self) -> Connecting<Stream> {
         let idle_timeout = self.idle_timeout;
         Connecting::new(self, idle_timeout, drop, |core, told, peer, socket, shared| {
-            let giving = Giving(Some(told.clone()));
+            let handing = Handing(Some(told.clone()));
             let served = Served::new(peer, "odeon::connect", move |stream| {
-                giving.give(stream);
+                handing.hand_over(stream);
                 ready(Ok(()))
             });
             body::spawn(core, served, socket, shared).map(drop).map_err(|(served, socket)| {
@@ -225,18 +225,18 @@ fn full() -> io::Error {
     io::Error::other("there are as many actors on this core as Config::actors_max allows")
 }
 
-/// Gives the stream to whoever waits for it; dropped before there is one, tells why there is none.
-struct Giving<T>(Option<Rc<Told<T>>>);
+/// Hands the stream to whoever waits for it; dropped before there is one, tells why there is none.
+struct Handing<T>(Option<Rc<Told<T>>>);
 
-impl<T> Giving<T> {
-    fn give(mut self, stream: T) {
+impl<T> Handing<T> {
+    fn hand_over(mut self, stream: T) {
         if let Some(told) = self.0.take() {
             current::with(|core| core.map(|core| told.tell(core, Ok(stream))));
         }
     }
 }
 
-impl<T> Drop for Giving<T> {
+impl<T> Drop for Handing<T> {
     fn drop(&mut self) {
         if let Some(told) = self.0.take() {
             current::with(|core| core.map(|core| told.tell(core, Err(not_served(core)))));
@@ -257,14 +257,14 @@ fn not_served(core: &Core) -> io::Error {
 
 /// What becomes of a socket that is connected: it is handed back if nobody can have it. Once per outgoing connection, so an indirect
 /// call is of no account (R6).
-type Give<T> = Box<dyn FnOnce(&Core, Rc<Told<T>>, Peer, SocketId, Rc<Shared>) -> Result<(), SocketId>>;
+type HandOver<T> = Box<dyn FnOnce(&Core, Rc<Told<T>>, Peer, SocketId, Rc<Shared>) -> Result<(), SocketId>>;
 
 /// What whoever waits is told.
 struct Told<T> {
     state: Cell<State<T>>,
     /// What connects, once it has begun.
     cell: Cell<Option<RawAddress>>,
-    /// What becomes of a connection that nobody has taken: once at most, as `Give`.
+    /// What becomes of a connection that nobody has taken: once at most, as `HandOver`.
     unwanted: fn(T),
 }
 
@@ -311,7 +311,7 @@ pub struct Connecting<T> {
 struct Begin<T> {
     connect: Connect,
     idle_timeout: Option<Duration>,
-    give: Give<T>,
+    hand_over: HandOver<T>,
 }
 
 impl<T: 'static> Connecting<T> {
@@ -319,10 +319,10 @@ impl<T: 'static> Connecting<T> {
         connect: Connect,
         idle_timeout: Option<Duration>,
         unwanted: fn(T),
-        give: impl FnOnce(&Core, Rc<Told<T>>, Peer, SocketId, Rc<Shared>) -> Result<(), SocketId> + 'static,
+        hand_over: impl FnOnce(&Core, Rc<Told<T>>, Peer, SocketId, Rc<Shared>) -> Result<(), SocketId> + 'static,
     ) -> Connecting<T> {
         let told = Told { state: Cell::new(State::Waits(None)), cell: Cell::new(None), unwanted };
-        let begin = Begin { connect, idle_timeout, give: Box::new(give) };
+        let begin = Begin { connect, idle_timeout, hand_over: Box::new(hand_over) };
         Connecting { begin: Some(begin), told: Rc::new(told) }
     }
 }
@@ -395,7 +395,7 @@ impl<T: 'static> Begin<T> {
 
     /// Spawns the cell that connects, and has the driver open a socket for it.
     fn begin(self, core: &Core, told: &Rc<Told<T>>) -> io::Result<()> {
-        let Begin { connect, idle_timeout, give } = self;
+        let Begin { connect, idle_timeout, hand_over } = self;
         let shared = Shared {
             credits: Vec::new(),
             at_limit: AtLimit::Refuse,
@@ -409,7 +409,7 @@ impl<T: 'static> Begin<T> {
         let body = ConnectBody {
             told: told.clone(),
             dialing: dialing.clone(),
-            give: Cell::new(Some(give)),
+            hand_over: Cell::new(Some(hand_over)),
             shared: Rc::new(shared),
             state: RefCell::new(Dial { phase: Phase::Opening, others: 0, timer: None, socket: None }),
             deadline: core.now().after(connect.timeout),
@@ -463,7 +463,7 @@ struct Dial {
 struct ConnectBody<T> {
     told: Rc<Told<T>>,
     dialing: Rc<Dialing>,
-    give: Cell<Option<Give<T>>>,
+    hand_over: Cell<Option<HandOver<T>>>,
     shared: Rc<Shared>,
     state: RefCell<Dial>,
     deadline: crate::sys::Time,
@@ -540,20 +540,20 @@ impl<T: 'static> ConnectBody<T> {
         let wanted = dial.phase == Phase::Connecting && !self.told.is_left();
         dial.phase = Phase::Closing;
         match error {
-            None if wanted => self.give(dial, activation),
+            None if wanted => self.hand_over(dial, activation),
             None => {}
             Some(error) => self.told.tell(core, Err(error.into())),
         }
     }
 
-    /// Gives the socket to the actor that is made for it.
-    fn give(&self, dial: &mut Dial, activation: &Activation<'_>) {
+    /// Hands the socket to the actor that is made for it.
+    fn hand_over(&self, dial: &mut Dial, activation: &Activation<'_>) {
         let core = activation.core;
-        let (Some(socket), Some(give)) = (dial.socket.take(), self.give.take()) else { return };
+        let (Some(socket), Some(hand_over)) = (dial.socket.take(), self.hand_over.take()) else { return };
         let peer = Peer::next(core);
-        let given =
-            core.contain(|| runtime(|| give(core, self.told.clone(), peer, socket, self.shared.clone())));
-        match given {
+        let handed = core
+            .contain(|| runtime(|| hand_over(core, self.told.clone(), peer, socket, self.shared.clone())));
+        match handed {
             Some(Ok(())) => dial.phase = Phase::Closed,
             // Whoever waits was told why.
             Some(Err(refused)) => self.take_back(dial, core, refused),

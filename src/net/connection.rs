@@ -580,7 +580,7 @@ impl<A: Connection> Context<A> {
     /// Says that an answer which was [expected](Context::expect_answer) has been written, or will not come. Does nothing if none
     /// was.
     pub fn answered(&mut self) {
-        self.with_output(|output, _| output.settle_one());
+        self.with_output(|output, _| output.answered());
     }
 
     /// Answers that are [expected](Context::expect_answer) and have not come.

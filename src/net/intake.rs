@@ -151,7 +151,7 @@ impl<C: Decode> Wire<C> {
     /// Decides how it goes on with a body; true if the actor can be told of its end.
     #[cold]
     #[inline(never)]
-    pub(super) fn settle_body(
+    pub(super) fn decide_body(
         &mut self,
         activation: &Activation<'_>,
         mailbox_full: bool,

@@ -687,7 +687,7 @@ impl Pipe {
                     output.hold(false);
                 }
                 if both {
-                    output.settle_one();
+                    output.answered();
                 }
             });
             core.schedule(cell);

@@ -114,13 +114,13 @@ impl<A: Connection> Context<A> {
     /// **Costs** a copy more than [`Context::write`], unless it is the first place that is open.
     pub fn fill(&mut self, place: Place, answer: impl AsRef<[u8]>) {
         let answer = answer.as_ref();
-        settle(place, |output, pool, id| output.fill(pool, id, answer));
+        write_last(place, |output, pool, id| output.fill(pool, id, answer));
     }
 
     /// As [`Context::fill`], with `\n` behind the answer.
     pub fn fill_line(&mut self, place: Place, answer: impl AsRef<[u8]>) {
         let answer = answer.as_ref();
-        settle(place, |output, pool, id| {
+        write_last(place, |output, pool, id| {
             output.look_for_room(answer.len() + 1)?;
             output.append(pool, id, answer)?;
             output.fill(pool, id, b"\n")
@@ -141,7 +141,7 @@ impl<A: Connection> Context<A> {
     /// [`Context::write_bytes`]; elsewhere they are copied.
     pub fn fill_bytes(&mut self, place: Place, answer: impl Into<Bytes>) {
         let mut answer = answer.into();
-        settle(place, |output, pool, id| {
+        write_last(place, |output, pool, id| {
             output.append_bytes(pool, id, &mut answer)?;
             output.close(pool, id)
         });
@@ -172,12 +172,12 @@ impl<A: Connection> Context<A> {
             return Ok(());
         }
         codec.encode(item, &mut PlaceSink(&place))?;
-        settle(place, |output, pool, id| output.close(pool, id));
+        write_last(place, |output, pool, id| output.close(pool, id));
         Ok(())
     }
 }
 
-fn settle(place: Place, act: impl FnOnce(&mut Output, &SendPool, PlaceId) -> Result<(), PlaceError>) {
+fn write_last(place: Place, act: impl FnOnce(&mut Output, &SendPool, PlaceId) -> Result<(), PlaceError>) {
     match place.with_output(act) {
         Some(Err(PlaceError::Full)) => overflow(&place),
         Some(Ok(()) | Err(PlaceError::Closed)) | None => place.forget(),

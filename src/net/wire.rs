@@ -382,7 +382,7 @@ impl<C: Decode> Wire<C> {
     }
 
     /// Enters a last completion into the books.
-    pub(super) fn settle(&mut self, activation: &Activation<'_>, notice: Notice) {
+    pub(super) fn take_notice(&mut self, activation: &Activation<'_>, notice: Notice) {
         let core = activation.core;
         let event = match notice {
             Notice::Io(event) => event,
@@ -465,11 +465,11 @@ impl<C: Decode> Wire<C> {
 
     /// Enters the end of a send into the books before what has been noticed earlier: while a buffer is full of frames, answers to
     /// the first of them are not to wait for the last.
-    pub(super) fn settle_sent(&mut self, activation: &Activation<'_>) {
+    pub(super) fn take_sent(&mut self, activation: &Activation<'_>) {
         if self.sending > 0
             && let Some(notice) = activation.take_sent()
         {
-            self.settle(activation, notice);
+            self.take_notice(activation, notice);
         }
     }
 
@@ -583,7 +583,7 @@ impl<C: Decode> Wire<C> {
     /// Decides whether reading is paused, `apart` from how much is queued or not; true if it has just been resumed and there is
     /// something to go on with.
     #[inline]
-    pub(super) fn settle_reading(
+    pub(super) fn decide_reading(
         &mut self,
         activation: &Activation<'_>,
         mailbox_full: bool,
@@ -600,10 +600,10 @@ impl<C: Decode> Wire<C> {
         };
         self.paused = mailbox_full || output_pauses || activation.is_suspended();
         if self.paused {
-            return self.settle_pause(activation, mailbox_full, apart);
+            return self.decide_pause(activation, mailbox_full, apart);
         }
         if was && activation.has_body() {
-            return self.settle_body(activation, mailbox_full, apart);
+            return self.decide_body(activation, mailbox_full, apart);
         }
         let hungry = self.inward.is_hungry();
         if was && (!hungry || self.deaf || matches!(self.stream, Stream::Ended | Stream::Finished)) {
@@ -619,12 +619,12 @@ impl<C: Decode> Wire<C> {
     /// Reading is paused.
     #[cold]
     #[inline(never)]
-    fn settle_pause(&mut self, activation: &Activation<'_>, mailbox_full: bool, apart: bool) -> bool {
+    fn decide_pause(&mut self, activation: &Activation<'_>, mailbox_full: bool, apart: bool) -> bool {
         if activation.has_body() {
             if !apart {
                 self.note_high(activation);
             }
-            return self.settle_body(activation, mailbox_full, apart);
+            return self.decide_body(activation, mailbox_full, apart);
         }
         if self.forward == Forward::Flows {
             if !self.receiving && !self.deaf && self.stream == Stream::Open {
@@ -704,7 +704,7 @@ impl<C: Decode> Wire<C> {
                     self.cut_off |= self.phase == Phase::Flushing;
                     self.end_unless_ending(activation);
                 }
-                notice => self.settle(activation, notice),
+                notice => self.take_notice(activation, notice),
             }
         }
         if matches!(core.cells.take_demand(activation.cell()), Some(Demand::Abort | Demand::Broken))

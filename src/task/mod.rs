@@ -82,7 +82,7 @@ impl<T> JoinHandle<T> {
     /// Of a task that panicked before there was a future.
     fn panicked() -> JoinHandle<T> {
         let result = Arc::new(Oneshot::new());
-        Completion(result.clone()).give(Err(JoinError::Panicked));
+        Completion(result.clone()).complete(Err(JoinError::Panicked));
         JoinHandle { result, task: None, done: false }
     }
 
@@ -172,7 +172,7 @@ where
     let completion = Completion(result.clone());
     if current::with(|core| core.is_none()) {
         // The future is dropped out here: that is code of a user.
-        completion.give(Err(JoinError::Refused));
+        completion.complete(Err(JoinError::Refused));
         return JoinHandle { result, task: None, done: false };
     }
     let task = current::with(|core| core.and_then(|core| begin(core, future, completion)));
@@ -185,13 +185,13 @@ where
 {
     let Some(cell) = cell_for(core, type_name::<F>()) else {
         core.drop_contained(future);
-        completion.give(Err(JoinError::Refused));
+        completion.complete(Err(JoinError::Refused));
         return None;
     };
     let run = async move {
         let completion = completion;
         let value = future.await;
-        completion.give(Ok(value));
+        completion.complete(Ok(value));
         Flow::Stop
     };
     run_in(core, cell, type_name::<F>(), run);
@@ -235,11 +235,11 @@ where
     debug_assert!(begun.is_ok(), "there was room just now");
 }
 
-/// Gives the result of a task to whoever waits; that there is none, if it is dropped without.
+/// Hands the result of a task to whoever waits; that there is none, if it is dropped without.
 struct Completion<T>(Arc<Oneshot<Joined<T>>>);
 
 impl<T> Completion<T> {
-    fn give(&self, result: Joined<T>) {
+    fn complete(&self, result: Joined<T>) {
         // Whoever does not wait any more does not get it.
         drop(self.0.set(result));
     }
@@ -248,7 +248,7 @@ impl<T> Completion<T> {
 impl<T> Drop for Completion<T> {
     fn drop(&mut self) {
         let panicking = std::thread::panicking();
-        self.give(Err(if panicking { JoinError::Panicked } else { JoinError::Aborted }));
+        self.complete(Err(if panicking { JoinError::Panicked } else { JoinError::Aborted }));
     }
 }
 

@@ -215,7 +215,7 @@ impl Twins {
 
     fn settle(&mut self) {
         let Some(key) = self.any() else { return };
-        let settled = self.bench.core.settle_task(key, self.step);
+        let settled = self.bench.core.answer_task(key, self.step);
         match self.tasks.get(&key).cloned() {
             Some(entry) if !is_future(entry.kind) && entry.value.is_none() => {
                 assert!(settled);
@@ -453,7 +453,7 @@ fn the_timer_of_an_empty_line_is_whoevers_who_needs_one() {
     let answered = |id| {
         let key = bench.begin(Some(owner), Kind::Answer, Limit::Usual, id).expect("there is room");
         assert_eq!(bench.core.timers(), 1);
-        assert!(bench.core.settle_task(key, 7_u64), "it waits");
+        assert!(bench.core.answer_task(key, 7_u64), "it waits");
         assert_eq!(bench.go_on(owner), Some(Event::Settled(id, 7)));
         assert_eq!(bench.core.timers(), 0, "nobody waits for it");
     };
@@ -479,7 +479,7 @@ fn there_may_be_a_few_more_that_are_told_that_there_are_too_many() {
     assert!(begin(Limit::Refused, 5000).is_none() && begin(Limit::Never, 5001).is_none());
     assert!(!bench.core.tasks.has_room());
     for key in refused {
-        assert!(bench.core.settle_task(key, 7_u64), "it waits");
+        assert!(bench.core.answer_task(key, 7_u64), "it waits");
         assert!(bench.go_on(owner).is_some(), "it is ready");
     }
     assert!(bench.core.tasks.has_room() && begin(Limit::Never, 5002).is_some());

@@ -74,7 +74,7 @@ impl Uring {
                 notes.insert(key, Note::Stat(stat));
             }
             FileWork::Read { offset, buffer } => {
-                let (offset, room) = (*offset, room::give(buffer, usize::MAX));
+                let (offset, room) = (*offset, room::lend_room(buffer, usize::MAX));
                 let registered = in_flight.regions.place_of(room);
                 counts.registered_reads += u64::from(registered.is_some());
                 // SAFETY: the operation owns the buffer (invariant 1).

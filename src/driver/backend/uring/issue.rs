@@ -56,7 +56,7 @@ impl Uring {
             Work::Fill { .. } => {
                 let target = self.target(id);
                 let fill = self.in_flight.filling(key);
-                let room = room::give(&mut fill.buffer, fill.max);
+                let room = room::lend_room(&mut fill.buffer, fill.max);
                 // SAFETY: the operation owns the buffer (invariant 3).
                 unsafe { self.outgoing.fill(key, target, room) };
             }

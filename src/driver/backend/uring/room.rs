@@ -3,7 +3,7 @@
 //! Knows: bytes, and the room behind them. Must not know what they are for.
 //!
 //! Invariants:
-//! 1. Between `give` and `take_back` the buffer belongs to an operation in flight, which neither reads nor moves its memory.
+//! 1. Between `lend_room` and `take_back` the buffer belongs to an operation in flight, which neither reads nor moves its memory.
 #![allow(unsafe_code)]
 
 use std::ptr;
@@ -15,7 +15,7 @@ use crate::sys::Room;
 const BYTES_MAX: usize = 0x7fff_f000;
 
 /// What is behind the bytes of a buffer, at most `max` bytes of it, for the kernel to fill.
-pub(super) fn give(buffer: &mut impl Room, max: usize) -> *mut [u8] {
+pub(super) fn lend_room(buffer: &mut impl Room, max: usize) -> *mut [u8] {
     // SAFETY: nothing but the kernel writes there.
     let room = unsafe { buffer.room() };
     let (start, len) = (room.as_mut_ptr().cast::<u8>(), room.len());
@@ -29,7 +29,7 @@ pub(super) fn give(buffer: &mut impl Room, max: usize) -> *mut [u8] {
 /// When it has filled more than there was.
 ///
 /// # Safety
-/// The kernel has answered that it has written so many bytes to what `give` named.
+/// The kernel has answered that it has written so many bytes to what `lend_room` named.
 pub(super) unsafe fn take_back(buffer: &mut impl Room, bytes: u32) {
     // SAFETY: nothing is written there.
     let room = unsafe { buffer.room() };
@@ -63,8 +63,8 @@ mod tests {
         // What lies behind the bytes stands for what the kernel writes there: nobody else may while it has the room.
         buffer.extend_from_slice(b"abc");
         buffer.truncate(2);
-        assert_eq!(give(&mut buffer, 3).len(), 3);
-        let room = give(&mut buffer, usize::MAX);
+        assert_eq!(lend_room(&mut buffer, 3).len(), 3);
+        let room = lend_room(&mut buffer, usize::MAX);
         assert_eq!(room.len(), buffer.capacity() - 2);
         // SAFETY: one byte was written.
         unsafe { take_back(&mut buffer, 1) };
@@ -78,7 +78,7 @@ mod tests {
 
         let mut buffer = Vec::with_capacity(64);
         buffer.extend_from_slice(&[7; 32]);
-        let room = give(&mut buffer, usize::MAX).cast::<u8>().cast_const();
+        let room = lend_room(&mut buffer, usize::MAX).cast::<u8>().cast_const();
         assert!(is_forbidden(room) && !is_forbidden(buffer.as_ptr()));
         // SAFETY: nothing was written.
         unsafe { take_back(&mut buffer, 0) };
@@ -93,7 +93,7 @@ mod tests {
     #[should_panic(expected = "the kernel wrote more")]
     fn no_more_than_the_room_is_believed() {
         let mut buffer = Vec::with_capacity(8);
-        let room = give(&mut buffer, usize::MAX).len() as u32;
+        let room = lend_room(&mut buffer, usize::MAX).len() as u32;
         // SAFETY: it panics before it believes it.
         unsafe { take_back(&mut buffer, room + 1) };
     }
