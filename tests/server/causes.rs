@@ -24,19 +24,23 @@ impl Flood {
     }
 }
 
-/// Writes without end, a little at a time.
-struct Fountain;
+/// Writes without end, a little at a time, once its client has sent a line.
+struct Fountain {
+    flows: bool,
+}
 
 #[actor(codec = Lines<9>, outbox(bytes = "64k"))]
 impl Fountain {
     #[frame]
-    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
-        cx.write_line(line);
+    fn line(&mut self, _: &str) {
+        self.flows = true;
     }
 
     #[every("1ms")]
     fn pour(&mut self, cx: &mut Context<Self>) {
-        cx.write([b'x'; 32_768]);
+        if self.flows {
+            cx.write([b'x'; 32_768]);
+        }
     }
 }
 
@@ -153,7 +157,8 @@ fn said(on: BackendChoice, case: &str) -> String {
 pub(crate) fn a_connection_that_ends_because_its_peer_does_not_read_is_told_of(on: BackendChoice) {
     if role().is_some() {
         let mut world = World::new(on, 1);
-        let client = connect(world.serve(|_| Fountain));
+        let mut client = connect(world.serve(|_| Fountain { flows: false }));
+        std::io::Write::write_all(&mut client, b"flow\n").expect("the server reads");
         world.wait_for_figure("a connection has been cut off", 1, |ledger| ledger.connections_outbox_full);
         drop(client);
         world.settle();

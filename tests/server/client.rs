@@ -14,22 +14,24 @@ use crate::world::PATIENCE;
 
 /// A connected socket that does not wait for ever.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the server listens");
+    connect_unless_reset(address).expect("the server keeps the connection")
+}
+
+/// The same, or none where the server has reset the connection before the call that connects came back.
+pub(crate) fn connect_unless_reset(address: SocketAddr) -> Option<TcpStream> {
+    let stream = match TcpStream::connect(address) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+        connected => connected.expect("the server listens"),
+    };
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
     stream.set_nodelay(true).expect("the option exists");
-    stream
+    Some(stream)
 }
 
 /// Connects, and says whether that ended by a reset: perhaps before the call that connects came back.
 pub(crate) fn is_reset(address: SocketAddr) -> bool {
-    match TcpStream::connect(address) {
-        Ok(mut stream) => {
-            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-            ends_by_reset(&mut stream)
-        }
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-    }
+    connect_unless_reset(address).is_none_or(|mut stream| ends_by_reset(&mut stream))
 }
 
 /// Writes one line, and reads bytes until as many as `reply` have come, which they must equal.

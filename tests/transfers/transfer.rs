@@ -68,7 +68,16 @@ impl Transfer {
     pub(crate) fn attempt(&self, service: &Service, beside: impl FnOnce(&Proxy)) -> Outcome {
         let wire = Wire::new(service.shape, self.seed, self.length);
         let (proxy, answer) = (Proxy::new(service.address, self.plan), self.answer(&wire));
-        let stream = TcpStream::connect(proxy.address).expect("the proxy listens");
+        let stream = match TcpStream::connect(proxy.address) {
+            // By an accident before the first byte, and before the call that connects came back.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                beside(&proxy);
+                let reset = Err(error.kind());
+                let arrival = Arrival { bytes: 0, wrong: None, end: reset };
+                return Outcome { sent: reset, arrival, report: proxy.finish(), reason: service.reason() };
+            }
+            connected => connected.expect("the proxy listens"),
+        };
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let (sent, arrival) = thread::scope(|scope| {
