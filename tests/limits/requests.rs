@@ -7,7 +7,7 @@ use odeon::prelude::*;
 use odeon::sys::now;
 use odeon::{Ledger, ShutdownReport};
 
-use crate::runner::{Held, PATIENCE, Runner, allocations, system};
+use crate::runner::{Held, PATIENCE, Runner, allocations, system, when_warm};
 
 const BYTES: usize = 64;
 
@@ -129,8 +129,12 @@ fn requests_take_no_memory(backend: BackendChoice) {
         allocations(served.runner)
     };
     rounds(&mut served);
-    let before = rounds(&mut served);
-    assert_eq!(rounds(&mut served), before, "{} requests take no memory", ROUNDS * 32);
+    let mut before = rounds(&mut served);
+    let taken = when_warm(&0, || {
+        let after = rounds(&mut served);
+        after - std::mem::replace(&mut before, after)
+    });
+    assert_eq!(taken, 0, "{} requests take no memory", ROUNDS * 32);
     served.end();
 }
 
@@ -237,8 +241,10 @@ fn a_connection_for_which_there_is_no_timer_is_refused_and_the_others_go_on() {
     for _ in 0..3 {
         served.ask();
         served.hear();
-        let mut refused = connect(listening.address());
-        assert!(!matches!(refused.read(&mut [0]), Ok(1..)), "it has no idle timeout, so it must not stay");
+        // Perhaps before the call that connects has come back.
+        let refused = TcpStream::connect(listening.address());
+        let answer = refused.and_then(|mut refused| refused.read(&mut [0]));
+        assert!(!matches!(answer, Ok(1..)), "it has no idle timeout, so it must not stay");
     }
     assert_eq!(served.ledger().timers, 2);
     served.end();
