@@ -1,7 +1,9 @@
 //! The proxy: curl through it to the file server, and sockets at both ends.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::files::{Site, big, curl};
 use crate::process::{PATIENCE, Server, installed};
@@ -64,12 +66,15 @@ pub fn a_half_close_goes_through_the_proxy(backend: &str) {
 }
 
 pub fn nobody_upstream_is_told_and_resets_the_client(backend: &str) {
-    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = upstream.local_addr().unwrap();
-    let proxy = proxy(backend, &upstream, &[]);
-    drop(upstream);
+    // It has a port, so that nobody else gets that, and does not listen.
+    let nobody = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    nobody.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = nobody.local_addr().unwrap().as_socket().unwrap();
+    let proxy = Server::start_with("proxy", backend, &["--to", &address.to_string()]);
     for _ in 0..3 {
-        let error = proxy.connect().read_to_end(&mut Vec::new()).unwrap_err();
+        // Perhaps before the call that connects has come back.
+        let client = TcpStream::connect(proxy.address);
+        let error = client.and_then(|mut client| client.read_to_end(&mut Vec::new())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
     let ended = proxy.stop("TERM");
