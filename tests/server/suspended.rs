@@ -17,7 +17,7 @@ use crate::client::{connect, ends_by_reset, expect, finish, request, reset, rest
 use crate::panics::quietly;
 use crate::puppet::{Gate, yield_now};
 use crate::ways::tell;
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, until};
 
 /// What the test is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -408,7 +408,22 @@ pub(crate) fn a_handler_ends_its_connection_by_what_it_returns_or_by_its_time(on
 pub(crate) fn whoever_waits_for_a_handler_is_not_idle(on: BackendChoice) {
     const QUIET: Duration = Duration::from_millis(20);
     let scene = Scene::new(on, Begins::Nowhere, Some(QUIET), |_| {});
-    let (mut stream, _) = scene.waiting("wait one\ntwo\n");
+    // A client that had no processor for so long was idle before it asked: then another tries.
+    let mut stream = loop {
+        let (mut stream, _) = scene.connect();
+        let _ = stream.write_all(b"wait one\ntwo\n");
+        let mut early = None;
+        until("somebody at the gate", || {
+            scene.gate.waiting() > 0 || {
+                early = scene.told.try_recv().ok();
+                early.is_some()
+            }
+        });
+        if early.is_none() {
+            break stream;
+        }
+        assert_eq!([early, scene.told.recv().ok()], [Told::Idle, Told::Stopped(StopReason::Idle)].map(Some));
+    };
     let end = now().after(QUIET * 5);
     while now() < end {
         thread::yield_now();
