@@ -44,7 +44,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A system with the default limits.
+    /// A system with the default limits, except that nobody who has no processor for a while is taken for one who does not answer.
     pub(crate) fn new(backend: BackendChoice, cores: usize) -> World {
         World::with(backend, cores, |_| {})
     }
@@ -52,6 +52,7 @@ impl World {
     /// A system with other limits.
     pub(crate) fn with(backend: BackendChoice, cores: usize, change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config::default();
+        (config.ask_timeout, config.drain_deadline) = (PATIENCE, PATIENCE);
         change(&mut config);
         let system = System::builder().cores(Cores::Count(cores)).backend(backend).config(config).build();
         let mut world =
