@@ -13,12 +13,12 @@ use odeon::sys::{Random, now};
 use odeon::{Config, Error, ShutdownReport};
 
 use crate::child;
-use crate::client::{connect, ends_by_reset, exchange, expect, pattern, request, rest};
+use crate::client::{connect, ends_by_reset, exchange, expect, finish, pattern, request, rest};
 use crate::echo::{Echo, Frames};
 use crate::load::{self, Load, counted};
 use crate::runner::run;
-use crate::session::{Do, Habits, sessions};
-use crate::world::World;
+use crate::session::{Do, Habits, Told, sessions};
+use crate::world::{PATIENCE, World};
 
 pub(crate) fn several_listeners_have_codecs_of_their_own(on: BackendChoice) {
     let mut world = World::new(on, 2);
@@ -227,23 +227,24 @@ pub(crate) fn a_shutdown_at_the_limit_serves_who_waits(on: BackendChoice) {
 
 pub(crate) fn a_shutdown_counts_what_it_cuts_off(on: BackendChoice) {
     let mut world = World::with(on, 1, |config| {
-        // Enough for the one that closes, on a machine that does much else.
         config.drain_deadline = Duration::from_secs(1);
-        config.close_deadline = Duration::from_secs(20);
+        // Nor is one that has been silent for long closed by itself before.
+        (config.close_deadline, config.linger_after) = (Duration::from_secs(20), PATIENCE);
     });
-    let (make, events) = sessions(Habits::default());
+    let (make, events) = sessions(Habits { stay_after_end: true, ..Habits::default() });
     let address = world.serve(make);
     let _runner = world.runner(0);
-    // One that does not close, and one that does.
+    // One that does not close, and one that has said already that it sends no more: nobody waits for its thread to run.
     let mut stays = connect(address);
     events.started();
-    let goes = connect(address);
+    let mut goes = connect(address);
     events.started();
-    let waiter = thread::spawn(move || rest(&mut { goes }));
+    finish(&goes);
+    assert_eq!(events.next(), Told::EndOfStream);
     let report = world.system.shutdown();
     assert_eq!(report.connections_cut_off, 1);
     assert_eq!(report.actors_cut_off, 0);
-    assert_eq!(waiter.join().expect("the end is read"), b"");
+    assert_eq!(rest(&mut goes), b"");
     ends_by_reset(&mut stays);
 }
 
