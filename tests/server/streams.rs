@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
 use odeon::net::codec::FrameError;
@@ -19,6 +20,7 @@ use socket2::SockRef;
 
 use crate::client::{connect, ends_by_reset, exchange, expect, finish, is_reset, pattern, request, reset};
 use crate::client::{rest, size};
+use crate::load;
 use crate::world::{PATIENCE, World};
 
 type Done = std::io::Result<()>;
@@ -427,7 +429,7 @@ pub(crate) fn a_future_that_never_ends_is_cut_off(on: BackendChoice) {
 }
 
 pub(crate) fn a_shutdown_is_the_end_of_a_stream(on: BackendChoice) {
-    let mut world = World::with(on, 1, |config| config.close_deadline = Duration::from_millis(300));
+    let mut world = World::with(on, 1, load::patient);
     let address = world.attend(|mut stream: Stream| async move {
         let mut lines = 0;
         while let Some(line) = stream.read_line(80).await? {
@@ -444,10 +446,12 @@ pub(crate) fn a_shutdown_is_the_end_of_a_stream(on: BackendChoice) {
         // In the kernel, perhaps, when the end comes.
         stream.write_all(b"two\n").expect("the kernel takes it");
     }
-    assert_eq!(world.system.shutdown(), ShutdownReport::default());
+    let end = thread::spawn(move || world.system.shutdown());
     for stream in &mut streams {
         assert_eq!(rest(stream), b"two\n2 lines");
     }
+    drop(streams);
+    assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
 }
 
 /// Reads one piece, of which there are nine bytes; answers how many were read.
@@ -462,7 +466,7 @@ async fn read_piece(stream: &mut Stream, way: &str) -> std::io::Result<usize> {
 }
 
 pub(crate) fn what_a_shutdown_leaves_a_part_of_is_not_read_as_whole(on: BackendChoice) {
-    let mut world = World::with(on, 1, |config| config.close_deadline = Duration::from_millis(300));
+    let mut world = World::with(on, 1, load::patient);
     let (tell, answers) = channel();
     let address = world.attend(|mut stream: Stream| async move {
         let way = stream.read_line(80).await?.expect("it is the first");
@@ -509,9 +513,12 @@ pub(crate) fn what_a_shutdown_leaves_a_part_of_is_not_read_as_whole(on: BackendC
         }
         stream
     });
-    assert_eq!(world.system.shutdown(), ShutdownReport::default());
+    let end = thread::spawn(move || world.system.shutdown());
+    let mut told: Vec<_> = cases.iter().map(|_| told(&answers)).collect();
+    // They stay as long as there is anything to be told.
     drop(streams);
-    let mut told: Vec<_> = answers.try_iter().collect();
+    assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
+    assert!(answers.try_recv().is_err(), "each tells once");
     let mut expected =
         cases.map(|(way, finishes, _, read, left)| (way.to_owned(), read, left.to_vec(), !finishes)).to_vec();
     told.sort();
@@ -630,12 +637,15 @@ pub(crate) fn a_client_that_takes_nothing_is_told_to_a_write_that_waits(on: Back
     let (tell, answers) = channel();
     let address = world.attend(|mut stream: Stream| async move {
         let bytes = pattern(5, 1 << 20).repeat(32);
+        // Once the client is there.
+        stream.read_exact(&mut [0]).await?;
         let error = stream.write_all(&bytes).await.expect_err("the client does not read");
         tell.send(error.kind()).expect("the test waits");
         Ok(())
     });
     let mut stream = connect(address);
     SockRef::from(&stream).set_recv_buffer_size(64 << 10).expect("the option exists");
+    stream.write_all(b"!").expect("the server reads");
     assert_eq!(told(&answers), ErrorKind::TimedOut);
     assert!(ends_by_reset(&mut stream));
     world.wait_for_figure("its end", 1, |ledger| ledger.connections_cut_off);
