@@ -112,8 +112,8 @@ pub(crate) fn a_full_lane_refuses_the_question_and_loses_none(on: BackendChoice)
     let task = world.system.spawn_task(0, move || async move { puppet.ask(number(0)).await });
     assert_eq!(task.expect("the core runs").wait(), Ok(Err(AskError::Full)), "in the lane");
     let waiting: Vec<_> = (0..6).map(|_| thread::spawn(move || puppet.ask(number(7)).wait())).collect();
-    let refused = waiting.iter().filter(|waiting| wait_until_finished(waiting, 2)).count();
-    assert!(refused >= 2, "the inbox has room for four");
+    // The inbox has room for four.
+    until("two to be refused", || waiting.iter().filter(|waiting| waiting.is_finished()).count() >= 2);
     drop(held);
     for _ in 0..4 {
         let (question, answer) = answers.recv_timeout(PATIENCE).expect("it is told");
@@ -124,15 +124,6 @@ pub(crate) fn a_full_lane_refuses_the_question_and_loses_none(on: BackendChoice)
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(7) | Err(AskError::Full))), "{outcomes:?}");
     assert!(answers.try_recv().is_err(), "nothing is told twice");
     world.finish();
-}
-
-/// Gives a thread that may end the time for it; answers whether it has.
-fn wait_until_finished<T>(thread: &thread::JoinHandle<T>, looks: u32) -> bool {
-    let until = now().after(SOON * looks);
-    while !thread.is_finished() && now() < until {
-        thread::yield_now();
-    }
-    thread.is_finished()
 }
 
 pub(crate) fn too_many_tasks_refuse_the_question(on: BackendChoice) {
