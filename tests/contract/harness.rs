@@ -418,12 +418,18 @@ pub struct TemporaryDirectory(PathBuf);
 impl TemporaryDirectory {
     fn new() -> TemporaryDirectory {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        // Every one another: nothing else is to be seen by anybody.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("odeon-contract-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).expect("there is no such directory yet");
-        TemporaryDirectory(path)
+        // Every one another: nothing else is to be seen by anybody. Another process of this number may have left some.
+        loop {
+            let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(format!("odeon-contract-{process}-{number}"));
+            match std::fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => {
+                    made.expect("a directory can be made");
+                    return TemporaryDirectory(path);
+                }
+            }
+        }
     }
 }
 

@@ -27,10 +27,18 @@ pub(crate) struct Folder(pub(crate) PathBuf);
 impl Folder {
     pub(crate) fn new() -> Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("odeon-server-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).expect("a folder can be made");
-        Folder(path)
+        // Another process of this number may have left some.
+        loop {
+            let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(format!("odeon-server-{process}-{number}"));
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.expect("a folder can be made");
+                    return Folder(path);
+                }
+            }
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
