@@ -11,8 +11,8 @@ use crate::harness::{Client, Harness, Limits};
 use crate::world::{Last, World};
 
 /// Far longer than anything here takes, and far shorter than it takes to notice a test that hangs.
-const LONG: Duration = Duration::from_secs(20);
-const SOON: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(30);
 
 impl<H: Harness> World<H> {
     /// One enter with a long sleep before it, which something must end soon.
