@@ -145,7 +145,8 @@ impl Process {
 
     pub fn say(&mut self, line: &str) {
         let input = self.input.as_mut().expect("its input is open");
-        writeln!(input, "{line}").unwrap();
+        // As one piece: what it is given in two may leave in two.
+        input.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     pub fn end_of_input(&mut self) {
