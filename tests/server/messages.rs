@@ -301,16 +301,17 @@ pub(crate) fn a_message_may_send_messages_when_it_is_dropped(on: BackendChoice) 
 pub(crate) fn writes_of_two_activations_do_not_wait_for_the_client(on: BackendChoice) {
     let mut world = World::new(on, 1);
     let (session, mut stream, _events) = session(&mut world, Habits::default());
-    let start = odeon::sys::now();
-    for _ in 0..50 {
+    // Held back for the acknowledgement of what went before, each round would take 40 ms, but for the first, in which the kernel
+    // acknowledges at once. On a machine that does much else, a few of many are quick all the same.
+    let mut quick = (0..1_000).filter(|_| {
+        let start = now();
         request(&mut stream, "echo one", "one\n");
         session.tell(Do::Write(b"two\n".to_vec())).expect("it runs");
         session.tell(Do::Write(b"three\n".to_vec())).expect("it runs");
         expect(&mut stream, b"two\nthree\n");
-    }
-    let took = odeon::sys::now().since(start);
-    // Held back for the acknowledgement of what went before, each round would take 40 ms.
-    assert!(took.as_millis() < 1500, "small writes are held back: {took:?}");
+        now().since(start) < Duration::from_millis(30)
+    });
+    assert!(quick.nth(39).is_some(), "small writes are held back");
     drop(stream);
     world.finish();
 }
