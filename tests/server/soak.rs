@@ -109,7 +109,7 @@ pub(crate) fn many_connections_are_open_at_once(on: BackendChoice) {
     };
     let (few, many) = (count / 19, count);
     let (first, last) = (fill(few), fill(many));
-    let each = (last - first) as f64 * 1024.0 / (many - few) as f64;
+    let each = last.saturating_sub(first) as f64 * 1024.0 / (many - few) as f64;
     report(&format!(
         "{}: {first} KiB resident with {few} connections, {last} KiB with {many}: {each:.0} B each",
         name(on)
