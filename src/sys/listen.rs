@@ -50,6 +50,15 @@ pub fn listen_together(
     Ok((address, sockets))
 }
 
+/// Waits until nobody listens there: whatever another test starts has every socket of this process from its fork to its exec.
+#[cfg(test)]
+pub(crate) fn assert_deserted(address: SocketAddr) {
+    let until = super::now().after(std::time::Duration::from_secs(40));
+    while std::net::TcpStream::connect(address).is_ok() {
+        assert!(super::now() < until, "somebody still listens");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

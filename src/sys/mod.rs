@@ -49,6 +49,8 @@ pub use file::{FileKind, FileStat};
 pub use limits::{
     Limit, descriptor_limit, locked_memory_limit, raise_descriptor_limit, raise_locked_memory_limit,
 };
+#[cfg(test)]
+pub(crate) use listen::assert_deserted;
 pub use listen::listen_together;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;
