@@ -13,9 +13,17 @@
 use super::files::close_late;
 use super::handle::{Accepting, Ending, File, Handle};
 use super::{Uring, room};
-use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Token, Work};
+use crate::driver::{Completion, Event, Pools, ReceiveEnd, SocketId, Work};
 use crate::mem::Key;
 use crate::sys::{Answer, Errno};
+
+/// An answer, with the operation that it answers, and on which socket or file that is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answered {
+    pub(super) key: Key,
+    pub(super) id: SocketId,
+    pub(super) answer: Answer,
+}
 
 impl Uring {
     #[inline]
@@ -25,6 +33,7 @@ impl Uring {
             return self.stale(pools, answer);
         };
         let (token, id) = (operation.token, operation.socket);
+        let answered = Answered { key, id, answer };
         match operation.work {
             Work::Receive => {
                 if let Some(lease) = self.buffers.lease(&pools.receive, answer) {
@@ -35,20 +44,20 @@ impl Uring {
                     }
                 }
                 if !answer.more() {
-                    self.receive_paused(pools, key, id, token, answer, completions);
+                    self.receive_paused(pools, answered, completions);
                 }
             }
-            Work::Send { .. } => self.sent(pools, key, id, answer, completions),
-            Work::Accept => self.accepted(pools, key, id, answer, completions),
-            Work::Cancel => self.cancelled(pools, key, id, answer, completions),
-            Work::Shutdown { both } => self.shut_down(key, id, both, answer, completions),
+            Work::Send { .. } => self.sent(pools, answered, completions),
+            Work::Accept => self.accepted(pools, answered, completions),
+            Work::Cancel => self.cancelled(pools, answered, completions),
+            Work::Shutdown { both } => self.shut_down(answered, both, completions),
             // What is under way finds out by itself, as after a shutdown of both directions.
-            Work::Reset => self.shut_down(key, id, true, answer, completions),
-            Work::Close { .. } => self.closed(pools, key, id, answer, completions),
-            Work::Connect => self.connected(key, id, answer, completions),
-            Work::Fill { .. } => self.filled(pools, key, id, answer, completions),
-            Work::File { .. } => self.file_done(pools, key, id, answer, completions),
-            Work::Pinned { .. } if answer.released() => self.released(pools, key, id, answer, completions),
+            Work::Reset => self.shut_down(answered, true, completions),
+            Work::Close { .. } => self.closed(pools, answered, completions),
+            Work::Connect => self.connected(answered, completions),
+            Work::Fill { .. } => self.filled(pools, answered, completions),
+            Work::File { .. } => self.file_done(pools, answered, completions),
+            Work::Pinned { .. } if answer.released() => self.released(pools, answered, completions),
             Work::Pinned { .. } => self.stale(pools, answer),
             Work::Follow { first } => self.followed(pools, [key, first], answer, completions),
             Work::Wake => self.woken(pools, key),
@@ -70,10 +79,7 @@ impl Uring {
     fn receive_paused(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        token: Token,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
@@ -84,6 +90,7 @@ impl Uring {
             Err(Errno::ENOBUFS) if handle.ending == Ending::Finished => ReceiveEnd::EndOfStream,
             Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR | Errno::EAGAIN) if cancelling => ReceiveEnd::Cancelled,
             Err(Errno::ENOBUFS) => {
+                let token = self.in_flight.operation(key).expect("looked at before").token;
                 completions.push(Completion { token, event: Event::Starving });
                 return self.buffers.park(key);
             }
@@ -96,9 +103,7 @@ impl Uring {
     fn accepted(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         if let Ok(place) = answer.outcome() {
@@ -141,13 +146,11 @@ impl Uring {
     fn sent(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         if answer.flags != 0 || answer.result < 0 {
-            return self.sent_otherwise(pools, key, id, answer, completions);
+            return self.sent_otherwise(pools, Answered { key, id, answer }, completions);
         }
         let step = self.in_flight.advance_send(key, Ok(answer.result as u32), false, &pools.send);
         self.send_stepped(pools, key, id, step, completions);
@@ -157,9 +160,7 @@ impl Uring {
     fn filled(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
@@ -179,9 +180,7 @@ impl Uring {
     fn cancelled(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         let socket = self.in_flight.socket(id).expect("a socket outlives its operations");
@@ -195,10 +194,8 @@ impl Uring {
 
     fn shut_down(
         &mut self,
-        key: Key,
-        id: SocketId,
+        Answered { key, id, answer }: Answered,
         both: bool,
-        answer: Answer,
         completions: &mut Vec<Completion>,
     ) {
         let error = answer.outcome().err();
@@ -224,9 +221,7 @@ impl Uring {
     fn closed(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");

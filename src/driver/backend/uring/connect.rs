@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 
 use socket2::SockAddr;
 
+use super::complete::Answered;
 use super::handle::{Accepting, File, Handle};
 use super::{Outgoing, Uring};
 use crate::driver::{Completion, ConnectOptions, Event, SocketId};
-use crate::mem::Key;
-use crate::sys::{self, Answer, Errno};
+use crate::sys::{self, Errno};
 
 /// The upper part of the table.
 #[derive(Debug, Default)]
@@ -85,9 +85,7 @@ impl Uring {
 
     pub(super) fn connected(
         &mut self,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;

@@ -17,6 +17,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use io_uring::types::OpenHow;
 
+use super::complete::Answered;
 use super::handle::{File, Handle};
 use super::{Gather, Uring, room};
 use crate::driver::{Completion, FileId, FileOptions, FileRequest, FileStat, FileWork, Pools, SocketId};
@@ -140,13 +141,11 @@ impl Uring {
     pub(super) fn file_done(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         if let FileWork::WriteSynced { .. } = self.in_flight.file_request(key).work {
-            return self.synced_done(pools, key, id, answer, completions);
+            return self.synced_done(pools, Answered { key, id, answer }, completions);
         }
         let note = self.notes.remove(&key);
         let mut outcome = answer.outcome();

@@ -10,6 +10,7 @@
 //! 1. An operation owns its request, with the buffer in it, until `synced_step` ends it, which happens after all answers.
 #![allow(unsafe_code)]
 
+use super::complete::Answered;
 use super::{Uring, room};
 use crate::driver::{Completion, FileWork, Pools, SocketId};
 use crate::mem::Key;
@@ -86,9 +87,7 @@ impl Uring {
     pub(super) fn synced_done(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         if let Some(pair) = self.pairs.get_mut(&key) {

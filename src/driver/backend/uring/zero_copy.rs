@@ -9,10 +9,11 @@
 //! machine and on others. So they begin with what was heard last, and what they begin with is tried anew: after a number of
 //! sends of each such connection, and by one in so many connections from the start. In the long run, that is what it costs to be wrong.
 
+use super::complete::Answered;
 use super::{Uring, UringConfig};
 use crate::driver::{Completion, Pools, SendStep, SocketId};
 use crate::mem::Key;
-use crate::sys::{Answer, Errno};
+use crate::sys::Errno;
 
 /// What there is to know of them.
 #[derive(Debug)]
@@ -110,13 +111,11 @@ impl Uring {
     pub(super) fn sent_otherwise(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         if answer.released() {
-            return self.released(pools, key, id, answer, completions);
+            return self.released(pools, Answered { key, id, answer }, completions);
         }
         let handle = &mut self.in_flight.socket_mut(id).expect("a socket outlives its operations").handle;
         let pinned = answer.more();
@@ -163,9 +162,7 @@ impl Uring {
     pub(super) fn released(
         &mut self,
         pools: &Pools,
-        key: Key,
-        id: SocketId,
-        answer: Answer,
+        Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
         completions.extend(self.in_flight.unpin(key, &pools.send));
