@@ -325,6 +325,11 @@ impl ReceivePool {
         self.busy.get()
     }
 
+    /// True if something of this buffer is lent.
+    pub(crate) fn is_busy(&self, buffer: u16) -> bool {
+        self.books[buffer as usize].lent.get() > 0
+    }
+
     /// True if a buffer may be held beyond its turn: of a quarter of the buffers, or one, nothing is lent.
     #[must_use]
     pub fn can_spare(&self) -> bool {

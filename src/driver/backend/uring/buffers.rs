@@ -33,6 +33,8 @@ pub(super) struct Buffers {
     /// Leaked if the kernel may still read it.
     ring: ManuallyDrop<BufferRing>,
     with_kernel: u32,
+    /// The one that it has begun to fill: it is both with the kernel and lent.
+    filling: Option<u16>,
     parked: VecDeque<Key>,
     shortages: u64,
     /// Shortages since buffers last came or went: a bound on trying again, should the kernel count otherwise.
@@ -57,6 +59,7 @@ impl Buffers {
         Ok(Buffers {
             ring,
             with_kernel: 0,
+            filling: None,
             parked: VecDeque::new(),
             shortages: 0,
             futile: 0,
@@ -72,10 +75,7 @@ impl Buffers {
 
     /// Gives free buffers of the pool to the kernel: as many as stay in the cache, or all if a receive uses up a whole one.
     pub(super) fn replenish(&mut self, pool: &ReceivePool) {
-        let buffers = |bytes: u32| (bytes / pool.size()).max(1);
-        let beside = buffers(IN_USE_BYTES).saturating_sub(pool.busy() as u32);
-        let in_cache = beside.clamp(buffers(AT_LEAST_BYTES), buffers(AT_ONCE_BYTES).max(2));
-        let room = if self.incremental { in_cache } else { u32::MAX };
+        let room = if self.incremental { self.in_cache(pool) } else { u32::MAX };
         while self.with_kernel < room
             && let Some(buffer) = pool.take_for_kernel()
         {
@@ -88,11 +88,21 @@ impl Buffers {
         self.ring.publish();
     }
 
+    /// As many as stay in the cache together with what is lent of those that are used up.
+    fn in_cache(&self, pool: &ReceivePool) -> u32 {
+        let buffers = |bytes: u32| (bytes / pool.size()).max(1);
+        let is_busy = self.filling.is_some_and(|buffer| pool.is_busy(buffer));
+        let used_up = pool.busy() as u32 - u32::from(is_busy);
+        let beside = buffers(IN_USE_BYTES).saturating_sub(used_up);
+        beside.clamp(buffers(AT_LEAST_BYTES), buffers(AT_ONCE_BYTES).max(2))
+    }
+
     /// The bytes that an answer brought, lent. None if it used no buffer.
     #[inline]
     pub(super) fn lease(&mut self, pool: &ReceivePool, answer: Answer) -> Option<Lease> {
         let buffer = answer.buffer()?;
         let more = answer.buffer_more();
+        self.filling = more.then_some(buffer);
         if !more {
             self.with_kernel -= 1;
         }

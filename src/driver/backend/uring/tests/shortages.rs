@@ -68,6 +68,35 @@ fn the_kernel_has_few_buffers_at_a_time_and_fewer_while_others_are_lent() {
 }
 
 #[test]
+fn a_buffer_that_is_being_filled_takes_the_place_of_no_other() {
+    needs_io_uring!();
+    const PIECE: usize = 16 << 10;
+    let mut rig = Rig::of(&SCARCE, ReceivePool::new(8, 256 << 10));
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    let mut leases: Vec<Lease> = Vec::new();
+    // One is used up, and of the next one a part.
+    for piece in 1..=17 {
+        client.write_all(&[7; PIECE]).unwrap();
+        while leases.iter().map(Lease::len).sum::<usize>() < piece * PIECE {
+            leases.push(rig.lease(RECEIVE));
+        }
+    }
+    rig.turn(Wait::No);
+    assert_eq!(rig.pools.receive.free(), 6, "as much as may be in use");
+    let last = leases.pop().unwrap();
+    leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
+    rig.turn(Wait::No);
+    assert_eq!(rig.pools.receive.free(), 6, "the kernel has a whole one beside that of the last piece");
+    rig.pools.receive.release(last);
+    rig.cancel(socket);
+    assert_eq!(rig.receive_end(RECEIVE), ReceiveEnd::Cancelled);
+    rig.close(socket, false);
+    rig.assert_at_baseline();
+    rig.end();
+}
+
+#[test]
 fn the_kernel_has_every_buffer_where_a_receive_uses_up_a_whole_one() {
     needs_io_uring!();
     let config = UringConfig { incremental: false, ..SCARCE };
