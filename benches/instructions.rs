@@ -8,6 +8,8 @@
 mod asks;
 #[path = "instructions/echo.rs"]
 mod echo;
+#[path = "instructions/forwards.rs"]
+mod forwards;
 #[path = "instructions/tells.rs"]
 mod tells;
 
@@ -37,6 +39,7 @@ const FIGURES: &[Figure] = &[
     Figure { name: "macro_echo", run: echo::by_macro, twin: Some("echo") },
     Figure { name: "line", run: echo::lines_by_hand, twin: None },
     Figure { name: "macro_line", run: echo::lines_by_macro, twin: Some("line") },
+    Figure { name: "forward", run: forwards::forward, twin: None },
 ];
 
 /// The argument by which this program is told to run one row and nothing else.

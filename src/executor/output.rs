@@ -152,10 +152,10 @@ impl Output {
     fn is_much(&self, aside: &Aside) -> bool {
         // Where old writes may be dropped, it is the half that counts.
         let spilled = if aside.can_drop() { 0 } else { aside.spilled() };
-        (spilled > 0 && spilled >= self.max as usize / 8)
+        aside.is_forwarded()
+            || (spilled > 0 && spilled >= self.max as usize / 8)
             || aside.has_many_places()
             || aside.is_broken()
-            || aside.is_forwarded()
     }
 
     /// True if reading that was paused may go on: the actor wants it so, less than a quarter of the bound is queued, and less
@@ -607,6 +607,20 @@ impl Output {
         if tie != self.tie() {
             *self.aside().tie() = tie;
             self.drop_idle();
+        }
+    }
+
+    /// Whoever feeds this output waits until there is room, or does not.
+    pub fn keep_waiting(&mut self, waits: bool) {
+        if let Some(aside) = &mut self.aside {
+            aside.tie().waits = waits;
+        }
+    }
+
+    /// So many bytes that its cell has received have gone where they go.
+    pub fn count_forwarded(&mut self, bytes: u64) {
+        if let Some(aside) = &mut self.aside {
+            aside.tie().forwarded += bytes;
         }
     }
 

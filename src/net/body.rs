@@ -236,6 +236,7 @@ impl<A: Connection> ConnectionBody<A> {
         }
         if wire.paused
             && !A::SERVED
+            && !wire.flows(activation)
             && let Some(batch) = wire.forward(activation)
         {
             return batch;

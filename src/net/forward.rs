@@ -106,8 +106,17 @@ fn tie(core: &Core, me: Key, to: Key) -> Option<Result<(), ForwardError>> {
 }
 
 impl<C: Decode> Wire<C> {
+    /// True if there is nothing to pass on before more arrives: all has gone, and nothing else comes before.
+    #[inline]
+    pub(super) fn flows(&self, activation: &Activation<'_>) -> bool {
+        self.forward == Forward::Flows
+            && self.stream == Stream::Open
+            && !self.inward.has_rest()
+            && !activation.has_body()
+    }
+
     /// Passes on what has arrived, as far as there is room, and the end of the stream behind it. `Some`: the actor ends.
-    #[cold]
+    #[inline(never)]
     pub(super) fn forward(&mut self, activation: &Activation<'_>) -> Option<Batch> {
         let (core, me) = (activation.core, activation.cell());
         self.forward = Forward::No;
@@ -115,23 +124,22 @@ impl<C: Decode> Wire<C> {
         if activation.has_body() {
             return None;
         }
-        let mine = core.with_output(me, |output| output.tie())?;
-        let to = mine.to?;
+        let to = core.with_own_output(activation, |output| output.tie().to)??;
+        let mut bytes = 0;
         let handed = core.with_output(to, |output| {
             (output.tie().from == Some(me)).then(|| {
-                let mut bytes = 0;
                 let all = !output.is_high() && self.inward.hand_on(&core.pools, output, &mut bytes, u64::MAX);
+                let high = output.is_high();
                 // At once, not when it is found high: it says when there is room for more.
-                output.set_tie(Tie { waits: !all || output.is_high(), ..output.tie() });
-                (all, output.is_high(), bytes)
+                output.keep_waiting(!all || high);
+                (all, high)
             })
         });
-        let Some((all, high, bytes)) = handed.flatten() else {
+        let Some((all, high)) = handed.flatten() else {
             return Some(Batch::End(StopReason::ForwardEnded));
         };
         if bytes > 0 {
-            let forwarded = mine.forwarded + bytes;
-            core.with_output(me, |output| output.set_tie(Tie { forwarded, ..output.tie() }));
+            core.with_own_output(activation, |output| output.count_forwarded(bytes));
             core.schedule(to);
         }
         self.forward = if all && !high { Forward::Flows } else { Forward::Waits };

@@ -595,7 +595,11 @@ impl<C: Decode> Wire<C> {
         let was = self.paused;
         let output_pauses = match (apart, was) {
             (true, _) => core.with_output(cell, |output| output.holds()) == Some(true),
-            (false, true) => core.with_output(cell, |output| !output.may_resume()) == Some(true),
+            (false, true) => {
+                // One that flows is forwarded, which is no time to resume.
+                self.forward == Forward::Flows
+                    || core.with_output(cell, |output| !output.may_resume()) == Some(true)
+            }
             (false, false) => activation.pauses(),
         };
         self.paused = mailbox_full || output_pauses || activation.is_suspended();
