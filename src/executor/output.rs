@@ -617,13 +617,6 @@ impl Output {
         }
     }
 
-    /// So many bytes that its cell has received have gone where they go.
-    pub fn count_forwarded(&mut self, bytes: u64) {
-        if let Some(aside) = &mut self.aside {
-            aside.tie().forwarded += bytes;
-        }
-    }
-
     /// Appends the bytes of a lease that another connection has received, which is kept if enough others are free; else they are
     /// copied. Hands it back if there is no room.
     pub fn forward(&mut self, pools: &Pools, lease: Lease) -> Result<(), Lease> {

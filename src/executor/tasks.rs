@@ -680,6 +680,20 @@ impl Core {
         table.desks[desk as usize].output = Some(output);
     }
 
+    /// So many bytes more that a cell has received have gone to where they go, unseen by its actor.
+    pub fn note_forwarded(&self, cell: Key, bytes: u64) {
+        let mut table = self.tasks.table.borrow_mut();
+        let desk = self.desk_of(cell, &mut table);
+        table.open_errands(desk, cell).forwarded += bytes;
+    }
+
+    /// How many these are by now.
+    #[must_use]
+    pub fn forwarded(&self, cell: Key) -> u64 {
+        let Some(desk) = self.cells.desk(cell) else { return 0 };
+        self.tasks.table.borrow_mut().errands(desk).map_or(0, |errands| errands.forwarded)
+    }
+
     /// Lends the output of a cell; none if it has none. Nothing that `act` calls may look for an output. Whether reading must
     /// pause after it is seen in an activation of the cell: see [`Activation::pauses`](super::Activation::pauses).
     #[inline]

@@ -82,7 +82,7 @@ impl<A: Connection> Context<A> {
     #[must_use]
     pub fn forwarded_bytes(&self) -> u64 {
         let me = self.cell();
-        self.with_core(|core| core.with_output(me, |output| output.tie().forwarded)).flatten().unwrap_or(0)
+        self.with_core(|core| core.forwarded(me)).unwrap_or(0)
     }
 }
 
@@ -139,7 +139,7 @@ impl<C: Decode> Wire<C> {
             return Some(Batch::End(StopReason::ForwardEnded));
         };
         if bytes > 0 {
-            core.with_own_output(activation, |output| output.count_forwarded(bytes));
+            core.note_forwarded(me, bytes);
             core.schedule(to);
         }
         self.forward = if all && !high { Forward::Flows } else { Forward::Waits };

@@ -12,7 +12,7 @@ use super::wire::{Stream, Wire};
 use crate::actor::StopReason;
 use crate::driver::{Event, FileRequest, Fill};
 use crate::executor::blame::user;
-use crate::executor::{Activation, Demand, Tie, Wanted};
+use crate::executor::{Activation, Demand, Wanted};
 use crate::sys::Errno;
 
 impl<C: Decode> Wire<C> {
@@ -93,10 +93,7 @@ impl<C: Decode> Wire<C> {
             return Event::File { request }.release(&core.pools);
         };
         let bytes = u64::from(filing.stored(core, cell, request));
-        core.with_output(cell, |output| {
-            let tie = output.tie();
-            output.set_tie(Tie { forwarded: tie.forwarded + bytes, ..tie });
-        });
+        core.note_forwarded(cell, bytes);
     }
 
     /// How the body ends, if it does by now.

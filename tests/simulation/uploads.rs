@@ -77,6 +77,7 @@ impl Connection for Keeper {
     fn frame(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
         match line {
             "hog" => cx.write([7; 500]),
+            line if line.starts_with("echo") => cx.write(line),
             "quit" => self.1 = Some(20),
             _ => {}
         }
@@ -490,6 +491,21 @@ fn a_connection_that_ends_by_itself_leaves_nothing_behind() {
         scene.pass();
         scene.assert_even();
     }
+}
+
+#[test]
+fn behind_a_body_what_is_written_is_copied_no_more_often_than_before() {
+    let mut scene = Scene::new(|plan| plan.config.owned_bytes_min = 20);
+    let mut peer = scene.peer();
+    scene.send(&mut peer, b"1000\n");
+    scene.send(&mut peer, &pattern(1000));
+    scene.pass();
+    assert_eq!(peer.read(100), b"kept\n");
+    peer.limit_unread(1);
+    peer.write(b"echo of what is long enough\n");
+    scene.simulation.settle();
+    let [.., receive_leases, _, _, _, _, _, _] = scene.simulation.ledgers()[0].held();
+    assert_eq!(receive_leases, 1, "it is sent from where it was received");
 }
 
 #[test]

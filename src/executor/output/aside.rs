@@ -69,8 +69,6 @@ pub struct Tie {
     pub waits: bool,
     /// The stream that came has ended, and so does this output, once it has been sent.
     pub finished: bool,
-    /// So many bytes that this cell has received have gone where they go.
-    pub forwarded: u64,
 }
 
 /// Bytes that are in no slot, open places, and who waits for the output to be sent.

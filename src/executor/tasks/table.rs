@@ -33,6 +33,8 @@ pub(super) struct Errands {
     pub(super) exclusive: u32,
     /// Intervals that are due, one bit each.
     pub(super) ticks: u32,
+    /// Bytes that were received and have gone to where they go, unseen by the actor.
+    pub(super) forwarded: u64,
     pub(super) intervals: Box<[Ticking]>,
 }
 
@@ -40,7 +42,7 @@ impl Errands {
     fn of(owner: Key) -> Errands {
         let intervals = Box::default();
         let (first, ready_first, ready_last, exclusive) = (NONE, NONE, NONE, NONE);
-        Errands { owner, first, ready_first, ready_last, exclusive, ticks: 0, intervals }
+        Errands { owner, first, ready_first, ready_last, exclusive, ticks: 0, forwarded: 0, intervals }
     }
 }
 
@@ -182,7 +184,7 @@ impl Table {
             return self.desks.len() as u32 - 1;
         };
         if let Some(errands) = self.errands(desk) {
-            errands.owner = owner;
+            (errands.owner, errands.forwarded) = (owner, 0);
         }
         desk
     }
