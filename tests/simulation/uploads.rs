@@ -493,6 +493,41 @@ fn a_connection_that_ends_by_itself_leaves_nothing_behind() {
     }
 }
 
+/// What has come of a write that ends after the actor, while the peer is heard out.
+#[test]
+fn what_a_disk_answers_late_is_let_go_while_the_connection_lingers() {
+    let mut late = 0;
+    for seed in 0..20 {
+        let mut scene = Scene::new(|plan| {
+            *plan = small(seed);
+            slow(plan);
+            plan.faults.delay_ns_max = 2_000_000_000;
+        });
+        let mut peer = scene.peer();
+        scene.send(&mut peer, b"quit\n200000\n");
+        scene.send(&mut peer, &pattern(100_000));
+        let mut waits = false;
+        for _ in 0..150 {
+            // Whoever is silent is not heard out.
+            peer.write(b"x");
+            scene.simulation.run_for(Duration::from_millis(100));
+            let ended = scene.told.lock().expect("nobody panics with it").len() == 2;
+            let [sockets, .., receive_leases, _, send_slots, _, _, requests, _] =
+                scene.simulation.ledgers()[0].held();
+            let lingers = ended && sockets > 1;
+            if lingers && waits && requests == 0 {
+                assert_eq!([receive_leases, send_slots], [0, 0], "with seed {seed}");
+                late += 1;
+            }
+            waits = lingers && requests > 0;
+        }
+        drop(peer);
+        scene.pass();
+        scene.assert_even();
+    }
+    assert!(late > 5, "{late} of them");
+}
+
 #[test]
 fn behind_a_body_what_is_written_is_copied_no_more_often_than_before() {
     let mut scene = Scene::new(|plan| plan.config.owned_bytes_min = 20);
