@@ -329,6 +329,7 @@ fn hooks_and_connections() {
                 <_ as ::odeon::IntoFlow>::into_flow(Self::begun(self, cx), "Room::begun")
             }"#,
             r#"fn stopped(&mut self, given_0: ::odeon::StopReason, cx: &mut ::odeon::Context<Self>) {
+                let given_0 = ::odeon::tell_hook::<StopReason, _>(given_0);
                 let _ = <_ as ::odeon::IntoFlow>::into_flow(Self::ended(self, cx, given_0), "Room::ended");
             }"#,
             r#"match message.0 {}"#,
@@ -341,9 +342,11 @@ fn hooks_and_connections() {
                 given_0: ::core::result::Result<::std::vec::Vec<::core::primitive::u8>, ::odeon::BodyError>,
                 cx: &mut ::odeon::Context<Self>
             ) -> ::odeon::Flow {
+                let given_0 = ::odeon::tell_hook::<Result<Vec<u8>, BodyError>, _>(given_0);
                 <_ as ::odeon::IntoFlow>::into_flow(Self::picture(self, given_0), "Room::picture")
             }"#,
             r#"fn forwarded(&mut self, given_0: ::odeon::ForwardedFile, cx: &mut ::odeon::Context<Self>) -> ::odeon::Flow {
+                let given_0 = ::odeon::tell_hook::<ForwardedFile, _>(given_0);
                 <_ as ::odeon::IntoFlow>::into_flow(Self::kept(self, given_0), "Room::kept")
             }"#,
             r#"fn end_of_stream(&mut self, cx: &mut ::odeon::Context<Self>) -> ::odeon::Flow"#,
