@@ -103,7 +103,7 @@
 //! | a question, from anywhere | one of these, the mailbox also on another core, or the table of tasks | [`Config::tasks_max`], too |
 //! | counted in [`Ledger::dead_letters`], and nobody is told | the mailbox of an actor on another core | as for the same core |
 //!
-//! What is refused comes back at once, and trying again at once finds the same. Tell the peer that the server is
+//! What a full mailbox does else than to refuse is [its actor's](MailboxOverflow) to say. What is refused comes back at once, and trying again at once finds the same. Tell the peer that the server is
 //! busy, or stop reading until an answer that is on its way has come.
 //!
 //! # Where things are
@@ -118,7 +118,7 @@
 //! | [`LocalAddr`], [`AcceptsLocal`] | the same between actors of one core, for what is not [`Send`] |
 //! | [`Ask`], [`Call`], [`AskError`], [`Reply`] | questions, who waits for their answers, and who gives them |
 //! | [`Context`] | what a handler can do |
-//! | [`Priority`] | what comes before what in a mailbox |
+//! | [`Priority`], [`MailboxOverflow`] | what comes before what in a mailbox, and what becomes of what has no room |
 //! | [`Handle`], [`HandleError`], [`Timeout`] | asynchronous handlers |
 //! | [`task`], [`time`] | futures that run by themselves, and waiting for a time |
 //! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
@@ -168,9 +168,9 @@ pub mod time;
 
 pub use actor::{
     Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, Failure, Flow,
-    Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, Message, OrDeadLetter, Priority, Question, Receiver,
-    Recipient, Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout,
-    TimerKey, failed,
+    Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message, OrDeadLetter, Priority,
+    Question, Receiver, Recipient, Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable,
+    StopReason, Timeout, TimerKey, failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};

@@ -88,6 +88,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `pub`, `pub(crate)`, … | who sees the traits `SumAddr` and `SumLocalAddr`; comes first | the module |
 /// | `mailbox(capacity = 256)` | how many messages wait at most | 1,024 |
+/// | `mailbox(overflow = drop_oldest)` | what becomes of what has no room: `refuse`, `drop_newest`, `drop_oldest`, `stop`; also beside `capacity` | `refuse` |
 /// | `codec = Lines<8192>` | how bytes become frames: makes the actor a `Connection` | no connection |
 /// | `outbox(bytes = "256k")` | how much output waits at most; a listener's own comes first | as in `Config` |
 /// | `outbox(overflow = refuse)` | what becomes of what has no room: `close`, `refuse`, `drop_oldest`; also beside `bytes` | `close` |

@@ -197,7 +197,7 @@ pub(super) fn put_here<A: Actor, V>(
     priority: Priority,
     wrap: impl FnOnce(V) -> A::Message,
 ) -> Result<(), SendError<V>> {
-    let put = Put { core, priority, wrap, actor: PhantomData::<A> };
+    let put = Put { core, cell, priority, wrap, actor: PhantomData::<A> };
     match core.cells.reach_with(cell, value, put) {
         Ok(put) => put,
         Err(value) => Err(SendError::Stopped(value)),
@@ -207,6 +207,7 @@ pub(super) fn put_here<A: Actor, V>(
 /// Puts a value into a mailbox.
 struct Put<'a, A, W> {
     core: &'a Core,
+    cell: Key,
     priority: Priority,
     wrap: W,
     actor: PhantomData<A>,
@@ -217,7 +218,7 @@ impl<A: Actor, V, W: FnOnce(V) -> A::Message> Visit<Head<A>, V> for Put<'_, A, W
 
     #[inline(always)]
     fn visit(self, head: &Head<A>, value: V) -> Self::Result {
-        head.push(self.core, value, self.priority, self.wrap)
+        head.push(self.core, self.cell, value, self.priority, self.wrap)
     }
 }
 

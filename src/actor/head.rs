@@ -5,15 +5,16 @@
 use std::cell::{OnceCell, RefCell, RefMut};
 
 use super::extra::Extra;
-use super::{Actor, Priority, SendError};
+use super::{Actor, MailboxOverflow, Priority, SendError};
 use crate::executor::blame::user;
-use crate::executor::{AskError, Core, DeadReason, INTERVALS_MAX};
-use crate::mem::{Fifo, aside};
+use crate::executor::{Core, DeadReason, INTERVALS_MAX};
+use crate::mem::{Fifo, Key, aside};
 
+/// What cannot be handed back any more is a dead letter.
 #[cold]
-fn refuse_wrapped<M>(core: &Core, wrapped: M) {
+pub(super) fn refuse_wrapped<M>(core: &Core, wrapped: M) {
     core.counters.dead_letter(DeadReason::Full);
-    core.unanswered_because(AskError::Full, || core.drop_contained(wrapped));
+    core.drop_unanswered(wrapped);
 }
 
 /// A mailbox and a state, found by the type of the actor.
@@ -60,11 +61,12 @@ impl<A: Actor> Head<A> {
         self.state.try_borrow_mut().ok()?.take()
     }
 
-    /// Puts a message in. `wrap`, which is user code, runs only if there is room.
+    /// Puts a message in. `wrap`, which is user code, runs only if there is room. `cell` is the actor's.
     #[inline(always)]
     pub(crate) fn push<M>(
         &self,
         core: &Core,
+        cell: Key,
         message: M,
         priority: Priority,
         wrap: impl FnOnce(M) -> A::Message,
@@ -74,13 +76,26 @@ impl<A: Actor> Head<A> {
             Priority::Control => &self.extra(core).control,
         };
         if !queue.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) {
-            return Err(SendError::Full(message));
+            if matches!(A::MAILBOX_OVERFLOW, MailboxOverflow::Refuse) || priority != Priority::User {
+                return Err(SendError::Full(message));
+            }
+            return self.overflow(core, cell, aside(message), wrap);
         }
         if let Err(wrapped) = queue.push(&core.chunks, user(|| wrap(message))) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
             refuse_wrapped(core, aside(wrapped));
         }
         Ok(())
+    }
+
+    /// Takes out the oldest message of the usual priority.
+    pub(super) fn pop_oldest(&self, core: &Core) -> Option<A::Message> {
+        self.mailbox.pop(&core.chunks)
+    }
+
+    /// Puts in what has been wrapped; hands it back when there is no memory for it.
+    pub(super) fn push_wrapped(&self, core: &Core, wrapped: A::Message) -> Result<(), A::Message> {
+        self.mailbox.push(&core.chunks, wrapped)
     }
 
     /// What comes before the mailbox, made if it is not there. Whoever takes messages from that alone looks again.

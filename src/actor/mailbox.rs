@@ -48,3 +48,49 @@ pub enum Priority {
     /// The usual one.
     User,
 }
+
+/// What becomes of a message of the usual [priority](Priority) for which a mailbox has no room: it holds
+/// [`Actor::MAILBOX_CAPACITY`](crate::Actor::MAILBOX_CAPACITY). Control messages are refused then, whatever this says; and so are all
+/// when the memory for the mailboxes of a core ([`Config::mailbox_bytes_max`](crate::Config::mailbox_bytes_max)) is used up.
+///
+/// Whoever has asked what is dropped is told [`AskError::Full`](crate::AskError::Full).
+///
+/// ```
+/// use odeon::prelude::*;
+/// use odeon::testing::TestContext;
+///
+/// #[derive(Message)]
+/// struct Price(u32);
+///
+/// #[derive(Default)]
+/// struct Display(Vec<u32>);
+///
+/// /// Who wants to know the newest prices has no use for old ones.
+/// #[actor(mailbox(capacity = 2, overflow = drop_oldest))]
+/// impl Display {
+///     #[message]
+///     fn price(&mut self, Price(price): Price) {
+///         self.0.push(price);
+///     }
+/// }
+///
+/// let (mut display, mut cx) = (Display::default(), TestContext::new());
+/// for price in 1..=4 {
+///     assert!(cx.me().tell(Price(price)).is_ok());
+/// }
+/// cx.run(&mut display);
+/// assert_eq!(display.0, [3, 4]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum MailboxOverflow {
+    /// It is handed back: [`SendError::Full`](crate::SendError::Full). What is on its way from another core becomes a dead letter.
+    #[default]
+    Refuse,
+    /// It becomes a dead letter, and its sender is told `Ok`.
+    DropNewest,
+    /// The message that has waited longest becomes a dead letter.
+    DropOldest,
+    /// The actor ends, with [`StopReason::MailboxFull`](crate::StopReason::MailboxFull); the message is handed back.
+    Stop,
+}

@@ -67,6 +67,7 @@ pub(crate) fn reason_of(demand: Demand) -> StopReason {
         Demand::Stop => StopReason::Stopped,
         Demand::Abort => StopReason::Aborted,
         Demand::Broken => StopReason::Panicked,
+        Demand::Overflow => StopReason::MailboxFull,
     }
 }
 
@@ -166,18 +167,49 @@ impl<A: Actor> Head<A> {
     /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
     #[inline]
     pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+        if !self.is_simple() {
+            return self.handle_by_priority(activation, cx);
+        }
+        let core = activation.core;
+        self.handle_each(activation, cx, |actor, cx| {
+            self.pop_simple(core, |message| user(|| actor.handle(message, cx)))
+        })
+    }
+
+    #[inline(never)]
+    fn handle_by_priority(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+        let core = activation.core;
+        self.handle_each(activation, cx, |actor, cx| {
+            let message = self.pop(core)?;
+            Some(user(|| actor.handle(message, cx)))
+        })
+    }
+
+    /// Handles what `next` takes out and hands to the actor.
+    #[inline(always)]
+    fn handle_each(
+        &self,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+        next: impl Fn(&mut A, &mut Context<A>) -> Option<Flow>,
+    ) -> Batch {
         let core = activation.core;
         let Ok(mut state) = self.state().try_borrow_mut() else { return Batch::End(StopReason::Stopped) };
         let Some(actor) = state.as_mut() else { return Batch::End(StopReason::Stopped) };
         let budget = &mut Budget::new(core);
         let demands = core.cells.demands();
         let handled = core.contain(|| {
-            if !self.is_simple() {
-                return self.handle_by_priority(core, actor, cx, (budget, demands));
+            loop {
+                let flow = runtime(|| next(actor, cx));
+                let Some(flow) = flow else { return Handled::All };
+                let more = budget.spend(core);
+                if flow != Flow::Continue {
+                    return if flow == Flow::Fail { Handled::Fail } else { Handled::Stop };
+                }
+                if !more || demands != core.cells.demands() {
+                    return Handled::Enough;
+                }
             }
-            handle_each(core, budget, demands, || {
-                self.pop_simple(core, |message| user(|| actor.handle(message, cx)))
-            })
         });
         Counters::add(&core.counters.handled, u64::from(budget.handled()));
         match handled.unwrap_or(Handled::Panicked) {
@@ -187,20 +219,6 @@ impl<A: Actor> Head<A> {
             Handled::Fail => Batch::End(StopReason::Failed),
             Handled::Panicked => Batch::End(StopReason::Panicked),
         }
-    }
-
-    #[inline(never)]
-    fn handle_by_priority(
-        &self,
-        core: &Core,
-        actor: &mut A,
-        cx: &mut Context<A>,
-        (budget, demands): (&mut Budget, u32),
-    ) -> Handled {
-        handle_each(core, budget, demands, || {
-            let message = self.pop(core)?;
-            Some(user(|| actor.handle(message, cx)))
-        })
     }
 
     /// Ends the actor: closes its mailbox, ends what it has begun, calls `stopped`, discards what it did not handle, drops its
@@ -238,26 +256,6 @@ fn tell_end<A>(core: &Core, reason: StopReason) {
             name,
             format_args!("ends: {reason}, a hook or a handler of it has answered Flow::Fail"),
         ),
-    }
-}
-
-/// Handles what `next` takes out, until it finds nothing, the budget is used up, the actor ends, or something more urgent has come.
-#[inline(always)]
-fn handle_each(
-    core: &Core,
-    budget: &mut Budget,
-    demands: u32,
-    mut next: impl FnMut() -> Option<Flow>,
-) -> Handled {
-    loop {
-        let Some(flow) = runtime(&mut next) else { return Handled::All };
-        let more = budget.spend(core);
-        if flow != Flow::Continue {
-            return if flow == Flow::Fail { Handled::Fail } else { Handled::Stop };
-        }
-        if !more || demands != core.cells.demands() {
-            return Handled::Enough;
-        }
     }
 }
 

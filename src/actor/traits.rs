@@ -5,7 +5,7 @@
 use std::{fmt, io};
 
 use super::ask::ask_here;
-use super::{Context, Flow, Priority, Reply};
+use super::{Context, Flow, MailboxOverflow, Priority, Reply};
 use crate::executor::{Core, Interval};
 use crate::mem::Key;
 
@@ -50,6 +50,8 @@ pub enum StopReason {
     Aborted,
     /// A handler panicked.
     Panicked,
+    /// The mailbox had no room, and [`Actor::MAILBOX_OVERFLOW`] is [`MailboxOverflow::Stop`].
+    MailboxFull,
     /// A hook answered [`Flow::Fail`], or an error; or an asynchronous handler has not finished in its time. It is told on standard
     /// error.
     Failed,
@@ -77,6 +79,7 @@ impl fmt::Display for StopReason {
             StopReason::Stopped => "it was stopped",
             StopReason::Aborted => "it was aborted",
             StopReason::Panicked => "it has panicked",
+            StopReason::MailboxFull => "its mailbox had no room",
             StopReason::Failed => "it has failed",
             StopReason::EndOfStream => "its stream has ended",
             StopReason::Disconnected(errno) => {
@@ -134,7 +137,8 @@ pub trait Actor: Sized + 'static {
     /// enum, and implements [`Accepts`] for each.
     type Message: 'static;
 
-    /// How many messages wait at most. Sending to a full mailbox answers [`SendError::Full`](super::SendError::Full). A
+    /// How many messages wait at most, of each [priority](Priority). Sending to a full mailbox answers
+    /// [`SendError::Full`](super::SendError::Full), unless [`Actor::MAILBOX_OVERFLOW`] says otherwise. A
     /// connection whose mailbox is full does not read from its peer. Default 1,024; 0 does not compile:
     ///
     /// ```compile_fail
@@ -155,6 +159,9 @@ pub trait Actor: Sized + 'static {
     /// # Ok::<(), odeon::Error>(())
     /// ```
     const MAILBOX_CAPACITY: u32 = 1024;
+
+    /// What becomes of a message for which the mailbox has no room.
+    const MAILBOX_OVERFLOW: MailboxOverflow = MailboxOverflow::Refuse;
 
     /// How often [`Actor::interval`] is called, for each of up to 32 intervals. They begin with the actor and end with it. The
     /// schedule does not drift: what comes late does not make the next late. What has been missed is left out, unless the
@@ -183,7 +190,7 @@ pub trait Actor: Sized + 'static {
     /// What a connection writes here is sent behind what is queued, and its peer reads the end of the stream, if the reason is
     /// [`Stopped`](StopReason::Stopped), [`EndOfStream`](StopReason::EndOfStream), [`Malformed`](StopReason::Malformed) or
     /// [`Idle`](StopReason::Idle). After [`Failed`](StopReason::Failed), [`Panicked`](StopReason::Panicked),
-    /// [`Aborted`](StopReason::Aborted) and [`OutboxFull`](StopReason::OutboxFull) all of that is dropped, and the peer sees a
+    /// [`Aborted`](StopReason::Aborted), [`MailboxFull`](StopReason::MailboxFull) and [`OutboxFull`](StopReason::OutboxFull) all of that is dropped, and the peer sees a
     /// reset: it shall not take a stream that was cut short for a whole one. So it does if what is written here passes the bound of
     /// the outbox, or a [place](crate::Context::defer) in it is still open. After [`Disconnected`](StopReason::Disconnected) there
     /// is nobody to be sent anything.

@@ -150,6 +150,7 @@ const ERRANDS: u16 = 128;
 const SUSPENDED: u16 = 256;
 const PAUSES: u16 = 512;
 const BODY: u16 = 1024;
+const OVERFLOW: u16 = 2048;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,8 @@ pub enum Demand {
     Abort,
     /// End now, because code that was lent its state has panicked.
     Broken,
+    /// End now, because its mailbox had no room.
+    Overflow,
 }
 
 impl Demand {
@@ -168,12 +171,13 @@ impl Demand {
             Demand::Stop => STOP,
             Demand::Abort => ABORT,
             Demand::Broken => BROKEN,
+            Demand::Overflow => OVERFLOW,
         }
     }
 }
 
 /// Everything that a cell can be asked.
-const DEMANDS: u16 = STOP | ABORT | BROKEN;
+const DEMANDS: u16 = STOP | ABORT | BROKEN | OVERFLOW;
 
 /// The cells of one core.
 pub struct Cells {
@@ -498,6 +502,8 @@ impl Cells {
             Demand::Broken
         } else if flags & ABORT != 0 {
             Demand::Abort
+        } else if flags & OVERFLOW != 0 {
+            Demand::Overflow
         } else if flags & STOP != 0 && flags & SUSPENDED == 0 {
             Demand::Stop
         } else {

@@ -17,6 +17,7 @@ use super::bodies::Bodies;
 use super::cancelled::Cancelled;
 use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
+use super::dead_letters::DeadLetters;
 use super::deadlines::Beyond;
 use super::directory::{self, Port};
 use super::files::Files;
@@ -54,6 +55,8 @@ pub struct Core {
     pub chunks: ChunkPool,
     /// What has happened, in numbers.
     pub counters: Counters,
+    /// What is dropped, and who hears of it.
+    pub dead_letters: DeadLetters,
     /// The ways to other cores.
     pub links: Links,
     clock: Clock,
@@ -128,6 +131,7 @@ impl Core {
             }),
             chunks: ChunkPool::new(config.mailbox_bytes_max),
             counters: Counters::default(),
+            dead_letters: DeadLetters::default(),
             links,
             now: Cell::new(now),
             usual_deadline: Cell::new(now),

@@ -16,6 +16,13 @@ pub enum DeadReason {
     Stopped,
     /// The handler that was to answer panicked on it, or the actor ended before it came up.
     Failed,
+    /// The receiver's mailbox had no room, and dropped this message or an older one, as its actor says.
+    Overflow,
+}
+
+impl DeadReason {
+    /// How many there are.
+    const COUNT: usize = DeadReason::Overflow as usize + 1;
 }
 
 /// Counters of one core. Each only grows.
@@ -48,7 +55,7 @@ pub struct Counters {
     /// Messages handled.
     pub handled: Cell<u64>,
     /// Messages not delivered, by reason.
-    pub dead: [Cell<u64>; 3],
+    pub dead: [Cell<u64>; DeadReason::COUNT],
     /// Turns made.
     pub turns: Cell<u64>,
     /// Times that the core was found to have been kept for longer than `Config::slow_handler`: by whatever ran between two reports,
@@ -77,7 +84,7 @@ impl Counters {
 }
 
 /// Messages that threads outside of any system gave up on, by reason.
-static DEAD_OUTSIDE: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+static DEAD_OUTSIDE: [AtomicU64; DeadReason::COUNT] = [const { AtomicU64::new(0) }; DeadReason::COUNT];
 
 /// Counts a message that its sender gave up on: on the sender's core, or for the process where the sender has none.
 pub fn count_dead_letter(reason: DeadReason) {

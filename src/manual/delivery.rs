@@ -56,3 +56,18 @@
 //!
 //! Each priority is first in, first out. Both have room for [`MAILBOX_CAPACITY`](crate::Actor::MAILBOX_CAPACITY) messages: a mailbox
 //! that is full still takes a word of control. (`order.rs`)
+//!
+//! # A mailbox without room
+//!
+//! A mailbox is bounded: `mailbox(capacity = 256)`. What becomes of a message for which it has no room is its actor's to say:
+//!
+//! | `mailbox(overflow = …)` | the message | its sender is told | the actor |
+//! |---|---|---|---|
+//! | `refuse`, unless given | comes back | `Full` | |
+//! | `drop_newest` | is a dead letter | `Ok` | |
+//! | `drop_oldest` | waits, and the oldest is a dead letter | `Ok` | |
+//! | `stop` | comes back | `Full` | ends: [`MailboxFull`](crate::StopReason::MailboxFull) |
+//!
+//! From another core `Ok` says only that the message is on its way, and what is refused where it arrives is a dead letter. Whoever asked
+//! what is dropped is told [`Full`](crate::AskError::Full) at once. [`MailboxOverflow`](crate::MailboxOverflow) has an example.
+//! (`overflow.rs`)

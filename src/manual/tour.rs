@@ -180,7 +180,6 @@
 //!
 //! - **Supervision.** An actor that panics ends; `system.spawn` starts it, and nobody restarts it. The key `on_panic` is refused.
 //! - **Topics.** The room keeps a list of recipients and sends each its own message.
-//! - **What happens at the bound of a mailbox** is not chosen yet: it refuses. Its key `overflow` is refused.
 //! - **Circles.** Actors that wait for each other in a circle, or for themselves, wait until the time is over.
 //! - **Statistics** of a connection: what it wants to know, a session counts for itself; here it answers what its peer has not taken.
 //! - **Waiting for room**: `tell` never waits, and `send(…).await` is not there.

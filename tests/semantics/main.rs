@@ -10,6 +10,7 @@
 mod on;
 
 mod order;
+mod overflow;
 mod world;
 
 macro_rules! every_case_on {
@@ -23,6 +24,16 @@ macro_rules! every_case_on {
                 each_priority_has_room_of_its_own
                 what_one_sender_sends_at_one_priority_keeps_its_order
                 what_waits_when_an_actor_ends_is_counted_whatever_its_priority
+            }
+            overflow {
+                each_policy_does_what_it_says
+                a_mailbox_that_is_to_end_its_actor_does_so_and_hands_the_message_back
+                a_mailbox_that_is_full_behind_a_handler_that_hangs_ends_it
+                whoever_has_asked_what_has_no_room_is_told
+                control_is_refused_at_its_bound_whatever_the_policy
+                what_is_dropped_may_send_to_the_same_mailbox_and_is_refused
+                what_panics_as_it_is_dropped_ends_nobody
+                what_comes_from_another_core_meets_the_policy_where_it_arrives
             }
         }
     };

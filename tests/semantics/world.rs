@@ -94,6 +94,8 @@ impl World {
     pub fn with(on: On, cores: usize, change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config::default();
         config.pin = false;
+        // However busy the machine is: what waits for an actor is handled before the foot on its core runs again.
+        config.activation_time = PATIENCE;
         change(&mut config);
         let cored = match on {
             On::Backend(backend) => {

@@ -13,8 +13,11 @@ use super::values;
 
 const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")`, \
                     `address = Name` and `crate = path`";
-const OVERFLOWS: &str =
-    "write one of `close`, `refuse` and `drop_oldest`, without quotes: `overflow = refuse`";
+/// What can become of output, as variants of `Overflow`.
+const OVERFLOWS: &[(&str, &str)] = &[("close", "Close"), ("refuse", "Refuse"), ("drop_oldest", "DropOldest")];
+/// What can become of messages, as variants of `MailboxOverflow`.
+const MAILBOX_OVERFLOWS: &[(&str, &str)] =
+    &[("refuse", "Refuse"), ("drop_newest", "DropNewest"), ("drop_oldest", "DropOldest"), ("stop", "Stop")];
 
 /// What `#[actor(…)]` says.
 pub(crate) struct Arguments {
@@ -27,6 +30,8 @@ pub(crate) struct Arguments {
     pub(crate) has_codec: bool,
     /// Of type `u32`.
     pub(crate) capacity: Option<TokenStream>,
+    /// A variant of `MailboxOverflow`.
+    pub(crate) mailbox_overflow: Option<Ident>,
     pub(crate) outbox: Option<Outbox>,
     /// Where Odeon is.
     pub(crate) root: Path,
@@ -52,6 +57,7 @@ impl Arguments {
             codec: None,
             has_codec: false,
             capacity: None,
+            mailbox_overflow: None,
             outbox: None,
             root: parse_quote!(::odeon),
         };
@@ -123,10 +129,12 @@ impl Arguments {
                 Ok(())
             }
             "overflow" => {
-                let help = "what is refused comes back from `tell`, and `or_dead_letter` counts it";
-                Err(not_yet(name, "a full mailbox refuses what it is sent", help))
+                equals(name, "overflow = drop_oldest", input)?;
+                let what = "what can become of a message";
+                self.mailbox_overflow = Some(values::variant(input, MAILBOX_OVERFLOWS, what)?);
+                Ok(())
             }
-            _ => Err(unknown(name, "known is `mailbox(capacity = 256)`")),
+            _ => Err(unknown(name, "known is `mailbox(capacity = 256, overflow = drop_oldest)`")),
         }
     }
 }
@@ -146,7 +154,8 @@ impl Outbox {
             }
             "overflow" => {
                 equals(name, "overflow = drop_oldest", input)?;
-                self.overflow = Some(overflow(input)?);
+                let what = "what can become of output";
+                self.overflow = Some(values::variant(input, OVERFLOWS, what)?);
                 Ok(())
             }
             _ => Err(unknown(
@@ -155,19 +164,4 @@ impl Outbox {
             )),
         }
     }
-}
-
-/// What becomes of what has no room, as a variant of `Overflow`.
-fn overflow(input: ParseStream<'_>) -> Result<Ident> {
-    let found = input.span();
-    let word = input.call(Ident::parse_any).map_err(|_| {
-        Error::new(found, format!("this does not say what becomes of what has no room\nhelp: {OVERFLOWS}"))
-    })?;
-    let variant = match word.to_string().as_str() {
-        "close" => "Close",
-        "refuse" => "Refuse",
-        "drop_oldest" => "DropOldest",
-        other => return Err(error(&word, &format!("`{other}` is not what can become of output"), OVERFLOWS)),
-    };
-    Ok(Ident::new(variant, word.span()))
 }

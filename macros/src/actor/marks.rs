@@ -76,7 +76,8 @@ impl Kind {
     }
 }
 
-const PRIORITIES: &[&str] = &["control", "user"];
+/// As variants of `Priority`.
+const PRIORITIES: &[(&str, &str)] = &[("control", "Control"), ("user", "User")];
 
 /// One of our attributes, read.
 pub(crate) struct Mark {
@@ -136,7 +137,7 @@ impl Mark {
             }
             "priority" => {
                 equals(name, "priority = control", input)?;
-                self.control = values::word(input, PRIORITIES, "a priority")? == "control";
+                self.control = values::variant(input, PRIORITIES, "a priority")? == "Control";
             }
             "reply" if self.kind == Kind::Message => {
                 let help =

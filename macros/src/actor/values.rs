@@ -95,16 +95,18 @@ pub(crate) fn count(input: ParseStream<'_>) -> Result<TokenStream> {
     }
 }
 
-/// One of a few words, without quotes.
-pub(crate) fn word(input: ParseStream<'_>, known: &[&'static str], what: &str) -> Result<&'static str> {
-    let list = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+/// One of a few words, without quotes, as the variant that it stands for.
+pub(crate) fn variant(input: ParseStream<'_>, known: &[(&str, &str)], what: &str) -> Result<Ident> {
+    let list = known.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     let help = format!("write one of {list}, without quotes");
     let found = input.span();
     let word = input
         .call(Ident::parse_any)
         .map_err(|_| Error::new(found, format!("this is not {what}\nhelp: {help}")))?;
-    let same = known.iter().find(|known| word == *known);
-    same.copied().ok_or_else(|| error(&word, &format!("`{word}` is not {what}"), &help))
+    match known.iter().find(|(known, _)| word == known) {
+        Some((_, variant)) => Ok(Ident::new(variant, word.span())),
+        None => Err(error(&word, &format!("`{word}` is not {what}"), &help)),
+    }
 }
 
 fn constant(input: ParseStream<'_>, help: &str) -> Result<Path> {

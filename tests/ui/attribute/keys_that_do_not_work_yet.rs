@@ -5,7 +5,7 @@ struct Room;
 
 #[actor(
     codec = Lines<80>,
-    mailbox(capacity = 8, overflow = drop_oldest),
+    mailbox(capacity = 8),
     outbox(bytes = "256k"),
     on_panic = restart
 )]

@@ -17,6 +17,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     let (declared, names, bounds) = actor.block.generics.split_for_impl();
     let (this, outer) = (&actor.block.actor, actor.message_type());
     let capacity = actor.arguments.capacity.iter();
+    let overflow = actor.arguments.mailbox_overflow.iter();
     let intervals = intervals(actor);
     let started = simple(actor, Kind::Started, "started");
     let handle = handle(actor);
@@ -25,6 +26,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     let body = quote! {
         type Message = #outer #names;
         #(const MAILBOX_CAPACITY: ::core::primitive::u32 = #capacity;)*
+        #(const MAILBOX_OVERFLOW: #root::MailboxOverflow = #root::MailboxOverflow::#overflow;)*
         #intervals
         #started
         #handle
