@@ -100,7 +100,7 @@ impl<A: Actor> Head<A> {
 
     /// What comes before the mailbox, made if it is not there. Whoever takes messages from that alone looks again.
     #[cold]
-    fn extra(&self, core: &Core) -> &Extra<A::Message> {
+    pub(super) fn extra(&self, core: &Core) -> &Extra<A::Message> {
         self.extra.get_or_init(|| {
             core.cells.interrupt();
             Box::new(Extra::new())
@@ -128,7 +128,7 @@ impl<A: Actor> Head<A> {
         }
     }
 
-    /// True if no message waits for certain.
+    /// True if for certain no message waits.
     #[inline]
     pub(crate) fn mailbox_is_empty(&self) -> bool {
         self.mailbox.is_empty() && self.is_simple()
@@ -141,6 +141,9 @@ impl<A: Actor> Head<A> {
 
     /// Counts and drops what is left.
     pub(crate) fn discard(&self, core: &Core) {
+        if !self.is_simple() {
+            self.unstash(core);
+        }
         while let Some(message) = self.pop(core) {
             core.counters.dead_letter(DeadReason::Stopped);
             core.drop_contained(message);

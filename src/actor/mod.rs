@@ -18,6 +18,7 @@ mod overflow;
 mod reply;
 mod respond;
 mod shell;
+mod stash;
 mod testing;
 mod timers;
 mod traits;

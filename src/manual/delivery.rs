@@ -71,3 +71,11 @@
 //! From another core `Ok` says only that the message is on its way, and what is refused where it arrives is a dead letter. Whoever asked
 //! what is dropped is told [`Full`](crate::AskError::Full) at once. [`MailboxOverflow`](crate::MailboxOverflow) has an example.
 //! (`overflow.rs`)
+//!
+//! # Not yet
+//!
+//! An actor that cannot handle a message yet sets it aside: [`Context::stash`](crate::Context::stash), for questions
+//! [`stash_ask`](crate::Context::stash_ask). [`unstash`](crate::Context::unstash) has all of it handled, in the order in which it was set
+//! aside, before what waits at the same priority. No more can be set aside than the mailbox has room for, beside what waits there. At
+//! the actor's end the rest is dead letters, and those who asked are told. An enum as the actor's state makes a state machine of it, as in the example
+//! there. (`stash.rs`)

@@ -11,6 +11,7 @@ mod on;
 
 mod order;
 mod overflow;
+mod stash;
 mod world;
 
 macro_rules! every_case_on {
@@ -34,6 +35,12 @@ macro_rules! every_case_on {
                 what_is_dropped_may_send_to_the_same_mailbox_and_is_refused
                 what_panics_as_it_is_dropped_ends_nobody
                 what_comes_from_another_core_meets_the_policy_where_it_arrives
+            }
+            stash {
+                what_was_set_aside_comes_before_what_waits_by_its_priority
+                no_more_is_set_aside_than_the_mailbox_holds
+                what_is_set_aside_at_the_end_is_counted_and_whoever_asked_is_told
+                whatever_is_sent_and_set_aside_comes_as_a_model_says
             }
         }
     };
