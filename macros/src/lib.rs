@@ -16,6 +16,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[message(reply = Type)]` | what is answered to `ask`; `()` unless said otherwise |
+/// | `#[message(heap_bytes = self.text.len())]` | what it holds beside its own size, for mailboxes that are bounded in bytes |
 /// | `#[message(crate = path)]` | where Odeon is, if it is not `::odeon` |
 ///
 /// The expansion is one `impl Message for …`, which can as well be written by hand.
@@ -88,6 +89,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `pub`, `pub(crate)`, … | who sees the traits `SumAddr` and `SumLocalAddr`; comes first | the module |
 /// | `mailbox(capacity = 256)` | how many messages wait at most | 1,024 |
+/// | `mailbox(bytes = "1m")` | how much waits at most; see `Actor::MAILBOX_BYTES` | whatever it weighs |
 /// | `mailbox(overflow = drop_oldest)` | what becomes of what has no room: `refuse`, `drop_newest`, `drop_oldest`, `stop`; also beside `capacity` | `refuse` |
 /// | `codec = Lines<8192>` | how bytes become frames: makes the actor a `Connection` | no connection |
 /// | `outbox(bytes = "256k")` | how much output waits at most; a listener's own comes first | as in `Config` |

@@ -5,14 +5,18 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Meta, Path, Result, Type, parse_quote};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, Fields, Generics, Meta, Path, Result, Type, parse_quote,
+};
 
-const ARGUMENTS: &str = "`#[message(…)]` on a type takes `reply = Type` and `crate = path`";
+const ARGUMENTS: &str =
+    "`#[message(…)]` on a type takes `reply = Type`, `heap_bytes = self.text.len()` and `crate = path`";
 
 /// What `#[message(…)]` on the type says.
 #[derive(Default)]
 struct Arguments {
     reply: Option<Type>,
+    heap_bytes: Option<Expr>,
     root: Option<Path>,
 }
 
@@ -21,6 +25,13 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     refuse_shape(input)?;
     let arguments = Arguments::of(&input.attrs)?;
     let reply = arguments.reply.unwrap_or_else(|| parse_quote!(()));
+    let heap_bytes = arguments.heap_bytes.map(|bytes| {
+        quote! {
+            fn heap_bytes(&self) -> ::core::primitive::usize {
+                #bytes
+            }
+        }
+    });
     let root = arguments.root.unwrap_or_else(|| parse_quote!(::odeon));
     let name = &input.ident;
     let generics = with_static_bounds(input.generics.clone());
@@ -29,6 +40,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #parameters #root::Message for #name #names #bounds {
             type Reply = #reply;
+            #heap_bytes
         }
     })
 }
@@ -68,6 +80,12 @@ impl Arguments {
                 Error::new(error.span(), "`reply` takes a type, without quotes: `reply = Option<String>`")
             })?;
             set(&mut self.reply, reply, meta)
+        } else if meta.path.is_ident("heap_bytes") {
+            let bytes = meta.value()?.parse().map_err(|error| {
+                let help = "`heap_bytes` takes an expression of `self`: `heap_bytes = self.text.len()`";
+                Error::new(error.span(), help)
+            })?;
+            set(&mut self.heap_bytes, bytes, meta)
         } else if meta.path.is_ident("crate") {
             let root = meta.value()?.call(Path::parse_mod_style).map_err(|error| {
                 Error::new(
@@ -166,6 +184,25 @@ mod tests {
                 #[automatically_derived]
                 impl ::odeon::Message for Read {
                     type Reply = Vec<u8>;
+                }
+            ),
+        );
+    }
+
+    #[test]
+    fn a_message_may_say_what_it_holds() {
+        check(
+            parse_quote!(
+                #[message(heap_bytes = self.0.len() + 1)]
+                struct Said(String);
+            ),
+            quote!(
+                #[automatically_derived]
+                impl ::odeon::Message for Said {
+                    type Reply = ();
+                    fn heap_bytes(&self) -> ::core::primitive::usize {
+                        self.0.len() + 1
+                    }
                 }
             ),
         );

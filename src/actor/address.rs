@@ -257,8 +257,8 @@ fn refuse<A: Actor, M>(core: &Core, error: SendError<M>) {
     core.counters.dead_letter(error.reason());
     if matches!(error, SendError::Full(_)) {
         let what = format_args!(
-            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), those of a \
-             core Config::mailbox_bytes_max",
+            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), or \
+             Actor::MAILBOX_BYTES, those of a core Config::mailbox_bytes_max",
             A::MAILBOX_CAPACITY
         );
         core.report(Matter::Mailbox, type_name::<A>(), what);

@@ -2,9 +2,9 @@
 //!
 //! Knows: messages waiting, the bound, who borrows the state. Must not know who runs them.
 
-use std::cell::{OnceCell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 
-use super::extra::Extra;
+use super::extra::{Extra, OnExtra, Weight};
 use super::{Actor, MailboxOverflow, Priority, SendError};
 use crate::executor::blame::user;
 use crate::executor::{Core, DeadReason, INTERVALS_MAX};
@@ -21,7 +21,7 @@ pub(super) fn refuse_wrapped<M>(core: &Core, wrapped: M) {
 pub(crate) struct Head<A: Actor> {
     mailbox: Fifo<A::Message>,
     /// What it has beside that queue, once it is needed.
-    extra: OnceCell<Box<Extra<A::Message>>>,
+    extra: OnExtra<A::Message>,
     /// None once the actor has ended. Borrowed while its code runs, and by a future that borrows it until that has finished.
     state: RefCell<Option<A>>,
 }
@@ -29,13 +29,14 @@ pub(crate) struct Head<A: Actor> {
 impl<A: Actor> Head<A> {
     pub(crate) fn new(state: A) -> Head<A> {
         const { assert!(A::MAILBOX_CAPACITY > 0, "MAILBOX_CAPACITY is 0: nothing could ever be sent") };
+        const { assert!(A::MAILBOX_BYTES > 0, "MAILBOX_BYTES is 0: nothing could ever be sent") };
         const { assert!(A::INTERVALS.len() <= INTERVALS_MAX, "an actor has at most 32 intervals") };
-        Head { mailbox: Fifo::new(), extra: OnceCell::new(), state: RefCell::new(Some(state)) }
+        Head { mailbox: Fifo::new(), extra: OnExtra::new(), state: RefCell::new(Some(state)) }
     }
 
     /// A mailbox without a state: that is with a test.
     pub(crate) fn vacant() -> Head<A> {
-        Head { mailbox: Fifo::new(), extra: OnceCell::new(), state: RefCell::new(None) }
+        Head { mailbox: Fifo::new(), extra: OnExtra::new(), state: RefCell::new(None) }
     }
 
     /// The state of an actor that has not started.
@@ -71,40 +72,65 @@ impl<A: Actor> Head<A> {
         priority: Priority,
         wrap: impl FnOnce(M) -> A::Message,
     ) -> Result<(), SendError<M>> {
-        let queue = match priority {
-            Priority::User => &self.mailbox,
-            Priority::Control => &self.extra(core).control,
-        };
-        if !queue.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) {
+        let queue = self.queue(core, priority);
+        if !queue.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) || self.is_heavy(priority) {
             if matches!(A::MAILBOX_OVERFLOW, MailboxOverflow::Refuse) || priority != Priority::User {
                 return Err(SendError::Full(message));
             }
             return self.overflow(core, cell, aside(message), wrap);
         }
-        if let Err(wrapped) = queue.push(&core.chunks, user(|| wrap(message))) {
+        let wrapped = user(|| wrap(message));
+        if let Err(wrapped) = self.push_wrapped(core, wrapped, priority) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
             refuse_wrapped(core, aside(wrapped));
         }
         Ok(())
     }
 
-    /// Takes out the oldest message of the usual priority.
-    pub(super) fn pop_oldest(&self, core: &Core) -> Option<A::Message> {
-        self.mailbox.pop(&core.chunks)
+    #[inline(always)]
+    fn queue(&self, core: &Core, priority: Priority) -> &Fifo<A::Message> {
+        match priority {
+            Priority::User => &self.mailbox,
+            Priority::Control => self.control(core),
+        }
     }
 
     /// Puts in what has been wrapped; hands it back when there is no memory for it.
-    pub(super) fn push_wrapped(&self, core: &Core, wrapped: A::Message) -> Result<(), A::Message> {
-        self.mailbox.push(&core.chunks, wrapped)
+    #[inline(always)]
+    pub(super) fn push_wrapped(
+        &self,
+        core: &Core,
+        wrapped: A::Message,
+        priority: Priority,
+    ) -> Result<(), A::Message> {
+        if Self::IS_WEIGHED {
+            self.weigh_in(&self.extra(core).line(priority).weight, &wrapped);
+        }
+        self.queue(core, priority).push(&core.chunks, wrapped)
     }
 
-    /// What comes before the mailbox, made if it is not there. Whoever takes messages from that alone looks again.
+    /// Takes out the oldest message of the usual priority.
+    pub(super) fn pop_oldest(&self, core: &Core) -> Option<A::Message> {
+        match self.extra.get() {
+            None => self.mailbox.pop(&core.chunks),
+            Some(extra) => {
+                let taken = extra.line(Priority::User).pop_queue(&core.chunks, &self.mailbox)?;
+                Some(taken.unweighed(|message| Self::weigh_contained(core, message)))
+            }
+        }
+    }
+
+    /// Something is to be put there: whoever takes messages from the mailbox alone looks again.
+    #[cold]
+    fn control(&self, core: &Core) -> &Fifo<A::Message> {
+        core.cells.interrupt();
+        &self.extra(core).control
+    }
+
+    /// What comes before the mailbox, made if it is not there.
     #[cold]
     pub(super) fn extra(&self, core: &Core) -> &Extra<A::Message> {
-        self.extra.get_or_init(|| {
-            core.cells.interrupt();
-            Box::new(Extra::new())
-        })
+        self.extra.made_by(|| core.cells.interrupt())
     }
 
     /// True if nothing comes before the mailbox, nor will without an [interrupt](crate::executor::Cells::interrupt).
@@ -113,10 +139,26 @@ impl<A: Actor> Head<A> {
         self.extra.get().is_none()
     }
 
-    /// Takes the oldest message out of a mailbox that [is simple](Self::is_simple), and passes it to `handle`.
-    #[inline]
-    pub(crate) fn pop_simple<R>(&self, core: &Core, handle: impl FnOnce(A::Message) -> R) -> Option<R> {
-        self.mailbox.pop_with(&core.chunks, handle)
+    /// Where the next message is taken from, and what [`Cells::demands`](crate::executor::Cells::demands) must be for the one after
+    /// it to be taken from there as well. That is one place for each mailbox, because handlers are inlined where there is one call of
+    /// them.
+    #[inline(always)]
+    pub(crate) fn next_queue(&self, core: &Core) -> (&Fifo<A::Message>, u32) {
+        if self.is_simple() { (&self.mailbox, core.cells.demands()) } else { self.choose(core) }
+    }
+
+    /// The mailbox itself while nothing comes before it, which is an interrupt, nor anything is counted; else a place where the next
+    /// message is put, alone.
+    #[cold]
+    fn choose(&self, core: &Core) -> (&Fifo<A::Message>, u32) {
+        let extra = self.extra(core);
+        if !Self::IS_WEIGHED && extra.passes(&self.mailbox) {
+            return (&self.mailbox, core.cells.demands());
+        }
+        if let Some(message) = self.pop(core) {
+            extra.next.push_beyond(&core.chunks, message);
+        }
+        (&extra.next, core.cells.demands().wrapping_sub(1))
     }
 
     /// Takes out the message that is next.
@@ -124,7 +166,10 @@ impl<A: Actor> Head<A> {
     pub(crate) fn pop(&self, core: &Core) -> Option<A::Message> {
         match self.extra.get() {
             None => self.mailbox.pop(&core.chunks),
-            Some(extra) => extra.pop(&core.chunks, &self.mailbox),
+            Some(extra) => {
+                let taken = extra.pop(&core.chunks, &self.mailbox)?;
+                Some(taken.unweighed(|message| Self::weigh_contained(core, message)))
+            }
         }
     }
 
@@ -134,13 +179,26 @@ impl<A: Actor> Head<A> {
         self.mailbox.is_empty() && self.is_simple()
     }
 
+    /// How many messages wait at the usual priority.
+    pub(super) fn len(&self) -> usize {
+        self.mailbox.len()
+    }
+
+    /// True if the bound of the usual priority is reached, in messages or in bytes.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.mailbox.len() >= A::MAILBOX_CAPACITY as usize
+        self.mailbox.len() >= A::MAILBOX_CAPACITY as usize || self.is_heavy(Priority::User)
     }
 
     /// Counts and drops what is left.
     pub(crate) fn discard(&self, core: &Core) {
+        if !self.mailbox_is_empty() {
+            self.discard_all(core);
+        }
+    }
+
+    #[inline(never)]
+    fn discard_all(&self, core: &Core) {
         if !self.is_simple() {
             self.unstash(core);
         }
@@ -148,6 +206,34 @@ impl<A: Actor> Head<A> {
             core.counters.dead_letter(DeadReason::Stopped);
             core.drop_contained(message);
         }
+    }
+}
+
+/// What messages weigh, of actors that bound that.
+impl<A: Actor> Head<A> {
+    const IS_WEIGHED: bool = A::MAILBOX_BYTES != usize::MAX;
+
+    fn weigh(message: &A::Message) -> usize {
+        size_of::<A::Message>().saturating_add(user(|| A::heap_bytes_of(message)))
+    }
+
+    /// The same where a panic would end more than the message.
+    fn weigh_contained(core: &Core, message: &A::Message) -> usize {
+        core.contain(|| Self::weigh(message)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub(super) fn weigh_in(&self, weight: &Weight, message: &A::Message) {
+        if Self::IS_WEIGHED {
+            weight.add(Self::weigh(message));
+        }
+    }
+
+    /// True if what waits at a priority weighs as much as it may.
+    #[inline(always)]
+    fn is_heavy(&self, priority: Priority) -> bool {
+        let heavy = |extra: &Extra<A::Message>| extra.line(priority).weight.bytes() >= A::MAILBOX_BYTES;
+        Self::IS_WEIGHED && self.extra.get().is_some_and(heavy)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::any::type_name;
 
 use super::head::{Head, refuse_wrapped};
-use super::{Actor, MailboxOverflow, SendError};
+use super::{Actor, MailboxOverflow, Priority, SendError};
 use crate::executor::blame::user;
 use crate::executor::{Core, DeadReason, Demand, Matter};
 use crate::mem::{Key, aside};
@@ -29,24 +29,40 @@ impl<A: Actor> Head<A> {
             MailboxOverflow::Refuse => return Err(SendError::Full(message)),
             MailboxOverflow::Stop => {
                 let what = format_args!(
-                    "ends: its mailbox holds {} (Actor::MAILBOX_CAPACITY), and is to end it when it has no room for more",
-                    A::MAILBOX_CAPACITY
+                    "ends: its mailbox has no room, and is to end it then: it holds {} (Actor::MAILBOX_CAPACITY), or {} bytes \
+                     (Actor::MAILBOX_BYTES)",
+                    A::MAILBOX_CAPACITY,
+                    A::MAILBOX_BYTES
                 );
                 core.report(Matter::Mailbox, type_name::<A>(), what);
                 core.demand(cell, Demand::Overflow);
                 return Err(SendError::Full(message));
             }
             MailboxOverflow::DropNewest => evict(core, message),
-            MailboxOverflow::DropOldest => core.dead_letters.while_evicting(|| {
-                let wrapped = user(|| wrap(message));
-                let oldest = self.pop_oldest(core);
-                if let Err(wrapped) = self.push_wrapped(core, wrapped) {
-                    refuse_wrapped(core, aside(wrapped));
-                }
-                oldest.into_iter().for_each(|oldest| evict(core, oldest));
-            }),
+            MailboxOverflow::DropOldest => self.drop_oldest(core, message, wrap),
         }
         Ok(())
+    }
+
+    /// Puts a message in, and drops as many of the oldest as were too many before.
+    fn drop_oldest<M>(&self, core: &Core, message: M, wrap: impl FnOnce(M) -> A::Message) {
+        core.dead_letters.while_evicting(|| {
+            let wrapped = user(|| wrap(message));
+            // What is dropped may send others: no more are dropped than were there.
+            for _ in 0..self.len() {
+                let Some(oldest) = self.pop_oldest(core) else { break };
+                if self.is_full() {
+                    evict(core, oldest);
+                    continue;
+                }
+                // First, so that nothing that is sent by the other takes the room.
+                if let Err(back) = self.push_wrapped(core, wrapped, Priority::User) {
+                    refuse_wrapped(core, aside(back));
+                }
+                return evict(core, oldest);
+            }
+            refuse_wrapped(core, wrapped);
+        });
     }
 }
 

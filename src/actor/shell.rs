@@ -167,40 +167,15 @@ impl<A: Actor> Head<A> {
     /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
     #[inline]
     pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        if !self.is_simple() {
-            return self.handle_by_priority(activation, cx);
-        }
-        let core = activation.core;
-        self.handle_each(activation, cx, |actor, cx| {
-            self.pop_simple(core, |message| user(|| actor.handle(message, cx)))
-        })
-    }
-
-    #[inline(never)]
-    fn handle_by_priority(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-        let core = activation.core;
-        self.handle_each(activation, cx, |actor, cx| {
-            let message = self.pop(core)?;
-            Some(user(|| actor.handle(message, cx)))
-        })
-    }
-
-    /// Handles what `next` takes out and hands to the actor.
-    #[inline(always)]
-    fn handle_each(
-        &self,
-        activation: &Activation<'_>,
-        cx: &mut Context<A>,
-        next: impl Fn(&mut A, &mut Context<A>) -> Option<Flow>,
-    ) -> Batch {
         let core = activation.core;
         let Ok(mut state) = self.state().try_borrow_mut() else { return Batch::End(StopReason::Stopped) };
         let Some(actor) = state.as_mut() else { return Batch::End(StopReason::Stopped) };
         let budget = &mut Budget::new(core);
-        let demands = core.cells.demands();
+        let (queue, demands) = self.next_queue(core);
         let handled = core.contain(|| {
             loop {
-                let flow = runtime(|| next(actor, cx));
+                let flow =
+                    runtime(|| queue.pop_with(&core.chunks, |message| user(|| actor.handle(message, cx))));
                 let Some(flow) = flow else { return Handled::All };
                 let more = budget.spend(core);
                 if flow != Flow::Continue {

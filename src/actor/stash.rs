@@ -5,13 +5,18 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use super::extra::Weight;
 use super::head::Head;
 use super::{AcceptsLocal, Actor, AskError, Context, Message, Priority, Reply, SendError};
 use crate::executor::Core;
 use crate::executor::blame::user;
 
 /// What an actor has set aside of one priority.
-pub(super) struct Stash<T>(RefCell<Parts<T>>);
+pub(super) struct Stash<T> {
+    parts: RefCell<Parts<T>>,
+    /// What is in it, and what has come back and was not handled yet.
+    pub(super) weight: Weight,
+}
 
 struct Parts<T> {
     set_aside: VecDeque<T>,
@@ -21,22 +26,23 @@ struct Parts<T> {
 
 impl<T> Stash<T> {
     pub(super) fn new() -> Stash<T> {
-        Stash(RefCell::new(Parts { set_aside: VecDeque::new(), returned: VecDeque::new() }))
+        let parts = Parts { set_aside: VecDeque::new(), returned: VecDeque::new() };
+        Stash { parts: RefCell::new(parts), weight: Weight::default() }
     }
 
     /// Messages in it, and those that have come back and were not handled yet.
-    fn len(&self) -> usize {
-        let parts = self.0.borrow();
+    pub(super) fn len(&self) -> usize {
+        let parts = self.parts.borrow();
         parts.set_aside.len() + parts.returned.len()
     }
 
     fn push(&self, message: T) {
-        self.0.borrow_mut().set_aside.push_back(message);
+        self.parts.borrow_mut().set_aside.push_back(message);
     }
 
     /// All of it comes back. What was set aside again was handled before what has come back and was not handled.
     fn give_back(&self) {
-        let parts = &mut *self.0.borrow_mut();
+        let parts = &mut *self.parts.borrow_mut();
         while let Some(message) = parts.set_aside.pop_back() {
             parts.returned.push_front(message);
         }
@@ -45,12 +51,12 @@ impl<T> Stash<T> {
 
     /// True if something has come back.
     pub(super) fn has_returned(&self) -> bool {
-        !self.0.borrow().returned.is_empty()
+        !self.parts.borrow().returned.is_empty()
     }
 
     /// Takes the first of what has come back.
     pub(super) fn pop(&self) -> Option<T> {
-        let returned = &mut self.0.borrow_mut().returned;
+        let returned = &mut self.parts.borrow_mut().returned;
         let message = returned.pop_front();
         if returned.is_empty() {
             // Nothing is kept where nothing waits.
@@ -70,15 +76,18 @@ impl<A: Actor> Head<A> {
         wrap: impl FnOnce(M) -> A::Message,
     ) -> Result<(), SendError<M>> {
         let stash = &self.extra(core).line(priority).stash;
-        if stash.len() >= A::MAILBOX_CAPACITY as usize {
+        if stash.len() >= A::MAILBOX_CAPACITY as usize || stash.weight.bytes() >= A::MAILBOX_BYTES {
             return Err(SendError::Full(message));
         }
-        stash.push(user(|| wrap(message)));
+        let message = user(|| wrap(message));
+        self.weigh_in(&stash.weight, &message);
+        stash.push(message);
         Ok(())
     }
 
     /// Has all come back that was set aside.
     pub(super) fn unstash(&self, core: &Core) {
+        core.cells.interrupt();
         let extra = self.extra(core);
         extra.lines().for_each(|line| line.stash.give_back());
     }
@@ -88,7 +97,7 @@ impl<A: Actor> Context<A> {
     /// Sets a message aside until [`unstash`](Context::unstash): for an actor that cannot handle it yet. It is handled again like one that
     /// has just come.
     ///
-    /// As many can be set aside as [`Actor::MAILBOX_CAPACITY`] says, of each priority, beside what waits in the mailbox. When the actor
+    /// As many can be set aside as [`Actor::MAILBOX_CAPACITY`] and [`Actor::MAILBOX_BYTES`] say, of each priority, beside what waits in the mailbox. When the actor
     /// ends, what is left is counted among the dead letters.
     ///
     /// **Costs** memory of its own while something is set aside, and an allocation, once, for an actor that has never done this.

@@ -72,6 +72,42 @@
 //! what is dropped is told [`Full`](crate::AskError::Full) at once. [`MailboxOverflow`](crate::MailboxOverflow) has an example.
 //! (`overflow.rs`)
 //!
+//! # Bytes
+//!
+//! A number of messages does not bound what they hold. `mailbox(bytes = "1m")` does; each message says what it holds beside its size:
+//!
+//! ```
+//! use odeon::prelude::*;
+//! use odeon::testing::TestContext;
+//!
+//! #[derive(Message)]
+//! #[message(heap_bytes = self.text.capacity())]
+//! struct Said {
+//!     text: String,
+//! }
+//!
+//! #[derive(Default)]
+//! struct Log(usize);
+//!
+//! #[actor(mailbox(capacity = 1000, bytes = "64k", overflow = refuse))]
+//! impl Log {
+//!     #[message]
+//!     fn said(&mut self, said: Said) {
+//!         self.0 += said.text.len();
+//!     }
+//! }
+//!
+//! let (mut log, mut cx) = (Log::default(), TestContext::new());
+//! for _ in 0..100 {
+//!     cx.me().tell(Said { text: "x".repeat(10_000) }).or_dead_letter();
+//! }
+//! cx.run(&mut log);
+//! assert_eq!(log.0, 70_000);
+//! ```
+//!
+//! It is full when what waits weighs so much already, so the message that passes the bound is the last. Each priority has a bound of its
+//! own, and what is [set aside](crate::Context::stash) has one. The arguments of a call count by their size alone. (`bytes.rs`)
+//!
 //! # Not yet
 //!
 //! An actor that cannot handle a message yet sets it aside: [`Context::stash`](crate::Context::stash), for questions

@@ -102,11 +102,12 @@ impl ChunkPool {
 
     #[cold]
     fn grow(&self, class: usize) -> Option<NonNull<Header>> {
-        let bytes = self.bytes.get() + CLASSES[class];
-        if bytes > self.bytes_max {
-            return None;
-        }
-        self.bytes.set(bytes);
+        self.may_grow(class).then(|| self.make(class))
+    }
+
+    #[cold]
+    fn make(&self, class: usize) -> NonNull<Header> {
+        self.bytes.set(self.bytes.get() + CLASSES[class]);
         self.made.set(self.made.get() + 1);
         // SAFETY: no class has size zero.
         let chunk = unsafe { alloc(layout(class)) }.cast::<Header>();
@@ -114,7 +115,7 @@ impl ChunkPool {
         let header = Header { next: Cell::new(ptr::null_mut()), class: Class::ALL[class] };
         // SAFETY: just allocated; every class is larger than a header and aligned for it.
         unsafe { chunk.write(header) };
-        Some(chunk)
+        chunk
     }
 
     /// Takes back a chunk that no queue holds any more; `header` is its own.
@@ -222,6 +223,17 @@ impl<T> Fifo<T> {
     #[inline(always)]
     pub fn push(&self, pool: &ChunkPool, value: T) -> Result<(), T> {
         if self.is_empty() { self.push_first(pool, value) } else { self.push_behind(pool, value) }
+    }
+
+    /// Appends an entry to a queue that has none, also if the pool is exhausted: then that has one chunk more than it was to have. For a
+    /// queue whose entry is taken before anything else happens.
+    pub fn push_beyond(&self, pool: &ChunkPool, value: T) {
+        let chunk = if pool.has_room(Self::FIRST) { None } else { Some(pool.make(Self::FIRST)) };
+        if let Some(chunk) = chunk {
+            // SAFETY: just made, with a header (invariant 4).
+            pool.give(chunk.as_ptr(), unsafe { chunk.as_ref() });
+        }
+        assert!(self.is_empty() && self.push_first(pool, value).is_ok(), "there is a chunk");
     }
 
     /// Most queues hold one entry at a time.
@@ -368,6 +380,20 @@ mod tests {
         assert_eq!(queue.pop(&pool), Some(0));
         assert_eq!(queue.len() as u64, fitting - 1);
         while queue.pop(&pool).is_some() {}
+    }
+
+    #[test]
+    fn an_exhausted_pool_has_one_chunk_more_for_what_goes_on_at_once() {
+        let pool = ChunkPool::new(64);
+        let (first, queue) = (Fifo::new(), Fifo::new());
+        first.push(&pool, 1_u64).unwrap();
+        assert_eq!(queue.push(&pool, 2), Err(2));
+        for value in 2..5 {
+            queue.push_beyond(&pool, value);
+            assert_eq!((queue.pop(&pool), pool.taken()), (Some(value), 1));
+            assert_eq!(pool.made.get(), 2, "the pool keeps it");
+        }
+        assert_eq!(first.pop(&pool), Some(1));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 #[path = "../server/on.rs"]
 mod on;
 
+mod bytes;
 mod order;
 mod overflow;
 mod stash;
@@ -20,6 +21,7 @@ macro_rules! every_case_on {
             order {
                 control_comes_first_and_every_eighth_message_is_another
                 a_message_alone_at_its_priority_does_not_wait
+                control_that_was_handled_long_ago_does_not_count
                 what_comes_while_a_batch_is_handled_comes_before_the_rest_of_it
                 questions_and_calls_have_a_priority_too
                 each_priority_has_room_of_its_own
@@ -41,6 +43,14 @@ macro_rules! every_case_on {
                 no_more_is_set_aside_than_the_mailbox_holds
                 what_is_set_aside_at_the_end_is_counted_and_whoever_asked_is_told
                 whatever_is_sent_and_set_aside_comes_as_a_model_says
+            }
+            bytes {
+                a_mailbox_is_full_when_it_weighs_so_much_already
+                what_changes_while_it_waits_does_no_lasting_harm
+                as_many_of_the_oldest_are_dropped_as_were_too_many
+                each_priority_and_what_is_set_aside_has_a_bound_of_its_own
+                the_arguments_of_a_call_count_by_their_size
+                what_panics_as_it_is_weighed_is_handled_all_the_same
             }
         }
     };

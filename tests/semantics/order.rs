@@ -120,6 +120,29 @@ pub fn a_message_alone_at_its_priority_does_not_wait(on: On) {
     world.end();
 }
 
+pub fn control_that_was_handled_long_ago_does_not_count(on: On) {
+    let world = World::new(on, 1);
+    let (to, notes) = receiver(&world, 0);
+    for (control, user) in [(7, 1), (1, 1), (9, 3), (1, 2)] {
+        let mut before = notes.len();
+        world.run(0, move |_| {
+            (0..control).for_each(|n| send(to, Priority::Control, 0, n).expect("there is room"))
+        });
+        world.until("control", || notes.len() - before == control as usize);
+        before = notes.len();
+        world.run(0, move |_| (0..user).for_each(|n| send(to, Priority::User, 0, n).expect("there is room")));
+        world.until("the others", || notes.len() - before == user as usize);
+        notes.take();
+        world.run(0, move |_| {
+            send(to, Priority::User, 0, 0).expect("there is room");
+            send(to, Priority::Control, 0, 0).expect("there is room");
+        });
+        world.until("both", || notes.len() == 2);
+        assert_eq!(notes.take(), [(Priority::Control, 0, 0), (Priority::User, 0, 0)]);
+    }
+    world.end();
+}
+
 pub fn what_comes_while_a_batch_is_handled_comes_before_the_rest_of_it(on: On) {
     let world = World::new(on, 1);
     let (to, notes) = receiver(&world, 0);

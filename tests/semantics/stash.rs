@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use odeon::prelude::*;
 
-use crate::world::{Notes, On, World};
+use crate::world::{Foot, Notes, On, World};
 
 #[derive(Message)]
 struct Job(u64);
@@ -60,6 +60,9 @@ impl Door {
         }
     }
 
+    #[call]
+    fn fence(&mut self) {}
+
     #[message(priority = control)]
     fn opened(&mut self, Open(open): Open, cx: &mut Context<Self>) {
         self.open = open;
@@ -82,18 +85,30 @@ fn door(world: &World) -> Spawned {
 }
 
 /// Has things sent at once, and handled.
-fn send(world: &World, send: impl FnOnce(&mut Context<crate::world::Foot>) + Send + 'static) {
+fn send(world: &World, to: Addr<Door>, send: impl FnOnce(&mut Context<Foot>) + Send + 'static) {
     world.run(0, send);
-    world.run(0, |_| ());
+    let passed = Notes::new();
+    // Comes behind all that was sent. The mailbox may be full for a while.
+    world.until("the last of them", || {
+        let noted = passed.clone();
+        world.run(0, move |cx| {
+            to.fence().then(cx, move |_, answer, _| {
+                if answer.is_ok() {
+                    noted.note(());
+                }
+            });
+        });
+        passed.len() > 0
+    });
 }
 
 pub fn what_was_set_aside_comes_before_what_waits_by_its_priority(on: On) {
     let world = World::new(on, 1);
     let Spawned { to, handled, .. } = door(&world);
-    send(&world, move |_| (0..3).for_each(|number| to.tell(Job(number)).expect("there is room")));
-    send(&world, move |_| (10..12).for_each(|number| to.tell(Word(number)).expect("there is room")));
+    send(&world, to, move |_| (0..3).for_each(|number| to.tell(Job(number)).expect("there is room")));
+    send(&world, to, move |_| (10..12).for_each(|number| to.tell(Word(number)).expect("there is room")));
     assert_eq!(handled.len(), 0);
-    send(&world, move |_| {
+    send(&world, to, move |_| {
         (3..5).for_each(|number| to.tell(Job(number)).expect("there is room"));
         to.tell(Open(true)).expect("there is room");
         to.tell(Word(12)).expect("there is room");
@@ -109,14 +124,14 @@ pub fn no_more_is_set_aside_than_the_mailbox_holds(on: On) {
     let answers = Notes::new();
     for number in 0..ROOM + 2 {
         let noted = answers.clone();
-        send(&world, move |cx| match number % 2 {
+        send(&world, to, move |cx| match number % 2 {
             0 => to.tell(Job(number)).expect("there is room"),
             _ => to.ask(Question(number)).then(cx, move |_, answer, _| noted.note(answer)),
         });
     }
     assert_eq!((refused.take(), answers.take()), (vec![4, 5], vec![Err(AskError::Full)]));
     // What is set aside takes no room in the mailbox.
-    send(&world, move |_| {
+    send(&world, to, move |_| {
         (6..10).for_each(|number| to.tell(Job(number)).expect("there is room"));
         to.tell(Open(true)).expect("there is room for control");
     });
@@ -131,12 +146,12 @@ pub fn what_is_set_aside_at_the_end_is_counted_and_whoever_asked_is_told(on: On)
     let Spawned { to, handled, .. } = door(&world);
     let answers = Notes::new();
     let noted = answers.clone();
-    send(&world, move |cx| {
+    send(&world, to, move |cx| {
         to.tell(Job(0)).expect("there is room");
         to.tell(Word(1)).expect("there is room");
         to.ask(Question(2)).then(cx, move |_, answer, _| noted.note(answer));
     });
-    send(&world, move |_| to.stop());
+    world.run(0, move |_| to.stop());
     world.until("the end", || answers.len() == 1);
     assert_eq!((answers.take(), handled.len(), world.dead_letters()), (vec![Err(AskError::Stopped)], 0, 3));
     world.end();
@@ -182,7 +197,7 @@ pub fn whatever_is_sent_and_set_aside_comes_as_a_model_says(on: On) {
             model.open(open == 1);
         }
         numbers.clone().for_each(|number| model.handle(number));
-        send(&world, move |_| {
+        send(&world, to, move |_| {
             // Is handled before these.
             numbers.for_each(|number| to.tell(Job(number)).expect("there is room"));
             if open < 2 {

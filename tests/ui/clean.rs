@@ -34,7 +34,7 @@ pub struct Sum {
     total: u64,
 }
 
-#[actor(codec = Lines<80>, mailbox(capacity = 8, overflow = stop), outbox(bytes = "4k", grace = "2s", overflow = drop_oldest))]
+#[actor(codec = Lines<80>, mailbox(capacity = 8, bytes = "1m", overflow = stop), outbox(bytes = "4k", grace = "2s", overflow = drop_oldest))]
 impl Sum {
     #[message]
     fn add(&mut self, Add(more): Add) -> io::Result<u64> {

@@ -30,6 +30,8 @@ pub(crate) struct Arguments {
     pub(crate) has_codec: bool,
     /// Of type `u32`.
     pub(crate) capacity: Option<TokenStream>,
+    /// Of type `usize`.
+    pub(crate) mailbox_bytes: Option<TokenStream>,
     /// A variant of `MailboxOverflow`.
     pub(crate) mailbox_overflow: Option<Ident>,
     pub(crate) outbox: Option<Outbox>,
@@ -57,6 +59,7 @@ impl Arguments {
             codec: None,
             has_codec: false,
             capacity: None,
+            mailbox_bytes: None,
             mailbox_overflow: None,
             outbox: None,
             root: parse_quote!(::odeon),
@@ -128,13 +131,22 @@ impl Arguments {
                 self.capacity = Some(values::count(input)?);
                 Ok(())
             }
+            "bytes" => {
+                equals(name, "bytes = \"1m\"", input)?;
+                let of_nothing = "a mailbox without room would refuse everything";
+                self.mailbox_bytes = Some(values::bytes(input, of_nothing)?);
+                Ok(())
+            }
             "overflow" => {
                 equals(name, "overflow = drop_oldest", input)?;
                 let what = "what can become of a message";
                 self.mailbox_overflow = Some(values::variant(input, MAILBOX_OVERFLOWS, what)?);
                 Ok(())
             }
-            _ => Err(unknown(name, "known is `mailbox(capacity = 256, overflow = drop_oldest)`")),
+            _ => Err(unknown(
+                name,
+                "known is `mailbox(capacity = 256, bytes = \"1m\", overflow = drop_oldest)`",
+            )),
         }
     }
 }
@@ -144,7 +156,7 @@ impl Outbox {
         match name.to_string().as_str() {
             "bytes" => {
                 equals(name, "bytes = \"256k\"", input)?;
-                self.bytes = Some(values::bytes(input)?);
+                self.bytes = Some(values::bytes(input, "an outbox without room could send nothing")?);
                 Ok(())
             }
             "grace" => {

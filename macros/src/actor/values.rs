@@ -56,8 +56,8 @@ pub(crate) fn missed(input: ParseStream<'_>) -> Result<Ident> {
     Ok(Ident::new(variant, said.span()))
 }
 
-/// Bytes, as an expression of type `usize`.
-pub(crate) fn bytes(input: ParseStream<'_>) -> Result<TokenStream> {
+/// Bytes, as an expression of type `usize`. `of_nothing` says what is wrong with none.
+pub(crate) fn bytes(input: ParseStream<'_>, of_nothing: &str) -> Result<TokenStream> {
     if !input.peek(Lit) {
         return constant(input, SIZES).map(Path::into_token_stream);
     }
@@ -68,7 +68,7 @@ pub(crate) fn bytes(input: ParseStream<'_>) -> Result<TokenStream> {
         _ => None,
     };
     match count.map(usize::try_from) {
-        Some(Ok(0)) => Err(error(literal, "an outbox without room could send nothing", SIZES)),
+        Some(Ok(0)) => Err(error(literal, of_nothing, SIZES)),
         Some(Ok(count)) => Ok(quote!(#count)),
         _ => Err(error(&literal, &format!("{} is not a size", shown(&literal)), SIZES)),
     }
@@ -195,6 +195,10 @@ mod tests {
         read.map_err(|error| error.to_string())
     }
 
+    fn sized(input: ParseStream<'_>) -> Result<TokenStream> {
+        bytes(input, "nothing without room")
+    }
+
     fn check(read: fn(ParseStream<'_>) -> Result<TokenStream>, text: &str, expected: &str) {
         assert_eq!(said(read, text).as_deref(), Ok(expected), "{text}");
     }
@@ -252,17 +256,17 @@ mod tests {
 
     #[test]
     fn sizes_have_a_unit_or_none() {
-        check(bytes, "\"512\"", "512usize");
-        check(bytes, "512", "512usize");
-        check(bytes, "64_000", "64000usize");
-        check(bytes, "\"64k\"", "65536usize");
-        check(bytes, "\"1m\"", "1048576usize");
-        check(bytes, "\"1g\"", "1073741824usize");
+        check(sized, "\"512\"", "512usize");
+        check(sized, "512", "512usize");
+        check(sized, "64_000", "64000usize");
+        check(sized, "\"64k\"", "65536usize");
+        check(sized, "\"1m\"", "1048576usize");
+        check(sized, "\"1g\"", "1073741824usize");
         for text in ["\"64K\"", "\"64kb\"", "\"k\"", "\"\"", "\"-1\"", "\"1t\"", "1.5", "\"99999999999g\""] {
-            check_refused(bytes, text, &format!("`{text}` is not a size"));
+            check_refused(sized, text, &format!("`{text}` is not a size"));
         }
-        check_refused(bytes, "0", "without room");
-        check_refused(bytes, "\"0k\"", "without room");
+        check_refused(sized, "0", "without room");
+        check_refused(sized, "\"0k\"", "without room");
     }
 
     #[test]
@@ -280,7 +284,7 @@ mod tests {
     fn constants_can_be_named() {
         check(count, "ROOM", "ROOM");
         check(count, "Self::ROOM", "Self::ROOM");
-        check(bytes, "crate::limits::OUTBOX", "crate::limits::OUTBOX");
+        check(sized, "crate::limits::OUTBOX", "crate::limits::OUTBOX");
         let made = said(time, "super::PING").expect("it can be read");
         assert!(made.contains("is_zero(&super::PING)") && made.ends_with("super::PING}"), "{made}");
         check_refused(count, "-1", "is not a number of messages");

@@ -18,6 +18,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     let (this, outer) = (&actor.block.actor, actor.message_type());
     let capacity = actor.arguments.capacity.iter();
     let overflow = actor.arguments.mailbox_overflow.iter();
+    let bytes = bytes(actor);
     let intervals = intervals(actor);
     let started = simple(actor, Kind::Started, "started");
     let handle = handle(actor);
@@ -26,6 +27,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     let body = quote! {
         type Message = #outer #names;
         #(const MAILBOX_CAPACITY: ::core::primitive::u32 = #capacity;)*
+        #bytes
         #(const MAILBOX_OVERFLOW: #root::MailboxOverflow = #root::MailboxOverflow::#overflow;)*
         #intervals
         #started
@@ -34,6 +36,28 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     };
     let body = braced(body, actor.block.name.span());
     quote!(#[automatically_derived] #head #bounds #body)
+}
+
+/// The bound in bytes, and what is counted: where somebody wants to know.
+fn bytes(actor: &Actor) -> TokenStream {
+    let Some(bytes) = &actor.arguments.mailbox_bytes else { return TokenStream::new() };
+    let (root, inner) = (&actor.arguments.root, actor.inner_type());
+    let arms = actor.of_kind(Kind::Message).map(|handler| {
+        let (cfgs, told, asked) = (&handler.cfgs, handler.told(), handler.asked());
+        let heap_bytes = placed(quote!(#root::Message::heap_bytes(given_0)), handler.message().span());
+        quote!(#(#cfgs)* #inner::#told(given_0) | #inner::#asked(given_0, _) => #heap_bytes,)
+    });
+    quote! {
+        const MAILBOX_BYTES: ::core::primitive::usize = #bytes;
+
+        fn heap_bytes_of(message: &Self::Message) -> ::core::primitive::usize {
+            #[allow(unreachable_patterns)]
+            match &message.0 {
+                #(#arms)*
+                _ => 0,
+            }
+        }
+    }
 }
 
 fn handle(actor: &Actor) -> TokenStream {
