@@ -118,6 +118,7 @@
 //! | [`LocalAddr`], [`AcceptsLocal`] | the same between actors of one core, for what is not [`Send`] |
 //! | [`Ask`], [`Call`], [`AskError`], [`Reply`] | questions, who waits for their answers, and who gives them |
 //! | [`Context`] | what a handler can do |
+//! | [`System::dead_letters`], [`DeadLetter`], [`DeadReason`] | what was not delivered, and why |
 //! | [`Priority`], [`MailboxOverflow`] | what comes before what in a mailbox, and what becomes of what has no room |
 //! | [`Handle`], [`HandleError`], [`Timeout`] | asynchronous handlers |
 //! | [`task`], [`time`] | futures that run by themselves, and waiting for a time |
@@ -167,15 +168,15 @@ pub mod testing;
 pub mod time;
 
 pub use actor::{
-    Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, Failure, Flow,
-    Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message, OrDeadLetter, Priority,
-    Question, Receiver, Recipient, Reply, Respond, SendError, SendTo, Sendable, SpawnError, Spawnable,
-    StopReason, Timeout, TimerKey, failed,
+    Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, DeadLetter,
+    Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message,
+    OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, SendError, SendTo, Sendable,
+    SpawnError, Spawnable, StopReason, Timeout, TimerKey, failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};
 pub use config::{Config, ConfigError};
-pub use executor::{Flush, Interval, MissedTicks, Overflow, dead_letters_outside};
+pub use executor::{DeadReason, Flush, Interval, MissedTicks, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};
 pub use net::{
     AtLimit, BodyError, BodyRefusal, BodyRefused, Connect, Connection, FileForwardError, FileRefusal,

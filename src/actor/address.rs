@@ -254,7 +254,7 @@ impl<A: Actor, M: SendTo<A>> Look<(Key, M)> for Arriving<A> {
 
 #[cold]
 fn refuse<A: Actor, M>(core: &Core, error: SendError<M>) {
-    core.counters.dead_letter(error.reason());
+    core.dead_letter(error.reason(), type_name::<M>(), Some(type_name::<A>()));
     if matches!(error, SendError::Full(_)) {
         let what = format_args!(
             "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), or \

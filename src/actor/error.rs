@@ -2,9 +2,10 @@
 //!
 //! Knows: the reasons, with what is handed back. Must not know how they come about.
 
+use std::any::type_name;
 use std::fmt;
 
-use crate::executor::{DeadReason, count_dead_letter};
+use crate::executor::{DeadReason, give_up};
 
 /// A message that was not taken, handed back with the reason. Match on it, or drop and count it by
 /// [`or_dead_letter`](OrDeadLetter::or_dead_letter). What it prints is for a log, and not for peers, as with
@@ -85,7 +86,7 @@ pub trait OrDeadLetter {
 impl<M> OrDeadLetter for Result<(), SendError<M>> {
     fn or_dead_letter(self) {
         if let Err(error) = self {
-            count_dead_letter(error.reason());
+            give_up(error.reason(), type_name::<M>());
         }
     }
 }

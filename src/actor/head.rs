@@ -2,6 +2,7 @@
 //!
 //! Knows: messages waiting, the bound, who borrows the state. Must not know who runs them.
 
+use std::any::type_name;
 use std::cell::{RefCell, RefMut};
 
 use super::extra::{Extra, OnExtra, Weight};
@@ -12,8 +13,8 @@ use crate::mem::{Fifo, Key, aside};
 
 /// What cannot be handed back any more is a dead letter.
 #[cold]
-pub(super) fn refuse_wrapped<M>(core: &Core, wrapped: M) {
-    core.counters.dead_letter(DeadReason::Full);
+pub(super) fn refuse_wrapped<A: Actor>(core: &Core, wrapped: A::Message) {
+    core.dead_letter(DeadReason::Full, type_name::<A::Message>(), Some(type_name::<A>()));
     core.drop_unanswered(wrapped);
 }
 
@@ -82,7 +83,7 @@ impl<A: Actor> Head<A> {
         let wrapped = user(|| wrap(message));
         if let Err(wrapped) = self.push_wrapped(core, wrapped, priority) {
             // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
-            refuse_wrapped(core, aside(wrapped));
+            refuse_wrapped::<A>(core, aside(wrapped));
         }
         Ok(())
     }
@@ -203,7 +204,7 @@ impl<A: Actor> Head<A> {
             self.unstash(core);
         }
         while let Some(message) = self.pop(core) {
-            core.counters.dead_letter(DeadReason::Stopped);
+            core.dead_letter(DeadReason::Stopped, type_name::<A::Message>(), Some(type_name::<A>()));
             core.drop_contained(message);
         }
     }

@@ -38,7 +38,7 @@ impl<A: Actor> Head<A> {
                 core.demand(cell, Demand::Overflow);
                 return Err(SendError::Full(message));
             }
-            MailboxOverflow::DropNewest => evict(core, message),
+            MailboxOverflow::DropNewest => evict::<A, _>(core, message),
             MailboxOverflow::DropOldest => self.drop_oldest(core, message, wrap),
         }
         Ok(())
@@ -52,22 +52,22 @@ impl<A: Actor> Head<A> {
             for _ in 0..self.len() {
                 let Some(oldest) = self.pop_oldest(core) else { break };
                 if self.is_full() {
-                    evict(core, oldest);
+                    evict::<A, _>(core, oldest);
                     continue;
                 }
                 // First, so that nothing that is sent by the other takes the room.
                 if let Err(back) = self.push_wrapped(core, wrapped, Priority::User) {
-                    refuse_wrapped(core, aside(back));
+                    refuse_wrapped::<A>(core, aside(back));
                 }
-                return evict(core, oldest);
+                return evict::<A, _>(core, oldest);
             }
-            refuse_wrapped(core, wrapped);
+            refuse_wrapped::<A>(core, wrapped);
         });
     }
 }
 
 /// Drops what has no room. Whoever has asked is told.
-fn evict<T>(core: &Core, value: T) {
-    core.counters.dead_letter(DeadReason::Overflow);
+fn evict<A: Actor, T>(core: &Core, value: T) {
+    core.dead_letter(DeadReason::Overflow, type_name::<A::Message>(), Some(type_name::<A>()));
     core.dead_letters.while_evicting(|| core.drop_unanswered(value));
 }

@@ -9,12 +9,13 @@ use super::current;
 
 /// Why a message was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DeadReason {
     /// The receiver's mailbox was full, or the lane to its core was.
     Full,
     /// The receiver had stopped, or stopped with the message in its mailbox.
     Stopped,
-    /// The handler that was to answer panicked on it, or the actor ended before it came up.
+    /// What was to put it into the mailbox panicked: code of the receiver.
     Failed,
     /// The receiver's mailbox had no room, and dropped this message or an older one, as its actor says.
     Overflow,
@@ -86,10 +87,10 @@ impl Counters {
 /// Messages that threads outside of any system gave up on, by reason.
 static DEAD_OUTSIDE: [AtomicU64; DeadReason::COUNT] = [const { AtomicU64::new(0) }; DeadReason::COUNT];
 
-/// Counts a message that its sender gave up on: on the sender's core, or for the process where the sender has none.
-pub fn count_dead_letter(reason: DeadReason) {
+/// Counts a message that its sender gave up on, and has it told of: on the sender's core, or for the process where the sender has none.
+pub fn give_up(reason: DeadReason, message: &'static str) {
     current::with(|core| match core {
-        Some(core) => core.counters.dead_letter(reason),
+        Some(core) => core.dead_letter(reason, message, None),
         // Relaxed: a number that is read by itself orders nothing.
         None => drop(DEAD_OUTSIDE[reason as usize].fetch_add(1, Ordering::Relaxed)),
     });

@@ -255,6 +255,9 @@ fn post_to_inbox<M: Send + 'static>(
     Ok(())
 }
 
+/// What is told of a message whose type nobody knows any more.
+const FAILED: &str = "a message whose `accept` has panicked";
+
 /// What arrives at one core.
 #[derive(Debug)]
 pub struct Arrivals {
@@ -292,13 +295,13 @@ impl Arrivals {
                 self.first = if at + 1 < count { at + 1 } else { 0 };
             }
             while core.contain(|| runtime(|| lane.deliver(usize::MAX))).is_none() {
-                core.counters.dead_letter(DeadReason::Failed);
+                core.dead_letter(DeadReason::Failed, FAILED, None);
             }
         }
         for _ in 0..self.inbox.len() {
             let Ok(envelope) = self.inbox.try_recv() else { break };
             if core.contain(|| runtime(|| envelope.deliver())).is_none() {
-                core.counters.dead_letter(DeadReason::Failed);
+                core.dead_letter(DeadReason::Failed, FAILED, None);
             }
         }
     }

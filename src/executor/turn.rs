@@ -68,6 +68,7 @@ impl<B: Backend> Executor<B> {
         !core.has_ready()
             && core.outbox_len() == 0
             && !core.links.has_overdue()
+            && !core.dead_letters.is_untold()
             && self.completions.is_empty()
             && !self.arrivals.pending()
             && !self.driver.ready()
@@ -210,6 +211,7 @@ impl<B: Backend> Executor<B> {
         }
         // What cells have let go is not kept through a rest.
         core.settle();
+        core.tell_dead_letters();
         core.links.publish(core.now());
     }
 
@@ -284,7 +286,8 @@ impl<B: Backend> Executor<B> {
     /// looks once more.
     pub fn rest(&mut self) -> Wait {
         let core = &self.core;
-        if core.has_ready() || core.links.has_overdue() || self.arrivals.pending() {
+        let unfinished = core.links.has_overdue() || core.dead_letters.is_untold();
+        if core.has_ready() || unfinished || self.arrivals.pending() {
             return Wait::No;
         }
         if !self.completions.is_empty() {

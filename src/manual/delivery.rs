@@ -115,3 +115,17 @@
 //! aside, before what waits at the same priority. No more can be set aside than the mailbox has room for, beside what waits there. At
 //! the actor's end the rest is dead letters, and those who asked are told. An enum as the actor's state makes a state machine of it, as in the example
 //! there. (`stash.rs`)
+//!
+//! # What is not delivered
+//!
+//! Nothing vanishes silently. A message comes back to its sender, or it is a *dead letter*:
+//!
+//! | reason | |
+//! |---|---|
+//! | [`Full`](crate::DeadReason::Full) | there was no room, and the sender gave up on it ([`or_dead_letter`](crate::OrDeadLetter::or_dead_letter)); or there was none where it arrived from another core |
+//! | [`Stopped`](crate::DeadReason::Stopped) | the receiver had stopped, or has with the message in its mailbox |
+//! | [`Overflow`](crate::DeadReason::Overflow) | a full mailbox has dropped it, as its actor says |
+//! | [`Failed`](crate::DeadReason::Failed) | what was to put it into the mailbox panicked |
+//!
+//! All are counted, in [`Ledger::dead_letters`](crate::Ledger::dead_letters). Whoever wants to hear of them subscribes by
+//! [`System::dead_letters`](crate::System::dead_letters), and is told by each core, once a turn, how many there were of each kind. (`dead_letters.rs`)

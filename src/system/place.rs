@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Sender;
 
 use super::{Error, Result, System, on_core};
-use crate::actor::{self, Actor, Addr, Spawnable};
+use crate::actor::{self, Actor, Addr, DeadLetter, Recipient, Spawnable, subscribe};
 use crate::executor::{RawAddress, current};
 use crate::mem::Key;
 use crate::task::{self, JoinHandle};
@@ -47,6 +47,41 @@ impl System {
         let core = &self.cores[core % self.cores.len()];
         let spawned: Option<RawAddress> = on_core(core.id, spawn_here::<A, F>, make)?;
         spawned.map(Addr::from_raw).ok_or(Error::ActorsFull)
+    }
+
+    /// Has every core tell `to` of the messages that are not delivered there: what is refused and given up on by
+    /// [`or_dead_letter`](crate::OrDeadLetter::or_dead_letter), what finds no room where it arrives, what is dropped for want of room, what is
+    /// left of an actor that has ended. There is one who is told; the next to be named takes its place.
+    ///
+    /// Each core counts by kind, and tells at the end of its turn. What is not delivered of that is only counted, in
+    /// [`Ledger::dead_letters`](crate::Ledger::dead_letters), where all of them are. What threads outside of the system give up on is not told of.
+    ///
+    /// **Costs** a search among the kinds of a turn for each of them, and nothing where all is delivered.
+    ///
+    /// # Errors
+    /// [`Error::CoreEnded`], or [`Error::WithinHandler`] when called from within a handler.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    /// use odeon::DeadLetter;
+    ///
+    /// struct Log;
+    ///
+    /// #[actor]
+    /// impl Log {
+    ///     #[message]
+    ///     fn letter(&mut self, letter: DeadLetter) {
+    ///         eprintln!("not delivered: {letter:?}");
+    ///     }
+    /// }
+    ///
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let log = system.spawn(Log)?;
+    /// system.dead_letters(log.recipient())?;
+    /// # Ok::<(), odeon::Error>(())
+    /// ```
+    pub fn dead_letters(&self, to: Recipient<DeadLetter>) -> Result<()> {
+        self.cores.iter().try_for_each(|core| on_core(core.id, subscribe_here, to))
     }
 
     /// Spawns one actor on each core, in the order of the cores. `make` is given the core's number.
@@ -101,6 +136,12 @@ where
         // Whoever asked may have given up; the actor is there all the same.
         let _ = answer.send(spawned.map(Addr::raw));
     });
+}
+
+fn subscribe_here(_: Key, (to, answer): (Recipient<DeadLetter>, Sender<()>)) {
+    current::with(|core| core.map(|core| subscribe(core, to)));
+    // Whoever asked may have given up; it is told all the same.
+    let _ = answer.send(());
 }
 
 type Spawned<F> = JoinHandle<<F as Future>::Output>;

@@ -21,7 +21,7 @@ use super::builder::mesh;
 use super::ledger::Ledger;
 use super::listen::{Listening, Options, adopt};
 use super::{Error, ListenerBuilder, Result};
-use crate::actor::{self, Actor, Addr};
+use crate::actor::{self, Actor, Addr, DeadLetter, Recipient};
 use crate::config::Config;
 use crate::driver::Waker;
 #[doc(hidden)]
@@ -142,6 +142,14 @@ impl Simulation {
     pub fn spawn_on<A: Actor>(&self, core: usize, actor: A) -> Result<Addr<A>> {
         let core = self.cores[core % self.cores.len()].executor.core();
         current::scope(core, || actor::spawn(core, actor)).map_err(|_| Error::ActorsFull)
+    }
+
+    /// Has every core tell of the messages that are not delivered there, as a real system does.
+    pub fn dead_letters(&self, to: Recipient<DeadLetter>) {
+        for core in &self.cores {
+            let core = core.executor.core();
+            current::scope(core, || actor::subscribe(core, to));
+        }
     }
 
     /// Describes a listener on an address of the simulated network.

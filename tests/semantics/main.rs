@@ -10,6 +10,7 @@
 mod on;
 
 mod bytes;
+mod dead_letters;
 mod order;
 mod overflow;
 mod stash;
@@ -51,6 +52,11 @@ macro_rules! every_case_on {
                 each_priority_and_what_is_set_aside_has_a_bound_of_its_own
                 the_arguments_of_a_call_count_by_their_size
                 what_panics_as_it_is_weighed_is_handled_all_the_same
+            }
+            dead_letters {
+                each_kind_is_told_with_its_count
+                what_is_not_delivered_of_dead_letters_is_only_counted
+                a_subscriber_that_has_ended_is_no_harm
             }
         }
     };

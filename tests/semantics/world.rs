@@ -10,7 +10,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::sys::{Random, now};
 use odeon::system::simulation::{Simulation, SimulationConfig};
-use odeon::{Error, Ledger};
+use odeon::{DeadLetter, Error, Ledger};
 
 /// Long enough for a machine that does much else, short enough to find out about a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -172,6 +172,14 @@ impl World {
         match &self.cored {
             Cored::Simulated(simulation) => simulation.borrow_mut().ledgers(),
             Cored::Real(system) => system.ledgers().expect("the system runs"),
+        }
+    }
+
+    /// Has somebody told of messages that are not delivered.
+    pub fn subscribe(&self, to: Recipient<DeadLetter>) {
+        match &self.cored {
+            Cored::Simulated(simulation) => simulation.borrow().dead_letters(to),
+            Cored::Real(system) => system.dead_letters(to).expect("the system runs"),
         }
     }
 

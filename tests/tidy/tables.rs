@@ -69,6 +69,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         "the functions of a cell's type: one call per activation, one per cell freed, one to name who is slow",
     ),
     ("src/executor/core.rs", 3, "what a panic carries, and what follows a stage of the end: once each"),
+    ("src/executor/dead_letters.rs", 1, "whoever hears of dead letters: one call for each kind and turn"),
     ("src/executor/envelope.rs", 2, "a message from another core: one call that unpacks and delivers it"),
     ("src/executor/guest.rs", 3, "what a test keeps with its core: looked up, and not called"),
     (
