@@ -103,7 +103,7 @@
 //! | a question, from anywhere | one of these, the mailbox also on another core, or the table of tasks | [`Config::tasks_max`], too |
 //! | counted in [`Ledger::dead_letters`], and nobody is told | the mailbox of an actor on another core | as for the same core |
 //!
-//! What a full mailbox does else than to refuse is [its actor's](MailboxOverflow) to say. What is refused comes back at once, and trying again at once finds the same. Tell the peer that the server is
+//! A future may wait for room: [`Addr::send`]. What a full mailbox does else than to refuse is [its actor's](MailboxOverflow) to say. What is refused comes back at once, and trying again at once finds the same. Tell the peer that the server is
 //! busy, or stop reading until an answer that is on its way has come.
 //!
 //! # Where things are
@@ -114,7 +114,7 @@
 //! | [`manual`] | page by page: actors, questions, delivery, futures, output, transfers |
 //! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
 //! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
-//! | [`Addr`], [`Recipient`], [`SendError`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
+//! | [`Addr`], [`Recipient`], [`SendError`], [`SendFuture`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
 //! | [`LocalAddr`], [`AcceptsLocal`] | the same between actors of one core, for what is not [`Send`] |
 //! | [`Ask`], [`Call`], [`AskError`], [`Reply`] | questions, who waits for their answers, and who gives them |
 //! | [`Context`] | what a handler can do |
@@ -170,8 +170,8 @@ pub mod time;
 pub use actor::{
     Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, DeadLetter,
     Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message,
-    OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, SendError, SendTo, Sendable,
-    SpawnError, Spawnable, StopReason, Timeout, TimerKey, failed,
+    OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, SendError, SendFuture, SendTo,
+    Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey, failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 
 use super::ask::{Anyone, Ask};
 use super::head::Head;
+use super::send::{Offering, SendFuture, offer};
 use super::{AcceptsLocal, Actor, Message, Priority, Reply, SendError, SendTo};
 use crate::executor::current::Look;
 use crate::executor::{Core, Demand, Matter, RawAddress, Refused, Visit, current, insist, post};
@@ -70,6 +71,60 @@ impl<A: Actor> Addr<A> {
         tell::<A, M>(self.raw, message)
     }
 
+    /// Sends a message, and waits for room in the mailbox, wherever the actor is. Whoever waits comes before those who begin to later, and
+    /// before whoever does not wait. The message waits on the actor's core; the future may be polled by any runtime. When it is dropped,
+    /// the message is withdrawn, unless it is in the mailbox already. There is no limit of time but
+    /// [`timeout`](crate::time::timeout).
+    ///
+    /// What a mailbox without room does with a message that does not wait ([`Actor::MAILBOX_OVERFLOW`]) does not concern one that does;
+    /// but where it drops the oldest, one that does not wait takes its place at once.
+    ///
+    /// An asynchronous handler that borrows its actor keeps that from handling anything: should it wait for somebody who waits for that actor
+    /// in turn, it waits until its time is over.
+    ///
+    /// **Costs** no allocation where there is room on the same core; else two, and a message to the actor's core.
+    ///
+    /// # Errors
+    /// [`SendError::Stopped`], with the message, when the actor has ended before it was in the mailbox. Never [`SendError::Full`].
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// #[derive(Message)]
+    /// struct Row(u64);
+    ///
+    /// #[derive(Default)]
+    /// struct Table(u64);
+    ///
+    /// #[actor(mailbox(capacity = 4))]
+    /// impl Table {
+    ///     #[message]
+    ///     fn row(&mut self, Row(row): Row) {
+    ///         self.0 += row;
+    ///     }
+    ///
+    ///     #[call]
+    ///     fn sum(&self) -> u64 {
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// let system = System::builder().cores(Cores::Count(2)).build()?;
+    /// let table = system.spawn_on(0, Table::default())?;
+    /// let import = system.spawn_task(1, move || async move {
+    ///     for row in 0..1000 {
+    ///         table.send(Row(row)).await?;
+    ///     }
+    ///     Ok::<(), SendError<Row>>(())
+    /// })?;
+    /// assert!(import.wait()?.is_ok());
+    /// assert_eq!(table.sum().wait()?, 499_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send<M: SendTo<A>>(self, message: M) -> SendFuture<M> {
+        SendFuture::new(self.raw, &OfActor::<A, M>::VERBS, message)
+    }
+
     /// A reference that hides the type of the actor.
     #[must_use]
     pub fn recipient<M: SendTo<A>>(self) -> Recipient<M> {
@@ -103,12 +158,13 @@ pub struct Recipient<M: Message> {
 pub struct Verbs<M: Message> {
     tell: fn(RawAddress, M) -> Result<(), SendError<M>>,
     pub(super) ask_here: fn(&Core, Key, M, Reply<M::Reply>),
+    pub(super) offer: fn(RawAddress, M) -> Offering<M>,
 }
 
 struct OfActor<A, M>(PhantomData<(A, M)>);
 
 impl<A: Actor, M: SendTo<A>> OfActor<A, M> {
-    const VERBS: Verbs<M> = Verbs { tell: tell::<A, M>, ask_here: M::ask_here };
+    const VERBS: Verbs<M> = Verbs { tell: tell::<A, M>, ask_here: M::ask_here, offer: offer::<A, M> };
 }
 
 impl<M: Message> Recipient<M> {
@@ -118,6 +174,11 @@ impl<M: Message> Recipient<M> {
     /// As [`Addr::tell`].
     pub fn tell(self, message: M) -> Result<(), SendError<M>> {
         (self.verbs.tell)(self.raw, message)
+    }
+
+    /// Sends a message, and waits for room, like [`Addr::send`].
+    pub fn send(self, message: M) -> SendFuture<M> {
+        SendFuture::new(self.raw, self.verbs, message)
     }
 
     /// Describes a question, like [`Addr::ask`].

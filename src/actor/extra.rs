@@ -5,6 +5,7 @@
 use std::cell::{Cell, OnceCell};
 
 use super::Priority;
+use super::send::Offers;
 use super::stash::Stash;
 use crate::mem::{ChunkPool, Fifo};
 
@@ -61,6 +62,8 @@ fn drop_aside<T>(extra: Box<Extra<T>>) {
 /// What there is of one priority beside its queue.
 pub(super) struct Line<T> {
     pub(super) stash: Stash<T>,
+    /// Those who wait for room in the queue.
+    pub(super) offers: Offers<T>,
     /// What waits in the queue.
     pub(super) weight: Weight,
 }
@@ -104,7 +107,12 @@ impl<T> Taken<'_, T> {
 
 impl<T> Line<T> {
     fn new() -> Line<T> {
-        Line { stash: Stash::new(), weight: Weight::default() }
+        Line { stash: Stash::new(), offers: Offers::new(), weight: Weight::default() }
+    }
+
+    /// True if nothing is there beside the queue.
+    fn is_plain(&self) -> bool {
+        !self.stash.has_returned() && self.offers.is_empty()
     }
 
     fn is_empty(&self, queue: &Fifo<T>) -> bool {
@@ -145,7 +153,7 @@ impl<T> Extra<T> {
 
     /// True if nothing comes before the queue, from which something is taken then.
     pub(super) fn passes(&self, queue: &Fifo<T>) -> bool {
-        let passes = self.control.is_empty() && self.lines().all(|line| !line.stash.has_returned());
+        let passes = self.control.is_empty() && self.lines().all(Line::is_plain);
         if passes && !queue.is_empty() {
             self.since_user.set(0);
         }

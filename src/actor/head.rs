@@ -5,7 +5,7 @@
 use std::any::type_name;
 use std::cell::{RefCell, RefMut};
 
-use super::extra::{Extra, OnExtra, Weight};
+use super::extra::{Extra, Line, OnExtra, Weight};
 use super::{Actor, MailboxOverflow, Priority, SendError};
 use crate::executor::blame::user;
 use crate::executor::{Core, DeadReason, INTERVALS_MAX};
@@ -81,10 +81,8 @@ impl<A: Actor> Head<A> {
             return self.overflow(core, cell, aside(message), wrap);
         }
         let wrapped = user(|| wrap(message));
-        if let Err(wrapped) = self.push_wrapped(core, wrapped, priority) {
-            // `wrap` itself sent messages that took the last chunk of the pool, and the message cannot be unwrapped.
-            refuse_wrapped::<A>(core, aside(wrapped));
-        }
+        // There is none only if `wrap` itself has sent messages that took the last chunk of the pool.
+        self.put(core, wrapped, priority);
         Ok(())
     }
 
@@ -167,10 +165,54 @@ impl<A: Actor> Head<A> {
     pub(crate) fn pop(&self, core: &Core) -> Option<A::Message> {
         match self.extra.get() {
             None => self.mailbox.pop(&core.chunks),
-            Some(extra) => {
-                let taken = extra.pop(&core.chunks, &self.mailbox)?;
-                Some(taken.unweighed(|message| Self::weigh_contained(core, message)))
+            Some(extra) => self.pop_with_extra(core, extra),
+        }
+    }
+
+    #[inline(never)]
+    fn pop_with_extra(&self, core: &Core, extra: &Extra<A::Message>) -> Option<A::Message> {
+        let Some(taken) = extra.pop(&core.chunks, &self.mailbox) else {
+            // Those who wait do so because the memory for all mailboxes is used up, and need none of it.
+            return extra.lines().find_map(|line| self.accept_offer(core, line));
+        };
+        let message = taken.unweighed(|message| Self::weigh_contained(core, message));
+        for priority in [Priority::Control, Priority::User] {
+            while self.has_room(core, priority)
+                && let Some(wrapped) = self.accept_offer(core, extra.line(priority))
+            {
+                self.put(core, wrapped, priority);
             }
+        }
+        Some(message)
+    }
+
+    /// Takes the message of the one who has waited longest; of those whose `accept` panics, that is told.
+    fn accept_offer(&self, core: &Core, line: &Line<A::Message>) -> Option<A::Message> {
+        loop {
+            let offer = line.offers.next(core)?;
+            if let Some(wrapped) = core.contain(|| offer.accept()) {
+                return Some(wrapped);
+            }
+            core.dead_letter(DeadReason::Failed, type_name::<A::Message>(), Some(type_name::<A>()));
+        }
+    }
+
+    fn has_room(&self, core: &Core, priority: Priority) -> bool {
+        let queue = self.queue(core, priority);
+        queue.has_room(&core.chunks, A::MAILBOX_CAPACITY as usize) && !self.is_heavy(priority)
+    }
+
+    /// True if there is room for a message that may wait, and nobody waits yet.
+    pub(super) fn takes_offers(&self, core: &Core, priority: Priority) -> bool {
+        let nobody = self.extra.get().is_none_or(|extra| extra.line(priority).offers.is_empty());
+        nobody && self.has_room(core, priority)
+    }
+
+    /// Puts in what has been wrapped; what cannot be handed back any more is a dead letter if there is no memory for it.
+    #[inline(always)]
+    pub(super) fn put(&self, core: &Core, wrapped: A::Message, priority: Priority) {
+        if let Err(wrapped) = self.push_wrapped(core, wrapped, priority) {
+            refuse_wrapped::<A>(core, aside(wrapped));
         }
     }
 
@@ -200,7 +242,8 @@ impl<A: Actor> Head<A> {
 
     #[inline(never)]
     fn discard_all(&self, core: &Core) {
-        if !self.is_simple() {
+        if let Some(extra) = self.extra.get() {
+            extra.lines().for_each(|line| line.offers.give_back(core));
             self.unstash(core);
         }
         while let Some(message) = self.pop(core) {

@@ -72,6 +72,13 @@
 //! what is dropped is told [`Full`](crate::AskError::Full) at once. [`MailboxOverflow`](crate::MailboxOverflow) has an example.
 //! (`overflow.rs`)
 //!
+//! # Waiting for room
+//!
+//! A handler that is not asynchronous cannot wait, and [`tell`](crate::Addr::tell) never does. A future can: `address.send(message).await` comes
+//! back once the message is in the mailbox, and hands it back if the actor has stopped. Who waits first comes first, across cores, and
+//! nobody who does not wait comes in between. A future that is dropped, by [`timeout`](crate::time::timeout) for example, withdraws its message if that was not
+//! in yet. [`Addr::send`](crate::Addr::send) has an example. (`room.rs`)
+//!
 //! # Bytes
 //!
 //! A number of messages does not bound what they hold. `mailbox(bytes = "1m")` does; each message says what it holds beside its size:

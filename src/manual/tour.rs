@@ -182,4 +182,3 @@
 //! - **Topics.** The room keeps a list of recipients and sends each its own message.
 //! - **Circles.** Actors that wait for each other in a circle, or for themselves, wait until the time is over.
 //! - **Statistics** of a connection: what it wants to know, a session counts for itself; here it answers what its peer has not taken.
-//! - **Waiting for room**: `tell` never waits, and `send(…).await` is not there.

@@ -13,6 +13,7 @@ mod bytes;
 mod dead_letters;
 mod order;
 mod overflow;
+mod room;
 mod stash;
 mod world;
 
@@ -57,6 +58,15 @@ macro_rules! every_case_on {
                 each_kind_is_told_with_its_count
                 what_is_not_delivered_of_dead_letters_is_only_counted
                 a_subscriber_that_has_ended_is_no_harm
+            }
+            room {
+                a_message_with_room_is_there_at_once
+                whoever_waits_comes_before_whoever_does_not
+                an_actor_that_ends_gives_back_what_waits
+                from_wherever_it_comes_all_of_it_does_in_order
+                an_asynchronous_handler_waits_for_room
+                those_that_nobody_waits_for_any_more_are_not_kept
+                a_thread_of_its_own_waits_for_room_as_well
             }
         }
     };

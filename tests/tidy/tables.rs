@@ -53,10 +53,15 @@ pub(crate) const GENERIC_OVER_BACKEND: &[&str] = &["Driver", "Executor"];
 pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     (
         "src/actor/address.rs",
-        2,
+        3,
         "a recipient hides the type of its actor: one call per message or question sent through it",
     ),
     ("src/actor/ask.rs", 5, "where an answer is put, by its type: one call per answer"),
+    (
+        "src/actor/send.rs",
+        4,
+        "messages of any type wait for room in one line: two calls for each that has to",
+    ),
     ("src/actor/testing/questions.rs", 6, "questions of any type that a test answers: none in a system"),
     (
         "src/driver/pool.rs",
