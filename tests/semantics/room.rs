@@ -207,3 +207,45 @@ pub fn a_thread_of_its_own_waits_for_room_as_well(on: On) {
     assert!(handled.take().into_iter().eq(0..300));
     world.end();
 }
+
+#[derive(Message)]
+struct Step(u64);
+
+/// Sends to itself while it handles what waits.
+struct Walker {
+    handled: Notes<u64>,
+    waiting: Option<SendFuture<Step>>,
+}
+
+#[actor(mailbox(capacity = 2))]
+impl Walker {
+    #[message]
+    fn step(&mut self, Step(number): Step, cx: &mut Context<Self>) {
+        self.handled.note(number);
+        if number == 0 {
+            cx.me().tell(Step(2)).expect("there is room for one");
+            let mut send = cx.me().send(Step(3));
+            assert!(poll(&mut send).is_pending());
+            self.waiting = Some(send);
+        } else if number == 1 {
+            assert!(matches!(cx.me().tell(Step(9)), Err(SendError::Full(_))), "who waits comes first");
+        }
+    }
+
+    #[message(priority = control)]
+    fn command(&mut self, Command(number): Command) {
+        self.handled.note(number);
+    }
+}
+
+pub fn whoever_begins_to_wait_while_a_batch_is_handled_comes_next(on: On) {
+    let world = World::new(on, 1);
+    let handled = Notes::new();
+    let to = world.spawn(0, Walker { handled: handled.clone(), waiting: None });
+    world.run(0, move |_| to.tell(Command(7)).expect("there is room"));
+    world.until("control", || handled.len() == 1);
+    world.run(0, move |_| (0..2).for_each(|number| to.tell(Step(number)).expect("there is room")));
+    world.until("all of them", || handled.len() == 5);
+    assert_eq!(handled.take(), [7, 0, 1, 2, 3]);
+    world.end();
+}
