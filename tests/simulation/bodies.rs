@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::Random;
-use odeon::system::simulation::{Faults, SimPeer, Simulation};
+use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
 use odeon::time::{sleep, timeout};
 use odeon::{BodyRefusal, Timeout};
 
@@ -65,7 +65,7 @@ impl Echo {
 impl Actor for Echo {
     type Message = Never;
 
-    const INTERVALS: &'static [Interval] = &[Interval::every(Duration::from_millis(2))];
+    const INTERVALS: &'static [Interval] = &[Interval::every(Duration::from_millis(10))];
 
     fn started(&mut self, _: &mut Context<Self>) -> Flow {
         self.life.start();
@@ -125,12 +125,18 @@ impl Connection for Echo {
 }
 
 pub(crate) fn run(seed: u64) -> [u64; 3] {
-    let mut world = World::new(seed, |plan, random| {
-        plan.config.read_ahead_bytes_max = pick(random, [1, 300, 64 << 10]);
-        plan.config.timers_max = plan.config.timers_max.max(1 << 10);
-    });
+    let mut world = World::new(seed, limits);
     listen(&mut world, World::address());
     echo::play(world, Format::Large)
+}
+
+/// Limits with which bodies come.
+pub(crate) fn limits(plan: &mut SimulationConfig, random: &mut Random) {
+    plan.config.read_ahead_bytes_max = pick(random, [1, 300, 64 << 10]);
+    plan.config.timers_max = plan.config.timers_max.max(1 << 10);
+    // An echo has something to do every few milliseconds, also while its peer does not read to the end of everything: ages of that take
+    // minutes. To say and hear everything takes less.
+    plan.config.close_deadline = plan.config.close_deadline.min(Duration::from_secs(600));
 }
 
 /// A server of that kind.

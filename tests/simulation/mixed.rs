@@ -12,8 +12,7 @@ use super::world::{World, pick};
 pub(crate) fn run(seed: u64) -> [u64; 3] {
     let mut world = World::new(seed, |plan, random| {
         plan.config.owned_bytes_min = pick(random, [0, 20, 4096]);
-        plan.config.read_ahead_bytes_max = pick(random, [1, 300, 64 << 10]);
-        plan.config.timers_max = plan.config.timers_max.max(1 << 10);
+        bodies::limits(plan, random);
         plan.config.actors_max = plan.config.actors_max.max(64);
     });
     bodies::listen(&mut world, World::address());
