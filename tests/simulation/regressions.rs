@@ -75,7 +75,8 @@ impl Connection for Whole {
 fn a_line_that_a_reset_cut_short_is_not_handled() {
     for seed in 0..if cfg!(miri) { 1 } else { 64 } {
         let mut plan = small(seed);
-        plan.faults = Faults { reset: 0.2, reorder: 0.5, delay: 0.5, ..Faults::default() };
+        plan.faults =
+            Faults { reset: 0.2, reorder: 0.5, delay: 0.5, late_completion: 0.5, ..Faults::default() };
         let mut simulation = Simulation::new(plan).expect("the limits are possible");
         let journal = Journal::default();
         let lines = journal.clone();

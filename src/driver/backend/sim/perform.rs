@@ -67,7 +67,9 @@ impl Sim {
                     }
                     let Some(outcome) = self.perform(pools, &active) else { break };
                     active.held = false;
-                    if self.random.chance(self.faults.late_completion) {
+                    // Who has taken the error of a socket says so before a receive finds the end behind it: so it is on a ring, too.
+                    let takes_error = matches!(outcome, Outcome::Sent(Err(_)));
+                    if self.random.chance(self.faults.late_completion) && !takes_error {
                         self.put_off(&mut active);
                         active.outcome = Some(outcome);
                         break;
