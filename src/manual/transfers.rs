@@ -249,7 +249,8 @@
 //! ```
 //!
 //! The receive buffer itself goes into the output of the other connection, as long as buffers can be spared, so that large pieces are
-//! not copied. A peer that reads slowly makes the one that sends wait. Whichever connection breaks, the peer of the other sees a reset.
+//! not copied. A peer that reads slowly makes the one that sends wait. Whichever connection breaks, the peer of the other gets what
+//! had come for it, and then sees a reset: also where an upstream answers before it has read everything, and closes.
 //! [`Context::forwarded_bytes`](crate::Context::forwarded_bytes) counts. Tying begins where the actor has read up to: it may read a
 //! greeting first, and forward what follows.
 //!

@@ -19,7 +19,7 @@ use super::forward::Forward;
 use super::inward::{Ended, Fed};
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
-use super::wire::{LAST_CALL, LOOK, Orderly, Outward, Phase, STOP, Stream, Wire, goes_on};
+use super::wire::{LAST_CALL, LOOK, Outward, Phase, STOP, Stream, Wire, goes_on};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
@@ -123,7 +123,7 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
         batch: Batch,
     ) -> Outcome {
-        let reason = Self::reason(activation, batch);
+        let reason = Self::reason(wire, activation, batch);
         if owed(activation) > 0 && wire.stays(activation, reason) {
             // Messages have waited behind whatever it was that ends it.
             wire.send_waiting(activation);
@@ -187,12 +187,14 @@ impl<A: Connection> ConnectionBody<A> {
     }
 
     /// Why the actor ends: what it has written decides first.
-    fn reason(activation: &Activation<'_>, batch: Batch) -> StopReason {
+    fn reason(wire: &Wire<A::Codec>, activation: &Activation<'_>, batch: Batch) -> StopReason {
         let (core, cell) = (activation.core, activation.cell());
         let spoiled = core.with_output(cell, |output| (output.overflowed(), output.is_broken()));
         match (spoiled, batch) {
             (Some((true, _)), _) => StopReason::OutboxFull,
-            (Some((_, true)), batch) if !is_disorderly(batch) => {
+            // One that says more than that an answer is missing comes first.
+            (Some((_, true)), batch) if !matches!(batch, Batch::End(reason) if wire.orderly(reason).is_none()) =>
+            {
                 let name = std::any::type_name::<A>();
                 core.report_last_failure(
                     name,
@@ -485,7 +487,8 @@ impl<A: Connection> ConnectionBody<A> {
             Notice::Timer(kind) if kind >= INTERVAL => {
                 activation.core.tick(activation.cell(), kind - INTERVAL)
             }
-            Notice::Untied => return Some(wire.untied()),
+            // What it was tied to has ended.
+            Notice::Untied => return Some(Batch::End(StopReason::ForwardEnded)),
             notice => wire.take_notice(activation, notice),
         }
         None
@@ -539,11 +542,13 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.end_receive(activation);
                 Batch::Empty
             }
+            // What it is tied to gets all of it before: it ends when that is done.
+            Stream::Failed(_) if Wire::<A::Codec>::has_tie(activation) => Batch::Empty,
             Stream::Failed(errno) => Batch::End(StopReason::Disconnected(errno.into())),
             Stream::Ended | Stream::Finished if !wire.paused && wire.leaves.is_none() && !wire.fed => {
                 Self::end_of_stream(wire, head, activation.core, cx)
             }
-            Stream::Ended | Stream::Finished | Stream::Open | Stream::Told => Batch::Empty,
+            _ => Batch::Empty,
         }
     }
 
@@ -578,11 +583,6 @@ impl<A: Connection> ConnectionBody<A> {
 /// Bytes that may be queued for the peer.
 fn outbox_bytes_max<A: Connection>(shared: &Shared, core: &Core) -> usize {
     shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max)
-}
-
-/// True for an end that says more than that an answer is missing.
-fn is_disorderly(batch: Batch) -> bool {
-    matches!(batch, Batch::End(reason) if Orderly::of(reason).is_none())
 }
 
 /// Answers that the actor is still to write. One that waits for an answer itself may write some, and so may one of which a

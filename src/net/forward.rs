@@ -9,7 +9,7 @@
 use super::codec::Decode;
 use super::connection::Connection;
 use super::inward::Inward;
-use super::wire::{Outward, Stream, Wire};
+use super::wire::{Stream, Wire};
 use crate::actor::{Addr, Batch, Context, StopReason};
 use crate::driver::Pools;
 use crate::executor::{Activation, Core, Notice, Output, Tie};
@@ -57,7 +57,9 @@ impl<A: Connection> Context<A> {
     /// - The peer has to wait while half of the other's outbox is queued.
     /// - The end of this peer's stream is passed on: the other's peer reads it behind what was forwarded, and may go on sending. This
     ///   actor is told of it once nothing more is forwarded to it either, so that an answer still arrives after a half-close.
-    /// - If one of them ends before, so does the other, with [`StopReason::ForwardEnded`], and its peer sees a reset.
+    /// - If one of them ends before, so does the other, with [`StopReason::ForwardEnded`]. What had come for its peer by then is sent, and
+    ///   behind it the end of the stream if that had come, else a reset. That drops what the peer's side has not taken: it has
+    ///   [`Config::linger_after`](crate::Config::linger_after), a second, from when the kernel took something last.
     /// - What the other writes by itself goes between, and is dropped once the end of the stream has been passed on.
     /// - A [body](Context::read_exact_into) that is under way comes before.
     /// - Bytes in either direction count for the idle timeout of both.
@@ -147,7 +149,10 @@ impl<C: Decode> Wire<C> {
             // Refused although there is room: it is slots that are missing, and perhaps nothing is queued whose end would tell.
             self.wait_for_slots(activation);
         }
-        if all && matches!(self.stream, Stream::Ended | Stream::Finished) {
+        if !all {
+            return None;
+        }
+        if matches!(self.stream, Stream::Ended | Stream::Finished | Stream::Torn(_)) {
             self.forward = Forward::No;
             core.with_output(me, |output| output.set_tie(Tie { to: None, ..output.tie() }));
             core.with_output(to, |output| {
@@ -156,14 +161,12 @@ impl<C: Decode> Wire<C> {
             // The cell is there: its output was just now.
             drop(core.notify(to, Notice::FeedEnded));
         }
-        None
-    }
-
-    /// What this connection was tied to has ended. It has no more to say where that had been passed on.
-    #[cold]
-    pub(super) fn untied(&mut self) -> Batch {
-        let finished = matches!(self.outward, Outward::Finishing | Outward::Finished);
-        Batch::End(if finished { StopReason::Stopped } else { StopReason::ForwardEnded })
+        match self.stream {
+            Stream::Failed(errno) | Stream::Torn(errno) => {
+                Some(Batch::End(StopReason::Disconnected(errno.into())))
+            }
+            _ => None,
+        }
     }
 
     /// The actor ends: tells what it is tied to.

@@ -10,7 +10,7 @@ use super::codec::Decode;
 use super::filing::Filing;
 use super::wire::{Stream, Wire};
 use crate::actor::StopReason;
-use crate::driver::{Event, FileRequest, Fill};
+use crate::driver::{Event, FileRequest, Fill, ReceiveEnd};
 use crate::executor::blame::user;
 use crate::executor::{Activation, Demand, Wanted};
 use crate::sys::Errno;
@@ -20,18 +20,16 @@ impl<C: Decode> Wire<C> {
     #[cold]
     #[inline(never)]
     pub(super) fn filled(&mut self, activation: &Activation<'_>, fill: Box<Fill>) {
-        (self.receiving, self.cancelling) = (false, false);
-        match fill.outcome {
-            // As when a receive ends.
-            Ok(0) if matches!(self.stream, Stream::Failed(_)) => {}
-            Ok(0) => self.stream = Stream::Ended,
-            Ok(_) => {
-                self.active = activation.core.now();
-                self.last_call.heard();
-            }
-            Err(Errno::ECANCELED) => {}
-            Err(errno) => self.stream = Stream::Failed(errno.0 as u16),
+        if let Ok(1..) = fill.outcome {
+            self.active = activation.core.now();
+            self.last_call.heard();
         }
+        let why = match fill.outcome {
+            Ok(0) => ReceiveEnd::EndOfStream,
+            Ok(_) | Err(Errno::ECANCELED) => ReceiveEnd::Cancelled,
+            Err(errno) => ReceiveEnd::Failed(errno),
+        };
+        self.receive_ended(activation, why);
         self.inward.filled(fill);
     }
 
@@ -106,9 +104,9 @@ impl<C: Decode> Wire<C> {
             _ if body.is_complete() => return Some(Ok(())),
             _ if body.has_failed() => StopReason::Failed,
             Stream::Failed(errno) => StopReason::Disconnected(errno.into()),
-            Stream::Ended | Stream::Finished | Stream::Told => StopReason::EndOfStream,
-            Stream::Open if body.is_given_up() || (self.deaf && !self.receiving) => StopReason::Stopped,
-            Stream::Open => return None,
+            Stream::Ended | Stream::Finished | Stream::Told | Stream::Torn(_) => StopReason::EndOfStream,
+            _ if body.is_given_up() || (self.deaf && !self.receiving) => StopReason::Stopped,
+            Stream::Open | Stream::Failing(_) => return None,
         };
         Some(Err(why))
     }
@@ -123,10 +121,10 @@ impl<C: Decode> Wire<C> {
             _ if filing.wants() == 0 => return Some(Ok(())),
             _ if self.inward.has_rest() => return None,
             Stream::Failed(errno) => StopReason::Disconnected(errno.into()),
-            Stream::Ended | Stream::Finished | Stream::Told if filing.is_endless() => return Some(Ok(())),
-            Stream::Ended | Stream::Finished | Stream::Told => StopReason::EndOfStream,
-            Stream::Open if self.deaf && !self.receiving => StopReason::Stopped,
-            Stream::Open => return None,
+            Stream::Open | Stream::Failing(_) if self.deaf && !self.receiving => StopReason::Stopped,
+            Stream::Open | Stream::Failing(_) => return None,
+            _ if filing.is_endless() => return Some(Ok(())),
+            Stream::Ended | Stream::Finished | Stream::Told | Stream::Torn(_) => StopReason::EndOfStream,
         };
         Some(Err(why))
     }
@@ -174,7 +172,7 @@ impl<C: Decode> Wire<C> {
     }
 
     fn receive_body(&mut self, activation: &Activation<'_>) {
-        if self.deaf || self.stream != Stream::Open {
+        if self.deaf || !self.is_heard() {
             return;
         }
         match self.inward.filing() {

@@ -8,6 +8,7 @@ pub mod codec;
 mod connect;
 mod connection;
 mod credits;
+mod failures;
 mod filing;
 mod forward;
 mod intake;

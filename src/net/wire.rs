@@ -10,7 +10,7 @@ use super::inward::Inward;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
 use crate::actor::{Batch, StopReason};
-use crate::driver::{Event, Op, ReceiveEnd, SocketId};
+use crate::driver::{Event, Op, SocketId};
 use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, TimerKey};
 use crate::mem::{Chain, Lease};
 use crate::sys::{Errno, Time};
@@ -37,13 +37,16 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
     Open,
+    /// A send has failed, with an error number, of which there are fewer than 4,096; what had arrived is received still.
+    Failing(u16),
     /// The peer's end of stream has come, and the actor has not been told.
     Ended,
     /// The same, but the actor has been handed what came last, and is busy with it.
     Finished,
     /// The actor has been told.
     Told,
-    /// An error number, of which there are fewer than 4,096.
+    /// The peer's end of stream had come before a failure, and is passed on before the actor is told of that.
+    Torn(u16),
     Failed(u16),
 }
 
@@ -55,6 +58,8 @@ pub(super) enum Outward {
     Finishing,
     /// The peer has been told that it has ended.
     Finished,
+    /// The peer is to see a reset, once everything has been sent.
+    Breaking,
     /// The peer is to see a reset.
     Reset,
 }
@@ -66,6 +71,7 @@ pub(super) enum Orderly {
     EndOfStream,
     Malformed,
     Idle,
+    ForwardEnded,
 }
 
 pub(super) struct Wire<C> {
@@ -117,13 +123,14 @@ pub(super) struct Wire<C> {
 const _: () = assert!(size_of::<Wire<super::codec::Raw>>() <= 104, "there is one for each connection");
 
 impl Orderly {
-    /// None for an end that waits for nothing.
-    pub(super) fn of(reason: StopReason) -> Option<Orderly> {
+    /// None for an end that waits for nothing. What was forwarded to its end, as the peer has been or will be told, is `whole`.
+    fn of(reason: StopReason, whole: bool) -> Option<Orderly> {
         match reason {
             StopReason::Stopped => Some(Orderly::Stopped),
             StopReason::EndOfStream => Some(Orderly::EndOfStream),
             StopReason::Malformed => Some(Orderly::Malformed),
             StopReason::Idle => Some(Orderly::Idle),
+            StopReason::ForwardEnded if whole => Some(Orderly::ForwardEnded),
             _ => None,
         }
     }
@@ -134,6 +141,7 @@ impl Orderly {
             Orderly::EndOfStream => StopReason::EndOfStream,
             Orderly::Malformed => StopReason::Malformed,
             Orderly::Idle => StopReason::Idle,
+            Orderly::ForwardEnded => StopReason::ForwardEnded,
         }
     }
 }
@@ -146,7 +154,7 @@ impl<C: Decode> Wire<C> {
             shared,
             timer: None,
             due: Time::MAX,
-            taken_at: now,
+            taken_at: Time::ZERO,
             active: now,
             stream: Stream::Open,
             phase: Phase::New,
@@ -170,6 +178,11 @@ impl<C: Decode> Wire<C> {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::New | Phase::Open)
+    }
+
+    /// How it ends for this reason, unless that waits for nothing.
+    pub(super) fn orderly(&self, reason: StopReason) -> Option<Orderly> {
+        Orderly::of(reason, matches!(self.outward, Outward::Finishing | Outward::Finished))
     }
 
     #[cold]
@@ -343,7 +356,7 @@ impl<C: Decode> Wire<C> {
     /// True if an actor that owes answers does not end yet for this reason.
     #[cold]
     pub(super) fn stays(&mut self, activation: &Activation<'_>, reason: StopReason) -> bool {
-        let Some(orderly) = Orderly::of(reason) else { return false };
+        let Some(orderly) = self.orderly(reason) else { return false };
         if self.leaves.is_none() {
             self.leaves = Some(orderly);
             self.deaf = true;
@@ -402,17 +415,7 @@ impl<C: Decode> Wire<C> {
             Notice::Timer(_) | Notice::Untied => return,
         };
         match event {
-            Event::ReceiveEnded { why } => {
-                self.receiving = false;
-                self.cancelling = false;
-                match why {
-                    // The kernel tells of a failure once: after a send has heard of it, a receive sees an end.
-                    ReceiveEnd::EndOfStream if matches!(self.stream, Stream::Failed(_)) => {}
-                    ReceiveEnd::EndOfStream => self.stream = Stream::Ended,
-                    ReceiveEnd::Failed(errno) => self.stream = Stream::Failed(errno.0 as u16),
-                    ReceiveEnd::Cancelled => {}
-                }
-            }
+            Event::ReceiveEnded { why } => self.receive_ended(activation, why),
             Event::Sending { .. } => {
                 self.taken_at = core.now();
                 self.note_forwarded(core);
@@ -453,14 +456,6 @@ impl<C: Decode> Wire<C> {
         if self.fed || self.forward != Forward::No {
             self.active = core.now();
         }
-    }
-
-    /// A send has failed: the connection has, and what is watched will not be sent.
-    #[cold]
-    fn send_failed(&mut self, activation: &Activation<'_>, errno: Errno) {
-        self.stream = Stream::Failed(errno.0 as u16);
-        activation.core.with_own_output(activation, |output| output.lose());
-        activation.core.wake_flushed(activation.cell());
     }
 
     /// Enters the end of a send into the books before what has been noticed earlier: while a buffer is full of frames, answers to
@@ -614,7 +609,7 @@ impl<C: Decode> Wire<C> {
             return true;
         }
         // Not before everything is used up: a peer that sends fast would fill the assembly without bound.
-        if hungry && !self.receiving && !self.deaf && self.stream == Stream::Open {
+        if hungry && !self.receiving && !self.deaf && self.is_heard() {
             self.receive(activation);
         }
         false
@@ -631,7 +626,7 @@ impl<C: Decode> Wire<C> {
             return self.decide_body(activation, mailbox_full, apart);
         }
         if self.forward == Forward::Flows {
-            if !self.receiving && !self.deaf && self.stream == Stream::Open {
+            if !self.receiving && !self.deaf && self.is_heard() {
                 self.receive(activation);
             }
             return false;
@@ -651,17 +646,26 @@ impl<C: Decode> Wire<C> {
         activation.core.end_body(activation.cell());
         self.disarm(activation.core);
         self.phase = Phase::Flushing;
-        let deadline = activation.core.now().after(self.shared.close_deadline);
-        self.timer = activation.core.arm(activation.cell(), CLOSE, deadline).ok();
+        if let Stream::Failing(errno) | Stream::Torn(errno) = self.stream {
+            // Nobody is left to whom anything goes before.
+            self.stream = Stream::Failed(errno);
+        }
+        self.due = activation.core.now().after(self.shared.close_deadline);
+        self.timer = activation.core.arm(activation.cell(), CLOSE, self.due).ok();
         // The last words may have been too many.
         // What stands behind an answer that will not come cannot be sent.
         let whole = activation.core.with_output(activation.cell(), |output| {
             !output.overflowed() && !output.is_broken() && output.places() == 0
         });
         let whole = whole == Some(true);
-        let orderly = whole && Orderly::of(reason).is_some();
+        let orderly = whole && self.orderly(reason).is_some();
+        // What the other had said by then is whole as far as it goes.
+        let breaks = whole && !orderly && reason == StopReason::ForwardEnded;
+        if breaks {
+            self.outward = Outward::Breaking;
+        }
         // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
-        if !orderly || self.timer.is_none() {
+        if !(orderly || breaks) || self.timer.is_none() {
             self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
         }
     }
@@ -712,7 +716,7 @@ impl<C: Decode> Wire<C> {
             }
         }
         if matches!(core.cells.take_demand(activation.cell()), Some(Demand::Abort | Demand::Broken))
-            || (self.phase == Phase::Flushing && matches!(self.stream, Stream::Failed(_)))
+            || (self.sends_still() && matches!(self.stream, Stream::Failed(_)))
         {
             self.end_unless_ending(activation);
         }
@@ -727,6 +731,11 @@ impl<C: Decode> Wire<C> {
         Counters::add(&core.counters.connections_cut_off, self.cut_off.into());
         self.shared.give_credits(core);
         Outcome::Ended
+    }
+
+    /// True if what was written may not have reached the peer, whose failure is then the end of it.
+    fn sends_still(&self) -> bool {
+        self.phase == Phase::Flushing || (self.phase == Phase::Lingering && self.outward == Outward::Breaking)
     }
 
     pub(super) fn end_unless_ending(&mut self, activation: &Activation<'_>) {
@@ -744,6 +753,9 @@ impl<C: Decode> Wire<C> {
     pub(super) fn leave(&mut self, activation: &Activation<'_>) {
         self.phase = Phase::Lingering;
         let core = activation.core;
+        if self.outward == Outward::Breaking {
+            return self.break_later(activation);
+        }
         if self.stream != Stream::Open {
             return;
         }
@@ -766,6 +778,8 @@ impl<C: Decode> Wire<C> {
         let quiet = !self.receiving && self.sending == 0 && self.others == 0;
         match self.phase {
             Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
+            // It waits for its timer.
+            Phase::Lingering if self.outward == Outward::Breaking => {}
             Phase::Lingering | Phase::Ending if quiet => {
                 self.phase = Phase::Closing;
                 let (socket, reset) = (self.socket, self.outward == Outward::Reset);

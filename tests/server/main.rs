@@ -311,6 +311,7 @@ macro_rules! every_case_on {
                 a_body_comes_before_what_is_forwarded
                 nobody_at_the_far_side_ends_the_connection
                 a_reset_on_one_side_is_seen_on_the_other
+                an_early_answer_arrives_before_the_reset_behind_it
                 a_client_that_does_not_read_makes_the_far_side_wait
                 silence_on_both_sides_is_idleness
             }

@@ -16,7 +16,7 @@ use crate::client::{connect, ends_by_reset, expect, is_reset, pattern, reset, re
 use crate::connects::deserted;
 use crate::pressure::push;
 use crate::ways::tell;
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, until};
 
 /// What the test is told.
 #[derive(Debug, PartialEq)]
@@ -255,6 +255,56 @@ pub(crate) fn a_reset_on_one_side_is_seen_on_the_other(backend: BackendChoice) {
     reset(client);
     assert!(ends_by_reset(&mut far));
     scene.ends(broken, StopReason::ForwardEnded, [0, 9]);
+}
+
+/// True if everything that was written there is with the other side: what is not, a reset drops.
+fn is_taken(stream: &TcpStream) -> bool {
+    let port =
+        |address: std::io::Result<SocketAddr>| format!(":{:04X}", address.expect("it is connected").port());
+    let (here, there) = (port(stream.local_addr()), port(stream.peer_addr()));
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("it is there");
+    let mut lines = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|words| words[1].ends_with(&here) && words[2].ends_with(&there));
+    line.expect("it is listed")[4].starts_with("00000000:")
+}
+
+/// Who answers before everything is read, and closes, resets the connection.
+pub(crate) fn an_early_answer_arrives_before_the_reset_behind_it(backend: BackendChoice) {
+    // A busy machine may leave the client no turn for a second.
+    let scene = Scene::new(backend, |config| config.linger_after = Duration::from_secs(4));
+    let request = pattern(1, 16 << 20);
+    for (seed, ends) in [(0, false), (1, true), (2, true)] {
+        let (client, mut far) = scene.pair();
+        let answer = pattern(seed, 100_000);
+        thread::scope(|scope| {
+            let writing = scope.spawn(|| (&client).write_all(&request));
+            expect(&mut far, &request[..1000]);
+            far.write_all(&answer).expect("the other side is there");
+            until("all of the answer is there", || is_taken(&far));
+            if ends {
+                far.shutdown(Shutdown::Write).expect("the other side is there");
+            }
+            drop(far);
+            let mut bytes = Vec::new();
+            let read = (&client).read_to_end(&mut bytes);
+            assert!(bytes == answer, "{} bytes instead of {}", bytes.len(), answer.len());
+            if ends {
+                assert!(read.is_ok(), "all of it has come");
+                client.shutdown(Shutdown::Both).expect("it is connected");
+            }
+            // The kernel tells one of them.
+            assert!(writing.join().expect("it writes").is_err() || ends || read.is_err());
+        });
+        drop(client);
+        let mut ends = [scene.next(), scene.next()];
+        ends.sort_by_key(|end| matches!(end, Told::FarSide(..)));
+        let [Told::ClientSide(StopReason::ForwardEnded, _), Told::FarSide(broken, 100_000)] = ends else {
+            panic!("{ends:?}");
+        };
+        let either = [libc::ECONNRESET, libc::EPIPE].map(StopReason::Disconnected);
+        assert!(either.contains(&broken), "{broken:?}");
+        scene.world.settle();
+    }
 }
 
 pub(crate) fn a_client_that_does_not_read_makes_the_far_side_wait(backend: BackendChoice) {

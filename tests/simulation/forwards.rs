@@ -82,6 +82,7 @@ impl Connection for Node {
         match bytes[0] {
             b'w' => cx.write(vec![7; (bytes.len() - 1) * 10]),
             b'd' => self.place = Some(cx.defer()),
+            b'p' => cx.pause_reading(),
             b'q' => {
                 cx.write(b"bye");
                 return Flow::Close;
@@ -428,4 +429,156 @@ fn what_is_forwarded_is_counted_whatever_is_dropped_for_it() {
     forwarded.sort_unstable();
     assert_eq!(forwarded, [(0, 131), (1, 0)]);
     scene.assert_even();
+}
+
+/// The peer of the second node has much to say to the first one's, has not read what came of that one, and closes, which is a reset.
+/// `ends`: it says before that this was all.
+fn answer_early(scene: &mut Scene, client: &mut SimPeer, answer: &[u8], ends: bool) {
+    let mut far = scene.peer();
+    scene.tie(client, 1);
+    scene.tie(&mut far, 0);
+    far.limit_unread(10);
+    assert_eq!(far.write(answer), answer.len());
+    scene.simulation.settle();
+    client.write(&[1; 1000]);
+    scene.simulation.settle();
+    if ends {
+        far.shutdown_write();
+    }
+    far.close();
+    scene.pass(1);
+}
+
+/// Reads until nothing more comes.
+fn read_all(scene: &mut Scene, peer: &mut SimPeer) -> Vec<u8> {
+    let mut got = Vec::new();
+    while let more @ [_, ..] = &*peer.read(100) {
+        got.extend(more);
+        scene.simulation.settle();
+    }
+    got
+}
+
+/// Which is noticed first, that a send has failed or what has arrived, is by chance.
+#[test]
+fn an_answer_arrives_although_its_sender_breaks_then() {
+    for (seed, ends) in (0..20).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let mut scene = Scene::new(None, |plan| *plan = small(seed));
+        let mut client = scene.peer();
+        answer_early(&mut scene, &mut client, &[5; 3000], ends);
+        assert_eq!(read_all(&mut scene, &mut client).len(), 3000, "with seed {seed}");
+        scene.pass(if ends { 0 } else { 2 });
+        assert_eq!((client.is_ended(), client.is_reset()), (ends, !ends), "with seed {seed}");
+        let why = StopReason::Disconnected(if ends { libc::EPIPE } else { libc::ECONNRESET });
+        assert_eq!(scene.ended(), [(1, why), (0, StopReason::ForwardEnded)]);
+        drop(client);
+        scene.pass(60);
+        scene.assert_even();
+    }
+}
+
+#[test]
+fn an_answer_arrives_although_its_reader_is_slow_and_its_sender_breaks_then() {
+    for (seed, ends) in (0..20).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let mut scene = Scene::listening(|listener| listener.outbox_bytes(1000), |plan| *plan = small(seed));
+        let mut client = scene.peer();
+        client.limit_unread(10);
+        answer_early(&mut scene, &mut client, &[5; 20_000], ends);
+        assert_eq!(read_all(&mut scene, &mut client).len(), 20_000, "with seed {seed}");
+        scene.pass(if ends { 0 } else { 60 });
+        assert_eq!((client.is_ended(), client.is_reset()), (ends, !ends), "with seed {seed}");
+        let why = StopReason::Disconnected(if ends { libc::EPIPE } else { libc::ECONNRESET });
+        assert_eq!(scene.ended(), [(1, why), (0, StopReason::ForwardEnded)]);
+        drop(client);
+        scene.pass(60);
+        scene.assert_even();
+    }
+}
+
+/// A reset waits for what the kernel has just taken, and for nothing else.
+#[test]
+fn a_reset_is_passed_on_at_once_where_nothing_has_been_said_or_nobody_hears() {
+    let mut scene = Scene::new(None, |_| {});
+    // Time begins at nought.
+    scene.pass(2);
+    let (mut client, mut far) = (scene.peer(), scene.peer());
+    scene.tie(&mut client, 1);
+    scene.tie(&mut far, 0);
+    far.reset();
+    scene.simulation.settle();
+    assert!(client.is_reset());
+    drop(client);
+    scene.assert_even();
+    let (mut client, mut far) = (scene.peer(), scene.peer());
+    scene.tie(&mut client, 3);
+    scene.tie(&mut far, 2);
+    far.write(b"an answer");
+    scene.simulation.settle();
+    far.reset();
+    scene.simulation.settle();
+    assert!(!client.is_reset(), "it may be on its way");
+    client.reset();
+    scene.simulation.settle();
+    scene.assert_even();
+}
+
+#[test]
+fn a_reset_does_not_wait_beyond_the_close_deadline() {
+    let deadline = Duration::from_millis(100);
+    let mut scene = Scene::new(None, |plan| plan.config.close_deadline = deadline);
+    let (mut client, mut far) = (scene.peer(), scene.peer());
+    scene.tie(&mut client, 1);
+    scene.tie(&mut far, 0);
+    far.write(b"an answer");
+    scene.simulation.settle();
+    far.reset();
+    scene.simulation.run_for(2 * deadline);
+    assert!(client.is_reset());
+    scene.assert_even();
+}
+
+/// It reads on for nobody then.
+#[test]
+fn a_connection_that_has_failed_ends_at_once_with_the_one_that_it_reads_for() {
+    let mut scene = Scene::listening(|listener| listener.outbox_bytes(1000), |_| {});
+    let mut client = scene.peer();
+    client.limit_unread(10);
+    answer_early(&mut scene, &mut client, &[5; 20_000], false);
+    client.write(&[1; 500]);
+    scene.simulation.settle();
+    assert_eq!(scene.ended(), []);
+    client.reset();
+    scene.simulation.settle();
+    scene.assert_even();
+}
+
+#[test]
+fn an_answer_that_nobody_reads_keeps_nobody_for_ever() {
+    for answer in [100, 20_000] {
+        let mut scene = Scene::listening(|listener| listener.outbox_bytes(1000), |_| {});
+        let mut client = scene.peer();
+        client.limit_unread(10);
+        answer_early(&mut scene, &mut client, &vec![5; answer], false);
+        scene.pass(120);
+        assert!(client.is_reset() && client.read(20_000).len() < answer);
+        scene.assert_even();
+    }
+}
+
+#[test]
+fn whoever_does_not_read_hears_at_once_that_a_send_has_failed() {
+    for seed in 0..20 {
+        let mut scene = Scene::new(None, |plan| *plan = small(seed));
+        let mut peer = scene.peer();
+        peer.limit_unread(10);
+        for bytes in ["wwwwww", "p", "set aside"] {
+            peer.write(bytes.as_bytes());
+            scene.simulation.settle();
+        }
+        peer.write(b"left behind");
+        peer.close();
+        scene.pass(1);
+        assert_eq!(scene.ended(), [(0, StopReason::Disconnected(libc::ECONNRESET))]);
+        scene.assert_even();
+    }
 }

@@ -173,6 +173,8 @@ struct End {
     rude: bool,
     /// It reads nothing until it has sent everything.
     reads_late: bool,
+    /// It closes when it has sent everything, whatever it has not read.
+    abrupt: bool,
 }
 
 impl End {
@@ -181,7 +183,7 @@ impl End {
         let (mut script, length) = (start.to_vec(), random.index(most + 1));
         script.extend((0..length).map(|_| random.bits() as u8));
         let (rude, reads_late) = (random.chance(0.1), random.chance(0.2));
-        End { peer: None, script, sent: 0, got: Vec::new(), finished: false, rude, reads_late }
+        End { peer: None, script, sent: 0, got: Vec::new(), finished: false, rude, reads_late, abrupt: false }
     }
 
     /// It is connected, and reads as much at a time as it likes.
@@ -205,19 +207,25 @@ impl End {
                 let most = pick(random, [1, 500, usize::MAX]);
                 self.got.extend(peer.read(most));
             }
+            6 if self.sent == self.script.len() && self.abrupt => self.close(),
             6 if self.sent == self.script.len() => self.finish(),
             7 if self.rude && random.chance(0.2) => {
                 let peer = self.peer.take().expect("it was there above");
                 if random.chance(0.5) {
                     return peer.reset();
                 }
-                // Unless it leaves something unread, this is an end like any other.
                 self.script.truncate(self.sent);
-                self.finished = true;
-                peer.close();
+                self.peer = Some(peer);
+                self.close();
             }
             _ => {}
         }
+    }
+
+    /// Unless it leaves something unread, this is an end like any other.
+    fn close(&mut self) {
+        self.finished = true;
+        self.peer.take().expect("it is asked once").close();
     }
 
     fn finish(&mut self) {
@@ -232,7 +240,13 @@ impl End {
     fn hurry(&mut self) -> bool {
         let Some(peer) = &mut self.peer else { return true };
         self.sent += peer.write(&self.script[self.sent..]);
-        self.got.extend(peer.read(usize::MAX));
+        if self.abrupt && self.sent == self.script.len() {
+            self.close();
+            return true;
+        }
+        while let more @ [_, ..] = &*peer.read(usize::MAX) {
+            self.got.extend(more);
+        }
         if self.sent == self.script.len() {
             self.finish();
         }
@@ -282,7 +296,10 @@ impl Proxies {
         let mut pairs = BTreeMap::new();
         for number in 1..=1 + world.random.below(if cfg!(miri) { 2 } else { 5 }) as u32 {
             let number = number.to_be_bytes();
-            let (mut near, far) = (End::new(&mut world.random, &number), End::new(&mut world.random, &[]));
+            let (mut near, mut far) =
+                (End::new(&mut world.random, &number), End::new(&mut world.random, &[]));
+            // Drawn apart, so that what the other seeds mean stays as it was.
+            far.abrupt = Random::new(seeds ^ u64::from(u32::from_be_bytes(number))).chance(0.3);
             let peer = world.connect_to(World::at(NEAR)).expect("the backlog has room");
             near.begin(&mut world.random, peer);
             pairs.insert(number, (near, far));
@@ -361,7 +378,15 @@ impl Part for Proxies {
                     far.script.len()
                 )
             });
-            if whole && !near.rude && !far.rude {
+            if !whole || near.rude || far.rude {
+                continue;
+            }
+            if far.abrupt {
+                journal.expect(!tied || near.got == far.script, || {
+                    let (came, said) = (near.got.len(), far.script.len());
+                    format!("client {number:?} has got {came} bytes of an early answer of {said}")
+                });
+            } else {
                 let ended = far.ended_in_order() && near.ended_in_order();
                 let exact = up + 4 == near.script.len() && down == far.script.len();
                 journal.expect(ended && exact, || format!("client {number:?} was cut off"));
