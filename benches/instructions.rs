@@ -33,6 +33,14 @@ const FIGURES: &[Figure] = &[
     Figure { name: "ask_then", run: asks::one, twin: None },
     Figure { name: "ask_then_64", run: asks::many, twin: None },
     Figure { name: "ask_then_cross_core_64", run: asks::many_across, twin: None },
+    Figure { name: "ask_await", run: asks::awaited, twin: None },
+    Figure { name: "ask_await_exclusive", run: asks::awaited_exclusively, twin: Some("ask_await") },
+    Figure { name: "ask_await_cross_core", run: asks::awaited_across, twin: None },
+    Figure {
+        name: "ask_await_exclusive_cross_core",
+        run: asks::awaited_exclusively_across,
+        twin: Some("ask_await_cross_core"),
+    },
     Figure { name: "exclusive_handler", run: asks::exclusive_handler, twin: None },
     Figure { name: "task_wake", run: asks::task_wake, twin: None },
     Figure { name: "echo", run: echo::by_hand, twin: None },
@@ -71,7 +79,7 @@ fn main() -> ExitCode {
         let each = (twice - once) / COUNT as f64;
         let twin = counted.iter().find(|(name, _)| figure.twin == Some(*name));
         let ratio = twin.map_or(String::new(), |(name, twin)| format!("  {:6.3} x {name}", each / twin));
-        println!("{:24}{each:10.1} instructions{ratio}", figure.name);
+        println!("{:32}{each:10.1} instructions{ratio}", figure.name);
         counted.push((figure.name, each));
     }
     ExitCode::SUCCESS

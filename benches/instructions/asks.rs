@@ -157,3 +157,60 @@ pub(crate) fn task_wake(count: u64) {
     bench.spawn_on(0, Waker { left: count, over: over.clone() }).expect("there is room for one");
     bench.run_until(|| over.get());
 }
+
+/// Awaits one answer after the other, beside its messages or before them.
+struct Awaiter {
+    sum: Addr<Sum>,
+    left: u64,
+    exclusive: bool,
+    over: Rc<Cell<bool>>,
+}
+
+impl Actor for Awaiter {
+    type Message = Never;
+
+    fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+        let (sum, left, over) = (self.sum, self.left, self.over.clone());
+        match self.exclusive {
+            false => cx.concurrent("Awaiter::ask", Timeout::Never, ask_each(sum, left, over)),
+            true => cx
+                .exclusive("Awaiter::ask", Timeout::Never, async move |_, _| ask_each(sum, left, over).await),
+        }
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+}
+
+async fn ask_each(sum: Addr<Sum>, left: u64, over: Rc<Cell<bool>>) -> Flow {
+    for _ in 0..left {
+        sum.ask(Add(1)).await.expect("every question is answered");
+    }
+    over.set(true);
+    Flow::Continue
+}
+
+fn await_each(cores: usize, exclusive: bool, count: u64) {
+    let (mut bench, over) = (workbench(cores), Rc::new(Cell::new(false)));
+    let sum = bench.spawn_on(0, Sum(0)).expect("there is room for two");
+    let awaiter = Awaiter { sum, left: count, exclusive, over: over.clone() };
+    bench.spawn_on(cores - 1, awaiter).expect("there is room for two");
+    bench.run_until(|| over.get());
+}
+
+pub(crate) fn awaited(count: u64) {
+    await_each(1, false, count);
+}
+
+pub(crate) fn awaited_exclusively(count: u64) {
+    await_each(1, true, count);
+}
+
+pub(crate) fn awaited_across(count: u64) {
+    await_each(2, false, count);
+}
+
+pub(crate) fn awaited_exclusively_across(count: u64) {
+    await_each(2, true, count);
+}
