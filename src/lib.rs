@@ -116,7 +116,7 @@
 //! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
 //! | [`Addr`], [`Recipient`], [`SendError`], [`SendFuture`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
 //! | [`LocalAddr`], [`AcceptsLocal`] | the same between actors of one core, for what is not [`Send`] |
-//! | [`Ask`], [`Call`], [`AskError`], [`Reply`] | questions, who waits for their answers, and who gives them |
+//! | [`Ask`], [`Call`], [`AskError`], [`Circle`], [`Reply`] | questions, who waits for their answers, and who gives them |
 //! | [`Context`] | what a handler can do |
 //! | [`System::dead_letters`], [`DeadLetter`], [`DeadReason`] | what was not delivered, and why |
 //! | [`Priority`], [`MailboxOverflow`] | what comes before what in a mailbox, and what becomes of what has no room |
@@ -168,8 +168,8 @@ pub mod testing;
 pub mod time;
 
 pub use actor::{
-    Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Context, DeadLetter,
-    Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message,
+    Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Circle, Context,
+    DeadLetter, Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message,
     OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, SendError, SendFuture, SendTo,
     Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey, failed,
 };

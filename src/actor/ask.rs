@@ -309,6 +309,7 @@ where
     /// Asks on behalf of whoever waits for `reply`: they get the answer. Their time runs on, and a timeout of this question
     /// means nothing.
     pub fn forward(self, reply: Reply<A::Reply>) {
+        reply.put_aside();
         current::with(|core| match core {
             Some(core) if core.id == self.to.core() => {
                 A::ask_here(self.route, core, self.to.cell(), self.question, reply);
@@ -322,7 +323,7 @@ where
 
     /// Asks; the answer goes to the oneshot.
     fn begin(self, limit: Option<Time>) -> Arc<Oneshot<Answer<A::Reply>>> {
-        let answer = Arc::new(Oneshot::new());
+        let answer = oneshot();
         let relay = Relay { answer: answer.clone() };
         current::with(|core| match core {
             Some(core) if core.id == self.to.core() => {
@@ -350,7 +351,7 @@ where
     type IntoFuture = AnswerFuture<A::Reply>;
 
     fn into_future(self) -> AnswerFuture<A::Reply> {
-        let (to, limit) = (self.to.core(), self.deadline());
+        let (to, limit) = (self.to, self.deadline());
         AnswerFuture::new(self.begin(limit), to, limit)
     }
 }
@@ -386,6 +387,7 @@ impl<A: Actor, Q: Question<A>> LocalAsk<A, Q> {
     /// As [`Ask::forward`].
     pub fn forward(self, reply: Reply<Q::Reply>) {
         let ask = self.ask;
+        reply.put_aside();
         current::at(ask.to.core(), |core| match core {
             Some(core) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
             None => reply.refuse(AskError::Stopped),
@@ -399,19 +401,20 @@ impl<A: Actor, Q: Question<A>> IntoFuture for LocalAsk<A, Q> {
     type IntoFuture = AnswerFuture<Q::Reply>;
 
     fn into_future(self) -> AnswerFuture<Q::Reply> {
-        let answer = Arc::new(Oneshot::new());
+        let answer = oneshot();
         let (limit, ask) = (self.ask.deadline(), self.ask);
-        current::at(ask.to.core(), |core| match core {
+        let to = ask.to;
+        current::at(to.core(), |core| match core {
             Some(core) => {
                 let relay = Relay { answer: answer.clone() };
-                relay_here::<A, Q>(core, ask.to.cell(), ((), ask.question), limit, relay);
+                relay_here::<A, Q>(core, to.cell(), ((), ask.question), limit, relay);
             }
             None => {
                 Relay { answer: answer.clone() }.refuse(AskError::Stopped);
                 drop_from(core, ask.question);
             }
         });
-        AnswerFuture::new(answer, ask.to.core(), limit)
+        AnswerFuture::new(answer, to, limit)
     }
 }
 
@@ -579,6 +582,12 @@ fn begin_relay<T: 'static>(core: &Core, deadline: Option<Time>, relay: Relay<T>)
     }
 }
 
+/// Where an answer comes in. It may be refused if an actor waits for it that handles nothing else meanwhile.
+fn oneshot<T>() -> Arc<Oneshot<T>> {
+    let watched = current::with(|core| core.is_some_and(Core::is_polling_exclusive));
+    Arc::new(Oneshot::watched_if(watched))
+}
+
 type Asked<A, Q> = (<A as Receiver<Q>>::Route, Q, Reply<<A as Receiver<Q>>::Reply>);
 
 fn arrive<A: Receiver<Q>, Q: 'static>(to: Key, asked: Asked<A, Q>) {
@@ -706,8 +715,13 @@ impl<T: 'static> Waiting<Answer<T>> for Relay<T> {
         Flow::Continue
     }
 
+    /// Whoever asks that is about to answer.
     fn is_closed(&self) -> bool {
-        self.answer.is_closed()
+        !self.answer.claim()
+    }
+
+    fn put_aside(&self) {
+        self.answer.put_aside();
     }
 }
 

@@ -25,7 +25,7 @@ mod testing;
 mod timers;
 mod traits;
 
-pub use crate::executor::{AskError, Flow};
+pub use crate::executor::{AskError, Circle, Flow};
 pub use address::{Addr, Recipient};
 pub use answer::AnswerFuture;
 pub use ask::{Anyone, Ask, Call, LocalAsk, Question, Receiver};

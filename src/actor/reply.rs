@@ -92,6 +92,20 @@ impl<T: 'static> Reply<T> {
         self.to.is_closed()
     }
 
+    /// As [`open`](Reply::open), for a handler that is given the reply itself, and may pass it on: whoever waits for it does not wait for
+    /// this actor then, when [circles](AskError::Cycle) are looked for.
+    #[inline(always)]
+    pub fn keep(self) -> Option<Reply<T>> {
+        let reply = self.open()?;
+        reply.put_aside();
+        Some(reply)
+    }
+
+    /// Whoever waits may be answered by anybody.
+    pub(crate) fn put_aside(&self) {
+        self.to.put_aside();
+    }
+
     /// The reply, if somebody waits for it. Counts the question as skipped if not: its handler need not run.
     #[inline(always)]
     pub fn open(self) -> Option<Reply<T>> {

@@ -416,8 +416,17 @@ impl Cells {
     /// The type of the head of the cell that has waited longest; none if none waits.
     #[must_use]
     pub fn next_name(&self) -> Option<&'static str> {
-        let stored =
-            Some(self.slot(self.first_ready.get())?.stored.get()).filter(|stored| *stored != vacant())?;
+        Self::name_of(self.slot(self.first_ready.get())?)
+    }
+
+    /// The type of the head of a cell; none if there is no such cell.
+    #[must_use]
+    pub fn name(&self, cell: Key) -> Option<&'static str> {
+        Self::name_of(self.occupied(cell)?)
+    }
+
+    fn name_of(slot: &Slot) -> Option<&'static str> {
+        let stored = Some(slot.stored.get()).filter(|stored| *stored != vacant())?;
         // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         Some((vtable.name)())

@@ -25,11 +25,28 @@ pub struct Oneshot<T> {
     state: Mutex<State<T>>,
     /// Nobody waits any more. A hint: the state decides.
     closed: AtomicBool,
+    /// Others than whoever completes it may [refuse](Oneshot::refuse) it.
+    watched: bool,
+}
+
+/// What became of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusing {
+    /// Whoever waits is told.
+    Refused,
+    /// Whoever completes it has begun to.
+    Claimed,
+    /// It has a value, or nobody waits.
+    Over,
 }
 
 struct State<T> {
     /// The value may still be set.
     open: bool,
+    /// Whoever completes it has begun to.
+    claimed: bool,
+    /// Anybody may be the one who sets it.
+    aside: bool,
     value: Option<T>,
     waker: Option<Waker>,
 }
@@ -46,8 +63,7 @@ impl<T> State<T> {
 
 impl<T> Default for Oneshot<T> {
     fn default() -> Oneshot<T> {
-        let state = State { open: true, value: None, waker: None };
-        Oneshot { state: Mutex::new(state), closed: AtomicBool::new(false) }
+        Oneshot::watched_if(false)
     }
 }
 
@@ -56,6 +72,19 @@ impl<T> Oneshot<T> {
     #[must_use]
     pub fn new() -> Oneshot<T> {
         Oneshot::default()
+    }
+
+    /// The same; if `watched`, it is claimed by whoever begins to make the value, and may be refused until then.
+    #[must_use]
+    pub fn watched_if(watched: bool) -> Oneshot<T> {
+        let state = State { open: true, claimed: false, aside: false, value: None, waker: None };
+        Oneshot { state: Mutex::new(state), closed: AtomicBool::new(false), watched }
+    }
+
+    /// True if it can be refused.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// Hands the value over, and wakes whoever waits.
@@ -79,6 +108,50 @@ impl<T> Oneshot<T> {
             blame::user(|| waker.wake());
         }
         Ok(())
+    }
+
+    /// Hands a value over in the place of whoever completes it, who is refused then, unless they have begun to make theirs.
+    ///
+    /// # Panics
+    /// When a user's waker does. The value has been handed over.
+    pub fn refuse(&self, value: T) -> Refusing {
+        let waker = {
+            let mut state = self.lock();
+            if !state.open || state.claimed {
+                return if state.open { Refusing::Claimed } else { Refusing::Over };
+            }
+            state.open = false;
+            state.value = Some(value);
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            blame::user(|| waker.wake());
+        }
+        Refusing::Refused
+    }
+
+    /// False if nobody wants a value any more. Whoever completes it asks before it begins to make one: nobody refuses it after that.
+    /// **Costs** a lock if it is watched, else a look at memory.
+    #[must_use]
+    pub fn claim(&self) -> bool {
+        if !self.watched {
+            return !self.is_closed();
+        }
+        let mut state = self.lock();
+        state.claimed |= state.open;
+        state.open
+    }
+
+    /// Says that anybody may be the one who sets the value, from now on.
+    pub fn put_aside(&self) {
+        self.lock().aside = true;
+    }
+
+    /// True if the value may still be set, and has not been [put aside](Self::put_aside).
+    #[must_use]
+    pub fn is_expected(&self) -> bool {
+        let state = self.lock();
+        state.open && !state.aside
     }
 
     /// The value, once: when it has been taken, or this has been closed, the answer is `Pending` and nobody will be woken.

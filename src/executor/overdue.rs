@@ -3,7 +3,8 @@
 //! Knows: the order in which it came, whom it is for, and what is there twice. Must not know how it is sent.
 //!
 //! Bounded by what there is to say: the same word to the same cell waits once, such as a stop, and an answer is for a task that
-//! waits for no other, as long as that waits. So there are never more than a few for each cell, and one for each question.
+//! waits for no other, as long as that waits, which may be looked for in a circle meanwhile. So there are never more than a few for each cell, and
+//! for each question.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -75,8 +75,15 @@ pub enum Ran {
 impl Core {
     /// Polls a future that was taken, and gives it back or ends it.
     pub(crate) fn run_task(&self, cell: Key, mut taken: Taken) -> Ran {
-        let key = taken.key;
-        match self.contain(|| runtime(|| taken.task.poll(self, key))) {
+        let (key, exclusive) = (taken.key, taken.kind == Kind::Exclusive);
+        if exclusive {
+            self.begin_exclusive_poll(cell);
+        }
+        let polled = self.contain(|| runtime(|| taken.task.poll(self, key)));
+        if exclusive {
+            self.end_exclusive_poll();
+        }
+        match polled {
             Some(Poll::Pending) => {
                 self.keep_task(cell, taken);
                 Ran::Pending

@@ -10,6 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::address::{CoreId, RawAddress};
+use super::circle::Circle;
 use super::core::{Core, drop_from};
 use super::current::{self, Look};
 use super::links::insist_until;
@@ -40,11 +41,15 @@ pub enum AskError {
     Panicked,
     /// `wait` was called on a thread of a system, where it would keep a core from everything else: use `then` or `await`.
     WithinCore,
+    /// The receiver waits for an answer of the asker, which waits for this one and handles nothing else meanwhile: neither would ever go
+    /// on. Perhaps by way of others: see [`Circle`]. The question is not handled.
+    Cycle(Circle),
 }
 
 impl fmt::Display for AskError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
+            AskError::Cycle(circle) => return write!(out, "actors wait for one another: {circle}"),
             AskError::Full => {
                 "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY), or the lane to its core \
                  (Config::lane_capacity, from other threads Config::inbox_capacity), or there are Config::tasks_max tasks"
@@ -154,6 +159,13 @@ impl<V: 'static> AnswerTo<V> {
         }
         let left = deadline.wrapping_sub(units(now)).cast_signed();
         Time(((now.0 >> UNIT).max(1).saturating_add_signed(left.into()) + 1) << UNIT)
+    }
+
+    /// Says that anybody may be the one who sends the value, from now on. Nothing if whoever waits keeps no account of that here.
+    pub fn put_aside(self) {
+        current::with(|core| {
+            core.filter(|core| core.id == self.core()).map(|core| core.put_aside(self.task()))
+        });
     }
 
     /// Hands the value over. It is dropped if nobody waits for it any more.

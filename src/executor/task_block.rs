@@ -33,6 +33,9 @@ pub trait Waiting<V>: 'static {
     fn is_closed(&self) -> bool {
         false
     }
+
+    /// From now on, anybody may be the one who makes the value.
+    fn put_aside(&self) {}
 }
 
 /// Is polled by the cell that owns it, within an activation of that cell.
@@ -71,6 +74,7 @@ struct Vtable {
     go_on: unsafe fn(NonNull<Header>, &Core, Option<&Activation<'_>>) -> Flow,
     poll: unsafe fn(NonNull<Header>, &Core, Key) -> Poll<Flow>,
     is_closed: unsafe fn(NonNull<Header>) -> bool,
+    put_aside: unsafe fn(NonNull<Header>),
     name: unsafe fn(NonNull<Header>) -> &'static str,
     free: unsafe fn(NonNull<Header>),
 }
@@ -86,6 +90,7 @@ impl<V: 'static, W: Waiting<V>> Vtables<V, W> {
         go_on: go_on::<V, W>,
         poll: never_polled,
         is_closed: is_closed::<V, W>,
+        put_aside: put_aside::<V, W>,
         name: name_of_type::<W>,
         free: free::<V, W>,
     };
@@ -97,6 +102,7 @@ impl<F: Polled> Vtables<Nothing, F> {
         go_on: never_answered::<F>,
         poll: poll::<F>,
         is_closed: never_closed,
+        put_aside: not_put_aside,
         name: name::<F>,
         free: free::<Nothing, F>,
     };
@@ -165,6 +171,12 @@ impl AnyTask {
         unsafe { (self.vtable().is_closed)(self.0) }
     }
 
+    /// Tells what waits that anybody may be the one who makes the value, from now on.
+    pub fn put_aside(&self) {
+        // SAFETY: a block of the types of its vtable (invariant 1), borrowed like the task that it belongs to.
+        unsafe { (self.vtable().put_aside)(self.0) }
+    }
+
     /// What it is called in warnings.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -218,6 +230,13 @@ unsafe fn is_closed<V: 'static, W: Waiting<V>>(block: NonNull<Header>) -> bool {
 }
 
 /// # Safety
+/// `block` is a `Block<V, W>` that is borrowed from its owner.
+unsafe fn put_aside<V: 'static, W: Waiting<V>>(block: NonNull<Header>) {
+    // SAFETY: as the caller promises.
+    unsafe { block.cast::<Block<V, W>>().as_ref() }.task.put_aside();
+}
+
+/// # Safety
 /// `block` is a `Block<Nothing, F>` that is borrowed from its owner.
 unsafe fn name<F: Polled>(block: NonNull<Header>) -> &'static str {
     // SAFETY: as the caller promises.
@@ -260,6 +279,8 @@ unsafe fn never_answered<F: Polled>(block: NonNull<Header>, _: &Core, _: Option<
 fn never_closed(_: NonNull<Header>) -> bool {
     false
 }
+
+fn not_put_aside(_: NonNull<Header>) {}
 
 fn name_of_type<W>(_: NonNull<Header>) -> &'static str {
     type_name::<W>()

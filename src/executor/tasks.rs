@@ -11,6 +11,7 @@
 //! then it is set again, if anybody waits. While nobody does, it is whoever's who needs a timer and finds none.
 
 mod table;
+mod waits;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::pin::Pin;
@@ -32,6 +33,9 @@ use crate::mem::{Full, Key, aside};
 use crate::sys::Time;
 
 use table::{Begins, EXPIRED, NONE, Next, READY, Removed, Table, Ticking};
+pub use waits::Awaited;
+pub(super) use waits::WaitId;
+use waits::Waits;
 
 /// Timer kind: the token is that of a task.
 pub(super) const TASK_DUE: u32 = u32::MAX;
@@ -112,6 +116,7 @@ pub struct Tasks {
     /// When the line is looked at.
     line: Cell<Option<Deadline>>,
     handles: RefCell<Vec<Arc<WakeHandle>>>,
+    waits: Waits,
 }
 
 impl Tasks {
@@ -120,8 +125,8 @@ impl Tasks {
     pub(super) fn new(max: u32, ask_timeout: Duration) -> Tasks {
         let table = Table::new(max);
         let ask_timeout_ns = crate::sys::nanoseconds(ask_timeout);
-        let (line, handles) = (Cell::new(None), RefCell::default());
-        Tasks { table: RefCell::new(table), ask_timeout_ns, line, handles }
+        let (line, handles, waits) = (Cell::new(None), RefCell::default(), Waits::default());
+        Tasks { table: RefCell::new(table), ask_timeout_ns, line, handles, waits }
     }
 
     /// By when an answer comes that is awaited from `now` on, if nobody says anything else.
@@ -355,6 +360,14 @@ impl Core {
             .is_none_or(|slot| slot.kind == Kind::Relay && slot.task.as_ref().is_some_and(AnyTask::is_closed))
     }
 
+    /// Notes of a question that somebody else may answer than whoever has it now.
+    pub fn put_aside(&self, task: Key) {
+        let mut table = self.tasks.table.borrow_mut();
+        let task =
+            table.slot(task).filter(|slot| slot.kind == Kind::Relay).and_then(|slot| slot.task.as_ref());
+        task.map(AnyTask::put_aside);
+    }
+
     /// True if a cell waits for an answer, or for a future that is to finish in a time: something is still to come of that.
     #[must_use]
     pub fn owes(&self, cell: Key) -> bool {
@@ -441,6 +454,8 @@ impl Core {
                 && let Some(errands) = self.cells.desk(cell).and_then(|desk| table.errands(desk))
             {
                 errands.exclusive = NONE;
+                let waits = errands.take_waits();
+                self.end_waits(waits);
             }
             drop(table);
             self.release(removed);
@@ -481,7 +496,8 @@ impl Core {
             let mut table = self.tasks.table.borrow_mut();
             let Some(errands) = table.errands(desk) else { break };
             let intervals = errands.end();
-            let first = errands.first;
+            let (first, waits) = (errands.first, errands.take_waits());
+            self.end_waits(waits);
             let removed = (first != NONE).then(|| table.remove(first));
             drop(table);
             for ticking in intervals {

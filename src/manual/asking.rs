@@ -96,12 +96,66 @@
 //! | [`Unanswered`](crate::AskError::Unanswered) | the question, or its reply, was dropped |
 //! | [`Panicked`](crate::AskError::Panicked) | the handler panicked |
 //! | [`WithinCore`](crate::AskError::WithinCore) | `wait` was called where it would keep a core from everything else |
+//! | [`Cycle`](crate::AskError::Cycle) | the actor waits for the asker, perhaps by way of others: not handled |
 //!
 //! # Waiting for one another
 //!
 //! An actor that uses `then` handles messages while it waits, so two that ask each other do not block. An exclusive asynchronous
-//! handler (`async fn(&mut self, …)`) keeps its actor from everything else: two such actors that await each other wait until the
-//! time is over, and so does one that awaits itself. Ask by `then` there, or from a concurrent handler.
+//! handler (`async fn(&mut self, …)`) keeps its actor from everything else: two such actors that await each other would wait until the
+//! time is over, and so would one that awaits itself. That is found at once, however many they are, on one core or several, and whether
+//! one question leads to the next or all are asked at the same time: a question that closes such a circle is not handled, its asker is
+//! told [`AskError::Cycle`](crate::AskError::Cycle), and the others go on. The error names the actors on the way:
+//!
+//! ```
+//! use odeon::prelude::*;
+//!
+//! struct Account {
+//!     balance: u64,
+//!     covered_by: Option<Addr<Account>>,
+//! }
+//!
+//! #[actor]
+//! impl Account {
+//!     #[call]
+//!     fn cover(&mut self, by: Addr<Account>) {
+//!         self.covered_by = Some(by);
+//!     }
+//!
+//!     /// What it does not have, another pays.
+//!     #[call]
+//!     async fn withdraw(&mut self, amount: u64) -> Result<(), AskError> {
+//!         let lacking = amount.saturating_sub(self.balance);
+//!         if let (Some(other), 1..) = (self.covered_by, lacking) {
+//!             other.withdraw(lacking).await??;
+//!         }
+//!         self.balance -= amount - lacking;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let system = System::builder().cores(Cores::Count(2)).build()?;
+//! let first = system.spawn_on(0, Account { balance: 10, covered_by: None })?;
+//! let second = system.spawn_on(1, Account { balance: 5, covered_by: Some(first) })?;
+//! assert_eq!(second.withdraw(7).wait()?, Ok(()));
+//! first.cover(second).wait()?;
+//! let Err(AskError::Cycle(circle)) = second.withdraw(20).wait()? else { panic!("each waits for the other") };
+//! assert_eq!(circle.names().len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where all of them are on one core, exactly the question is refused that closes the circle. On several, where each may ask at the same moment,
+//! it is one at least, and perhaps all of them. It is never a question that somebody has begun to handle. Whoever is refused ends what it has begun, as by the `?` above, and may try again.
+//! `examples/bank.rs` has transfers that cross.
+//!
+//! Nobody is refused who is in no circle. That holds while questions are given up, answered, and asked elsewhere: the wait of an actor lasts
+//! until its answer has been given, as long as the handler looks for it whenever it goes on. So there are circles that are not found, and end
+//! when the time is over: through an actor that has been given the `reply` itself, or has [forwarded](crate::Ask::forward) it, because anybody may answer
+//! then; through a future that the handler has not looked at when it went on last, although it goes on to hold it, or that was made elsewhere than in
+//! the handler that awaits it; through a task or a thread, which keep no
+//! actor waiting; and behind more than 256 actors that wait. Concurrent handlers and `then` keep nobody waiting, and are never refused.
+//!
+//! *Costs:* an exclusive handler that awaits an answer notes that, and one word follows a question to another core. A task, `then` and `wait`
+//! pay nothing. Tested by `tests/semantics/cycles.rs`.
 //!
 //! # Answering later
 //!

@@ -10,6 +10,7 @@
 mod on;
 
 mod bytes;
+mod cycles;
 mod dead_letters;
 mod order;
 mod overflow;
@@ -20,6 +21,18 @@ mod world;
 macro_rules! every_case_on {
     ($name:ident: $on:expr) => {
         on! { $name: $on;
+            cycles {
+                whoever_is_asked_by_those_that_it_asks_is_found
+                waits_that_cross_are_found
+                a_circle_behind_one_of_two_questions_is_found_and_the_other_is_answered
+                a_question_that_is_handled_already_is_not_refused_but_the_next_of_the_circle
+                of_a_large_circle_eight_are_named
+                nobody_is_refused_who_is_asked_by_one_that_waits_for_somebody_else
+                where_nobody_asks_back_nobody_is_refused
+                on_one_core_exactly_those_are_refused_that_close_a_circle
+                on_several_cores_somebody_is_refused_wherever_there_was_a_circle
+                whoever_gives_up_or_ends_is_in_no_circle
+            }
             order {
                 control_comes_first_and_every_eighth_message_is_another
                 a_message_alone_at_its_priority_does_not_wait

@@ -85,6 +85,11 @@ pub(crate) struct Pending {
     still_asks: Box<dyn Fn() -> bool + Send>,
 }
 
+/// What stands for an error in the journal: never zero.
+fn number(error: AskError) -> u64 {
+    error.to_string().bytes().fold(1, |sum, byte| sum * 31 % 1_000_003 + u64::from(byte))
+}
+
 impl Pending {
     /// The outcome has come.
     pub(crate) fn outcome(self, outcome: Result<Answer, AskError>) -> bool {
@@ -97,7 +102,7 @@ impl Pending {
         }
         let number = match &outcome {
             Ok(_) => 0,
-            Err(error) => 1 + *error as u64,
+            Err(error) => number(*error),
         };
         journal.note([id, number, 1]);
         let answered = outcome.is_ok();

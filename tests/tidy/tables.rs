@@ -82,11 +82,18 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         2,
         "what is asked of a core from outside: one call per listener or inspection",
     ),
+    ("src/actor/answer.rs", 1, "hides the type of the answer that an actor waits for: not called here"),
+    (
+        "src/executor/tasks/waits.rs",
+        2,
+        "an answer of any type that an actor waits for: one look each time that somebody asks an actor that waits",
+    ),
     ("src/executor/task.rs", 2, "finds the state of an actor in its head: once per asynchronous handler"),
     (
         "src/executor/task_block.rs",
-        5,
-        "what an actor has begun is of any type: one call when an answer has come, one each time that a future goes on",
+        6,
+        "what an actor has begun is of any type: one call when an answer has come, one each time that a future goes on, one when a \
+         reply is kept",
     ),
     (
         "src/net/connect.rs",
@@ -102,6 +109,10 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     (
         "src/driver/pool.rs",
         "how many threads block and how many tasks there are for them: looked at when one is handed over, and when it is done",
+    ),
+    (
+        "src/executor/circle.rs",
+        "names of circles of actors: looked at when one was found, and when it is shown",
     ),
     ("src/executor/counters.rs", "metrics: each is written by one core and read by any"),
     ("src/executor/directory.rs", "the directory of cores: written when one starts or ends"),
@@ -167,7 +178,7 @@ pub(crate) const UNSAFE_COUNTS: &[(&str, usize)] = &[
     ("src/executor/current.rs", 4),
     ("src/executor/envelope.rs", 21),
     ("src/executor/task.rs", 1),
-    ("src/executor/task_block.rs", 30),
+    ("src/executor/task_block.rs", 34),
     ("src/executor/task_answer.rs", 1),
     ("src/executor/lane.rs", 9),
     ("src/executor/waker.rs", 3),

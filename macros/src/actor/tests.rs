@@ -222,7 +222,10 @@ fn a_handler_may_answer_itself() {
             "#,
             r#"asked_find(Find, ::odeon::Reply<<Find as ::odeon::Message>::Reply>),"#,
             r#"asked_later((), ::odeon::Reply<Room>),"#,
-            r#"<_ as ::odeon::IntoFlow>::into_flow(Self::later(self, reply), "Room::later")"#,
+            r#"
+                __RoomInner::asked_later((), reply) => match ::odeon::Reply::keep(reply) {
+                    ::core::option::Option::Some(reply) => <_ as ::odeon::IntoFlow>::into_flow(Self::later(self, reply), "Room::later"),
+            "#,
         ],
     );
 }

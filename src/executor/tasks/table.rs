@@ -12,7 +12,7 @@ use super::super::schedule::Interval;
 use super::super::task_block::AnyTask;
 use super::super::wheel::TimerKey;
 use super::Kind;
-use crate::mem::Key;
+use crate::mem::{Key, MaybeKey};
 use crate::sys::Time;
 
 pub(super) const NONE: u32 = u32::MAX;
@@ -31,6 +31,10 @@ pub(super) struct Errands {
     pub(super) ready_first: u32,
     pub(super) ready_last: u32,
     pub(super) exclusive: u32,
+    /// The first of the answers that the exclusive one waits for.
+    pub(super) waits: MaybeKey,
+    /// How often exclusive ones have been polled, going round; never zero then.
+    pub(super) polls: u32,
     /// Intervals that are due, one bit each.
     pub(super) ticks: u32,
     /// Bytes that were received and have gone to where they go, unseen by the actor.
@@ -42,7 +46,24 @@ impl Errands {
     fn of(owner: Key) -> Errands {
         let intervals = Box::default();
         let (first, ready_first, ready_last, exclusive) = (NONE, NONE, NONE, NONE);
-        Errands { owner, first, ready_first, ready_last, exclusive, ticks: 0, forwarded: 0, intervals }
+        let (waits, polls, ticks, forwarded) = (MaybeKey::NONE, 0, 0, 0);
+        Errands {
+            owner,
+            first,
+            ready_first,
+            ready_last,
+            exclusive,
+            waits,
+            polls,
+            ticks,
+            forwarded,
+            intervals,
+        }
+    }
+
+    /// Forgets where the waits are, and says it.
+    pub(super) fn take_waits(&mut self) -> MaybeKey {
+        std::mem::replace(&mut self.waits, MaybeKey::NONE)
     }
 }
 

@@ -25,7 +25,11 @@ pub(super) fn arms(actor: &Actor, handler: &Handler) -> TokenStream {
     });
     let run = run(actor, handler, true);
     let there = handler.parameters.given.first().map_or(handler.name.span(), |given| given.ty.span());
-    let asked = placed(quote!(#inner::#asked(#given, reply) => match #root::Reply::open(reply)), there);
+    let take = match handler.parameters.reply.is_some() {
+        false => quote!(open),
+        true => quote!(keep),
+    };
+    let asked = placed(quote!(#inner::#asked(#given, reply) => match #root::Reply::#take(reply)), there);
     quote! {
         #told
         #(#cfgs)*
