@@ -3,6 +3,7 @@
 // A test is one crate that nobody else names, and its helpers fail by panicking.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod bank;
 mod chat;
 mod counter;
 mod echo;
@@ -52,6 +53,12 @@ macro_rules! every_case_on {
                 a_room_that_is_full_has_a_place_when_somebody_leaves
                 a_user_who_is_killed_has_left
                 the_end_of_the_chat_reaches_everyone
+            }
+            bank {
+                netcat_moves_money
+                accounts_that_cover_one_another_in_a_circle_are_told_so
+                transfers_that_cross_are_done_or_refused_and_nothing_is_lost
+                what_is_no_request_is_told_so
             }
             counter {
                 netcat_counts_to_42
