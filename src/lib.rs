@@ -120,6 +120,8 @@
 //! | [`Context`] | what a handler can do |
 //! | [`System::dead_letters`], [`DeadLetter`], [`DeadReason`] | what was not delivered, and why |
 //! | [`Priority`], [`MailboxOverflow`] | what comes before what in a mailbox, and what becomes of what has no room |
+//! | [`Down`], [`WatchKey`], [`ActorId`] | being told that an actor has ended |
+//! | [`Restart`], [`OnPanic`], [`Supervisor`] | actors that are begun again when they have failed |
 //! | [`Handle`], [`HandleError`], [`Timeout`] | asynchronous handlers |
 //! | [`task`], [`time`] | futures that run by themselves, and waiting for a time |
 //! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
@@ -140,7 +142,8 @@
 //! - **Delivery** is at most once. What is not delivered is handed back to the sender or counted as a dead letter.
 //! - **Sending never waits.** Whoever asks is told something within a time: the answer, or why there is none.
 //! - **Bounds.** Mailboxes, outboxes, lanes, pools and connections are bounded by [`Config`]. Whoever meets a bound is told.
-//! - **Failure.** A panic in a handler ends that actor. Those who send to it are told that it has stopped.
+//! - **Failure.** A panic in a handler ends that actor. A [supervisor](manual::supervision) begins it again; without one, those who send to it
+//!   are told that it has stopped.
 //!   (With `panic = "abort"` the process ends.)
 //! - **The end.** [`System::shutdown`] lets connections finish; dropping a system does the same.
 //!
@@ -168,10 +171,11 @@ pub mod testing;
 pub mod time;
 
 pub use actor::{
-    Accepts, AcceptsLocal, Actor, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Circle, Context,
-    DeadLetter, Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow, Message,
-    OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, SendError, SendFuture, SendTo,
-    Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey, failed,
+    Accepts, AcceptsLocal, Actor, ActorId, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Circle, Context,
+    DeadLetter, Down, Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow,
+    Message, OnPanic, OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, Restart,
+    SendError, SendFuture, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey, WatchKey,
+    failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};
@@ -189,8 +193,8 @@ pub use odeon_macros::{
 pub use sys::Signals;
 pub use sys::Time;
 pub use system::{
-    BackendChoice, Cores, Error, Ledger, ListenerBuilder, Listening, Result, ShutdownReport, System,
-    SystemBuilder,
+    BackendChoice, Cores, Error, Ledger, ListenerBuilder, Listening, Result, ShutdownReport, Supervisor,
+    System, SystemBuilder,
 };
 
 #[cfg(doctest)]

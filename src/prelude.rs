@@ -11,8 +11,9 @@
 //! ```
 
 pub use crate::actor::{
-    Accepts, Actor, Addr, Ask, AskError, Context, Flow, Handle, HandleError, LocalAddr, MailboxOverflow,
-    Message, OrDeadLetter, Priority, Recipient, Reply, SendError, SendTo, StopReason, TimerKey,
+    Accepts, Actor, Addr, Ask, AskError, Context, Down, Flow, Handle, HandleError, LocalAddr,
+    MailboxOverflow, Message, OrDeadLetter, Priority, Recipient, Reply, Restart, SendError, SendTo,
+    StopReason, TimerKey, WatchKey,
 };
 pub use crate::config::Config;
 pub use crate::executor::{Interval, MissedTicks, Overflow};

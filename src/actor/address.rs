@@ -327,22 +327,28 @@ fn refuse<A: Actor, M>(core: &Core, error: SendError<M>) {
     core.drop_contained(error);
 }
 
-fn demand(raw: RawAddress, demand: Demand) {
+/// Asks something of a cell of any core. Never lost.
+pub(super) fn demand(raw: RawAddress, demand: Demand) {
     current::with(|core| match core {
         Some(core) if core.id == raw.core() => {
             core.demand(raw.cell(), demand);
         }
-        from if demand == Demand::Stop => insist(from, raw, arrive_stop, ()),
-        from => insist(from, raw, arrive_abort, ()),
+        // Each has a function of its own: of what waits for room, the same function for the same cell is called once.
+        from => match demand {
+            Demand::Stop => insist(from, raw, |cell, ()| arrive_demand(cell, Demand::Stop), ()),
+            Demand::EndLink => insist(from, raw, |cell, ()| arrive_demand(cell, Demand::EndLink), ()),
+            Demand::Halt => insist(from, raw, |cell, ()| arrive_demand(cell, Demand::Halt), ()),
+            Demand::GiveUp => insist(from, raw, |cell, ()| arrive_demand(cell, Demand::GiveUp), ()),
+            // A mailbox has no room, or a panic was, on the core of the cell itself.
+            Demand::Abort | Demand::Broken | Demand::Overflow => {
+                insist(from, raw, |cell, ()| arrive_demand(cell, Demand::Abort), ())
+            }
+        },
     });
 }
 
-fn arrive_stop(cell: Key, (): ()) {
-    current::with(|core| core.is_some_and(|core| core.demand(cell, Demand::Stop)));
-}
-
-fn arrive_abort(cell: Key, (): ()) {
-    current::with(|core| core.is_some_and(|core| core.demand(cell, Demand::Abort)));
+fn arrive_demand(cell: Key, demand: Demand) {
+    current::with(|core| core.is_some_and(|core| core.demand(cell, demand)));
 }
 
 impl<A> Clone for Addr<A> {

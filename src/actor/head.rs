@@ -58,6 +58,12 @@ impl<A: Actor> Head<A> {
         RefMut::filter_map(self.state.try_borrow_mut().ok()?, Option::as_mut).ok()
     }
 
+    /// Puts a state in, where there is none.
+    pub(crate) fn put_state(&self, state: A) {
+        let before = self.state.replace(Some(state));
+        debug_assert!(before.is_none(), "the state of an actor is dropped before there is another");
+    }
+
     /// Takes the state out; none if it is borrowed, or gone.
     pub(crate) fn take_state(&self) -> Option<A> {
         self.state.try_borrow_mut().ok()?.take()

@@ -21,9 +21,11 @@ mod respond;
 mod send;
 mod shell;
 mod stash;
+mod supervision;
 mod testing;
 mod timers;
 mod traits;
+mod watch;
 
 pub use crate::executor::{AskError, Circle, Flow};
 pub use address::{Addr, Recipient};
@@ -42,6 +44,10 @@ pub use send::SendFuture;
 pub use testing::{Asker, Probe, TestContext, nobody, probe};
 pub use timers::TimerKey;
 pub use traits::{Accepts, Actor, Message, SendTo, Sendable, Spawnable, StopReason};
+
+pub(crate) use supervision::{Above, open, reserve, spawn_child, stop_supervisor};
+pub use supervision::{OnPanic, Restart};
+pub use watch::{ActorId, Down, WatchKey};
 
 pub use body::spawn;
 pub(crate) use head::Head;

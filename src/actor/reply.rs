@@ -146,6 +146,11 @@ pub(crate) fn while_stopping(core: &Core, run: impl FnOnce()) {
     core.unanswered_because(AskError::Stopped, run);
 }
 
+/// What an actor drops while `run` runs is not answered because it has failed, and is perhaps begun again.
+pub(crate) fn while_restarting(core: &Core, run: impl FnOnce()) {
+    core.unanswered_because(AskError::Restarted, run);
+}
+
 /// What an actor drops while `run` runs is not answered because it took too long.
 pub(crate) fn while_expiring(core: &Core, run: impl FnOnce()) {
     core.unanswered_because(AskError::Timeout, run);

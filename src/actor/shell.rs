@@ -3,10 +3,13 @@
 //! Knows: hooks, handlers, tasks, budgets. Must not know whether there is a connection.
 
 use super::head::Head;
-use super::{Actor, Context, Flow, StopReason, reply};
+use super::watch::fate_of;
+use super::{Actor, Context, Flow, OnPanic, StopReason, reply};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Budget, Cause, Core, Counters, Demand, Errand, Kind, Matter, Ran, Taken};
-use crate::mem::Full;
+use crate::executor::{
+    Activation, Budget, Cause, Core, Counters, DeadReason, Demand, Errand, Kind, Matter, Ran, Taken,
+};
+use crate::mem::{Full, Key};
 
 /// How a batch of messages ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +68,9 @@ impl From<Flow> for Batch {
 pub(crate) fn reason_of(demand: Demand) -> StopReason {
     match demand {
         Demand::Stop => StopReason::Stopped,
+        Demand::EndLink => StopReason::LinkEnded,
+        Demand::Halt => StopReason::Restarting,
+        Demand::GiveUp => StopReason::Escalated,
         Demand::Abort => StopReason::Aborted,
         Demand::Broken => StopReason::Panicked,
         Demand::Overflow => StopReason::MailboxFull,
@@ -187,7 +193,7 @@ impl<A: Actor> Head<A> {
             }
         });
         Counters::add(&core.counters.handled, u64::from(budget.handled()));
-        match handled.unwrap_or(Handled::Panicked) {
+        match handled.unwrap_or_else(|| panicked_on_message(activation)) {
             Handled::All => Batch::Empty,
             Handled::Enough => Batch::Again,
             Handled::Stop => Batch::End(StopReason::Stopped),
@@ -200,27 +206,58 @@ impl<A: Actor> Head<A> {
     /// state. Whoever waits for an answer of it is told.
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
         let (core, cell) = (activation.core, activation.cell());
-        core.cells.close(cell);
+        core.cells.close(cell, fate_of(reason));
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
             tell_end::<A>(core, reason);
         }
-        reply::while_stopping(core, || {
-            core.end_tasks(cell);
-            // A panic in `stopped` has been counted; the actor ends all the same.
-            let _ = self.call(core, |actor| actor.stopped(reason, cx));
-            core.end_tasks(cell);
-            self.discard(core);
-            core.drop_contained(self.take_state());
-        });
+        reply::while_stopping(core, || self.end_state(core, cell, reason, cx, || self.discard(core)));
         // Of what went wrong since, nobody ends.
         let _ = core.take_cause();
     }
 }
 
-/// Says why an actor ends that has gone wrong, unless that has been said.
+impl<A: Actor> Head<A> {
+    /// Ends what there is of an actor that may be begun again: its mailbox stays as it is. Whoever waits for an answer of it is
+    /// told.
+    pub(crate) fn end_incarnation(
+        &self,
+        activation: &Activation<'_>,
+        reason: StopReason,
+        cx: &mut Context<A>,
+    ) {
+        let (core, cell) = (activation.core, activation.cell());
+        if matches!(reason, StopReason::Panicked | StopReason::Failed) {
+            tell_end::<A>(core, reason);
+        }
+        reply::while_restarting(core, || self.end_state(core, cell, reason, cx, || ()));
+        let _ = core.take_cause();
+    }
+
+    /// Ends what an actor has begun, calls `stopped`, then `discard`, and drops its state.
+    fn end_state(
+        &self,
+        core: &Core,
+        cell: Key,
+        reason: StopReason,
+        cx: &mut Context<A>,
+        discard: impl FnOnce(),
+    ) {
+        core.end_tasks(cell);
+        // A panic in `stopped` has been counted; the actor ends all the same.
+        let _ = self.call(core, |actor| actor.stopped(reason, cx));
+        core.end_tasks(cell);
+        discard();
+        core.drop_contained(self.take_state());
+    }
+}
+
+/// Says why an actor ends that has gone wrong, unless that has been said; or ends the process, if it asks for that.
 #[cold]
-fn tell_end<A>(core: &Core, reason: StopReason) {
+fn tell_end<A: Actor>(core: &Core, reason: StopReason) {
     let name = std::any::type_name::<A>();
+    if reason == StopReason::Panicked && A::ON_PANIC == OnPanic::Abort {
+        crate::sys::abort_as_asked(format_args!("{name} has panicked (OnPanic::Abort)"));
+    }
     match (reason, core.take_cause()) {
         (StopReason::Panicked, Some(Cause::Panic(handler))) => {
             core.report(Matter::Panic, name, format_args!("ends: {reason} in {handler}"));
@@ -232,6 +269,15 @@ fn tell_end<A>(core: &Core, reason: StopReason) {
             format_args!("ends: {reason}, a hook or a handler of it has answered Flow::Fail"),
         ),
     }
+}
+
+/// Where the actor is begun again, it goes on behind the message, which nobody has handled.
+#[cold]
+fn panicked_on_message(activation: &Activation<'_>) -> Handled {
+    if activation.core.cells.is_kept(activation.cell()) {
+        activation.core.counters.dead_letter(DeadReason::Failed);
+    }
+    Handled::Panicked
 }
 
 /// What came of answers, in one byte.

@@ -5,7 +5,7 @@
 use std::{fmt, io};
 
 use super::ask::ask_here;
-use super::{Context, Flow, MailboxOverflow, Priority, Reply};
+use super::{Context, Flow, MailboxOverflow, OnPanic, Priority, Reply};
 use crate::executor::{Core, Interval};
 use crate::mem::Key;
 
@@ -76,6 +76,17 @@ pub enum StopReason {
     OutboxFull,
     /// The connection that this one [forwards to](crate::Context::forward_to), or that is forwarded to it, has ended before.
     ForwardEnded,
+    /// Its supervisor ends it, to [begin it again](crate::Restart) because of another that has failed. Only
+    /// [`Actor::stopped`] is told that.
+    Restarting,
+    /// Its supervisor has given up: after more failures than [`Restart::intensity`](crate::Restart::intensity) allows, of this actor or
+    /// of another that it supervises.
+    Escalated,
+    /// An actor that it is [linked](crate::Context::link) to has ended.
+    LinkEnded,
+    /// Nobody knows: it had ended before it was [watched](crate::Context::watch), or its core ended without it. No actor is told this of
+    /// itself.
+    Gone,
 }
 
 /// In a few words, for a line in a log: `its peer was idle for too long`.
@@ -95,6 +106,10 @@ impl fmt::Display for StopReason {
             StopReason::Idle => "its peer was idle for too long",
             StopReason::OutboxFull => "its output has passed a bound, or its peer does not read",
             StopReason::ForwardEnded => "the connection that it is tied to has ended",
+            StopReason::Restarting => "its supervisor begins it again",
+            StopReason::Escalated => "its supervisor has given up",
+            StopReason::LinkEnded => "an actor that it is linked to has ended",
+            StopReason::Gone => "it had ended before",
         })
     }
 }
@@ -105,8 +120,8 @@ impl fmt::Display for StopReason {
 /// must not block: everything on the core waits for them. An actor handles up to `Config::activation_messages` before others
 /// have their turn.
 ///
-/// A panic ends the actor: [`Actor::stopped`] runs with [`StopReason::Panicked`], its state is dropped, and nothing else
-/// happens.
+/// A panic ends the actor: [`Actor::stopped`] runs with [`StopReason::Panicked`], and its state is dropped. A
+/// [supervisor](crate::manual::supervision), if it has one, begins it again.
 ///
 /// **Costs** of an actor at rest: its state and some 100 bytes. An empty mailbox owns no memory.
 ///
@@ -175,6 +190,9 @@ pub trait Actor: Sized + 'static {
 
     /// What becomes of a message for which the mailbox has no room.
     const MAILBOX_OVERFLOW: MailboxOverflow = MailboxOverflow::Refuse;
+
+    /// What follows when a handler or a hook panics. Default: [its supervisor](crate::Restart) decides; without one, the actor ends.
+    const ON_PANIC: OnPanic = OnPanic::Restart;
 
     /// How often [`Actor::interval`] is called, for each of up to 32 intervals. They begin with the actor and end with it. The
     /// schedule does not drift: what comes late does not make the next late. What has been missed is left out, unless the

@@ -28,6 +28,7 @@ use std::rc::Rc;
 use super::blame;
 use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
+use super::watches::Fate;
 use crate::mem::{Blocks, Key};
 
 pub use activation::Activation;
@@ -134,29 +135,42 @@ struct Slot {
     next_ready: Cell<u32>,
     /// Its desk, if it has one; of a free slot, the next that is free.
     desk: Cell<u32>,
-    flags: Cell<u16>,
+    flags: Cell<u32>,
+    /// Why it ended, once it is closed.
+    fate: Cell<Fate>,
 }
 
 const NONE: u32 = u32::MAX;
 
-const QUEUED: u16 = 1;
-const CLOSED: u16 = 2;
-const STOP: u16 = 4;
-const ABORT: u16 = 8;
-const IO: u16 = 16;
-const RAN: u16 = 32;
-const BROKEN: u16 = 64;
-const ERRANDS: u16 = 128;
-const SUSPENDED: u16 = 256;
-const PAUSES: u16 = 512;
-const BODY: u16 = 1024;
-const OVERFLOW: u16 = 2048;
+const QUEUED: u32 = 1;
+const CLOSED: u32 = 2;
+const STOP: u32 = 4;
+const ABORT: u32 = 8;
+const IO: u32 = 16;
+const RAN: u32 = 32;
+const BROKEN: u32 = 64;
+const ERRANDS: u32 = 128;
+const SUSPENDED: u32 = 256;
+const PAUSES: u32 = 512;
+const BODY: u32 = 1024;
+const OVERFLOW: u32 = 2048;
+const LINK_ENDED: u32 = 4096;
+const HALT: u32 = 8192;
+const GIVE_UP: u32 = 16384;
+const BEGIN: u32 = 32768;
+const KEPT: u32 = 65536;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
     /// Stop after the current message.
     Stop,
+    /// Stop after the current message, because an actor that this one is tied to has ended.
+    EndLink,
+    /// End after the current message, and begin again when that is [said](Cells::begin).
+    Halt,
+    /// Stop, because whoever would have it begin again does not.
+    GiveUp,
     /// End now.
     Abort,
     /// End now, because code that was lent its state has panicked.
@@ -166,9 +180,12 @@ pub enum Demand {
 }
 
 impl Demand {
-    const fn flag(self) -> u16 {
+    const fn flag(self) -> u32 {
         match self {
             Demand::Stop => STOP,
+            Demand::EndLink => LINK_ENDED,
+            Demand::Halt => HALT,
+            Demand::GiveUp => GIVE_UP,
             Demand::Abort => ABORT,
             Demand::Broken => BROKEN,
             Demand::Overflow => OVERFLOW,
@@ -177,7 +194,7 @@ impl Demand {
 }
 
 /// Everything that a cell can be asked.
-const DEMANDS: u16 = STOP | ABORT | BROKEN | OVERFLOW;
+const DEMANDS: u32 = STOP | LINK_ENDED | HALT | GIVE_UP | ABORT | BROKEN | OVERFLOW;
 
 /// The cells of one core.
 pub struct Cells {
@@ -282,6 +299,7 @@ impl Cells {
         slot.stored.set(self.blocks.insert(stored).cast());
         // Nothing of the occupant before reaches the new one, but that its slot may still stand in the run queue.
         slot.flags.set(slot.flags.get() & QUEUED);
+        slot.fate.set(Fate::UNKNOWN);
         if ready {
             self.enqueue(index, slot);
         }
@@ -311,6 +329,7 @@ impl Cells {
             next_ready: Cell::new(NONE),
             desk: Cell::new(NONE),
             flags: Cell::new(0),
+            fate: Cell::new(Fate::UNKNOWN),
         });
         Some(slots.len() as u32 - 1)
     }
@@ -464,11 +483,18 @@ impl Cells {
         }
     }
 
-    /// From now on no address finds the cell.
-    pub fn close(&self, cell: Key) {
+    /// From now on no address finds the cell, which ends for this reason.
+    pub fn close(&self, cell: Key, fate: Fate) {
         if let Some(slot) = self.occupied(cell) {
             slot.flags.set(slot.flags.get() | CLOSED);
+            slot.fate.set(fate);
         }
+    }
+
+    /// Why a cell ended, if it has and that was said.
+    #[must_use]
+    pub(super) fn fate(&self, cell: Key) -> Fate {
+        self.occupied(cell).map_or(Fate::UNKNOWN, |slot| slot.fate.get())
     }
 
     /// Records what is asked of a cell; false if it is gone.
@@ -477,6 +503,36 @@ impl Cells {
         slot.flags.set(slot.flags.get() | demand.flag());
         self.interrupt();
         true
+    }
+
+    /// Has a cell that waits for it begin again.
+    pub fn begin(&self, cell: Key) {
+        if let Some(slot) = self.occupied(cell) {
+            slot.flags.set(slot.flags.get() | BEGIN);
+            self.enqueue(cell.index, slot);
+        }
+    }
+
+    /// True if a cell is to begin again; once.
+    #[must_use]
+    pub fn take_begin(&self, cell: Key) -> bool {
+        let Some(slot) = self.occupied(cell) else { return false };
+        let flags = slot.flags.get();
+        slot.flags.set(flags & !BEGIN);
+        flags & BEGIN != 0
+    }
+
+    /// Notes that another cell sees to it that this one stops.
+    pub(super) fn mark_kept(&self, cell: Key) {
+        if let Some(slot) = self.occupied(cell) {
+            slot.flags.set(slot.flags.get() | KEPT);
+        }
+    }
+
+    /// True if another cell sees to it that this one stops.
+    #[must_use]
+    pub fn is_kept(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & KEPT != 0)
     }
 
     /// Has the actor that runs look whether it may go on.
@@ -502,8 +558,8 @@ impl Cells {
         self.occupied(cell).is_some_and(|slot| slot.flags.get() & DEMANDS != 0 || !slot.notices.is_empty())
     }
 
-    /// Takes what was asked of a cell; the sternest demand if there are several. A stop stays where it is while the cell is
-    /// suspended.
+    /// Takes what was asked of a cell; the sternest demand if there are several. All but an abort stay where they are while the
+    /// cell is suspended.
     pub fn take_demand(&self, cell: Key) -> Option<Demand> {
         let slot = self.occupied(cell)?;
         let flags = slot.flags.get();
@@ -513,8 +569,16 @@ impl Cells {
             Demand::Abort
         } else if flags & OVERFLOW != 0 {
             Demand::Overflow
-        } else if flags & STOP != 0 && flags & SUSPENDED == 0 {
+        } else if flags & SUSPENDED != 0 {
+            return None;
+        } else if flags & STOP != 0 {
             Demand::Stop
+        } else if flags & GIVE_UP != 0 {
+            Demand::GiveUp
+        } else if flags & LINK_ENDED != 0 {
+            Demand::EndLink
+        } else if flags & HALT != 0 {
+            Demand::Halt
         } else {
             return None;
         };

@@ -30,6 +30,7 @@ use super::sleepers::{SLEEPER_DUE, Sleepers};
 use super::slow::Slow;
 use super::task_answer::{self, AskError};
 use super::tasks::{LINE_DUE, TASK_DUE, Tasks};
+use super::watches::Watches;
 use super::wheel::{TimerKey, TimerPayload, Wheel};
 use crate::config::Config;
 use crate::driver::{Op, Pools, Token, Waker};
@@ -77,12 +78,15 @@ pub struct Core {
     pub(super) regions: OpenRegions,
     pub(super) bodies: Bodies,
     pub(super) cancelled: Cancelled,
+    pub(super) watches: Watches,
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
     pub(super) reports: Reports,
     pub(super) slow: Slow,
     /// The way into this core, once somebody has asked for it.
     port: OnceCell<Arc<Port>>,
+    /// The cell that sees to the end of those that are [kept](Core::spawn_kept) and nobody else's, if there is one.
+    pub roots: Cell<Option<Key>>,
     requests: RefCell<Vec<Request>>,
     thirsty: RefCell<VecDeque<Key>>,
     /// How many of these have ended meanwhile.
@@ -148,10 +152,12 @@ impl Core {
             regions: OpenRegions::default(),
             bodies: Bodies::default(),
             cancelled: Cancelled::default(),
+            watches: Watches::default(),
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),
             slow: Slow::new(&config, &clock),
             port: OnceCell::new(),
+            roots: Cell::new(None),
             requests: RefCell::new(Vec::new()),
             thirsty: RefCell::new(VecDeque::new()),
             thirsty_ended: Cell::new(0),
@@ -244,6 +250,17 @@ impl Core {
         Ok(cell)
     }
 
+    /// Stores a cell that another one stops when the system shuts down, or aborts: nobody else asks it to.
+    pub fn spawn_kept<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
+        let cell = self.cells.insert_ready(head, body)?;
+        Counters::add(&self.counters.started, 1);
+        self.cells.mark_kept(cell);
+        if self.ending.get() == Ending::Abort {
+            self.demand(cell, Demand::Abort);
+        }
+        Ok(cell)
+    }
+
     /// Stores a cell that owns a socket: it ends before the others when the system shuts down.
     pub fn spawn_io<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
         let cell = self.spawn(head, body)?;
@@ -305,6 +322,7 @@ impl Core {
             // Whatever owns a socket has had its time before the others stop.
             let demand = match (ending, self.cells.is_io(cell)) {
                 (Ending::No, _) | (Ending::Connections, false) => continue,
+                (Ending::All, false) if self.cells.is_kept(cell) => continue,
                 (Ending::Connections, true) | (Ending::All, false) => Demand::Stop,
                 (Ending::All, true) | (Ending::Abort, _) => Demand::Abort,
             };
@@ -528,6 +546,9 @@ impl Core {
     #[inline(never)]
     fn end(&self, cell: Key) {
         self.close_desk(cell);
+        if !self.watches.is_empty() {
+            self.tell_watchers(cell);
+        }
         // The state went before, with the actor; what panics here is a codec, or what made the connections of a listener.
         let panicked = self.cells.remove(cell);
         Counters::add(&self.counters.drop_panics, u64::from(panicked));

@@ -53,6 +53,10 @@ pub struct Counters {
     pub failures: Cell<u64>,
     /// Questions that were not handled, because nobody waited for the answer any more.
     pub skipped: Cell<u64>,
+    /// Failures after which a supervisor has had actors begin again.
+    pub restarts: Cell<u64>,
+    /// Supervisors that have given up, because there were too many.
+    pub given_up: Cell<u64>,
     /// Messages handled.
     pub handled: Cell<u64>,
     /// Messages not delivered, by reason.

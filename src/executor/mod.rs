@@ -39,6 +39,7 @@ mod task_block;
 mod tasks;
 mod turn;
 mod waker;
+mod watches;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
@@ -69,4 +70,5 @@ pub use task_block::{AnyTask, Polled, Waiting};
 pub use tasks::{Awaited, Errand, INTERVAL, INTERVALS_MAX, Kind, Limit, Taken, Tasks};
 pub use turn::Executor;
 pub use waker::{WakeHandle, WakeList, Woken};
+pub use watches::Fate;
 pub use wheel::{TimerKey, TimerPayload, Wheel};

@@ -32,6 +32,8 @@ pub enum Matter {
     Mailbox,
     /// A panic has ended an actor.
     Panic,
+    /// A supervisor has given up.
+    Supervisor,
 }
 
 /// Why an actor ends, as far as that is known where it goes wrong and not where it ends.

@@ -39,6 +39,8 @@ pub enum AskError {
     Unanswered,
     /// The receiver panicked on the question. Whoever waits for another answer of it is told that it has stopped.
     Panicked,
+    /// The receiver has failed before it answered, and was begun again by its supervisor.
+    Restarted,
     /// `wait` was called on a thread of a system, where it would keep a core from everything else: use `then` or `await`.
     WithinCore,
     /// The receiver waits for an answer of the asker, which waits for this one and handles nothing else meanwhile: neither would ever go
@@ -58,6 +60,7 @@ impl fmt::Display for AskError {
             AskError::Timeout => "no answer came in time",
             AskError::Unanswered => "the receiver did not answer",
             AskError::Panicked => "the receiver panicked on the question",
+            AskError::Restarted => "the receiver has failed, and was begun again without the question",
             AskError::WithinCore => {
                 "a thread of a system cannot wait for an answer: use `then` in a handler, or `await` in a task"
             }
@@ -107,6 +110,12 @@ impl<V: 'static> AnswerTo<V> {
     #[must_use]
     pub fn usual(core: &Core, task: u64) -> AnswerTo<V> {
         AnswerTo { task, place: core.usual_place(), value: PhantomData }
+    }
+
+    /// A task of any core, which waits as long as it takes.
+    #[must_use]
+    pub(super) fn named(core: CoreId, task: Key) -> AnswerTo<V> {
+        AnswerTo { task: task.to_bits(), place: u64::from(core.0), value: PhantomData }
     }
 
     /// Nobody waits.

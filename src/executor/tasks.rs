@@ -26,7 +26,7 @@ use super::deadlines::Deadline;
 use super::flow::Flow;
 use super::output::Output;
 use super::schedule::Interval;
-use super::task_block::{AnyTask, Polled};
+use super::task_block::{AnyTask, Polled, Waiting};
 use super::waker::WakeHandle;
 use super::wheel::TimerPayload;
 use crate::mem::{Full, Key, aside};
@@ -69,6 +69,8 @@ pub enum Kind {
     Exclusive,
     /// A message that comes when its time is over, perhaps again and again.
     Timer,
+    /// Waits for the end of a cell, which may never come: nobody owes that.
+    Watch,
     /// Passes an answer on to somebody outside of the core; nobody owns it.
     Relay,
 }
@@ -233,6 +235,21 @@ impl Core {
     ) -> Result<Key, AnyTask> {
         let begins = Begins { task, kind: Kind::Answer, asked: self.if_another(asked) };
         self.begin_by(Some(owner), begins, Limit::At(deadline)).map(|(key, _)| key)
+    }
+
+    /// The same of another kind that waits for something of a core, this one included: it is told when nobody waits any more.
+    ///
+    /// # Errors
+    /// As [`Core::begin`].
+    pub(super) fn begin_asking(
+        &self,
+        owner: Key,
+        task: AnyTask,
+        kind: Kind,
+        asked: CoreId,
+        limit: Limit,
+    ) -> Result<Key, AnyTask> {
+        self.begin_by(Some(owner), Begins { task, kind, asked: Some(asked) }, limit).map(|(key, _)| key)
     }
 
     fn begin_by(&self, owner: Option<Key>, begins: Begins, limit: Limit) -> Result<(Key, Time), AnyTask> {
@@ -504,13 +521,20 @@ impl Core {
                 ticking.timer.map(|timer| self.disarm(timer));
             }
             let Some(removed) = removed else { break };
-            if let Some(core) = removed.asked {
-                self.tell_cancelled(core, removed.key);
-            }
+            self.stop_asking(&removed);
             self.drop_contained(self.release(removed));
         }
         if self.cells.is_suspended(cell) {
             self.cells.set_suspended(cell, false);
+        }
+    }
+
+    /// Tells the core that was asked that nobody waits for the answer any more.
+    fn stop_asking(&self, removed: &Removed) {
+        match (removed.kind, removed.asked) {
+            (_, None) => {}
+            (Kind::Watch, Some(core)) => self.end_watch(core, removed.key),
+            (_, Some(core)) => self.tell_cancelled(core, removed.key),
         }
     }
 
@@ -623,10 +647,19 @@ impl Core {
 
     /// Ends a timer of this cell; false if there is none of this name any more. Code of users may run: the `Drop` of its message.
     pub(crate) fn cancel_timer(&self, owner: Key, timer: Key) -> bool {
+        self.cancel(owner, timer, Kind::Timer, || AnyTask::polled(self.cells.blocks(), Idle))
+    }
+
+    /// Ends a watch of this cell in the same way.
+    pub(crate) fn cancel_watch(&self, owner: Key, watch: Key) -> bool {
+        self.cancel(owner, watch, Kind::Watch, || AnyTask::waiting::<(), _>(self.cells.blocks(), Idle))
+    }
+
+    fn cancel(&self, owner: Key, task: Key, kind: Kind, idle: impl FnOnce() -> AnyTask) -> bool {
         let Some(desk) = self.cells.desk(owner) else { return false };
-        let idle = || AnyTask::polled(self.cells.blocks(), Idle);
-        let cancelled = self.tasks.table.borrow_mut().cancel_timer(desk, timer, idle);
+        let cancelled = self.tasks.table.borrow_mut().cancel(desk, task, kind, idle);
         let Some(removed) = cancelled else { return false };
+        self.stop_asking(&removed);
         self.drop_contained(self.release(removed));
         true
     }
@@ -642,6 +675,12 @@ impl Polled for Idle {
 
     fn name(&self) -> &'static str {
         "a timer that was cancelled"
+    }
+}
+
+impl Waiting<()> for Idle {
+    fn go_on(self, _: Option<()>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
+        Flow::Continue
     }
 }
 

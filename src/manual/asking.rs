@@ -95,6 +95,7 @@
 //! | [`Timeout`](crate::AskError::Timeout) | no answer came in time |
 //! | [`Unanswered`](crate::AskError::Unanswered) | the question, or its reply, was dropped |
 //! | [`Panicked`](crate::AskError::Panicked) | the handler panicked |
+//! | [`Restarted`](crate::AskError::Restarted) | the actor failed on something else before it answered, and [is begun again](super::supervision) |
 //! | [`WithinCore`](crate::AskError::WithinCore) | `wait` was called where it would keep a core from everything else |
 //! | [`Cycle`](crate::AskError::Cycle) | the actor waits for the asker, perhaps by way of others: not handled |
 //!

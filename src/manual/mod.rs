@@ -11,6 +11,7 @@
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
 //! | [`input`] | reading from a connection: frames, pauses, bodies |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
+//! | [`supervision`] | actors that fail: begun again, watched, ended together |
 //! | [`time`] | what comes later, again, or not in time |
 //! | [`transfers`] | files, connections to others, proxies |
 //!
@@ -22,6 +23,7 @@ pub mod delivery;
 pub mod futures;
 pub mod input;
 pub mod output;
+pub mod supervision;
 pub mod time;
 pub mod tour;
 pub mod transfers;

@@ -178,7 +178,6 @@
 //!
 //! # What is still to come
 //!
-//! - **Supervision.** An actor that panics ends; `system.spawn` starts it, and nobody restarts it. The key `on_panic` is refused.
 //! - **Topics.** The room keeps a list of recipients and sends each its own message.
 //! - **Circles.** Actors that wait for each other in a circle, or for themselves, wait until the time is over.
 //! - **Statistics** of a connection: what it wants to know, a session counts for itself; here it answers what its peer has not taken.

@@ -19,6 +19,13 @@ pub fn abort(what: fmt::Arguments<'_>) -> ! {
     std::process::abort()
 }
 
+/// Ends the process because a program has asked for that, and says why.
+#[cold]
+pub fn abort_as_asked(why: fmt::Arguments<'_>) -> ! {
+    warn(why);
+    std::process::abort()
+}
+
 /// Says something that an operator should know, at once and in one piece. Never in answer to each message or connection.
 ///
 /// Whoever cannot be told, as where the disk is full, is not.

@@ -84,6 +84,8 @@ pub enum Error {
     ActorsFull,
     /// The core has ended, or the system is shutting down.
     CoreEnded,
+    /// The supervisor has given up, or was stopped.
+    SupervisorEnded,
     /// Called from within a handler, where waiting for a core could never end.
     WithinHandler,
     /// Signals cannot be caught.
@@ -134,6 +136,7 @@ impl fmt::Display for Error {
             }
             Error::ActorsFull => out.write_str("the core holds as many actors as Config::actors_max allows"),
             Error::CoreEnded => out.write_str("the core has ended: its system is shutting down"),
+            Error::SupervisorEnded => out.write_str("the supervisor has given up, or was stopped"),
             Error::WithinHandler => {
                 out.write_str("a handler must not wait for a core: use its Context, or a thread of its own")
             }

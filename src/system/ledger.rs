@@ -55,6 +55,10 @@ pub struct Ledger {
     /// Hooks and handlers that have failed since the start, by an error that nobody was told, by [`Flow::Fail`](crate::Flow::Fail), or
     /// by their time; and what was not begun because a limit was reached.
     pub failures: u64,
+    /// Failures since the start after which a [supervisor](crate::Restart) has had actors begin again.
+    pub restarts: u64,
+    /// Supervisors that have given up since the start, because there were too many failures.
+    pub given_up: u64,
     /// Questions that were not handled since the start, because nobody waited for the answer any more.
     pub skipped: u64,
     /// Connections accepted since the start.
@@ -102,6 +106,8 @@ impl Ledger {
             panics: counters.panics.get(),
             drop_panics: counters.drop_panics.get(),
             failures: counters.failures.get(),
+            restarts: counters.restarts.get(),
+            given_up: counters.given_up.get(),
             skipped: counters.skipped.get(),
             connections_opened: counters.connections_opened.get(),
             connections_closed: counters.connections_closed.get(),

@@ -10,6 +10,7 @@ mod listen;
 mod place;
 mod shutdown;
 pub mod simulation;
+mod supervise;
 mod thread;
 #[doc(hidden)]
 pub mod workbench;
@@ -20,6 +21,7 @@ pub use error::{Error, Result};
 pub use ledger::Ledger;
 pub use listen::{ListenerBuilder, Listening};
 pub use shutdown::ShutdownReport;
+pub use supervise::Supervisor;
 
 use std::sync::Arc;
 

@@ -140,8 +140,13 @@ impl Simulation {
     /// # Errors
     /// [`Error::ActorsFull`].
     pub fn spawn_on<A: Actor>(&self, core: usize, actor: A) -> Result<Addr<A>> {
+        self.within(core, |core| actor::spawn(core, actor)).map_err(|_| Error::ActorsFull)
+    }
+
+    /// Runs something on a core by its number.
+    pub(super) fn within<R>(&self, core: usize, run: impl FnOnce(&Core) -> R) -> R {
         let core = self.cores[core % self.cores.len()].executor.core();
-        current::scope(core, || actor::spawn(core, actor)).map_err(|_| Error::ActorsFull)
+        current::scope(core, || run(core))
     }
 
     /// Has every core tell of the messages that are not delivered there, as a real system does.

@@ -16,6 +16,8 @@ mod order;
 mod overflow;
 mod room;
 mod stash;
+mod supervision;
+mod watching;
 mod world;
 
 macro_rules! every_case_on {
@@ -81,6 +83,40 @@ macro_rules! every_case_on {
                 whoever_begins_to_wait_while_a_batch_is_handled_comes_next
                 those_that_nobody_waits_for_any_more_are_not_kept
                 a_thread_of_its_own_waits_for_room_as_well
+            }
+            watching {
+                whoever_watches_is_told_once_and_why
+                what_had_ended_before_is_told_of_at_once
+                each_watch_tells_once
+                a_watch_that_was_ended_tells_nothing
+                a_watch_that_is_ended_when_it_has_something_to_tell_does_not
+                whoever_watches_is_told_after_everything_else
+                the_end_of_another_system_is_told
+                none_of_many_watches_is_lost
+                those_who_are_linked_end_together
+                whoever_is_linked_to_the_dead_ends
+                a_chain_of_links_ends_as_a_whole
+            }
+            supervision {
+                whoever_has_failed_is_begun_again_under_its_address_and_with_its_mailbox
+                each_part_of_an_end_comes_before_the_next_beginning
+                nothing_of_the_old_one_comes_to_the_new
+                many_restarts_lose_and_double_no_message
+                a_storm_of_restarts_stops_at_its_intensity
+                whoever_stops_is_not_begun_again
+                whoever_is_down_can_be_stopped
+                a_wait_before_a_restart_is_as_long_as_it_was_said
+                panics_anywhere_are_failures_like_others
+                all_are_begun_again_for_one
+                the_rest_is_begun_again_for_one
+                groups_begin_in_order_and_stop_in_reverse
+                a_watch_is_told_of_the_last_end_only
+                a_group_that_gives_up_is_begun_again_as_a_whole
+                whoever_is_above_a_group_that_gives_up_halts_it_in_its_order
+                the_end_of_patience_is_passed_on_to_the_root
+                an_actor_can_have_others_supervised
+                what_was_begun_first_stops_last_when_a_system_ends
+                a_system_ends_whoever_is_down
             }
         }
     };

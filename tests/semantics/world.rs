@@ -10,7 +10,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::sys::{Random, now};
 use odeon::system::simulation::{Simulation, SimulationConfig};
-use odeon::{DeadLetter, Error, Ledger};
+use odeon::{DeadLetter, Error, Ledger, Supervisor};
 
 /// Long enough for a machine that does much else, short enough to find out about a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -119,6 +119,30 @@ impl World {
             Cored::Real(system) => system.spawn_on(core, actor),
         };
         spawned.expect("there is room for an actor")
+    }
+
+    /// Spawns an actor under a supervisor of its own.
+    pub fn supervise<A: Actor>(
+        &self,
+        core: usize,
+        restart: Restart,
+        make: impl FnMut() -> A + Send + 'static,
+    ) -> Addr<A> {
+        let spawned = match &self.cored {
+            Cored::Simulated(simulation) => simulation.borrow().supervise_on(core, restart, make),
+            Cored::Real(system) => system.supervise_on(core, restart, make),
+        };
+        spawned.expect("there is room for an actor")
+    }
+
+    /// Makes a supervisor, and lends it.
+    pub fn with_supervisor<R>(&self, restart: Restart, with: impl FnOnce(Supervisor<'_>) -> R) -> R {
+        match &self.cored {
+            Cored::Simulated(simulation) => {
+                with(simulation.borrow().supervisor(restart).expect("there is room"))
+            }
+            Cored::Real(system) => with(system.supervisor(restart).expect("there is room")),
+        }
     }
 
     /// Lets cores work until `done` says so.

@@ -8,16 +8,18 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Error, Path, Result, Token, Type, Visibility, parse_quote};
 
 use super::errors::{Errors, error};
-use super::keys::{each_key, equals, nested, not_yet, unknown};
+use super::keys::{each_key, equals, nested, unknown};
 use super::values;
 
 const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")`, \
-                    `address = Name` and `crate = path`";
+                    `on_panic = restart`, `address = Name` and `crate = path`";
 /// What can become of output, as variants of `Overflow`.
 const OVERFLOWS: &[(&str, &str)] = &[("close", "Close"), ("refuse", "Refuse"), ("drop_oldest", "DropOldest")];
 /// What can become of messages, as variants of `MailboxOverflow`.
 const MAILBOX_OVERFLOWS: &[(&str, &str)] =
     &[("refuse", "Refuse"), ("drop_newest", "DropNewest"), ("drop_oldest", "DropOldest"), ("stop", "Stop")];
+/// What can follow a panic, as variants of `OnPanic`.
+const ON_PANICS: &[(&str, &str)] = &[("restart", "Restart"), ("stop", "Stop"), ("abort", "Abort")];
 
 /// What `#[actor(…)]` says.
 pub(crate) struct Arguments {
@@ -35,6 +37,8 @@ pub(crate) struct Arguments {
     /// A variant of `MailboxOverflow`.
     pub(crate) mailbox_overflow: Option<Ident>,
     pub(crate) outbox: Option<Outbox>,
+    /// A variant of `OnPanic`.
+    pub(crate) on_panic: Option<Ident>,
     /// Where Odeon is.
     pub(crate) root: Path,
 }
@@ -62,6 +66,7 @@ impl Arguments {
             mailbox_bytes: None,
             mailbox_overflow: None,
             outbox: None,
+            on_panic: None,
             root: parse_quote!(::odeon),
         };
         let mut found = Errors::default();
@@ -115,8 +120,8 @@ impl Arguments {
                 nested(name, example, input, errors, |name, input, _| outbox.take(name, input))?;
             }
             "on_panic" => {
-                let help = "those who send to it are told, and whoever spawned it can spawn another";
-                return Err(not_yet(name, "a panic ends the actor", help));
+                equals(name, "on_panic = stop", input)?;
+                self.on_panic = Some(values::variant(input, ON_PANICS, "what can follow a panic")?);
             }
             "pub" => return Err(error(name, "the visibility comes first", "write `#[actor(pub, …)]`")),
             _ => return Err(unknown(name, KEYS)),

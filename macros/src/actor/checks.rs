@@ -14,6 +14,7 @@ use super::types::{first_argument, is_named};
 /// Methods that every address has. A handler of that name could not be reached, or not without saying which is meant.
 pub(crate) const TAKEN: &[&str] = &[
     "abort",
+    "actor_id",
     "ask",
     "clone",
     "eq",
@@ -124,6 +125,13 @@ fn refuse_keys(arguments: &Arguments, kinds: &[Kind], errors: &mut Errors) {
             errors.push(error(codec, "nothing handles the frames that this codec makes", help));
         }
         _ => {}
+    }
+    if let (true, Some(word)) =
+        (arguments.has_codec, arguments.on_panic.as_ref().filter(|word| *word == "Restart"))
+    {
+        let help =
+            "leave it out: its peer connects again; or write `on_panic = abort`, if the process is to end";
+        errors.push(error(word, "a connection is never begun again: its socket is gone with it", help));
     }
     if let (false, Some(outbox)) = (arguments.has_codec, &arguments.outbox) {
         let help = "leave it out, or say how bytes become frames: `codec = Lines<8192>`";

@@ -103,11 +103,6 @@ pub(crate) fn unknown(name: &Ident, known: &str) -> Error {
     error(name, &format!("unknown key `{name}`"), known)
 }
 
-/// A key that will be known.
-pub(crate) fn not_yet(name: &Ident, what: &str, help: &str) -> Error {
-    error(name, &format!("`{name}` does not work yet: {what}"), &format!("leave it out; {help}"))
-}
-
 #[cfg(test)]
 mod tests {
     use quote::quote;

@@ -19,7 +19,7 @@ pub struct Activation<'a> {
     /// What is stored of it; none if it was not lent for the activation.
     pub(super) stored: Option<AnyStored>,
     /// The flags of its slot when it was its turn.
-    pub(super) flags: u16,
+    pub(super) flags: u32,
 }
 
 impl<'a> Activation<'a> {
@@ -97,7 +97,7 @@ impl Activation<'_> {
     }
 
     #[inline(always)]
-    fn flags_now(&self) -> u16 {
+    fn flags_now(&self) -> u32 {
         self.slot().map_or(0, |slot| slot.flags.get())
     }
 

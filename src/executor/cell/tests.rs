@@ -80,7 +80,7 @@ fn a_head_is_reached_by_its_type_only_and_while_its_cell_is_open() {
     assert!(!core.has_ready(), "whoever was not found is not queued");
     assert_eq!(core.cells.reach(cell, 30_u32, Cell::set), Ok(()));
     run(&core);
-    core.cells.close(cell);
+    core.cells.close(cell, Fate::UNKNOWN);
     assert_eq!(core.cells.reach(cell, 30_u32, Cell::set), Err(30));
     assert_eq!(*log.borrow(), [7, 37]);
 }

@@ -82,7 +82,7 @@ pub(super) const EXPIRED: u8 = 2;
 const LINED: u8 = 4;
 /// It has a deadline of its own.
 const TIMED: u8 = 8;
-/// A timer that has come for the last time, or was cancelled when it was ready: its name is as good as none.
+/// A timer that has come for the last time, or a task that was cancelled when it was ready: its name is as good as none.
 const SPENT: u8 = 16;
 
 #[repr(align(64))]
@@ -128,9 +128,14 @@ pub(super) struct Begins {
     pub(super) asked: Option<CoreId>,
 }
 
+fn is_answer(kind: Kind) -> bool {
+    matches!(kind, Kind::Answer | Kind::Watch)
+}
+
 /// What is left of a task that was removed.
 pub(super) struct Removed {
     pub(super) key: Key,
+    pub(super) kind: Kind,
     /// None if it runs.
     pub(super) task: Option<AnyTask>,
     /// Its own, if that has not come.
@@ -360,24 +365,25 @@ impl Table {
         }
     }
 
-    /// What is left of a timer of this desk that is cancelled; none if there is no such timer, or no more. One that is ready is
+    /// What is left of a task of this desk that is cancelled; none if there is none of this kind and name, or no more. One that is ready is
     /// left in its place, with `idle` for what it was.
-    pub(super) fn cancel_timer(
+    pub(super) fn cancel(
         &mut self,
         desk: u32,
         key: Key,
+        kind: Kind,
         idle: impl FnOnce() -> AnyTask,
     ) -> Option<Removed> {
         let errands = self.desks.get(desk as usize)?.errands;
         let slot = self.slot(key)?;
-        if slot.kind != Kind::Timer || slot.errands != errands || slot.flags & SPENT != 0 {
+        if slot.kind != kind || slot.errands != errands || slot.flags & SPENT != 0 {
             return None;
         }
         if slot.flags & READY == 0 {
             return Some(self.remove(key.index));
         }
         slot.flags |= SPENT;
-        Some(Removed { key, task: slot.task.replace(idle()), deadline: None, asked: None })
+        Some(Removed { key, kind, task: slot.task.replace(idle()), deadline: None, asked: None })
     }
 
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
@@ -386,6 +392,7 @@ impl Table {
         let slot = &mut self.slots[index as usize];
         let removed = Removed {
             key: Key { index, generation: slot.generation },
+            kind: slot.kind,
             task: slot.task.take(),
             deadline: (slot.flags & TIMED != 0).then_some(slot.deadline),
             asked: (slot.asked != NONE).then_some(CoreId(slot.asked)),
@@ -500,7 +507,7 @@ impl Table {
         let Some(&mut Errands { exclusive: NONE, ticks: 0, ready_first, .. }) = self.errands(desk) else {
             return false;
         };
-        self.slots.get(ready_first as usize).is_some_and(|slot| slot.kind == Kind::Answer)
+        self.slots.get(ready_first as usize).is_some_and(|slot| is_answer(slot.kind))
     }
 
     /// Takes an answer, if that is ready first, and says whether that is all for now. One that does not stand in the line is left. The
@@ -557,7 +564,7 @@ impl Table {
             errands.ready_last = NONE;
         }
         slot.flags &= !READY;
-        if slot.kind == Kind::Answer {
+        if is_answer(slot.kind) {
             return (Next::Answer(self.remove(index)), was_last);
         }
         (Next::Future(Key { index, generation: slot.generation }), was_last)

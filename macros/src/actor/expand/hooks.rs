@@ -19,6 +19,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     let capacity = actor.arguments.capacity.iter();
     let overflow = actor.arguments.mailbox_overflow.iter();
     let bytes = bytes(actor);
+    let on_panic = actor.arguments.on_panic.iter();
     let intervals = intervals(actor);
     let started = simple(actor, Kind::Started, "started");
     let handle = handle(actor);
@@ -29,6 +30,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
         #(const MAILBOX_CAPACITY: ::core::primitive::u32 = #capacity;)*
         #bytes
         #(const MAILBOX_OVERFLOW: #root::MailboxOverflow = #root::MailboxOverflow::#overflow;)*
+        #(const ON_PANIC: #root::OnPanic = #root::OnPanic::#on_panic;)*
         #intervals
         #started
         #handle

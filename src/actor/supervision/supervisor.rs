@@ -1,0 +1,338 @@
+//! A supervisor, as the executor runs it: a cell that is told how those below it fare, and decides.
+//!
+//! Knows: the order of those below, how often they failed, what comes next. Must not know what they are.
+//!
+//! Each that is below has a *place*, by a number that only grows. They begin in the order of their places and end in the reverse, one
+//! after the other: `advance` looks for the first thing that is to be done and is not under way, and is called whenever something has
+//! been heard. A supervisor may itself be below another, and is begun and halted like any child.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+
+use super::super::address::demand;
+use super::words::{Above, Board, What, Word, begin};
+use super::{Restart, Strategy};
+use crate::executor::{Activation, Body, Core, Counters, Demand, Matter, Outcome, RawAddress, TimerKey};
+use crate::sys::{Random, Time};
+
+/// The body of the cell of a supervisor.
+pub(super) struct Supervisor {
+    state: RefCell<State>,
+}
+
+struct State {
+    restart: Restart,
+    above: Option<Above>,
+    /// It does not escalate.
+    is_root: bool,
+    /// It ends with the last one below.
+    lone: bool,
+    mode: Mode,
+    children: BTreeMap<u64, Child>,
+    /// Failures within the time of `restart`.
+    failures: VecDeque<Time>,
+    /// How many times it has begun.
+    begun: u32,
+    /// It is to say so once all below have.
+    says_begun: bool,
+    timer: Option<(Time, TimerKey)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Whoever is down is begun.
+    Up,
+    /// Those from a place on are ended, and begun again at a time.
+    Restarting { from: u64, at: Time },
+    /// All are ended, and begun again if this one is.
+    Halting(What),
+    /// They have been.
+    Down,
+    /// All are ended for good.
+    Ending(Demand),
+}
+
+struct Child {
+    at: RawAddress,
+    phase: Phase,
+    /// How many times it was told to begin.
+    begun: u32,
+    not_before: Time,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Reserved,
+    Down,
+    Beginning,
+    Up,
+    Halting,
+    Ending,
+}
+
+impl Supervisor {
+    pub(super) fn new(restart: Restart, above: Option<Above>, is_root: bool, lone: bool) -> Supervisor {
+        let mode = if above.is_none() { Mode::Up } else { Mode::Down };
+        let state = State {
+            restart,
+            above,
+            is_root,
+            lone,
+            mode,
+            children: BTreeMap::new(),
+            failures: VecDeque::new(),
+            begun: 0,
+            says_begun: false,
+            timer: None,
+        };
+        Supervisor { state: RefCell::new(state) }
+    }
+}
+
+impl Body<Board> for Supervisor {
+    fn activate(&self, board: &Board, activation: &Activation<'_>) -> Outcome {
+        let (core, cell) = (activation.core, activation.cell());
+        let mut state = self.state.borrow_mut();
+        while activation.next_notice().is_some() {}
+        loop {
+            // A word to a cell of this core may be heard at once.
+            let Some(word) = board.words.borrow_mut().pop_front() else { break };
+            state.hear(core, word);
+        }
+        if let Some(demand) = core.cells.take_demand(cell) {
+            state.obey(demand);
+        }
+        if core.cells.take_begin(cell) {
+            state.begin();
+        }
+        while state.advance(activation).is_continue() {}
+        if !state.has_ended() {
+            return if board.words.borrow().is_empty() { Outcome::Rest } else { Outcome::Again };
+        }
+        if let Some((_, timer)) = state.timer.take() {
+            core.disarm(timer);
+        }
+        while activation.next_notice().is_some() {}
+        state.tell(activation, What::Ended);
+        Outcome::Ended
+    }
+}
+
+/// What it is told.
+impl State {
+    fn hear(&mut self, core: &Core, Word { number, from, what }: Word) {
+        if what == What::Reserved {
+            let child = Child { at: from, phase: Phase::Reserved, begun: 0, not_before: Time::ZERO };
+            self.children.insert(number, child);
+            return;
+        }
+        let Some(child) = self.children.get_mut(&number) else { return };
+        match what {
+            What::Reserved => {}
+            What::Adopted => (child.at, child.phase) = (from, Phase::Down),
+            What::Began(begun) if child.begun == begun && child.phase == Phase::Beginning => {
+                child.phase = Phase::Up
+            }
+            What::Began(_) => {}
+            What::Failed(begun) if child.begun == begun => {
+                if child.phase != Phase::Ending {
+                    child.phase = Phase::Down;
+                }
+                self.has_failed(core, number);
+            }
+            What::Failed(_) => {}
+            What::Halted if child.phase != Phase::Ending => child.phase = Phase::Down,
+            What::Halted => {}
+            What::Ended | What::Forgotten => {
+                self.children.remove(&number);
+                if self.lone && self.children.is_empty() && self.mode != Mode::Down {
+                    self.mode = Mode::Ending(Demand::Stop);
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, demand: Demand) {
+        self.mode = match (demand, self.mode) {
+            (Demand::Halt, Mode::Ending(_) | Mode::Down) => return,
+            (Demand::Halt, _) => Mode::Halting(What::Halted),
+            (Demand::Abort | Demand::Broken, _) => {
+                self.children.values().for_each(|child| child.is_asked(Demand::Abort));
+                self.children.clear();
+                Mode::Ending(Demand::Abort)
+            }
+            (demand, _) => Mode::Ending(demand),
+        };
+    }
+
+    fn begin(&mut self) {
+        if self.mode == Mode::Down {
+            self.mode = Mode::Up;
+            self.failures.clear();
+            self.children.values_mut().for_each(|child| child.not_before = Time::ZERO);
+            self.begun = self.begun.wrapping_add(1);
+            self.says_begun = true;
+        }
+    }
+
+    /// One has failed, and is down.
+    fn has_failed(&mut self, core: &Core, number: u64) {
+        if matches!(self.mode, Mode::Ending(_) | Mode::Halting(_) | Mode::Down) {
+            return;
+        }
+        let now = core.now();
+        self.failures.retain(|at| now.since(*at) < self.restart.within);
+        self.failures.push_back(now);
+        if self.failures.len() > self.restart.count as usize {
+            return self.give_up(core);
+        }
+        Counters::add(&core.counters.restarts, 1);
+        // Chance that is the same when a simulation is repeated.
+        let mut random = Random::new(now.0 ^ number);
+        let at = now.after(self.restart.delay(self.failures.len(), &mut random));
+        let first = match self.restart.strategy {
+            Strategy::OneForOne => {
+                if let Some(child) = self.children.get_mut(&number) {
+                    child.not_before = at;
+                }
+                return;
+            }
+            Strategy::OneForAll => 0,
+            Strategy::RestForOne => number,
+        };
+        self.mode = match self.mode {
+            Mode::Restarting { from, at: before } => {
+                Mode::Restarting { from: from.min(first), at: at.max(before) }
+            }
+            _ => Mode::Restarting { from: first, at },
+        };
+    }
+
+    #[cold]
+    fn give_up(&mut self, core: &Core) {
+        Counters::add(&core.counters.given_up, 1);
+        let Restart { count, within, .. } = self.restart;
+        let then = if self.is_root { "those that it has begun are ended" } else { "the one above decides" };
+        core.report(
+            Matter::Supervisor,
+            "a supervisor",
+            format_args!(
+                "gives up, after more than {count} failures within {within:?} (Restart::intensity): {then}"
+            ),
+        );
+        self.mode = Mode::Halting(What::Failed(self.begun));
+    }
+}
+
+/// What it does next.
+impl State {
+    /// Continues if there may be more to do at once.
+    fn advance(&mut self, activation: &Activation<'_>) -> ControlFlow<()> {
+        match self.mode {
+            Mode::Up => self.begin_next(activation),
+            Mode::Restarting { from, at } => {
+                self.halt_last(from)?;
+                self.wait_until(activation, at)?;
+                self.mode = Mode::Up;
+                ControlFlow::Continue(())
+            }
+            Mode::Halting(then) => {
+                self.halt_last(0)?;
+                self.mode = if self.is_root && then != What::Halted {
+                    Mode::Ending(Demand::GiveUp)
+                } else {
+                    self.tell(activation, then);
+                    Mode::Down
+                };
+                ControlFlow::Continue(())
+            }
+            Mode::Down => ControlFlow::Break(()),
+            Mode::Ending(demand) => {
+                let there = |child: &&mut Child| child.phase != Phase::Reserved;
+                if let Some(last) = self.children.values_mut().rev().find(there)
+                    && last.phase != Phase::Ending
+                {
+                    last.phase = Phase::Ending;
+                    last.is_asked(demand);
+                }
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.mode, Mode::Ending(_))
+            && self.children.values().all(|child| child.phase == Phase::Reserved)
+    }
+
+    /// Begins those that are down, one after the other.
+    fn begin_next(&mut self, activation: &Activation<'_>) -> ControlFlow<()> {
+        let (now, mut next) = (activation.core.now(), Time::MAX);
+        for child in self.children.values_mut() {
+            match child.phase {
+                Phase::Reserved | Phase::Beginning => return ControlFlow::Break(()),
+                Phase::Down if child.not_before > now => next = next.min(child.not_before),
+                Phase::Down => {
+                    child.phase = Phase::Beginning;
+                    child.begun = child.begun.wrapping_add(1);
+                    begin(child.at);
+                    return ControlFlow::Break(());
+                }
+                Phase::Up | Phase::Halting | Phase::Ending => {}
+            }
+        }
+        if next != Time::MAX {
+            self.wait_until(activation, next)?;
+            // There is no timer: nobody waits.
+            self.children.values_mut().for_each(|child| child.not_before = Time::ZERO);
+            return ControlFlow::Continue(());
+        }
+        if std::mem::take(&mut self.says_begun) {
+            self.tell(activation, What::Began(self.begun));
+        }
+        ControlFlow::Break(())
+    }
+
+    /// Ends the last one from a place on that is up. Continues if none is.
+    fn halt_last(&mut self, from: u64) -> ControlFlow<()> {
+        let is_up = |child: &&mut Child| matches!(child.phase, Phase::Beginning | Phase::Up | Phase::Halting);
+        let Some(last) = self.children.range_mut(from..).rev().map(|(_, child)| child).find(is_up) else {
+            return ControlFlow::Continue(());
+        };
+        if last.phase == Phase::Up {
+            last.phase = Phase::Halting;
+            last.is_asked(Demand::Halt);
+        }
+        ControlFlow::Break(())
+    }
+
+    /// Continues once this time has come, or if there is no timer for it.
+    fn wait_until(&mut self, activation: &Activation<'_>, at: Time) -> ControlFlow<()> {
+        let core = activation.core;
+        if at <= core.now() {
+            return ControlFlow::Continue(());
+        }
+        if self.timer.is_some_and(|(due, _)| due > core.now() && due <= at) {
+            return ControlFlow::Break(());
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            core.disarm(timer);
+        }
+        let Ok(timer) = core.arm(activation.cell(), 0, at) else { return ControlFlow::Continue(()) };
+        self.timer = Some((at, timer));
+        ControlFlow::Break(())
+    }
+
+    fn tell(&self, activation: &Activation<'_>, what: What) {
+        if let Some(above) = self.above {
+            above.tell(activation.core, activation.cell(), what);
+        }
+    }
+}
+
+impl Child {
+    fn is_asked(&self, what: Demand) {
+        demand(self.at, what);
+    }
+}

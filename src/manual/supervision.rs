@@ -1,0 +1,86 @@
+//! Supervision: what becomes of an actor that fails, and of those that depend on it.
+//!
+//! Knows: what users choose. Must not know how it is carried out.
+//!
+//! | what | how |
+//! |---|---|
+//! | an actor that is begun again when it has failed | [`System::supervise`](crate::System::supervise), [`Context::supervise`](crate::Context::supervise) |
+//! | several that depend on one another | [`System::supervisor`](crate::System::supervisor), and [`spawn`](crate::Supervisor::spawn) of that, in order |
+//! | parts of a program that fail as a whole | a [`supervisor`](crate::Supervisor::supervisor) below another |
+//! | what follows a panic | `#[actor(on_panic = restart)]`, `stop` or `abort`: [`OnPanic`](crate::OnPanic) |
+//! | being told of an end | [`watch`](crate::Context::watch): one [`Down`](crate::Down) |
+//! | ending together | [`link`](crate::Context::link) |
+//!
+//! An actor fails when it panics, and when a hook answers [`Flow::Fail`](crate::Flow::Fail) or an error. Without a supervisor it
+//! ends. With one it is begun again:
+//!
+//! ```
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Prices {
+//!     known: Vec<u64>,
+//! }
+//!
+//! #[actor(on_panic = restart)]
+//! impl Prices {
+//!     #[call]
+//!     fn add(&mut self, text: String) -> usize {
+//!         self.known.push(text.parse().expect("a number"));
+//!         self.known.len()
+//!     }
+//! }
+//!
+//! let system = System::builder().cores(Cores::Count(2)).build()?;
+//! let often = Restart::one_for_one().intensity(5, Duration::from_secs(10));
+//! let prices = system.supervise(often, Prices::default)?;
+//! assert_eq!(prices.add("7".to_owned()).wait(), Ok(1));
+//! assert_eq!(prices.add("8".to_owned()).wait(), Ok(2));
+//! assert_eq!(prices.add("many".to_owned()).wait(), Err(AskError::Panicked));
+//! // The same address, and another state.
+//! assert_eq!(prices.add("9".to_owned()).wait(), Ok(1));
+//! # Ok::<(), odeon::Error>(())
+//! ```
+//!
+//! Times are [`Duration`](std::time::Duration)s here, not texts as in attributes: what is no time does not compile.
+//!
+//! # What stays and what goes
+//!
+//! The address stays, and so does the mailbox with what waits in it, in its order. Messages are taken in while there is no actor.
+//! The message on which it has failed is gone: a dead letter, whose asker is told [`Panicked`](crate::AskError::Panicked).
+//!
+//! Everything else is the *incarnation's*, and ends with it: its state, timers, intervals and futures, continuations of what it has
+//! asked, what it watches. Whoever waits for an answer that it owes is told [`Restarted`](crate::AskError::Restarted). The old one's
+//! [`stopped`](crate::Actor::stopped) has ended, and its state is dropped, before the new one is made. Panics in any of these are contained.
+//!
+//! An actor that stops, is aborted, or ends with one that it is linked to has not failed: it is not begun again. That is when those who
+//! watch it are told; of a new beginning they hear nothing. While it is down, it can be stopped and aborted like any other.
+//!
+//! A connection is never begun again, for its socket is gone: `on_panic = restart` with a `codec` does not compile.
+//!
+//! # How often, and how soon
+//!
+//! [`intensity`](crate::Restart::intensity) says how many failures within a time are forgiven: one in five seconds, unless you say
+//! otherwise. One more, and the supervisor gives up: it ends all that are below it, the last one first, and has failed itself. If
+//! there is a supervisor above it, that decides, as it would for an actor: it may have the whole group begin again, under the addresses
+//! that its actors had. At the root they end, with [`Escalated`](crate::StopReason::Escalated), which is told on standard error.
+//! [`Ledger::restarts`](crate::Ledger::restarts) and [`given_up`](crate::Ledger::given_up) count both.
+//!
+//! [`backoff`](crate::Restart::backoff) puts a wait before each new beginning, which doubles with every failure within that time, less
+//! a part by chance. In a simulation the same seed has the same waits.
+//!
+//! # Order
+//!
+//! Those below a supervisor begin in the order in which they were spawned, on whichever cores they are, each when the one before has
+//! started. [`one_for_all`](crate::Restart::one_for_all) and [`rest_for_one`](crate::Restart::rest_for_one) end others
+//! in the reverse of it, one after the other, with [`Restarting`](crate::StopReason::Restarting). So does the end of a system: what was begun last
+//! stops first. An asynchronous handler that has not finished keeps an actor from being ended, as it does for any stop; its time is
+//! bounded.
+//!
+//! # At the end of an actor
+//!
+//! The mailbox closes; what it has begun is dropped; `stopped` runs; whoever waits for an answer is told; its state is dropped; the socket of
+//! a connection is closed; those who watch are told; and only then is its place another's.
+//!
+//! `tests/semantics/supervision.rs` and `tests/semantics/watching.rs` have a case for each of these sentences.
