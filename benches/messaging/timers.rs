@@ -1,6 +1,6 @@
 //! Timers among a million.
 
-use odeon::executor::{TimerKey, TimerPayload, Wheel};
+use odeon::executor::{TimerPayload, Wheel, WheelKey};
 use odeon::sys::Time;
 
 use crate::{median, timed};
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-fn full(random: &mut Random) -> (Wheel, Vec<TimerKey>) {
+fn full(random: &mut Random) -> (Wheel, Vec<WheelKey>) {
     let mut wheel = Wheel::new(2 * TIMERS, Time::ZERO);
     let arm = |token| {
         let payload = TimerPayload { token, kind: 0 };
@@ -74,11 +74,11 @@ pub(crate) fn idle_timeout_rearm() -> f64 {
     })
 }
 
-fn rearmed(keys: &[TimerKey], mut rearm: impl FnMut(TimerKey) -> bool) -> f64 {
+fn rearmed(keys: &[WheelKey], mut rearm: impl FnMut(WheelKey) -> bool) -> f64 {
     const COUNT: usize = 200_000;
     let mut random = Random(9);
     let mut chosen = || keys[random.next() as usize % keys.len()];
-    let order: Vec<TimerKey> = (0..COUNT).map(|_| chosen()).collect();
+    let order: Vec<WheelKey> = (0..COUNT).map(|_| chosen()).collect();
     median(21, || {
         let took = timed(|| {
             for key in &order {

@@ -31,7 +31,7 @@ use super::slow::Slow;
 use super::task_answer::{self, AskError};
 use super::tasks::{LINE_DUE, TASK_DUE, Tasks};
 use super::watches::Watches;
-use super::wheel::{TimerKey, TimerPayload, Wheel};
+use super::wheel::{TimerPayload, Wheel, WheelKey};
 use crate::config::Config;
 use crate::driver::{Op, Pools, Token, Waker};
 use crate::mem::{ChunkPool, Full, Keeper, Key, ReceivePool, SendPool};
@@ -453,11 +453,11 @@ impl Core {
     }
 
     /// Sets a timer: the cell is notified with `kind` once `deadline` has come.
-    pub fn arm(&self, cell: Key, kind: u32, deadline: Time) -> Result<TimerKey, Full> {
+    pub fn arm(&self, cell: Key, kind: u32, deadline: Time) -> Result<WheelKey, Full> {
         self.arm_timer(deadline, TimerPayload { token: cell.to_bits(), kind })
     }
 
-    pub(super) fn arm_timer(&self, deadline: Time, payload: TimerPayload) -> Result<TimerKey, Full> {
+    pub(super) fn arm_timer(&self, deadline: Time, payload: TimerPayload) -> Result<WheelKey, Full> {
         let armed = self.timers.borrow_mut().arm(deadline, payload);
         if armed.is_err() && self.give_line_timer_back() {
             return self.timers.borrow_mut().arm(deadline, payload);
@@ -466,7 +466,7 @@ impl Core {
     }
 
     /// Takes a timer back; false if it has come due or was taken back before.
-    pub fn disarm(&self, timer: TimerKey) -> bool {
+    pub fn disarm(&self, timer: WheelKey) -> bool {
         self.timers.borrow_mut().cancel(timer)
     }
 

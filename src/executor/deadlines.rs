@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::core::Core;
-use super::wheel::{TimerKey, TimerPayload};
+use super::wheel::{TimerPayload, WheelKey};
 use crate::sys::Time;
 
 /// The deadlines for which there was no timer.
@@ -35,7 +35,7 @@ impl Beyond {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     time: Time,
-    timer: Option<TimerKey>,
+    timer: Option<WheelKey>,
 }
 
 impl Core {

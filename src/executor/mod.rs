@@ -71,4 +71,4 @@ pub use tasks::{Awaited, Errand, INTERVAL, INTERVALS_MAX, Kind, Limit, Taken, Ta
 pub use turn::Executor;
 pub use waker::{WakeHandle, WakeList, Woken};
 pub use watches::Fate;
-pub use wheel::{TimerKey, TimerPayload, Wheel};
+pub use wheel::{TimerPayload, Wheel, WheelKey};

@@ -44,9 +44,9 @@ pub struct TimerPayload {
     pub kind: u32,
 }
 
-/// Names an armed timer. Stale once the timer has come due or was cancelled; a stale key names nothing.
+/// Names a timer of a wheel. Stale once the timer has come due or was cancelled; a stale key names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TimerKey {
+pub struct WheelKey {
     /// Never zero: the first places are those of lists.
     index: NonZeroU32,
     generation: u32,
@@ -119,7 +119,7 @@ impl Wheel {
     ///
     /// # Errors
     /// [`Full`] when `capacity` timers are armed.
-    pub fn arm(&mut self, deadline: Time, payload: TimerPayload) -> Result<TimerKey, Full> {
+    pub fn arm(&mut self, deadline: Time, payload: TimerPayload) -> Result<WheelKey, Full> {
         if self.armed == self.capacity {
             return Err(Full);
         }
@@ -129,14 +129,14 @@ impl Wheel {
         timer.token = payload.token;
         timer.kind = payload.kind;
         let index_named = NonZeroU32::new(index).expect("timers come after the lists");
-        let key = TimerKey { index: index_named, generation: timer.generation };
+        let key = WheelKey { index: index_named, generation: timer.generation };
         self.armed += 1;
         self.hang(index, deadline);
         Ok(key)
     }
 
     /// Takes a timer back; false when the key is stale.
-    pub fn cancel(&mut self, key: TimerKey) -> bool {
+    pub fn cancel(&mut self, key: WheelKey) -> bool {
         if self.timers.get(key.index.get() as usize).is_none_or(|timer| timer.generation != key.generation) {
             return false;
         }
@@ -148,7 +148,7 @@ impl Wheel {
     /// Gives a timer another deadline. It keeps its key and its payload; false when the key is stale.
     ///
     /// **Costs** a store when the deadline is postponed.
-    pub fn rearm(&mut self, key: TimerKey, deadline: Time) -> bool {
+    pub fn rearm(&mut self, key: WheelKey, deadline: Time) -> bool {
         let Some(timer) = self.timers.get_mut(key.index.get() as usize) else { return false };
         if timer.generation != key.generation {
             return false;
@@ -405,7 +405,7 @@ mod tests {
         let mut wheel = Wheel::new(1, Time::ZERO);
         let old = wheel.arm(Time(TICK), payload(1)).unwrap();
         wheel.timers[LISTS as usize].generation = u32::MAX - 1;
-        let last = TimerKey { generation: u32::MAX - 1, ..old };
+        let last = WheelKey { generation: u32::MAX - 1, ..old };
         assert!(wheel.cancel(last));
         let next = wheel.arm(Time(TICK), payload(2)).unwrap();
         assert_eq!((next.index.get(), next.generation), (LISTS + 1, 0));
@@ -497,7 +497,7 @@ mod tests {
     }
 
     struct Twin {
-        key: TimerKey,
+        key: WheelKey,
         deadline: u64,
         /// The tick of the deadline, or the one at which it was set if the deadline had passed.
         due: u64,
@@ -510,7 +510,7 @@ mod tests {
         twin: BTreeMap<u64, Twin>,
         now: u64,
         tokens: u64,
-        stale: Vec<TimerKey>,
+        stale: Vec<WheelKey>,
     }
 
     impl Pair {

@@ -24,7 +24,7 @@ use crate::actor::Addr;
 use crate::driver::{ConnectOptions, Event, Op, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, Request, TimerKey,
+    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, Request, WheelKey,
     current,
 };
 use crate::sys::Errno;
@@ -456,7 +456,7 @@ struct Dial {
     phase: Phase,
     /// Cancels in flight.
     others: usize,
-    timer: Option<TimerKey>,
+    timer: Option<WheelKey>,
     socket: Option<SocketId>,
 }
 

@@ -16,7 +16,7 @@ use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, TimerKey, current,
+    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, WheelKey, current,
     insist,
 };
 use crate::mem::Key;
@@ -111,7 +111,7 @@ fn retry(listener: Key, (): ()) {
     current::with(|core| core.is_some_and(|core| core.notify(listener, Notice::Timer(RETRY)).is_ok()));
 }
 
-fn disarm(core: &Core, timer: &mut Option<TimerKey>) {
+fn disarm(core: &Core, timer: &mut Option<WheelKey>) {
     if let Some(timer) = timer.take() {
         core.disarm(timer);
     }
@@ -142,9 +142,9 @@ struct Accepting {
     /// Cancels and closes of refused connections in flight.
     others: usize,
     /// The last accept failed, and this timer says when to try again.
-    retry: Option<TimerKey>,
+    retry: Option<WheelKey>,
     /// The next look of the last call.
-    look: Option<TimerKey>,
+    look: Option<WheelKey>,
     last_call: LastCall,
     /// A failure has been logged.
     logged: bool,

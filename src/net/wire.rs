@@ -11,7 +11,7 @@ use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
 use crate::actor::{Batch, StopReason};
 use crate::driver::{Event, Op, SocketId};
-use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, TimerKey};
+use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, WheelKey};
 use crate::mem::{Chain, Lease};
 use crate::sys::{Errno, Time};
 
@@ -80,7 +80,7 @@ pub(super) struct Wire<C> {
     pub(super) inward: Inward<C>,
     /// A look for silence and stalls while open, that of the last call or the deadline while stopping, the close deadline
     /// afterwards. One for all: where timers are short, no connection takes the place of another by being busy.
-    pub(super) timer: Option<TimerKey>,
+    pub(super) timer: Option<WheelKey>,
     /// While open, when that look is due, if ever; while stopping, by when that must be over.
     pub(super) due: Time,
     /// When the last send began, or the kernel took some of it.

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use super::super::address::demand;
 use super::words::{Above, Board, What, Word, begin};
 use super::{Restart, Strategy};
-use crate::executor::{Activation, Body, Core, Counters, Demand, Matter, Outcome, RawAddress, TimerKey};
+use crate::executor::{Activation, Body, Core, Counters, Demand, Matter, Outcome, RawAddress, WheelKey};
 use crate::sys::{Random, Time};
 
 /// The body of the cell of a supervisor.
@@ -36,7 +36,7 @@ struct State {
     begun: u32,
     /// It is to say so once all below have.
     says_begun: bool,
-    timer: Option<(Time, TimerKey)>,
+    timer: Option<(Time, WheelKey)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::super::deadlines::Deadline;
 use super::super::output::Output;
 use super::super::schedule::Interval;
 use super::super::task_block::AnyTask;
-use super::super::wheel::TimerKey;
+use super::super::wheel::WheelKey;
 use super::Kind;
 use crate::mem::{Key, MaybeKey};
 use crate::sys::Time;
@@ -71,7 +71,7 @@ impl Errands {
 pub(super) struct Ticking {
     pub(super) interval: Interval,
     pub(super) due: Time,
-    pub(super) timer: Option<TimerKey>,
+    pub(super) timer: Option<WheelKey>,
 }
 
 /// It can go on.
