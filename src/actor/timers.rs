@@ -68,8 +68,8 @@ impl<A: Actor> Context<A> {
         M: Message,
         A: AcceptsLocal<M>,
     {
-        // Not from when the turn began: the time that others took is not this one's.
-        let due = self.with_core(|core| core.read_clock().after(after)).unwrap_or(Time::MAX);
+        // Not from when the turn began: the time that others took is not this one's. What this handler sees as now stays.
+        let due = self.with_core(|core| core.peek_clock().after(after)).unwrap_or(Time::MAX);
         self.send_at(due, message)
     }
 
@@ -140,7 +140,7 @@ impl<A: Actor> Context<A> {
         A: AcceptsLocal<M>,
     {
         let interval = interval.into();
-        let due = self.with_core(|core| interval.first(core.read_clock())).unwrap_or(Time::MAX);
+        let due = self.with_core(|core| interval.first(core.peek_clock())).unwrap_or(Time::MAX);
         self.begin_timer(due, message, |message, me| Again::<A, M> {
             message,
             interval,
@@ -231,3 +231,6 @@ impl<A: AcceptsLocal<M>, M: Message + Clone> Polled for Again<A, M> {
         std::any::type_name::<M>()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,4 +128,21 @@ mod tests {
         assert_eq!((found(1, Some("sloth")), found(0, Some("innocent"))), (2, 2));
         assert_eq!(found(1, None), 3, "what is of nobody counts as well");
     }
+
+    #[test]
+    fn a_handler_that_asks_for_the_time_in_between_takes_no_less() {
+        let config = Config { slow_handler: Duration::from_millis(100), ..Config::default() };
+        let (slow, now) = (Slow::new(&config, &Clock::Monotonic), Rc::new(Cell::new(Time::ZERO)));
+        let clock = Clock::Virtual(now.clone());
+        let mut core = Core::new(CoreId(0), Rc::new(config), clock, Links::new(CoreId(0), []));
+        // As if nothing but code moved this clock.
+        core.slow = slow;
+        let work = || now.set(now.get().after(Duration::from_millis(90)));
+        work();
+        assert_eq!((core.peek_clock(), core.now()), (now.get(), Time::ZERO));
+        work();
+        core.read_clock();
+        core.tell_slow(None);
+        assert_eq!(core.counters.slow.get(), 1);
+    }
 }
