@@ -217,7 +217,8 @@ pin_project! {
 impl<A: AcceptsLocal<M>, M: Message + Clone> Polled for Again<A, M> {
     fn poll(self: Pin<&mut Self>, core: &Core, timer: Key) -> Poll<Flow> {
         let this = self.project();
-        *this.due = this.interval.next(*this.due, core.now());
+        // What is late is so by the clock: others may have blocked the core since it was looked at.
+        *this.due = this.interval.next(*this.due, core.read_clock());
         // Before it is handled: the handler may cancel it.
         core.set_timer(timer, Some(*this.due));
         let message = user(|| this.message.clone());

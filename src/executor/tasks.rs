@@ -411,7 +411,7 @@ impl Core {
         if !table.is_answer_next(desk) {
             return None;
         }
-        let (Next::Answer(removed), was_last) = table.next(desk, self.now()) else { return None };
+        let (Next::Answer(removed), was_last) = table.next(desk, || self.now()) else { return None };
         drop(table);
         if was_last {
             activation.clear_errands();
@@ -424,7 +424,8 @@ impl Core {
     pub(crate) fn next_errand(&self, cell: Key) -> Option<Errand> {
         let desk = self.cells.desk(cell)?;
         let mut table = self.tasks.table.borrow_mut();
-        let (next, was_last) = table.next(desk, self.now());
+        // What is late is so by the clock: others may have blocked the core since it was looked at.
+        let (next, was_last) = table.next(desk, || self.read_clock());
         if was_last {
             self.cells.set_errands(cell, false);
         }

@@ -17,6 +17,7 @@ mod overflow;
 mod room;
 mod stash;
 mod supervision;
+mod time;
 mod watching;
 mod world;
 
@@ -125,3 +126,16 @@ macro_rules! every_case_on {
 every_case_on! { simulated: crate::world::On::Seeds }
 every_case_on! { uring: crate::world::On::Backend(odeon::BackendChoice::Uring) }
 every_case_on! { mio: crate::world::On::Backend(odeon::BackendChoice::Mio) }
+
+macro_rules! every_case_by_the_clock_on {
+    ($name:ident: $on:expr) => {
+        on! { $name: $on;
+            time {
+                what_was_late_comes_again_a_whole_period_later
+            }
+        }
+    };
+}
+
+every_case_by_the_clock_on! { uring_by_the_clock: crate::world::On::Backend(odeon::BackendChoice::Uring) }
+every_case_by_the_clock_on! { mio_by_the_clock: crate::world::On::Backend(odeon::BackendChoice::Mio) }

@@ -71,7 +71,7 @@ pub struct World {
 type Task = Box<dyn FnOnce(&mut Context<Foot>) + Send>;
 
 #[derive(Message)]
-pub struct Run(Task);
+pub struct Run(pub Task);
 
 /// Runs what it is told: a foot on a core.
 pub struct Foot;

@@ -6,9 +6,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::*;
+use crate::Never;
 use crate::actor::{Accepts, Addr, spawn};
 use crate::config::Config;
-use crate::executor::{Links, current, directory};
+use crate::executor::{Links, MissedTicks, current, directory};
 use crate::sys::Clock;
 
 const PERIOD: Duration = Duration::from_millis(10);
@@ -27,6 +28,24 @@ impl Actor for Ticker {
     type Message = Tick;
 
     fn handle(&mut self, _: Tick, cx: &mut Context<Self>) -> Flow {
+        self.0.set(cx.now());
+        Flow::Continue
+    }
+}
+
+/// With an interval.
+struct Metronome(Rc<Cell<Time>>);
+
+impl Actor for Metronome {
+    type Message = Never;
+
+    const INTERVALS: &'static [Interval] = &[Interval::every(PERIOD).missed(MissedTicks::Delay)];
+
+    fn handle(&mut self, never: Never, _: &mut Context<Self>) -> Flow {
+        match never {}
+    }
+
+    fn interval(&mut self, _: usize, cx: &mut Context<Self>) -> Flow {
         self.0.set(cx.now());
         Flow::Continue
     }
@@ -61,5 +80,42 @@ fn what_is_set_within_a_handler_counts_from_then_and_moves_no_clock() {
         now.set(now.get().after(PERIOD));
         cx.send_every(PERIOD, Tick).expect("there is room");
         assert_eq!((cx.now(), core.now()), (Time::ZERO, Time::ZERO), "this handler has not returned");
+    });
+}
+
+/// Due at last, and behind somebody who blocks the core: nobody has looked at the clock since.
+fn block(core: &Core, now: &Cell<Time>) {
+    now.set(Time::ZERO.after(PERIOD * 11 / 10));
+    core.read_clock();
+    core.expire(&mut Vec::new());
+    now.set(Time::ZERO.after(PERIOD * 9 / 2));
+    while core.run_next() {}
+}
+
+/// When something comes next, in tenths of a period.
+fn next(core: &Core) -> u128 {
+    core.next_deadline().since(Time::ZERO).as_nanos() * 10 / PERIOD.as_nanos()
+}
+
+#[test]
+fn when_a_message_that_was_late_comes_next_is_told_by_the_clock() {
+    for (missed, expected) in [(MissedTicks::Skip, 50), (MissedTicks::Burst, 20), (MissedTicks::Delay, 55)] {
+        with_ticker(|core, now, ticker, handled| {
+            let interval = Interval::every(PERIOD).missed(missed);
+            Context::<Ticker>::at(ticker.raw()).send_every(interval, Tick).expect("there is room");
+            block(core, now);
+            assert_eq!((handled.get(), next(core)), (now.get(), expected), "{missed:?}");
+        });
+    }
+}
+
+#[test]
+fn when_an_interval_that_was_late_comes_next_is_told_by_the_clock() {
+    with_ticker(|core, now, _, handled| {
+        let metronome = spawn(core, Metronome(Rc::clone(handled))).expect("there is room");
+        while core.run_next() {}
+        block(core, now);
+        assert_eq!((handled.get(), next(core)), (now.get(), 55));
+        core.end_tasks(metronome.raw().cell());
     });
 }

@@ -544,7 +544,7 @@ impl Table {
     /// Takes what a cell goes on with, and says whether that is all for now. While there is an exclusive task, that alone;
     /// otherwise intervals come first.
     #[inline(always)]
-    pub(super) fn next(&mut self, desk: u32, now: Time) -> (Next, bool) {
+    pub(super) fn next(&mut self, desk: u32, now: impl FnOnce() -> Time) -> (Next, bool) {
         let Some(errands) = self.errands.get_mut(self.desks[desk as usize].errands as usize) else {
             return (Next::Nothing, true);
         };
@@ -553,7 +553,7 @@ impl Table {
             return (self.take_exclusive(exclusive), true);
         }
         if errands.ticks != 0
-            && let Some((index, due)) = errands.take_tick(now)
+            && let Some((index, due)) = errands.take_tick(now())
         {
             return (Next::Tick(index, due), errands.ticks == 0 && errands.ready_first == NONE);
         }
@@ -670,7 +670,7 @@ mod tests {
             let (ready, ticks) = (&mut self.ready[desk as usize], &mut self.ticks[desk as usize]);
             let tick = ticks.pop_first();
             let expected = if tick.is_some() { None } else { ready.pop_front() };
-            let (next, was_last) = table.next(desk, Time::ZERO);
+            let (next, was_last) = table.next(desk, || Time::ZERO);
             assert_eq!(was_last, ready.is_empty() && ticks.is_empty());
             match next {
                 Next::Answer(removed) => assert_eq!(Some(removed.key), expected),
@@ -776,11 +776,11 @@ mod tests {
         let exclusive = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Exclusive, false);
         table.open_errands(desk, owner(desk)).exclusive = exclusive.index;
         assert_eq!(table.make_ready(other.index), Some(owner(desk)));
-        assert!(matches!(table.next(desk, Time::ZERO), (Next::Nothing, true)));
+        assert!(matches!(table.next(desk, || Time::ZERO), (Next::Nothing, true)));
         assert_eq!(table.make_ready(exclusive.index), Some(owner(desk)));
-        assert!(matches!(table.next(desk, Time::ZERO), (Next::Future(key), true) if key == exclusive));
+        assert!(matches!(table.next(desk, || Time::ZERO), (Next::Future(key), true) if key == exclusive));
         table.remove(exclusive.index);
         table.open_errands(desk, owner(desk)).exclusive = NONE;
-        assert!(matches!(table.next(desk, Time::ZERO), (Next::Future(key), true) if key == other));
+        assert!(matches!(table.next(desk, || Time::ZERO), (Next::Future(key), true) if key == other));
     }
 }
