@@ -222,6 +222,11 @@ impl<A: AcceptsLocal<M>, M: Message + Clone> Polled for Again<A, M> {
         // Before it is handled: the handler may cancel it.
         core.set_timer(timer, Some(*this.due));
         let message = user(|| this.message.clone());
+        if core.is_timer_spent(timer) {
+            // By the clone itself.
+            user(|| drop(message));
+            return Poll::Pending;
+        }
         match handle::<A, M>(*this.me, message) {
             Flow::Continue => Poll::Pending,
             flow => Poll::Ready(flow),

@@ -646,6 +646,11 @@ impl Core {
         }
     }
 
+    /// True if a timer that runs has come for the last time, or was cancelled meanwhile.
+    pub(crate) fn is_timer_spent(&self, timer: Key) -> bool {
+        self.tasks.table.borrow_mut().is_timer_spent(timer)
+    }
+
     /// Ends a timer of this cell; false if there is none of this name any more. Code of users may run: the `Drop` of its message.
     pub(crate) fn cancel_timer(&self, owner: Key, timer: Key) -> bool {
         self.cancel(owner, timer, Kind::Timer, || AnyTask::polled(self.cells.blocks(), Idle))

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::Never;
-use crate::actor::{Accepts, Addr, spawn};
+use crate::actor::{Accepts, Addr, Handle, Reply, spawn};
 use crate::config::Config;
 use crate::executor::{Links, MissedTicks, current, directory};
 use crate::sys::Clock;
@@ -117,5 +117,63 @@ fn when_an_interval_that_was_late_comes_next_is_told_by_the_clock() {
         block(core, now);
         assert_eq!((handled.get(), next(core)), (now.get(), 55));
         core.end_tasks(metronome.raw().cell());
+    });
+}
+
+/// Cancels what it is a message of as it is cloned.
+struct Last {
+    handle: Handle<Clerk>,
+    cancelled: Rc<Cell<bool>>,
+}
+
+impl Message for Last {
+    type Reply = ();
+}
+
+impl Clone for Last {
+    fn clone(&self) -> Last {
+        let cancelled = self.handle.with(|clerk, cx| clerk.timer.is_some_and(|timer| cx.cancel(timer)));
+        self.cancelled.set(cancelled == Ok(true));
+        Last { handle: self.handle.clone(), cancelled: Rc::clone(&self.cancelled) }
+    }
+}
+
+/// Has nothing to do.
+struct Clerk {
+    timer: Option<TimerKey>,
+}
+
+impl Actor for Clerk {
+    type Message = Last;
+
+    fn handle(&mut self, _: Last, _: &mut Context<Self>) -> Flow {
+        unreachable!("it was cancelled")
+    }
+}
+
+impl AcceptsLocal<Last> for Clerk {
+    fn accept(last: Last) -> Last {
+        last
+    }
+
+    fn accept_ask(last: Last, _: Reply<()>) -> Last {
+        last
+    }
+}
+
+#[test]
+fn a_message_that_cancels_itself_as_it_is_cloned_is_not_handled() {
+    with_ticker(|core, now, _, _| {
+        let clerk = spawn(core, Clerk { timer: None }).expect("there is room");
+        while core.run_next() {}
+        let (mut cx, cancelled) = (Context::<Clerk>::at(clerk.raw()), Rc::new(Cell::new(false)));
+        let last = Last { handle: cx.handle(), cancelled: Rc::clone(&cancelled) };
+        let timer = cx.send_every(PERIOD, last).expect("there is room");
+        let kept = cx.handle().with(|clerk, _| clerk.timer = Some(timer));
+        assert!(kept.is_ok() && Rc::strong_count(&cancelled) == 2);
+        block(core, now);
+        assert!(cancelled.get());
+        assert_eq!((core.counters.panics.get(), core.tasks.live(), core.timers()), (0, 0, 0));
+        assert_eq!(Rc::strong_count(&cancelled), 1, "nothing is left of it");
     });
 }

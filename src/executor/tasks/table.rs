@@ -365,6 +365,11 @@ impl Table {
         }
     }
 
+    /// True if a timer has come for the last time, or was cancelled.
+    pub(super) fn is_timer_spent(&mut self, key: Key) -> bool {
+        self.slot(key).is_none_or(|slot| slot.flags & SPENT != 0)
+    }
+
     /// What is left of a task of this desk that is cancelled; none if there is none of this kind and name, or no more. One that is ready is
     /// left in its place, with `idle` for what it was.
     pub(super) fn cancel(
