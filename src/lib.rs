@@ -174,8 +174,8 @@ pub use actor::{
     Accepts, AcceptsLocal, Actor, ActorId, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Circle, Context,
     DeadLetter, Down, Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow,
     Message, OnPanic, OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, Restart,
-    SendError, SendFuture, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerKey, WatchKey,
-    failed,
+    SendError, SendFuture, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerError,
+    TimerKey, WatchKey, failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};

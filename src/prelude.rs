@@ -13,7 +13,7 @@
 pub use crate::actor::{
     Accepts, Actor, Addr, Ask, AskError, Context, Down, Flow, Handle, HandleError, LocalAddr,
     MailboxOverflow, Message, OrDeadLetter, Priority, Recipient, Reply, Restart, SendError, SendTo,
-    StopReason, TimerKey, WatchKey,
+    StopReason, TimerError, TimerKey, WatchKey,
 };
 pub use crate::config::Config;
 pub use crate::executor::{Interval, MissedTicks, Overflow};

@@ -108,3 +108,29 @@ impl<A> fmt::Debug for SpawnError<A> {
 }
 
 impl<A> std::error::Error for SpawnError<A> {}
+
+/// A message that was not set for later: the core has as many tasks as [`Config::tasks_max`](crate::Config::tasks_max) allows. Hands
+/// it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TimerError<M>(pub M);
+
+impl<M> TimerError<M> {
+    /// The message.
+    pub fn into_message(self) -> M {
+        self.0
+    }
+}
+
+impl<M> fmt::Display for TimerError<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the core has as many tasks as Config::tasks_max allows")
+    }
+}
+
+impl<M> fmt::Debug for TimerError<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("TimerError(..)")
+    }
+}
+
+impl<M> std::error::Error for TimerError<M> {}

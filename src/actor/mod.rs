@@ -34,7 +34,7 @@ pub use ask::{Anyone, Ask, Call, LocalAsk, Question, Receiver};
 pub use context::{Context, Timeout};
 pub use dead_letter::DeadLetter;
 pub(crate) use dead_letter::subscribe;
-pub use error::{OrDeadLetter, SendError, SpawnError};
+pub use error::{OrDeadLetter, SendError, SpawnError, TimerError};
 pub use handle::{Handle, HandleError};
 pub use local::{AcceptsLocal, LocalAddr};
 pub use mailbox::{MailboxOverflow, Priority};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use super::attach::handle;
-use super::{AcceptsLocal, Actor, Context, Flow, Message, SendError};
+use super::{AcceptsLocal, Actor, Context, Flow, Message, TimerError};
 use crate::executor::blame::user;
 use crate::executor::{AnyTask, Core, CoreId, Interval, Polled, RawAddress};
 use crate::mem::Key;
@@ -41,7 +41,7 @@ impl<A: Actor> Context<A> {
     /// #[actor]
     /// impl Watchdog {
     ///     #[call]
-    ///     fn feed(&mut self, cx: &mut Context<Self>) -> Result<(), SendError<TooLate>> {
+    ///     fn feed(&mut self, cx: &mut Context<Self>) -> Result<(), TimerError<TooLate>> {
     ///         if let Some(timer) = self.0.take() {
     ///             cx.cancel(timer);
     ///         }
@@ -63,7 +63,7 @@ impl<A: Actor> Context<A> {
     ///
     /// # Errors
     /// As [`send_at`](Context::send_at).
-    pub fn send_after<M>(&mut self, after: Duration, message: M) -> Result<TimerKey, SendError<M>>
+    pub fn send_after<M>(&mut self, after: Duration, message: M) -> Result<TimerKey, TimerError<M>>
     where
         M: Message,
         A: AcceptsLocal<M>,
@@ -82,8 +82,8 @@ impl<A: Actor> Context<A> {
     /// **Costs** no allocation for a message of up to a kilobyte, once there were as many timers before, and no system call.
     ///
     /// # Errors
-    /// Hands the message back: [`SendError::Full`] when the core has as many tasks as `Config::tasks_max` allows.
-    pub fn send_at<M>(&mut self, due: Time, message: M) -> Result<TimerKey, SendError<M>>
+    /// Hands the message back when the core has as many tasks as `Config::tasks_max` allows.
+    pub fn send_at<M>(&mut self, due: Time, message: M) -> Result<TimerKey, TimerError<M>>
     where
         M: Message,
         A: AcceptsLocal<M>,
@@ -113,7 +113,7 @@ impl<A: Actor> Context<A> {
     /// #[actor]
     /// impl Poller {
     ///     #[started]
-    ///     fn start(&mut self, cx: &mut Context<Self>) -> Result<(), SendError<Poll>> {
+    ///     fn start(&mut self, cx: &mut Context<Self>) -> Result<(), TimerError<Poll>> {
     ///         let often = Interval::every(Duration::from_secs(1)).missed(MissedTicks::Delay);
     ///         cx.send_every(often, Poll(7))?;
     ///         Ok(())
@@ -134,7 +134,7 @@ impl<A: Actor> Context<A> {
         &mut self,
         interval: impl Into<Interval>,
         message: M,
-    ) -> Result<TimerKey, SendError<M>>
+    ) -> Result<TimerKey, TimerError<M>>
     where
         M: Message + Clone,
         A: AcceptsLocal<M>,
@@ -155,7 +155,7 @@ impl<A: Actor> Context<A> {
         due: Time,
         message: M,
         timer: impl FnOnce(M, RawAddress) -> T,
-    ) -> Result<TimerKey, SendError<M>> {
+    ) -> Result<TimerKey, TimerError<M>> {
         let (me, mut message) = (self.me().raw(), Some(message));
         let begun = self.with_core(|core| {
             if !core.tasks.has_room() {
@@ -166,8 +166,7 @@ impl<A: Actor> Context<A> {
         });
         match (begun.flatten(), message) {
             (Some(task), _) => Ok(TimerKey { core: me.core(), task }),
-            (None, Some(message)) if begun.is_some() => Err(SendError::Full(message)),
-            (None, Some(message)) => Err(SendError::Stopped(message)),
+            (None, Some(message)) => Err(TimerError(message)),
             // There was room, so its cell is gone: nobody has its context then.
             (None, None) => unreachable!("an actor that has a context has a cell"),
         }

@@ -132,10 +132,14 @@ impl Clock {
             0 => cx.send_after(after, due),
             _ => cx.send_at(now.after(after), due),
         };
-        let Ok(key) = begun else {
-            assert!(matches!(begun, Err(SendError::Full(Due { id, .. })) if id == self.next), "handed back");
-            self.sums().refused += 1;
-            return;
+        let key = match begun {
+            Ok(key) => key,
+            Err(refused) => {
+                assert_eq!(refused.to_string(), "the core has as many tasks as Config::tasks_max allows");
+                assert_eq!(refused.into_message().id, self.next, "handed back");
+                self.sums().refused += 1;
+                return;
+            }
         };
         let (due, every) =
             if again { (now.after(every), Some((every, missed))) } else { (now.after(after), None) };
