@@ -484,6 +484,12 @@ impl Core {
         self.beyond.first().map_or(timer, |beyond| beyond.min(timer))
     }
 
+    /// True if a time has passed that somebody waits for.
+    pub(super) fn is_due(&self) -> bool {
+        let now = self.now();
+        self.timers.borrow().has_passed(now) || self.beyond.first().is_some_and(|first| first <= now)
+    }
+
     /// Futures that sleep.
     #[must_use]
     pub fn asleep(&self) -> usize {

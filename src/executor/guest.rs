@@ -97,6 +97,18 @@ impl Guest {
         });
     }
 
+    /// True if a time has passed that somebody waits for.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.core.is_due()
+    }
+
+    /// True if anything is still to come at a time but messages that an actor has set for later, and intervals.
+    #[must_use]
+    pub fn awaits_more_than_timers(&self) -> bool {
+        self.core.asleep() > 0 || self.core.tasks.has_deadlines()
+    }
+
     /// Moves the clock on.
     pub fn advance(&self, duration: Duration) {
         self.clock.set(self.clock.get().after(duration));

@@ -154,6 +154,12 @@ impl Tasks {
         self.table.borrow().count(kind)
     }
 
+    /// True if the time of one ends some day, timers left out. Looks at all.
+    #[must_use]
+    pub fn has_deadlines(&self) -> bool {
+        self.table.borrow().has_deadlines()
+    }
+
     /// Tasks that have begun and not finished.
     #[must_use]
     pub fn live(&self) -> usize {

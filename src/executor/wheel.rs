@@ -177,6 +177,17 @@ impl Wheel {
         Some(Time(tick.saturating_mul(TICK_NANOSECONDS)))
     }
 
+    /// True if the deadline of a timer has passed at `now`, to the nanosecond: none that was postponed. Looks at all that may come next.
+    #[must_use]
+    pub(super) fn has_passed(&self, now: Time) -> bool {
+        let first = self.next_list().map_or(PENDING, |(list, ..)| list);
+        [PENDING, first].into_iter().any(|list| {
+            let next = |place: &u32| Some(self.timers[*place as usize].next);
+            let mut timers = std::iter::successors(next(&list), next).take_while(|place| *place != list);
+            timers.any(|place| self.timers[place as usize].deadline <= now)
+        })
+    }
+
     /// Appends what is due at `now` to `due`, in the order of the ticks. Looks at no more than `limit` timers, so that a
     /// million of them do not stall a turn; what is left makes [`Wheel::next_deadline`] answer a time that has passed.
     pub fn expire(&mut self, now: Time, limit: usize, due: &mut Vec<TimerPayload>) {

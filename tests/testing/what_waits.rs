@@ -374,3 +374,64 @@ fn what_was_set_for_later_comes_when_the_test_lets_time_pass() {
     assert_eq!(cx.run(&mut bell), None);
     assert_eq!(bell.0, [2]);
 }
+
+/// Of what comes again every second.
+fn every_second(missed: MissedTicks) -> Interval {
+    Interval::every(SECOND).missed(missed)
+}
+
+/// Rings, and has itself ring once less.
+#[derive(Message, Clone)]
+struct Chime(u32);
+
+#[derive(Default)]
+struct Chimes(Vec<u32>);
+
+#[actor]
+impl Chimes {
+    #[message]
+    fn chime(&mut self, Chime(number): Chime, cx: &mut Context<Self>) {
+        self.0.push(number);
+        if let Some(less) = number.checked_sub(1) {
+            assert!(cx.send_after(Duration::ZERO, Chime(less)).is_ok());
+        }
+    }
+}
+
+#[test]
+fn all_that_was_missed_comes_at_once() {
+    for (missed, times) in [(MissedTicks::Burst, 10), (MissedTicks::Skip, 1), (MissedTicks::Delay, 1)] {
+        let (mut chimes, mut cx) = (Chimes::default(), TestContext::new());
+        assert!(cx.send_every(every_second(missed), Chime(0)).is_ok());
+        cx.advance(10 * SECOND);
+        assert_eq!((cx.run(&mut chimes), chimes.0.len()), (None, times), "{missed:?}");
+        cx.advance(SECOND);
+        assert_eq!((cx.run(&mut chimes), chimes.0.len()), (None, times + 1), "{missed:?}");
+    }
+}
+
+#[test]
+fn what_is_set_for_a_time_that_has_passed_comes_at_once() {
+    let (mut chimes, mut cx) = (Chimes::default(), TestContext::new());
+    cx.me().tell(Chime(3)).or_dead_letter();
+    assert_eq!((cx.run(&mut chimes), chimes.0), (None, vec![3, 2, 1, 0]));
+}
+
+#[test]
+fn what_comes_again_and_again_does_not_keep_a_test_waiting_for_ever() {
+    let (mut chimes, mut cx) = (Chimes::default(), TestContext::new());
+    assert!(cx.send_every(SECOND, Chime(0)).is_ok());
+    let said = panics(|| cx.block_on(&mut chimes, std::future::pending::<()>()));
+    assert!(said.contains("waits for what does not come"), "{said}");
+    assert!(chimes.0.len() >= if cfg!(miri) { 100 } else { 100_000 }, "it was not given up too soon");
+}
+
+#[test]
+fn what_comes_at_last_is_waited_for_however_much_comes_before() {
+    let times = if cfg!(miri) { 200 } else { 110_000 };
+    let (mut chimes, mut cx) = (Chimes::default(), TestContext::new());
+    assert!(cx.send_every(SECOND, Chime(0)).is_ok());
+    let slept = async move { odeon::time::sleep(times * SECOND).await };
+    cx.block_on(&mut chimes, slept);
+    assert!(chimes.0.len() >= times as usize - 1, "{}", chimes.0.len());
+}

@@ -98,6 +98,9 @@ pub struct TestContext<A: Actor> {
     cell: Key,
 }
 
+/// So many times the clock is moved on for nothing but what comes again and again. The documentation says it in words.
+const IN_VAIN_MAX: u32 = if cfg!(miri) { 100 } else { 100_000 };
+
 /// A core that no socket is read on, and that few bytes are written on: what does not fit into the slots is kept beside them.
 fn limits() -> Config {
     Config { send_slots: [8, 4, 2, 1, 0], inbox_capacity: 1024, ..Config::default() }
@@ -130,7 +133,7 @@ impl<A: Actor> TestContext<A> {
     }
 
     /// Goes on with everything that can go on now, as a core would: answers that have come, futures that were woken, messages to
-    /// this actor. Answers why the actor ends, if it does: for what a handler has returned, because somebody has stopped it,
+    /// this actor, and those that it has set for times that have passed, however often they come. Answers why the actor ends, if it does: for what a handler has returned, because somebody has stopped it,
     /// or because of its output. [`Actor::stopped`] is not called.
     ///
     /// An exclusive future (`async fn(&mut self, …)`) is run to its end, because it has borrowed the state. Where it waits for a time,
@@ -140,7 +143,8 @@ impl<A: Actor> TestContext<A> {
     ///
     /// # Panics
     /// When code of the actor has panicked: its own message has been told before. When an exclusive future waits for something
-    /// that only another thread could do.
+    /// that only another thread could do. That is given up also where messages that the actor has set for later come again and again:
+    /// once they alone have moved the clock a hundred thousand times.
     #[track_caller]
     pub fn run(&mut self, actor: &mut A) -> Option<StopReason> {
         let ended = self.lent(actor, |core, head| {
@@ -358,13 +362,14 @@ impl<A: Actor> TestContext<A> {
         let activation = Activation::of_started(core, self.cell);
         match body::run(head, &activation, &mut Context::at(core.address(self.cell))) {
             // A core would have it in its queue again.
-            Batch::Empty if core.cells.has_errands(self.cell) => Batch::Again,
+            Batch::Empty if core.cells.has_errands(self.cell) || self.guest.is_due() => Batch::Again,
             batch => batch,
         }
     }
 
     /// Activates the actor until `done` answers something. Where everything waits, lets time pass.
     fn go_on<R>(&self, core: &Core, head: &Head<A>, done: impl Fn(Batch) -> Option<R>) -> Result<R, Stuck> {
+        let mut in_vain = 0;
         loop {
             let batch = self.step(core, head);
             if batch == Batch::End(StopReason::Panicked) {
@@ -373,8 +378,11 @@ impl<A: Actor> TestContext<A> {
             if let Some(result) = done(batch) {
                 return Ok(result);
             }
-            if batch == Batch::Empty && !self.guest.advance_to_next() {
-                return Err(Stuck::Waits);
+            if batch == Batch::Empty {
+                in_vain += u32::from(!self.guest.awaits_more_than_timers());
+                if in_vain > IN_VAIN_MAX || !self.guest.advance_to_next() {
+                    return Err(Stuck::Waits);
+                }
             }
         }
     }

@@ -226,6 +226,12 @@ impl Table {
         self.slots.iter().filter(|slot| slot.kind == kind && slot.task.is_some()).count()
     }
 
+    /// True if the time of a task ends some day that is no timer and does not run now.
+    pub(super) fn has_deadlines(&self) -> bool {
+        let ends = |slot: &Slot| slot.flags & (TIMED | LINED) != 0 && slot.deadline.time() < Time::MAX;
+        self.slots.iter().any(|slot| slot.task.is_some() && slot.kind != Kind::Timer && ends(slot))
+    }
+
     /// True if a cell waits for an answer, or for a future that has a time.
     pub(super) fn owes(&self, desk: u32) -> bool {
         let errands = self.errands.get(self.desks[desk as usize].errands as usize);
