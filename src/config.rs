@@ -103,10 +103,11 @@ pub struct Config {
     /// Envelopes under way to a core from threads outside of the system: see [Sizing](crate#sizing). Default 4,096.
     pub inbox_capacity: usize,
     /// Timers set at one time, of 32 bytes each. Where a connection finds none, it ends, by a reset; where an interval does, its actor
-    /// fails, and that is reported. What futures and answers find none for stands in an ordered list instead, which is slower and no
-    /// less exact ([`sleep_until`](crate::time::sleep_until)). Default 4,194,304.
+    /// fails, and that is reported. What futures, answers and messages that actors have set for later find none for stands in an
+    /// ordered list instead, which allocates, is slower and no less exact ([`sleep_until`](crate::time::sleep_until)). Default 4,194,304.
     pub timers_max: u32,
-    /// Tasks that have begun and not finished: answers that are awaited, and futures. Beside them, up to 1,024 continuations may wait
+    /// Tasks that have begun and not finished: answers that are awaited, futures, and messages that actors have set for later
+    /// ([`Context::send_after`](crate::Context::send_after)), which are not set beyond that. Beside them, up to 1,024 continuations may wait
     /// to be told that there was no room for their questions; more are dropped and counted as failures. Default 1,048,576.
     pub tasks_max: u32,
     /// How long an answer is awaited, where the question does not say. It counts from the asking core's last look at the clock, as

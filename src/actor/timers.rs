@@ -79,7 +79,8 @@ impl<A: Actor> Context<A> {
     /// It is never early, and late by less than 66 µs and what the core has to do first. A time that has passed comes as soon as this
     /// handler has returned, [`Time::MAX`] never. If the actor ends first, the message is dropped.
     ///
-    /// **Costs** no allocation for a message of up to a kilobyte, once there were as many timers before, and no system call.
+    /// **Costs** no allocation for a message of up to a kilobyte, once there were as many timers before, and no system call. Beyond
+    /// `Config::timers_max` its time stands in an ordered list, which may allocate.
     ///
     /// # Errors
     /// Hands the message back when the core has as many tasks as `Config::tasks_max` allows.

@@ -50,7 +50,7 @@
 //!
 //! | what waits | comes |
 //! |---|---|
-//! | a stop or an abort; what has happened to the actor's connection; answers and futures | first |
+//! | a stop or an abort; what has happened to the actor's connection; intervals; answers, futures, and [what the actor has set for later](crate::manual::time) | first |
 //! | messages and calls with `priority = control` | then; of seven in a row the next is one of the others, if one waits |
 //! | all other messages and calls | last |
 //!

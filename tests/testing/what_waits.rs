@@ -435,3 +435,41 @@ fn what_comes_at_last_is_waited_for_however_much_comes_before() {
     cx.block_on(&mut chimes, slept);
     assert!(chimes.0.len() >= times as usize - 1, "{}", chimes.0.len());
 }
+
+#[derive(Message)]
+struct Urgent;
+
+#[derive(Message)]
+struct Usual;
+
+/// Notes what comes.
+#[derive(Default)]
+struct Desk(Vec<&'static str>);
+
+#[actor]
+impl Desk {
+    #[message]
+    fn usual(&mut self, _: Usual) {
+        self.0.push("usual");
+    }
+
+    #[message(priority = control)]
+    fn urgent(&mut self, _: Urgent) {
+        self.0.push("urgent");
+    }
+
+    #[message]
+    fn chime(&mut self, _: Chime) {
+        self.0.push("set for later");
+    }
+}
+
+#[test]
+fn what_was_set_for_later_comes_before_all_that_waits() {
+    let (mut desk, mut cx) = (Desk::default(), TestContext::new());
+    cx.me().tell(Usual).or_dead_letter();
+    cx.me().tell(Urgent).or_dead_letter();
+    assert!(cx.send_after(SECOND, Chime(0)).is_ok());
+    cx.advance(SECOND);
+    assert_eq!((cx.run(&mut desk), desk.0), (None, vec!["set for later", "urgent", "usual"]));
+}
