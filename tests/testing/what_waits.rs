@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::testing::{Asker, TestContext, probe};
-use odeon::{Config, HandleError, Timeout, task};
+use odeon::{Config, HandleError, Time, Timeout, task};
 
 use super::actors::{Look, Said, Session, SessionAddr, Store, StoreAddr};
 
@@ -344,7 +344,7 @@ fn more_answers_than_the_inbox_holds_arrive() {
     assert!(answers.into_iter().eq((0..20).map(|number| Some(Ok(number)))));
 }
 
-#[derive(Message)]
+#[derive(Message, Clone)]
 struct Ring(u32);
 
 /// Rings later, and notes it.
@@ -420,10 +420,13 @@ fn what_is_set_for_a_time_that_has_passed_comes_at_once() {
 #[test]
 fn what_comes_again_and_again_does_not_keep_a_test_waiting_for_ever() {
     let (mut chimes, mut cx) = (Chimes::default(), TestContext::new());
+    let times = if cfg!(miri) { 100 } else { 100_000 };
     assert!(cx.send_every(SECOND, Chime(0)).is_ok());
+    // Until its time is over, something else may still come.
+    assert_eq!(cx.concurrent("late", Timeout::After(times * SECOND), std::future::pending()), Flow::Continue);
     let said = panics(|| cx.block_on(&mut chimes, std::future::pending::<()>()));
     assert!(said.contains("waits for what does not come"), "{said}");
-    assert!(chimes.0.len() >= if cfg!(miri) { 100 } else { 100_000 }, "it was not given up too soon");
+    assert!(chimes.0.len() >= 2 * times as usize - 1, "given up after {}", chimes.0.len());
 }
 
 #[test]
@@ -472,4 +475,19 @@ fn what_was_set_for_later_comes_before_all_that_waits() {
     assert!(cx.send_after(SECOND, Chime(0)).is_ok());
     cx.advance(SECOND);
     assert_eq!((cx.run(&mut desk), desk.0), (None, vec!["set for later", "urgent", "usual"]));
+}
+
+#[test]
+fn a_message_for_which_there_is_no_timer_comes_back_with_the_limit_that_it_met() {
+    let mut config = Config::default();
+    config.tasks_max = 1;
+    let mut cx = TestContext::<Bell>::with_config(config);
+    assert!(cx.send_after(SECOND, Ring(1)).is_ok());
+    for refused in
+        [cx.send_after(SECOND, Ring(2)), cx.send_at(Time::MAX, Ring(2)), cx.send_every(SECOND, Ring(2))]
+    {
+        let refused = refused.expect_err("there is no room");
+        assert_eq!(refused.to_string(), "the core has as many tasks as Config::tasks_max allows");
+        assert_eq!(refused.into_message().0, 2);
+    }
 }
