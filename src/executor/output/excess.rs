@@ -43,7 +43,7 @@ impl Excess {
     const SLOW: u8 = 2;
     const REFUSES: u8 = 4;
     const DROPS: u8 = 8;
-    /// Which bound was met last.
+    /// Which bound was met last, before it overflowed.
     const BY_PLACES: u8 = 16;
     const BY_SPILL: u8 = 32;
 
@@ -93,15 +93,18 @@ impl Output {
         self.excess.has(Excess::OVERFLOWED)
     }
 
-    /// Something is refused for this bound.
+    /// Something is refused for this bound. Once the connection has to end, it ends for the one before.
     #[cold]
     pub(super) fn refuse(&mut self, bound: Bound) -> Full {
+        if self.overflowed() {
+            return Full;
+        }
         self.excess.set(Excess::BY_PLACES, bound == Bound::Places);
         self.excess.set(Excess::BY_SPILL, bound == Bound::Spill);
         Full
     }
 
-    /// The bound for which something was refused last.
+    /// The bound for which the connection has to end; unless it has, the one for which something was refused last.
     #[must_use]
     pub fn refused_by(&self) -> Bound {
         if self.excess.has(Excess::BY_SPILL) {

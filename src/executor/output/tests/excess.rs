@@ -251,3 +251,14 @@ fn whatever_is_dropped_what_leaves_is_whole_and_in_order() {
         pool.waited(500);
     }
 }
+
+#[test]
+fn the_bound_that_a_connection_ends_for_is_the_one_that_was_passed_first() {
+    let pool = ample();
+    let mut output = Output::new(1000);
+    assert_eq!(output.write(&pool, &[1; 1001]), Err(Full));
+    output.overflow();
+    assert_eq!(output.defer(0), Err(Full));
+    output.overflow();
+    assert_eq!(output.refused_by(), Bound::Bytes);
+}
