@@ -208,11 +208,11 @@ impl<A: Actor> Head<A> {
         let (core, cell) = (activation.core, activation.cell());
         core.cells.close(cell, fate_of(reason));
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
-            tell_end::<A>(core, reason);
+            tell_end::<A>(core, cell, reason);
         }
         reply::while_stopping(core, || self.end_state(core, cell, reason, cx, || self.discard(core)));
         // Of what went wrong since, nobody ends.
-        let _ = core.take_cause();
+        core.take_cause(cell);
     }
 }
 
@@ -227,10 +227,10 @@ impl<A: Actor> Head<A> {
     ) {
         let (core, cell) = (activation.core, activation.cell());
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
-            tell_end::<A>(core, reason);
+            tell_end::<A>(core, cell, reason);
         }
         reply::while_restarting(core, || self.end_state(core, cell, reason, cx, || ()));
-        let _ = core.take_cause();
+        core.take_cause(cell);
     }
 
     /// Ends what an actor has begun, calls `stopped`, then `discard`, and drops its state.
@@ -253,17 +253,21 @@ impl<A: Actor> Head<A> {
 
 /// Says why an actor ends that has gone wrong, unless that has been said; or ends the process, if it asks for that.
 #[cold]
-fn tell_end<A: Actor>(core: &Core, reason: StopReason) {
+fn tell_end<A: Actor>(core: &Core, cell: Key, reason: StopReason) {
     let name = std::any::type_name::<A>();
     if reason == StopReason::Panicked && A::ON_PANIC == OnPanic::Abort {
         crate::sys::abort_as_asked(format_args!("{name} has panicked (OnPanic::Abort)"));
     }
-    match (reason, core.take_cause()) {
+    match (reason, core.take_cause(cell)) {
         (StopReason::Panicked, Some(Cause::Panic(handler))) => {
             core.report(Matter::Panic, name, format_args!("ends: {reason} in {handler}"));
         }
         (StopReason::Panicked, _) => core.report(Matter::Panic, name, format_args!("ends: {reason}")),
         (_, Some(Cause::Told)) => {}
+        (_, Some(Cause::Body)) => core.report_failure(
+            name,
+            format_args!("ends: {reason}, for what was to be its body, or go to a file, did not get there"),
+        ),
         _ => core.report_failure(
             name,
             format_args!("ends: {reason}, a hook or a handler of it has answered Flow::Fail"),

@@ -58,8 +58,9 @@ pub enum StopReason {
     Panicked,
     /// The mailbox had no room, and [`Actor::MAILBOX_OVERFLOW`] is [`MailboxOverflow::Stop`].
     MailboxFull,
-    /// A hook answered [`Flow::Fail`], or an error; or an asynchronous handler has not finished in its time. It is told on standard
-    /// error.
+    /// A hook answered [`Flow::Fail`], or an error; an asynchronous handler has not finished in its time; or what was to be a body, or
+    /// to go to a file, did not get there, and the hook that was told went on. It is counted
+    /// ([`Ledger::failures`](crate::Ledger::failures)), and told on standard error.
     Failed,
     /// The peer has sent everything that it will send.
     EndOfStream,

@@ -207,6 +207,8 @@ pub struct Cells {
     /// Calls that are lent references into what is stored: no more than there is room for on the stack.
     loans: Cell<u64>,
     demands: Cell<u32>,
+    /// The cell that was activated last.
+    activated: Cell<Key>,
     /// The ends of the run queue: slots whose flag says that they are queued, each once.
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
@@ -272,6 +274,7 @@ impl Cells {
             live_io: Cell::new(0),
             capacity: capacity.min(NONE - 1),
             loans: Cell::new(0),
+            activated: Cell::new(Key { index: NONE, generation: 0 }),
             demands: Cell::new(0),
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
@@ -423,6 +426,7 @@ impl Cells {
         slot.flags.set(flags & !QUEUED | RAN);
         let stored = slot.stored.get();
         let cell = Key { index, generation: slot.generation.get() };
+        self.activated.set(cell);
         let _loan = Loan::new(&self.loans);
         let activation = Activation { core, name: cell.to_bits(), stored: Some(stored), flags };
         // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
@@ -430,6 +434,12 @@ impl Cells {
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
         let outcome = unsafe { (vtable.activate)(stored, &activation) };
         Activated::Cell(cell, outcome)
+    }
+
+    /// The cell that runs, or has run last.
+    #[must_use]
+    pub fn activated(&self) -> Key {
+        self.activated.get()
     }
 
     /// The type of the head of the cell that has waited longest; none if none waits.

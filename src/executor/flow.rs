@@ -24,6 +24,6 @@ pub enum Flow {
     /// The same, said of a connection.
     Close,
     /// The actor ends at once, with [`StopReason::Failed`](crate::StopReason::Failed): what a hook answers that could not do its
-    /// work.
+    /// work. It is counted ([`Ledger::failures`](crate::Ledger::failures)), and told on standard error.
     Fail,
 }

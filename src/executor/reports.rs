@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::counters::Counters;
+use crate::mem::Key;
 use crate::sys::{Time, warn};
 
 /// From one report to the next of the same matter and name.
@@ -41,6 +42,8 @@ pub enum Matter {
 pub enum Cause {
     /// It has been told.
     Told,
+    /// What it received for a body, or for a file, did not get there.
+    Body,
     /// The handler of this name has panicked.
     Panic(&'static str),
 }
@@ -52,8 +55,8 @@ pub(super) struct Reports {
     others: Cell<u64>,
     /// When something is to be told that has not been.
     due: Cell<Time>,
-    /// What is known of an end that comes next.
-    cause: Cell<Option<Cause>>,
+    /// What is known of the end of a cell that comes next.
+    cause: Cell<Option<(Key, Cause)>>,
 }
 
 impl Default for Reports {
@@ -147,16 +150,17 @@ impl Core {
         self.expect_end(Cause::Told);
     }
 
-    /// The actor that runs ends now, for this.
+    /// The cell that runs ends now, for this.
     #[cold]
     pub fn expect_end(&self, cause: Cause) {
-        self.reports.cause.set(Some(cause));
+        self.reports.cause.set(Some((self.cells.activated(), cause)));
     }
 
-    /// What is known of an end, for whoever brings it about. Nothing is known of the next.
-    #[must_use]
-    pub fn take_cause(&self) -> Option<Cause> {
-        self.reports.cause.take()
+    /// What is known of the end of a cell, for whoever brings it about. Nothing is known of the next, nor of a cell that did not end
+    /// after all.
+    pub fn take_cause(&self, cell: Key) -> Option<Cause> {
+        let (of, cause) = self.reports.cause.take()?;
+        (of == cell).then_some(cause)
     }
 
     /// Counts a failure: `Some` if it is to be [told](tell) now, with the number of those before it that were not.

@@ -394,6 +394,8 @@ impl<A: Connection> ConnectionBody<A> {
             Fed::Enough(enough) => Ok(Some(enough)),
             Fed::Malformed(error) => {
                 head.call(core, |actor| actor.malformed(error, cx))?;
+                // Whatever it has answered, it does not end for that, nor always now.
+                core.take_cause(cell);
                 Err(StopReason::Malformed)
             }
         }
@@ -426,8 +428,7 @@ impl<A: Connection> ConnectionBody<A> {
         });
         let batch = match called {
             Ok(Flow::Continue) if end == Err(StopReason::Failed) => {
-                // The hook was told why.
-                core.expect_end(Cause::Told);
+                core.expect_end(Cause::Body);
                 Batch::End(StopReason::Failed)
             }
             Ok(flow) => Batch::from(flow),
@@ -560,6 +561,7 @@ impl<A: Connection> ConnectionBody<A> {
             let last = if finished { Ok(()) } else { inward.finish(|frame| flow = actor.frame(frame, cx)) };
             if let Err(error) = last {
                 actor.malformed(error, cx);
+                core.take_cause(cx.cell());
                 return Batch::End(StopReason::Malformed);
             }
             if flow != Flow::Continue {

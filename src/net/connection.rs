@@ -149,6 +149,7 @@ pub trait Connection: Actor {
                     format_args!("fails in Context::forward_to_file: {error}; {cure}"),
                 )
             });
+            return Flow::Fail;
         }
         Flow::Continue
     }

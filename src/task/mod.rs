@@ -271,7 +271,7 @@ impl Body<TaskHead> for TaskBody {
             Ran::Done(_) => Outcome::Ended,
             Ran::Panicked => {
                 // Whoever waits for it is told that.
-                let _ = activation.core.take_cause();
+                core.take_cause(cell);
                 Outcome::Ended
             }
         }

@@ -4,10 +4,10 @@
 
 use odeon::fs::File;
 use odeon::prelude::*;
-use odeon::{BodyRefusal, Timeout};
+use odeon::{BodyRefusal, ForwardedFile, Timeout};
 
 use crate::child::{self, lines, role};
-use crate::client::{connect, ends_by_reset, request};
+use crate::client::{connect, ends_by_reset, request, reset};
 use crate::world::World;
 
 /// Writes more than may wait.
@@ -110,6 +110,22 @@ impl Stillborn {
     fn wait(&self) {}
 }
 
+/// Owes its client an answer when it says what it thinks of what it was sent.
+struct Picky;
+
+#[actor(codec = Lines<9>)]
+impl Picky {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+        cx.expect_answer();
+    }
+
+    #[malformed]
+    fn endless(&mut self, _: FrameError) -> Result<(), &'static str> {
+        Err("not for me")
+    }
+}
+
 /// Asks for a body, and has nothing that takes it.
 struct Careless;
 
@@ -132,6 +148,30 @@ impl Connection for Careless {
     fn frame(&mut self, _: &str, cx: &mut Context<Self>) -> Flow {
         cx.read_exact_into(Vec::new(), 3).expect("it is the first");
         Flow::Continue
+    }
+}
+
+/// Has what it is sent go to a file that cannot be written to, and is content with that.
+struct Content(std::path::PathBuf);
+
+#[actor(codec = Lines<9>)]
+impl Content {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) -> Flow {
+        cx.exclusive(
+            "Content::keep",
+            Timeout::Default,
+            async |me: &mut Content, cx: &mut Context<Content>| {
+                let file = File::open(&me.0).await.expect("it is there");
+                cx.forward_to_file(file, 0, Some(3)).expect("it is the first");
+                Flow::Continue
+            },
+        )
+    }
+
+    #[forwarded]
+    fn kept(&mut self, forwarded: ForwardedFile) {
+        assert!(forwarded.end.is_err(), "the file cannot be written to");
     }
 }
 
@@ -241,6 +281,26 @@ pub(crate) fn an_actor_that_fails_is_told_of_once(on: BackendChoice) {
     assert_eq!(lines(&said, "Stillborn ends"), 0, "it has been said why: {said}");
 }
 
+pub(crate) fn what_an_actor_has_said_is_not_taken_for_why_another_ends(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let mut client = connect(world.serve(|_| Picky));
+        std::io::Write::write_all(&mut client, b"owe me\nmore than a line may have\n")
+            .expect("the server reads");
+        world.wait_for_figure("what it says", 1, |ledger| ledger.failures);
+        let mortal = world.system.spawn(Mortal).expect("there is room");
+        mortal.tell(End::Fail).expect("there is room");
+        assert_eq!(mortal.wait().wait(), Err(AskError::Stopped));
+        assert_eq!(world.sum(|ledger| ledger.failures), 2);
+        reset(client);
+        return world.finish();
+    }
+    let said = said(on, "causes::what_an_actor_has_said_is_not_taken_for_why_another_ends");
+    assert_eq!(lines(&said, "Picky::endless failed: not for me"), 1, "{said}");
+    let told = "causes::Mortal ends: it has failed, a hook or a handler of it has answered Flow::Fail";
+    assert_eq!(lines(&said, told), 1, "{said}");
+}
+
 pub(crate) fn the_handler_that_has_panicked_is_named_by_its_name(on: BackendChoice) {
     if role().is_some() {
         // Each in a system of its own, so that none is held back for another.
@@ -289,6 +349,20 @@ pub(crate) fn a_file_that_fails_is_told_of_where_no_hook_is(on: BackendChoice) {
     let told = "causes::Deaf fails in Context::forward_to_file: a file does not take what it is to hold: Bad file descriptor";
     assert_eq!(lines(&said, told), 1, "{said}");
     assert!(said.contains("write `#[forwarded]`"), "{said}");
+}
+
+pub(crate) fn a_file_that_fails_is_told_of_where_a_hook_goes_on(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let path = std::env::current_exe().expect("the program knows its own path");
+        let mut client = connect(world.serve(move |_| Content(path.clone())));
+        std::io::Write::write_all(&mut client, b"3\nabc").expect("the server reads");
+        ends_by_reset(&mut client);
+        assert_eq!(world.sum(|ledger| ledger.failures), 1);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_file_that_fails_is_told_of_where_a_hook_goes_on");
+    assert_eq!(lines(&said, "causes::Content ends: it has failed, "), 1, "{said}");
 }
 
 pub(crate) fn a_connection_for_which_there_is_no_actor_is_told_of(on: BackendChoice) {

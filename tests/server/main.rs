@@ -128,9 +128,11 @@ macro_rules! every_case_on {
                 an_answer_that_never_fits_is_not_blamed_on_the_peer
                 the_bound_that_was_met_is_named
                 an_actor_that_fails_is_told_of_once
+                what_an_actor_has_said_is_not_taken_for_why_another_ends
                 the_handler_that_has_panicked_is_named_by_its_name
                 a_body_that_no_hook_takes_is_told_of
                 a_file_that_fails_is_told_of_where_no_hook_is
+                a_file_that_fails_is_told_of_where_a_hook_goes_on
                 a_connection_for_which_there_is_no_actor_is_told_of
             }
             answers {
