@@ -41,7 +41,9 @@
 #[non_exhaustive]
 pub enum Priority {
     /// Before what waits at the usual priority, of which one message is handled after seven of these at the latest. As many wait as
-    /// [`Actor::MAILBOX_CAPACITY`](crate::Actor::MAILBOX_CAPACITY) says, beside the others; more are refused.
+    /// [`Actor::MAILBOX_CAPACITY`](crate::Actor::MAILBOX_CAPACITY) says, beside the others; more are refused. That
+    /// holds in the mailbox: in the lane from another core, and in the inbox, it stands behind what was sent before, and is refused
+    /// as all else is where they are full.
     ///
     /// **Costs** an actor that is sent one an allocation, once, and then a few nanoseconds for each message, whatever its priority.
     Control,

@@ -55,7 +55,9 @@
 //! | all other messages and calls | last |
 //!
 //! Each priority is first in, first out. Both have room for [`MAILBOX_CAPACITY`](crate::Actor::MAILBOX_CAPACITY) messages: a mailbox
-//! that is full still takes a word of control. (`order.rs`)
+//! that is full still takes a word of control. On its way there it has no room of its own, nor does it overtake: from another core it
+//! stands in that core's lane, from a thread in the inbox, behind whatever was sent before, and where those are full it is refused as
+//! all else is. (`order.rs`)
 //!
 //! # A mailbox without room
 //!

@@ -43,6 +43,7 @@ macro_rules! every_case_on {
                 what_comes_while_a_batch_is_handled_comes_before_the_rest_of_it
                 questions_and_calls_have_a_priority_too
                 each_priority_has_room_of_its_own
+                on_its_way_from_another_core_control_has_no_room_of_its_own
                 what_one_sender_sends_at_one_priority_keeps_its_order
                 what_waits_when_an_actor_ends_is_counted_whatever_its_priority
             }

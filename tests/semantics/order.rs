@@ -198,6 +198,21 @@ pub fn each_priority_has_room_of_its_own(on: On) {
     world.end();
 }
 
+pub fn on_its_way_from_another_core_control_has_no_room_of_its_own(on: On) {
+    let world = World::with(on, 2, |config| config.lane_capacity = 64);
+    let (to, notes) = receiver(&world, 0);
+    let (sent, refused) = world.run(1, move |_| {
+        let sent = (0..).find(|number| send(to, Priority::User, 1, *number).is_err());
+        (sent.expect("a lane is bounded"), send(to, Priority::Control, 1, 0))
+    });
+    assert_eq!(refused, Err("full"));
+    world.until("all of them", || notes.len() as u64 + world.dead_letters() == sent);
+    world.run(1, move |_| send(to, Priority::Control, 1, 0)).expect("there is room again");
+    world.until("that", || notes.len() as u64 + world.dead_letters() == sent + 1);
+    assert_eq!(notes.take().pop(), Some((Priority::Control, 1, 0)));
+    world.end();
+}
+
 /// Sends bursts by chance, and goes on until it has sent so many.
 struct Sender {
     to: Addr<Receiver>,
