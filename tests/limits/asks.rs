@@ -130,11 +130,13 @@ fn takes(how: How, cores: usize, expected: [u64; 2]) {
     };
     ask();
     let mut before = ask();
-    let taken = when_warm(&expected, || {
+    let mut taken = || {
         let after = ask();
         let before = std::mem::replace(&mut before, after);
         [after[0] - before[0], after[1] - before[1]]
-    });
+    };
+    // On one core nothing depends on how busy the machine is.
+    let taken = if cores == 1 { taken() } else { when_warm(expected, taken) };
     assert_eq!(taken, expected, "{how:?} on {cores}");
     system.shutdown();
 }
@@ -181,11 +183,11 @@ fn a_thread_that_waits_takes_two_allocations_and_the_core_none() {
     };
     ask();
     let mut before = allocations(runner);
-    let taken = when_warm(&(true, 0), || {
-        let is_two_each = ask() <= 2 * ROUNDS;
+    let taken = when_warm([0; 2], || {
+        let beyond_two_each = ask().saturating_sub(2 * ROUNDS);
         let after = allocations(runner);
-        (is_two_each, after - std::mem::replace(&mut before, after))
+        [beyond_two_each, after - std::mem::replace(&mut before, after)]
     });
-    assert_eq!(taken, (true, 0));
+    assert_eq!(taken, [0; 2]);
     system.shutdown();
 }

@@ -63,9 +63,9 @@ fn taken(backend: BackendChoice) -> Option<u64> {
         allocations(runner)
     };
     let mut before = publish();
-    let taken = when_warm(&0, || {
+    let [taken] = when_warm([0], || {
         let after = (0..IN_A_ROW).map(|_| publish()).last().expect("a hundred times");
-        after - std::mem::replace(&mut before, after)
+        [after - std::mem::replace(&mut before, after)]
     });
     drop(clients);
     system.shutdown();

@@ -77,13 +77,22 @@ pub(crate) fn allocations(runner: Addr<Runner>) -> u64 {
 /// How often everything may have to grow before it is warm: on a busy machine more is under way at once than ever before.
 const GROWTHS_MAX: usize = 20;
 
-/// What is counted once everything is warm: as much as is expected, or what was counted last.
-pub(crate) fn when_warm<T: PartialEq>(expected: &T, mut count: impl FnMut() -> T) -> T {
+/// What that may take each time: lists and queues that double, and chunks of them, on two cores.
+const GROWTH_MAX: u64 = 16;
+
+/// What is counted once everything is warm: as much as is expected, or what was counted last. Nothing may grow by more than a
+/// handful before.
+pub(crate) fn when_warm<const N: usize>(expected: [u64; N], mut count: impl FnMut() -> [u64; N]) -> [u64; N] {
     let mut counted = count();
     for _ in 1..GROWTHS_MAX {
-        if counted == *expected {
+        if counted == expected {
             break;
         }
+        let is_growth = |(counted, expected)| (expected..=expected + GROWTH_MAX).contains(&counted);
+        assert!(
+            counted.into_iter().zip(expected).all(is_growth),
+            "{counted:?} are more than {expected:?} by more than what grows"
+        );
         counted = count();
     }
     counted
