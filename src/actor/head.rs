@@ -308,6 +308,6 @@ mod tests {
     fn an_actor_at_rest_takes_little_beside_its_state() {
         let vtable = size_of::<usize>();
         let beside = vtable + size_of::<Head<Idle>>() - size_of::<Idle>() + Cells::SLOT_BYTES;
-        assert!(beside <= 128, "{beside} bytes");
+        assert!(beside <= 96, "{beside} bytes");
     }
 }
