@@ -326,7 +326,8 @@ pub(crate) fn a_client_that_reads_a_little_at_a_time_is_waited_for(on: BackendCh
     stream.set_nonblocking(true).expect("a socket can be made not to block");
     let bytes = pattern(7, 64 << 20);
     let (start, mut written, mut read) = (now(), 0, 0);
-    let mut full: Option<(Time, Time)> = None;
+    // The first time that the server took nothing, and the last; in between it takes a little now and then.
+    let mut took_nothing: Option<(Time, Time)> = None;
     // Nothing comes to this one: it is the clock by which the client reads, for three times as long.
     let clock = UdpSocket::bind("127.0.0.1:0").expect("a free port is found");
     clock.set_read_timeout(Some(Duration::from_millis(10))).expect("a timeout can be set");
@@ -340,12 +341,12 @@ pub(crate) fn a_client_that_reads_a_little_at_a_time_is_waited_for(on: BackendCh
         let more = push(&stream, &bytes[written..]);
         written += more;
         if more == 0 {
-            full = Some((full.map_or_else(now, |(first, _)| first), now()));
+            took_nothing = Some((took_nothing.map_or_else(now, |(first, _)| first), now()));
         }
         assert!(clock.recv(&mut [0]).is_err(), "nobody sends anything here");
     }
-    let (first, last) = full.expect("the server does not take everything");
-    assert!(last.since(first) > STALL, "its output waited for longer than a client may take nothing");
+    let (first, last) = took_nothing.expect("the server does not take everything");
+    assert!(last.since(first) > STALL, "its output is behind for longer than a client may take nothing");
     assert_eq!(world.ledgers()[0].connections_cut_off, 0);
     drop(stream);
     world.finish();
