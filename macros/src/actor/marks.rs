@@ -76,6 +76,9 @@ impl Kind {
     }
 }
 
+/// As variants of `MissedTicks`.
+const MISSED: &[(&str, &str)] = &[("skip", "Skip"), ("burst", "Burst"), ("delay", "Delay")];
+
 /// As variants of `Priority`.
 const PRIORITIES: &[(&str, &str)] = &[("control", "Control"), ("user", "User")];
 
@@ -172,7 +175,7 @@ impl Mark {
                 return Err(unknown(&name, "known is `missed = burst`"));
             }
             equals(&name, "missed = burst", input)?;
-            self.missed = Some(values::missed(input)?);
+            self.missed = Some(values::variant(input, MISSED, "what becomes of times that are missed")?);
             input.parse::<Option<Token![,]>>()?;
         }
         Ok(())

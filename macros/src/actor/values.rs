@@ -41,21 +41,6 @@ pub(crate) fn time_or_never(input: ParseStream<'_>) -> Result<Time> {
     time(input).map(Time::After)
 }
 
-/// What becomes of times that are missed, as a variant of `MissedTicks`.
-pub(crate) fn missed(input: ParseStream<'_>) -> Result<Ident> {
-    let said: Ident = input.call(Ident::parse_any)?;
-    let variant = match said.to_string().as_str() {
-        "skip" => "Skip",
-        "burst" => "Burst",
-        "delay" => "Delay",
-        _ => {
-            let what = format!("`{said}` says nothing about times that are missed");
-            return Err(error(&said, &what, "write `skip`, `burst` or `delay`"));
-        }
-    };
-    Ok(Ident::new(variant, said.span()))
-}
-
 /// Bytes, as an expression of type `usize`. `of_nothing` says what is wrong with none.
 pub(crate) fn bytes(input: ParseStream<'_>, of_nothing: &str) -> Result<TokenStream> {
     if !input.peek(Lit) {
