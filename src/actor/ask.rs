@@ -120,9 +120,13 @@ pub struct Call<A: Actor, Args, R: 'static, const CONTROL: bool = false> {
     into: fn(Args, Reply<R>) -> A::Message,
 }
 
-impl<A: Actor, Args: 'static, R: 'static> Call<A, Args, R> {
+impl<A: Actor, Args: 'static, R: 'static, const CONTROL: bool> Call<A, Args, R, CONTROL> {
     /// Asks an actor. `into` makes what the mailbox holds of the arguments and the reply; it runs on the actor's core.
-    pub fn ask(to: Addr<A>, args: Args, into: fn(Args, Reply<R>) -> A::Message) -> Ask<A, Call<A, Args, R>>
+    pub fn ask(
+        to: Addr<A>,
+        args: Args,
+        into: fn(Args, Reply<R>) -> A::Message,
+    ) -> Ask<A, Call<A, Args, R, CONTROL>>
     where
         Args: Send,
         R: Send,
@@ -135,31 +139,7 @@ impl<A: Actor, Args: 'static, R: 'static> Call<A, Args, R> {
         to: LocalAddr<A>,
         args: Args,
         into: fn(Args, Reply<R>) -> A::Message,
-    ) -> LocalAsk<A, Call<A, Args, R>> {
-        LocalAsk::new(to.raw(), Call { args, into })
-    }
-}
-
-impl<A: Actor, Args: 'static, R: 'static> Call<A, Args, R, true> {
-    /// The same as [`ask`](Call::ask), before others.
-    pub fn ask_control(
-        to: Addr<A>,
-        args: Args,
-        into: fn(Args, Reply<R>) -> A::Message,
-    ) -> Ask<A, Call<A, Args, R, true>>
-    where
-        Args: Send,
-        R: Send,
-    {
-        Ask::new(to.raw(), (), Call { args, into })
-    }
-
-    /// The same as [`ask_local`](Call::ask_local), before others.
-    pub fn ask_local_control(
-        to: LocalAddr<A>,
-        args: Args,
-        into: fn(Args, Reply<R>) -> A::Message,
-    ) -> LocalAsk<A, Call<A, Args, R, true>> {
+    ) -> LocalAsk<A, Call<A, Args, R, CONTROL>> {
         LocalAsk::new(to.raw(), Call { args, into })
     }
 }

@@ -56,7 +56,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         3,
         "a recipient hides the type of its actor: one call per message or question sent through it",
     ),
-    ("src/actor/ask.rs", 5, "where an answer is put, by its type: one call per answer"),
+    ("src/actor/ask.rs", 3, "where an answer is put, by its type: one call per answer"),
     (
         "src/actor/send.rs",
         4,

@@ -129,9 +129,9 @@ fn what_comes_before_others_says_so_by_its_type() {
                 fn accept(",
             "impl ::odeon::Accepts<Said> for Room { fn accept(",
             "fn mute(&self, who: u64) -> ::odeon::Ask<Room, ::odeon::Call<Room, (u64,), (), true> >;",
-            "::odeon::Call::ask_control(*self, (given_0,),",
+            "::odeon::Call::ask(*self, (given_0,),",
             "fn near(&self,) -> ::odeon::LocalAsk<Room, ::odeon::Call<Room, (), (), true> >;",
-            "::odeon::Call::ask_local_control(*self, (),",
+            "::odeon::Call::ask_local(*self, (),",
         ],
     );
 }

@@ -156,7 +156,7 @@ fn question(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> Toke
         return quote!(<#root::#address<#this>>::ask(*self, #(#names)*));
     }
     let (outer, inner, asked) = (actor.message_type(), actor.inner_type(), handler.asked());
-    let call = format_ident!("{}{}", way.call, if handler.control { "_control" } else { "" });
+    let call = format_ident!("{}", way.call);
     let there = handler.result_type().span();
     let arguments = names.first().map_or(there, Ident::span);
     let sent = names.iter().zip(&handler.parameters.given).filter(|(_, given)| !given.refused);
