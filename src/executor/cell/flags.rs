@@ -27,7 +27,7 @@ pub enum Demand {
     Stop,
     /// Stop after the current message, because an actor that this one is tied to has ended.
     EndLink,
-    /// End after the current message, and begin again when that is [said](Cells::begin).
+    /// End after the current message, and begin again when that is [said](super::Cells::begin).
     Halt,
     /// Stop, because whoever would have it begin again does not.
     GiveUp,
