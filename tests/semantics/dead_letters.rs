@@ -103,6 +103,33 @@ pub fn each_kind_is_told_with_its_count(on: On) {
     world.end();
 }
 
+/// Fails on every job.
+struct Clumsy;
+
+#[actor]
+impl Clumsy {
+    #[message]
+    fn job(&mut self, _: Job) {
+        panic!("as planned");
+    }
+}
+
+pub fn what_a_supervised_actor_fails_on_is_told(on: On) {
+    let world = World::new(on, 1);
+    let letters = log(&world, 0);
+    let restart = Restart::one_for_one().intensity(5, std::time::Duration::from_secs(60));
+    let clumsy = world.supervise(0, restart, || Clumsy);
+    world.run(0, move |_| (0..2).for_each(|_| clumsy.tell(Job).or_dead_letter()));
+    let mut told = Vec::new();
+    world.until("both of them", || {
+        told.extend(letters.take());
+        told.iter().map(|letter: &DeadLetter| letter.count).sum::<u64>() == 2
+    });
+    let (message, clumsy) = (type_name::<<Clumsy as Actor>::Message>(), type_name::<Clumsy>());
+    assert_eq!(kinds(told), expected(&[((DeadReason::Failed, message, Some(clumsy)), 2)]));
+    world.end();
+}
+
 /// Hears of dead letters, and never has time for them.
 struct Busy;
 

@@ -73,6 +73,7 @@ macro_rules! every_case_on {
             }
             dead_letters {
                 each_kind_is_told_with_its_count
+                what_a_supervised_actor_fails_on_is_told
                 what_is_not_delivered_of_dead_letters_is_only_counted
                 a_subscriber_that_has_ended_is_no_harm
             }
