@@ -83,4 +83,5 @@
 //! The mailbox closes; what it has begun is dropped; `stopped` runs; whoever waits for an answer is told; its state is dropped; the socket of
 //! a connection is closed; those who watch are told; and only then is its place another's.
 //!
-//! `tests/semantics/supervision.rs` and `tests/semantics/watching.rs` have a case for each of these sentences.
+//! This is tested in `tests/semantics/supervision.rs` and `tests/semantics/watching.rs`, and in `tests/server/panics.rs` that a process ends
+//! where an actor asks for that.

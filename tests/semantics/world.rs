@@ -10,7 +10,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::sys::{Random, now};
 use odeon::system::simulation::{Simulation, SimulationConfig};
-use odeon::{DeadLetter, Error, Ledger, Supervisor};
+use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
 
 /// Long enough for a machine that does much else, short enough to find out about a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -220,12 +220,7 @@ impl World {
                 assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
                 assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
             }
-            Cored::Real(system) => {
-                for foot in self.feet {
-                    foot.stop();
-                }
-                let _ = system.shutdown();
-            }
+            Cored::Real(system) => assert_eq!(system.shutdown(), ShutdownReport::default()),
         }
     }
 }

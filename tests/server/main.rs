@@ -110,6 +110,7 @@ macro_rules! every_case_on {
                 a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each
                 a_broken_invariant_below_a_handler_ends_the_process
+                a_panic_ends_the_process_where_its_actor_asks_for_that
                 an_actor_that_finds_no_room_may_panic_when_dropped
             }
             reports {

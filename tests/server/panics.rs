@@ -314,6 +314,31 @@ pub(crate) fn a_broken_invariant_below_a_handler_ends_the_process(on: BackendCho
     child::run(on, CASE, "converting", "true", &[]);
 }
 
+pub(crate) fn a_panic_ends_the_process_where_its_actor_asks_for_that(on: BackendChoice) {
+    const CASE: &str = "panics::a_panic_ends_the_process_where_its_actor_asks_for_that";
+
+    struct Vital;
+
+    #[actor(on_panic = abort)]
+    impl Vital {
+        #[call]
+        fn fail(&mut self) {
+            panic!("as planned");
+        }
+    }
+
+    if role().is_some() {
+        let system = System::builder().cores(Cores::Count(1)).backend(on).build().expect("the system starts");
+        let _ = system.spawn(Vital).expect("there is room").fail().wait();
+        panic!("the process goes on");
+    }
+    let ended = child::start(on, CASE, "dying", "ulimit -c 0", &[("RUST_BACKTRACE", "0")]).wait_with_output();
+    let ended = ended.expect("it was started");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{said}");
+    assert_eq!(child::lines(&said, "Vital has panicked (OnPanic::Abort)"), 1, "{said}");
+}
+
 pub(crate) fn an_actor_that_finds_no_room_may_panic_when_dropped(on: BackendChoice) {
     struct Bad;
     impl Drop for Bad {

@@ -459,6 +459,17 @@ fn read_all(scene: &mut Scene, peer: &mut SimPeer) -> Vec<u8> {
     got
 }
 
+/// The client reads an end if the far side's stream had one, else a reset within a time; and nothing is left.
+fn assert_broken(mut scene: Scene, client: SimPeer, (seed, ends): (u64, bool), reset_after: u64) {
+    scene.pass(if ends { 0 } else { reset_after });
+    assert_eq!((client.is_ended(), client.is_reset()), (ends, !ends), "with seed {seed}");
+    let why = StopReason::Disconnected(if ends { libc::EPIPE } else { libc::ECONNRESET });
+    assert_eq!(scene.ended(), [(1, why), (0, StopReason::ForwardEnded)]);
+    drop(client);
+    scene.pass(60);
+    scene.assert_even();
+}
+
 /// Which is noticed first, that a send has failed or what has arrived, is by chance.
 #[test]
 fn an_answer_arrives_although_its_sender_breaks_then() {
@@ -467,13 +478,7 @@ fn an_answer_arrives_although_its_sender_breaks_then() {
         let mut client = scene.peer();
         answer_early(&mut scene, &mut client, &[5; 3000], ends);
         assert_eq!(read_all(&mut scene, &mut client).len(), 3000, "with seed {seed}");
-        scene.pass(if ends { 0 } else { 2 });
-        assert_eq!((client.is_ended(), client.is_reset()), (ends, !ends), "with seed {seed}");
-        let why = StopReason::Disconnected(if ends { libc::EPIPE } else { libc::ECONNRESET });
-        assert_eq!(scene.ended(), [(1, why), (0, StopReason::ForwardEnded)]);
-        drop(client);
-        scene.pass(60);
-        scene.assert_even();
+        assert_broken(scene, client, (seed, ends), 2);
     }
 }
 
@@ -485,13 +490,7 @@ fn an_answer_arrives_although_its_reader_is_slow_and_its_sender_breaks_then() {
         client.limit_unread(10);
         answer_early(&mut scene, &mut client, &[5; 20_000], ends);
         assert_eq!(read_all(&mut scene, &mut client).len(), 20_000, "with seed {seed}");
-        scene.pass(if ends { 0 } else { 60 });
-        assert_eq!((client.is_ended(), client.is_reset()), (ends, !ends), "with seed {seed}");
-        let why = StopReason::Disconnected(if ends { libc::EPIPE } else { libc::ECONNRESET });
-        assert_eq!(scene.ended(), [(1, why), (0, StopReason::ForwardEnded)]);
-        drop(client);
-        scene.pass(60);
-        scene.assert_even();
+        assert_broken(scene, client, (seed, ends), 60);
     }
 }
 
