@@ -2,6 +2,8 @@
 //!
 //! Knows: hooks, handlers, tasks, budgets. Must not know whether there is a connection.
 
+use std::any::type_name;
+
 use super::head::Head;
 use super::watch::fate_of;
 use super::{Actor, Context, Flow, OnPanic, StopReason, reply};
@@ -193,7 +195,7 @@ impl<A: Actor> Head<A> {
             }
         });
         Counters::add(&core.counters.handled, u64::from(budget.handled()));
-        match handled.unwrap_or_else(|| panicked_on_message(activation)) {
+        match handled.unwrap_or_else(|| panicked_on_message::<A>(activation)) {
             Handled::All => Batch::Empty,
             Handled::Enough => Batch::Again,
             Handled::Stop => Batch::End(StopReason::Stopped),
@@ -207,6 +209,7 @@ impl<A: Actor> Head<A> {
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
         let (core, cell) = (activation.core, activation.cell());
         core.cells.close(cell, fate_of(reason));
+        core.forget_name(cell);
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
             tell_end::<A>(core, reason);
         }
@@ -254,7 +257,7 @@ impl<A: Actor> Head<A> {
 /// Says why an actor ends that has gone wrong, unless that has been said; or ends the process, if it asks for that.
 #[cold]
 fn tell_end<A: Actor>(core: &Core, reason: StopReason) {
-    let name = std::any::type_name::<A>();
+    let name = type_name::<A>();
     if reason == StopReason::Panicked && A::ON_PANIC == OnPanic::Abort {
         crate::sys::abort_as_asked(format_args!("{name} has panicked (OnPanic::Abort)"));
     }
@@ -273,9 +276,9 @@ fn tell_end<A: Actor>(core: &Core, reason: StopReason) {
 
 /// Where the actor is begun again, it goes on behind the message, which nobody has handled.
 #[cold]
-fn panicked_on_message(activation: &Activation<'_>) -> Handled {
+fn panicked_on_message<A: Actor>(activation: &Activation<'_>) -> Handled {
     if activation.core.cells.is_kept(activation.cell()) {
-        activation.core.counters.dead_letter(DeadReason::Failed);
+        activation.core.dead_letter(DeadReason::Failed, type_name::<A::Message>(), Some(type_name::<A>()));
     }
     Handled::Panicked
 }
@@ -375,7 +378,7 @@ fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
 
 #[cold]
 fn no_timer<A>(core: &Core) -> Batch {
-    let name = std::any::type_name::<A>();
+    let name = type_name::<A>();
     core.report_last_failure(
         name,
         format_args!("ends: there is no timer for an interval of it, see Config::timers_max"),

@@ -237,7 +237,8 @@ impl Drop for Link {
 }
 
 /// Reasons that carry nothing, by their numbers from one on. A number above those of errors is that of no other reason.
-const REASONS: [StopReason; 12] = [
+const REASONS: [StopReason; 13] = [
+    StopReason::MailboxFull,
     StopReason::Stopped,
     StopReason::Aborted,
     StopReason::Panicked,

@@ -18,6 +18,7 @@
 #![allow(unsafe_code)]
 
 mod activation;
+mod flags;
 
 use std::any::{TypeId, type_name};
 use std::cell::{Cell, UnsafeCell};
@@ -32,6 +33,11 @@ use super::watches::Fate;
 use crate::mem::{Blocks, Key};
 
 pub use activation::Activation;
+pub use flags::Demand;
+use flags::{
+    ABORT, BEGIN, BODY, BROKEN, CLOSED, DEMANDS, ERRANDS, GIVE_UP, HALT, IO, KEPT, LINK_ENDED, OVERFLOW,
+    PAUSES, QUEUED, RAN, STOP, SUSPENDED,
+};
 
 /// The part of a cell that is run.
 pub trait Body<H>: 'static {
@@ -141,60 +147,6 @@ struct Slot {
 }
 
 const NONE: u32 = u32::MAX;
-
-const QUEUED: u32 = 1;
-const CLOSED: u32 = 2;
-const STOP: u32 = 4;
-const ABORT: u32 = 8;
-const IO: u32 = 16;
-const RAN: u32 = 32;
-const BROKEN: u32 = 64;
-const ERRANDS: u32 = 128;
-const SUSPENDED: u32 = 256;
-const PAUSES: u32 = 512;
-const BODY: u32 = 1024;
-const OVERFLOW: u32 = 2048;
-const LINK_ENDED: u32 = 4096;
-const HALT: u32 = 8192;
-const GIVE_UP: u32 = 16384;
-const BEGIN: u32 = 32768;
-const KEPT: u32 = 65536;
-
-/// What has been asked of a cell from outside, beside its messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
-    /// Stop after the current message.
-    Stop,
-    /// Stop after the current message, because an actor that this one is tied to has ended.
-    EndLink,
-    /// End after the current message, and begin again when that is [said](Cells::begin).
-    Halt,
-    /// Stop, because whoever would have it begin again does not.
-    GiveUp,
-    /// End now.
-    Abort,
-    /// End now, because code that was lent its state has panicked.
-    Broken,
-    /// End now, because its mailbox had no room.
-    Overflow,
-}
-
-impl Demand {
-    const fn flag(self) -> u32 {
-        match self {
-            Demand::Stop => STOP,
-            Demand::EndLink => LINK_ENDED,
-            Demand::Halt => HALT,
-            Demand::GiveUp => GIVE_UP,
-            Demand::Abort => ABORT,
-            Demand::Broken => BROKEN,
-            Demand::Overflow => OVERFLOW,
-        }
-    }
-}
-
-/// Everything that a cell can be asked.
-const DEMANDS: u32 = STOP | LINK_ENDED | HALT | GIVE_UP | ABORT | BROKEN | OVERFLOW;
 
 /// The cells of one core.
 pub struct Cells {
