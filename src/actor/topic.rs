@@ -14,7 +14,6 @@ use std::any::type_name;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Weak};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -121,10 +120,8 @@ struct Open<M: Message> {
     forgotten: Receiver<Forgotten>,
     /// What they say it by.
     forget: Sender<Forgotten>,
-    /// Not there any more once the topic is dropped, which is how hubs know.
-    alive: Option<Arc<()>>,
     message: PhantomData<fn(M)>,
-    /// Has a hub look whether that is so, when it has what was published up to a number.
+    /// Tells a hub that the topic has ended, and the number up to which it gets what was published.
     end: fn(CoreId, u64, u64),
 }
 
@@ -154,7 +151,6 @@ struct Join<M: Message> {
     /// The number of the publication that it is to get first.
     next: u64,
     forgotten: Sender<Forgotten>,
-    topic: Weak<()>,
 }
 
 /// An actor that had subscribed has ended, or there was no room for its subscription.
@@ -300,7 +296,6 @@ impl<M: Message + Clone + Send> Open<M> {
             subscribed: 0,
             forgotten,
             forget,
-            alive: Some(Arc::new(())),
             message: PhantomData,
             end: |core, number, sent| {
                 let hub = RawAddress::new(core, Key::from_bits(number));
@@ -339,8 +334,7 @@ impl<M: Message + Clone + Send> Open<M> {
         if !way.say_who_leaves::<M>(number) {
             return Err(Full);
         }
-        let topic = self.alive.as_ref().map_or_else(Weak::new, Arc::downgrade);
-        let join = Join { id, since, to, lagged, next, forgotten: self.forget.clone(), topic };
+        let join = Join { id, since, to, lagged, next, forgotten: self.forget.clone() };
         match hand(core, number, arrive_join::<M>, join) {
             Ok(()) => {
                 way.members += 1;
@@ -430,7 +424,6 @@ fn not_subscribed<M>() {
 
 impl<M: Message> Drop for Open<M> {
     fn drop(&mut self) {
-        drop(self.alive.take());
         for way in &self.ways {
             (self.end)(way.core, self.number, way.sent);
         }

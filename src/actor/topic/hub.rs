@@ -7,7 +7,6 @@
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
-use std::sync::Weak;
 
 use super::members::{Member, Members, Turn};
 use super::{Forgotten, Join};
@@ -26,9 +25,8 @@ pub(super) struct Hub<M: Message> {
     arrived: Cell<u64>,
     /// Behind that of the last that has gone round.
     delivered: Cell<u64>,
-    /// What it waits for before it ends, where its topic has.
-    last: Cell<u64>,
-    topic: Weak<()>,
+    /// What it waits for before it ends: none as long as nobody has said that its topic has.
+    last: Cell<Option<u64>>,
     forgotten: crossbeam_channel::Sender<Forgotten>,
 }
 
@@ -79,15 +77,14 @@ impl<M: Message + Clone + Send> Hub<M> {
             round: Cell::new(None),
             arrived: Cell::new(join.next),
             delivered: Cell::new(join.next),
-            last: Cell::new(0),
-            topic: join.topic.clone(),
+            last: Cell::new(None),
             forgotten: join.forgotten.clone(),
         }
     }
 
     /// True if there is nobody to hand anything to, or nothing to hand round any more.
     fn is_over(&self) -> bool {
-        let has_ended = self.topic.strong_count() == 0 && self.arrived.get() >= self.last.get();
+        let has_ended = self.last.get().is_some_and(|last| self.arrived.get() >= last);
         has_ended || self.members.borrow().is_empty()
     }
 
@@ -268,7 +265,7 @@ pub(super) fn arrive_publication<M: Message + Clone + Send>(number: Key, (at, me
 
 /// The topic has ended: what was published before a number is delivered.
 pub(super) fn arrive_end<M: Message + Clone + Send>(number: Key, last: u64) {
-    at_hub(number, |hub: &Hub<M>| hub.last.set(last));
+    at_hub(number, |hub: &Hub<M>| hub.last.set(Some(last)));
 }
 
 fn at_hub<M: Message + Clone + Send>(number: Key, act: impl FnOnce(&Hub<M>)) {
