@@ -12,6 +12,8 @@ mod echo;
 mod forwards;
 #[path = "instructions/tells.rs"]
 mod tells;
+#[path = "instructions/topics.rs"]
+mod topics;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -29,6 +31,8 @@ struct Figure {
 const FIGURES: &[Figure] = &[
     Figure { name: "tell", run: tells::tell, twin: None },
     Figure { name: "macro_tell", run: tells::macro_tell, twin: Some("tell") },
+    Figure { name: "tell_1024", run: topics::by_loop, twin: None },
+    Figure { name: "publish_1024", run: topics::by_topic, twin: Some("tell_1024") },
     Figure { name: "spawn_message_stop", run: tells::spawn_message_stop, twin: None },
     Figure { name: "ask_then", run: asks::one, twin: None },
     Figure { name: "ask_then_64", run: asks::many, twin: None },

@@ -43,7 +43,7 @@ impl Counter {
 }
 
 /// Knows every counter.
-struct Sum(Vec<Addr<Counter>>);
+struct Sum(Sharded<Counter>);
 
 #[actor]
 impl Sum {
@@ -51,7 +51,7 @@ impl Sum {
     #[call]
     async fn total(&mut self) -> Result<i128, AskError> {
         let mut total = 0;
-        for counter in &self.0 {
+        for counter in self.0.each() {
             total += counter.count().await?;
         }
         Ok(total)
@@ -104,14 +104,13 @@ fn answer(place: Place, answer: Result<impl Display, AskError>, cx: &mut Context
 
 fn main() -> ExitCode {
     support::serve("counter", "", Config::default(), |system, address, _| {
-        let counters = system.spawn_each(|_core| Counter::default())?;
+        let counters = system.sharded(|_core| Counter::default())?;
         let sum = system.spawn(Sum(counters.clone()))?;
         // A thread outside of the system may wait. On a core that is refused: everything else there would wait as well.
         assert_eq!(sum.total().wait(), Ok(Ok(0)), "those who count are there before the clients are");
         system.listener(address).max_connections(CLIENTS_MAX).start(move |_peer| {
             // This runs on the core of the new connection, where one of the counters is.
-            let here = counters.iter().find(|counter| counter.local().is_some());
-            Session { counter: *here.unwrap_or(&counters[0]), sum }
+            Session { counter: counters.here().expect("there is one on each core"), sum }
         })
     })
 }

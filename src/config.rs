@@ -110,6 +110,13 @@ pub struct Config {
     /// ([`Context::send_after`](crate::Context::send_after)), which are not set beyond that. Beside them, up to 1,024 continuations may wait
     /// to be told that there was no room for their questions; more are dropped and counted as failures. Default 1,048,576.
     pub tasks_max: u32,
+    /// Subscriptions of a core's actors to [topics](crate::Topic), of some 100 bytes each. Default 4,194,304.
+    pub subscriptions_max: usize,
+    /// Publications of one [topic](crate::Topic) that wait on a core to be handed round there. What is beyond is missed by the subscribers
+    /// of that core, who are told how much that is. Default 1,024.
+    pub topic_backlog_max: u32,
+    /// Names of actors ([`System::register`](crate::System::register)) in the whole system, of up to 255 bytes each. Default 65,536.
+    pub names_max: usize,
     /// How long an answer is awaited, where the question does not say. It counts from the asking core's last look at the clock, as
     /// [`Context::now`](crate::Context::now) does: a question that is asked after others have blocked the core has that much less. At
     /// least 1 ms. Default 5 s.
@@ -179,6 +186,9 @@ impl Default for Config {
             inbox_capacity: 4096,
             timers_max: 1 << 22,
             tasks_max: 1 << 20,
+            subscriptions_max: 1 << 22,
+            topic_backlog_max: 1024,
+            names_max: 1 << 16,
             ask_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(30),
             file_requests_max: 1024,
@@ -332,7 +342,7 @@ impl Config {
         ]
     }
 
-    fn rules_of_queues(&self) -> [Rule; 9] {
+    fn rules_of_queues(&self) -> [Rule; 11] {
         let queue = |entries: u32| entries.is_power_of_two() && (2..=32_768).contains(&entries);
         [
             (
@@ -357,6 +367,8 @@ impl Config {
             ("inbox_capacity", self.inbox_capacity as u64, self.inbox_capacity > 0, "at least 1"),
             ("timers_max", self.timers_max.into(), self.timers_max > 0, "at least 1"),
             ("tasks_max", self.tasks_max.into(), self.tasks_max > 0, "at least 1"),
+            ("subscriptions_max", self.subscriptions_max as u64, self.subscriptions_max > 0, "at least 1"),
+            ("topic_backlog_max", self.topic_backlog_max.into(), self.topic_backlog_max > 0, "at least 1"),
             (
                 "activation_messages",
                 self.activation_messages.into(),

@@ -111,7 +111,7 @@
 //! | | |
 //! |---|---|
 //! | [`prelude`] | what most programs need, in one import |
-//! | [`manual`] | page by page: a tour, actors, questions, delivery, time, futures, input, output, transfers |
+//! | [`manual`] | page by page: a tour, actors, questions, delivery, finding one another, time, futures, input, output, transfers |
 //! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
 //! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
 //! | [`Addr`], [`Recipient`], [`SendError`], [`SendFuture`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |
@@ -122,6 +122,10 @@
 //! | [`Priority`], [`MailboxOverflow`] | what comes before what in a mailbox, and what becomes of what has no room |
 //! | [`Down`], [`WatchKey`], [`ActorId`] | being told that an actor has ended |
 //! | [`Restart`], [`OnPanic`], [`Supervisor`] | actors that are begun again when they have failed |
+//! | [`System::register`], [`System::lookup`], [`NameError`] | actors that are found by a name |
+//! | [`Pool`], [`Busy`] | actors of which any will do |
+//! | [`Sharded`] | an actor on each core, and to which of them a key belongs |
+//! | [`Topic`], [`Lagged`] | one message for everybody who wants it |
 //! | [`Handle`], [`HandleError`], [`Timeout`] | asynchronous handlers |
 //! | [`task`], [`time`] | futures that run by themselves, and waiting for a time |
 //! | [`Connection`], [`net::codec`], [`Peer`] | actors that own a connection, and how bytes become frames |
@@ -171,11 +175,11 @@ pub mod testing;
 pub mod time;
 
 pub use actor::{
-    Accepts, AcceptsLocal, Actor, ActorId, Addr, AnswerFuture, Anyone, Ask, AskError, Call, Circle, Context,
-    DeadLetter, Down, Failure, Flow, Handle, HandleError, IntoFlow, LocalAddr, LocalAsk, MailboxOverflow,
-    Message, OnPanic, OrDeadLetter, Priority, Question, Receiver, Recipient, Reply, Respond, Restart,
-    SendError, SendFuture, SendTo, Sendable, SpawnError, Spawnable, StopReason, Timeout, TimerError,
-    TimerKey, WatchKey, failed,
+    Accepts, AcceptsLocal, Actor, ActorId, Addr, AnswerFuture, Anyone, Ask, AskError, Busy, Call, Circle,
+    Context, DeadLetter, Down, Failure, Flow, Handle, HandleError, IntoFlow, Lagged, LocalAddr, LocalAsk,
+    MailboxOverflow, Message, NameError, OnPanic, OrDeadLetter, Pool, Priority, Question, Receiver,
+    Recipient, Reply, Respond, Restart, SendError, SendFuture, SendTo, Sendable, Sharded, SpawnError,
+    Spawnable, StopReason, Timeout, TimerError, TimerKey, Topic, WatchKey, failed,
 };
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};

@@ -11,9 +11,9 @@
 //! ```
 
 pub use crate::actor::{
-    Accepts, Actor, Addr, Ask, AskError, Context, Down, Flow, Handle, HandleError, LocalAddr,
-    MailboxOverflow, Message, OrDeadLetter, Priority, Recipient, Reply, Restart, SendError, SendTo,
-    StopReason, TimerError, TimerKey, WatchKey,
+    Accepts, Actor, Addr, Ask, AskError, Context, Down, Flow, Handle, HandleError, Lagged, LocalAddr,
+    MailboxOverflow, Message, NameError, OrDeadLetter, Pool, Priority, Recipient, Reply, Restart, SendError,
+    SendTo, Sharded, StopReason, TimerError, TimerKey, Topic, WatchKey,
 };
 pub use crate::config::Config;
 pub use crate::executor::{Interval, MissedTicks, Overflow};

@@ -18,6 +18,8 @@ mod pools;
 mod requests;
 #[path = "limits/runner.rs"]
 mod runner;
+#[path = "limits/topics.rs"]
+mod topics;
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;

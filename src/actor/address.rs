@@ -168,6 +168,10 @@ impl<A: Actor, M: SendTo<A>> OfActor<A, M> {
 }
 
 impl<M: Message> Recipient<M> {
+    pub(super) fn raw(self) -> RawAddress {
+        self.raw
+    }
+
     /// Sends a message, like [`Addr::tell`].
     ///
     /// # Errors

@@ -209,6 +209,7 @@ impl<A: Actor> Head<A> {
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
         let (core, cell) = (activation.core, activation.cell());
         core.cells.close(cell, fate_of(reason));
+        core.forget_name(cell);
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
             tell_end::<A>(core, cell, reason);
         }

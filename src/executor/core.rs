@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -21,6 +21,7 @@ use super::dead_letters::DeadLetters;
 use super::deadlines::Beyond;
 use super::directory::{self, Port};
 use super::files::Files;
+use super::hubs::Hubs;
 use super::links::Links;
 use super::notice::Notice;
 use super::regions::OpenRegions;
@@ -60,6 +61,8 @@ pub struct Core {
     pub dead_letters: DeadLetters,
     /// The ways to other cores.
     pub links: Links,
+    /// What stands for topics here.
+    pub hubs: Hubs,
     clock: Clock,
     now: Cell<Time>,
     /// By when an answer comes, if nobody says anything else; and the same as it travels with a question to this core.
@@ -79,6 +82,8 @@ pub struct Core {
     pub(super) bodies: Bodies,
     pub(super) cancelled: Cancelled,
     pub(super) watches: Watches,
+    /// Actors of this core that have a name, in any system.
+    pub(super) named: RefCell<BTreeSet<Key>>,
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
     pub(super) reports: Reports,
@@ -137,6 +142,7 @@ impl Core {
             counters: Counters::default(),
             dead_letters: DeadLetters::default(),
             links,
+            hubs: Hubs::default(),
             now: Cell::new(now),
             usual_deadline: Cell::new(now),
             usual_place: Cell::new(0),
@@ -153,6 +159,7 @@ impl Core {
             bodies: Bodies::default(),
             cancelled: Cancelled::default(),
             watches: Watches::default(),
+            named: RefCell::default(),
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),
             slow: Slow::new(&config, &clock),

@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 
 use super::address::CoreId;
 use super::envelope::Envelope;
+use super::names;
 use super::sleep::SleepFlag;
 use super::waker::WakeList;
 use crate::driver::Waker;
@@ -79,6 +80,7 @@ pub fn close(core: CoreId) {
         // The handles on the list hold the port, which holds the list.
         port.wakes.close();
     }
+    names::close(core);
 }
 
 /// The ways into all cores, of which none is closed while this is held. Nothing of this file may be called meanwhile.

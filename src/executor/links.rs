@@ -59,6 +59,18 @@ impl Links {
         Links { first, ways, pushed: Cell::new(false), overdue: RefCell::default() }
     }
 
+    /// True if the core belongs to no system: it is a [guest](Guest).
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        self.ways.is_empty()
+    }
+
+    /// The first core of this core's system, which stands for that.
+    #[must_use]
+    pub fn system(&self) -> CoreId {
+        self.first
+    }
+
     fn index(&self, core: CoreId) -> usize {
         core.0.wrapping_sub(self.first.0) as usize
     }

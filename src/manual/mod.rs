@@ -8,6 +8,7 @@
 //! | [`actors`] | `#[actor]`: handlers, hooks, keys, addresses, and what all of it stands for |
 //! | [`asking`] | questions and answers: who waits, for how long, and what may go wrong |
 //! | [`delivery`] | what becomes of a message: its order, and its bounds |
+//! | [`finding`] | where actors live, and how they find one another: by key, by name, as a pool, by a topic |
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
 //! | [`input`] | reading from a connection: frames, pauses, bodies |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
@@ -20,6 +21,7 @@
 pub mod actors;
 pub mod asking;
 pub mod delivery;
+pub mod finding;
 pub mod futures;
 pub mod input;
 pub mod output;

@@ -7,6 +7,7 @@ mod choice;
 mod error;
 mod ledger;
 mod listen;
+mod names;
 mod place;
 mod shutdown;
 pub mod simulation;

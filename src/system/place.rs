@@ -2,12 +2,13 @@
 //!
 //! Knows: cores by number, the next in turn. Must not know what actors do.
 
+use std::hash::Hash;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
 
 use super::{Error, Result, System, on_core};
-use crate::actor::{self, Actor, Addr, DeadLetter, Recipient, Spawnable, subscribe};
+use crate::actor::{self, Actor, Addr, DeadLetter, Pool, Recipient, Sharded, Spawnable, subscribe};
 use crate::executor::{RawAddress, current};
 use crate::mem::Key;
 use crate::task::{self, JoinHandle};
@@ -82,6 +83,66 @@ impl System {
     /// ```
     pub fn dead_letters(&self, to: Recipient<DeadLetter>) -> Result<()> {
         self.cores.iter().try_for_each(|core| on_core(core.id, subscribe_here, to))
+    }
+
+    /// Spawns an actor on the core that a key belongs to: the one on which [`Sharded::by_key`] finds the actor of the same key.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// struct Account(u64);
+    ///
+    /// #[actor]
+    /// impl Account {
+    ///     #[call]
+    ///     fn balance(&self) -> u64 {
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// let system = System::builder().cores(Cores::Count(2)).build()?;
+    /// let account = system.spawn_by_key("alice", Account(42))?;
+    /// assert_eq!(account.balance().wait(), Ok(42));
+    /// # Ok::<(), odeon::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`System::spawn`].
+    pub fn spawn_by_key<A, K>(&self, key: &K, actor: A) -> Result<Addr<A>>
+    where
+        A: Actor + Spawnable,
+        K: Hash + ?Sized,
+    {
+        self.spawn_on(actor::place_of(key, self.cores()), actor)
+    }
+
+    /// Spawns one actor on each core, to be found by core and by key. `make` is given the core's number.
+    ///
+    /// # Errors
+    /// As [`System::spawn`]; those spawned before stay.
+    pub fn sharded<A, F>(&self, make: F) -> Result<Sharded<A>>
+    where
+        A: Actor,
+        F: FnOnce(usize) -> A + Clone + Send + 'static,
+    {
+        Ok(Sharded::of(self.spawn_each(make)?))
+    }
+
+    /// Spawns so many actors of which any will do, on the cores in turn; one if `count` is zero. `make` is given the number of each, from
+    /// zero.
+    ///
+    /// # Errors
+    /// As [`System::spawn`]; those spawned before stay.
+    pub fn pool<A, F>(&self, count: usize, make: F) -> Result<Pool<A>>
+    where
+        A: Actor,
+        F: FnOnce(usize) -> A + Clone + Send + 'static,
+    {
+        let spawn = |number| {
+            let make = make.clone();
+            self.spawn_with(number, move || make(number))
+        };
+        Ok(Pool::of((0..count.max(1)).map(spawn).collect::<Result<Vec<_>>>()?))
     }
 
     /// Spawns one actor on each core, in the order of the cores. `make` is given the core's number.

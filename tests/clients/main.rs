@@ -14,8 +14,10 @@ mod pipeline;
 mod process;
 mod processors;
 mod proxy;
+mod rooms;
 mod smtp;
 mod starting;
+mod workers;
 
 /// Makes one test of every case for one backend. A backend that the machine refuses is skipped, and says so.
 macro_rules! on {
@@ -76,6 +78,16 @@ macro_rules! every_case_on {
                 a_client_that_vanishes_keeps_nobody_waiting
                 a_worker_that_is_busy_says_so_in_its_turn
                 requests_under_way_at_the_end_are_answered
+            }
+            rooms {
+                everybody_in_a_room_hears_every_line_in_order
+                who_leaves_is_missed_by_nobody
+                what_is_no_line_of_a_room_is_told_so
+            }
+            workers {
+                thousands_of_numbers_are_answered_in_order
+                many_clients_share_the_workers
+                what_is_no_number_is_told_so_in_its_turn
             }
             smtp {
                 a_mail_client_delivers_its_messages

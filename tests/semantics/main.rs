@@ -12,12 +12,14 @@ mod on;
 mod bytes;
 mod cycles;
 mod dead_letters;
+mod finding;
 mod order;
 mod overflow;
 mod room;
 mod stash;
 mod supervision;
 mod time;
+mod topics;
 mod watching;
 mod world;
 
@@ -35,6 +37,16 @@ macro_rules! every_case_on {
                 on_one_core_exactly_those_are_refused_that_close_a_circle
                 on_several_cores_somebody_is_refused_wherever_there_was_a_circle
                 whoever_gives_up_or_ends_is_in_no_circle
+            }
+            finding {
+                a_key_belongs_to_the_same_actor_wherever_it_is_asked_for
+                the_actor_that_is_here_is_on_this_core
+                a_name_leads_to_its_actor_from_every_core
+                a_name_is_given_once_and_has_a_type
+                a_name_ends_with_its_actor
+                there_are_as_many_names_as_may_be
+                a_pool_takes_turns_whoever_asks
+                whoever_is_least_busy_is_chosen_until_the_answer_has_come
             }
             order {
                 control_comes_first_and_every_eighth_message_is_another
@@ -120,6 +132,24 @@ macro_rules! every_case_on {
                 an_actor_can_have_others_supervised
                 what_was_begun_first_stops_last_when_a_system_ends
                 a_system_ends_whoever_is_down
+            }
+            topics {
+                each_publication_comes_to_everybody_once_and_in_order
+                a_publication_is_one_message_for_each_core
+                who_has_no_room_misses_it_and_is_told_how_much_and_nobody_else_does
+                what_has_no_room_on_its_way_to_a_core_is_missed_there
+                what_waits_to_be_handed_round_is_bounded_and_what_is_missed_told_at_once
+                what_was_published_before_the_end_of_a_subscription_comes_and_nothing_after
+                who_subscribes_anew_takes_the_place_of_whoever_was_there
+                a_subscriber_that_has_ended_is_forgotten
+                subscribers_that_come_and_go_take_no_memory_though_nothing_is_published
+                there_are_as_many_subscriptions_as_may_be
+                what_was_published_before_the_end_of_a_topic_comes_and_nothing_is_left
+                a_copy_that_panics_is_missed_by_one
+                a_copy_may_do_with_topics_what_it_likes
+                handing_round_takes_turns_with_other_actors
+                a_topic_may_be_anywhere
+                by_chance_nothing_is_lost_that_nobody_knows_of
             }
         }
     };

@@ -62,6 +62,11 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         4,
         "messages of any type wait for room in one line: two calls for each that has to",
     ),
+    (
+        "src/actor/topic.rs",
+        1,
+        "ends the hubs of a topic of any type: one call for each core when it is dropped",
+    ),
     ("src/actor/testing/questions.rs", 6, "questions of any type that a test answers: none in a system"),
     (
         "src/driver/pool.rs",
@@ -107,6 +112,10 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
 /// Where cores share memory (R9): file, reason.
 pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     (
+        "src/actor/pool.rs",
+        "whose turn it is among workers, and how often each is lent out: looked at when one is chosen",
+    ),
+    (
         "src/driver/pool.rs",
         "how many threads block and how many tasks there are for them: looked at when one is handed over, and when it is done",
     ),
@@ -116,7 +125,12 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     ),
     ("src/executor/counters.rs", "metrics: each is written by one core and read by any"),
     ("src/executor/directory.rs", "the directory of cores: written when one starts or ends"),
+    ("src/executor/hubs.rs", "numbers the topics of the process, once per topic"),
     ("src/executor/lane.rs", "a lane: the head and the tail of its ring, and whether an end is gone"),
+    (
+        "src/executor/names.rs",
+        "what actors are called: looked at when a name is given, looked up, or goes with its actor",
+    ),
     ("src/executor/oneshot.rs", "one value from thread to thread, and who waits for it"),
     ("src/executor/sleep.rs", "the flag by which a core announces that it sleeps"),
     (

@@ -1,0 +1,444 @@
+//! Topics: one message for everybody who has subscribed to it.
+//!
+//! Knows: who subscribes, on which cores they are, what was published. Must not know how it is handed round there.
+//!
+//! A topic is plain state of whoever has it. On each core where it has subscribers there is a hub, a cell of the runtime, which it names
+//! by its own number. What it sends to one core goes one way and keeps its order; a subscription that finds no room there is refused,
+//! the end of one is kept here until there is room, and until then nothing else goes there. Publications carry their number: a
+//! subscriber that gets one later than the next in turn has missed those between, wherever they were lost.
+
+mod hub;
+mod members;
+
+use std::any::type_name;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::{Message, Recipient};
+use crate::executor::{
+    Arrive, CoreId, DeadReason, Hubs, RawAddress, Refused, current, give_up, insist, post, tell,
+};
+use crate::mem::{Full, Key};
+use hub::{arrive_end, arrive_join, arrive_leave, arrive_publication};
+
+/// Says to a subscriber that it has missed publications of a [`Topic`]: its mailbox was full when they came, or there was no room
+/// on their way. Comes before the next publication that it gets. See [`Topic::subscribe_with_lag`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lagged {
+    /// The name under which it has subscribed.
+    pub id: u64,
+    /// How many it has missed since it was last told.
+    pub missed: u64,
+}
+
+impl Message for Lagged {
+    type Reply = ();
+}
+
+/// Everybody who wants to be sent a message of one type, wherever they are. An actor has it in its state, subscribes others under
+/// numbers of its own, and publishes.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// #[derive(Message, Clone)]
+/// pub struct Said {
+///     from: u64,
+///     text: Bytes,
+/// }
+///
+/// #[derive(Message)]
+/// pub struct Join {
+///     id: u64,
+///     to: Recipient<Said>,
+/// }
+///
+/// #[derive(Message)]
+/// pub struct Leave {
+///     id: u64,
+/// }
+///
+/// #[derive(Default)]
+/// pub struct Room {
+///     members: Topic<Said>,
+/// }
+///
+/// #[actor(pub, mailbox(capacity = 4096))]
+/// impl Room {
+///     #[message] fn join(&mut self, join: Join)     { self.members.subscribe(join.id, join.to) }
+///     #[message] fn leave(&mut self, leave: Leave)  { self.members.unsubscribe(leave.id) }
+///     #[message] fn said(&mut self, said: Said)     { self.members.publish(said) }
+/// }
+///
+/// // A topic works in a unit test, too.
+/// let (to, mut said) = odeon::testing::probe::<Said>();
+/// let mut room = Room::default();
+/// room.join(Join { id: 1, to });
+/// room.said(Said { from: 2, text: Bytes::from("hello") });
+/// room.leave(Leave { id: 1 });
+/// room.said(Said { from: 2, text: Bytes::from("is anybody there?") });
+/// assert_eq!(said.take().into_iter().map(|said| said.text).collect::<Vec<_>>(), ["hello"]);
+/// ```
+///
+/// # What is promised
+///
+/// - **Order.** What is published comes to each subscriber in the order in which it was published. It is handed round by the core of
+///   the subscriber, so it may come behind what the publisher told that one directly afterwards.
+/// - **Who gets it.** Whoever had subscribed before, and had not unsubscribed before, unless it has no room.
+/// - **Nobody waits.** [`publish`](Topic::publish) returns at once. A subscriber whose mailbox is full misses what is published, and
+///   nobody else does. It can be [told how much](Topic::subscribe_with_lag). Each such loss is a counted dead letter; so is a
+///   publication for which there was no room on the way to a core, once.
+/// - **Bounds.** At most [`Config::topic_backlog_max`](crate::Config::topic_backlog_max) publications wait on each core to be handed round.
+///   The actors of a core have at most [`Config::subscriptions_max`](crate::Config::subscriptions_max) subscriptions.
+/// - **The end.** An actor that has ended is not subscribed any more, whether it says so or not. Where the topic is dropped, what was
+///   published before is still delivered.
+///
+/// **Costs** one message for each core where somebody has subscribed, and not one for each subscriber; on that core, one clone and one
+/// place in a mailbox for each. It is handed round as fast as an actor handles messages, and takes turns with other actors.
+/// No allocation to publish, once as many publications were under way before. On each core where somebody has subscribed a topic takes
+/// up one actor of [`Config::actors_max`](crate::Config::actors_max), which the [`Ledger`](crate::Ledger) counts.
+///
+/// A clone runs on the core of the subscriber. One that panics is missed by the one that it was for.
+pub struct Topic<M: Message> {
+    /// None until somebody subscribes.
+    open: Option<Open<M>>,
+}
+
+/// A topic that somebody has subscribed to.
+struct Open<M: Message> {
+    number: u64,
+    members: BTreeMap<u64, Subscription>,
+    ways: Vec<Way>,
+    /// So many publications there were.
+    published: u64,
+    /// So many subscriptions there were.
+    subscribed: u64,
+    /// What hubs say of actors that have ended: each at most once, so it is bounded by those.
+    forgotten: Receiver<Forgotten>,
+    /// What they say it by.
+    forget: Sender<Forgotten>,
+    message: PhantomData<fn(M)>,
+    /// Tells a hub that the topic has ended, and the number up to which it gets what was published.
+    end: fn(CoreId, u64, u64),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Subscription {
+    core: CoreId,
+    /// Tells it from others of the same id.
+    since: u64,
+}
+
+/// A core where there are subscribers.
+struct Way {
+    core: CoreId,
+    members: usize,
+    /// The number behind that of the last publication that has gone there.
+    sent: u64,
+    /// Who has left, and at which publication, where there was no room to say so.
+    leaving: Vec<(u64, u64)>,
+}
+
+/// A subscription on its way.
+struct Join<M: Message> {
+    id: u64,
+    since: u64,
+    to: Recipient<M>,
+    lagged: Option<Recipient<Lagged>>,
+    /// The number of the publication that it is to get first.
+    next: u64,
+    forgotten: Sender<Forgotten>,
+}
+
+/// An actor that had subscribed has ended, or there was no room for its subscription.
+#[derive(Debug, Clone, Copy)]
+struct Forgotten {
+    id: u64,
+    since: u64,
+}
+
+impl<M: Message + Clone + Send> Topic<M> {
+    /// Nobody has subscribed. Takes no memory beside itself.
+    #[must_use]
+    pub fn new() -> Topic<M> {
+        Topic { open: None }
+    }
+
+    /// From now on what is published is sent to `to` as well. An `id` that has subscribed already does so anew.
+    ///
+    /// Where there is no room for it on the way to its core, or as many have subscribed there as may, nothing comes of it: that
+    /// is counted as a failure, and told on standard error. [`try_subscribe`](Topic::try_subscribe) tells the caller of the former.
+    ///
+    /// **Costs** one message to its core, and some 150 bytes.
+    pub fn subscribe(&mut self, id: u64, to: Recipient<M>) {
+        if self.join(id, to, None).is_err() {
+            not_subscribed::<M>();
+        }
+    }
+
+    /// The same, and `lagged` is told how many it has missed, before the next that it gets: usually another address of the same actor.
+    ///
+    /// ```
+    /// use odeon::prelude::*;
+    ///
+    /// #[derive(Message, Clone)]
+    /// struct Price(u64);
+    ///
+    /// #[derive(Message)]
+    /// struct Watch {
+    ///     id: u64,
+    ///     price: Recipient<Price>,
+    ///     lagged: Recipient<Lagged>,
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Market(Topic<Price>);
+    ///
+    /// #[actor]
+    /// impl Market {
+    ///     #[message]
+    ///     fn watch(&mut self, watch: Watch) {
+    ///         self.0.subscribe_with_lag(watch.id, watch.price, watch.lagged);
+    ///     }
+    ///
+    ///     #[message]
+    ///     fn price(&mut self, price: Price) {
+    ///         self.0.publish(price);
+    ///     }
+    /// }
+    ///
+    /// struct Chart {
+    ///     market: Addr<Market>,
+    ///     prices: Vec<Option<u64>>,
+    /// }
+    ///
+    /// #[actor(mailbox(capacity = 16))]
+    /// impl Chart {
+    ///     #[started]
+    ///     fn watch(&mut self, cx: &mut Context<Self>) {
+    ///         let watch = Watch { id: 7, price: cx.recipient(), lagged: cx.recipient() };
+    ///         self.market.tell(watch).or_dead_letter();
+    ///     }
+    ///
+    ///     #[message]
+    ///     fn price(&mut self, Price(price): Price) {
+    ///         self.prices.push(Some(price));
+    ///     }
+    ///
+    ///     /// A gap in the curve.
+    ///     #[message]
+    ///     fn lagged(&mut self, _: Lagged) {
+    ///         self.prices.push(None);
+    ///     }
+    /// }
+    /// # let system = System::builder().cores(Cores::Count(2)).build()?;
+    /// # let market = system.spawn(Market::default())?;
+    /// # system.spawn(Chart { market, prices: Vec::new() })?;
+    /// # Ok::<(), odeon::Error>(())
+    /// ```
+    pub fn subscribe_with_lag(&mut self, id: u64, to: Recipient<M>, lagged: Recipient<Lagged>) {
+        if self.join(id, to, Some(lagged)).is_err() {
+            not_subscribed::<M>();
+        }
+    }
+
+    /// As [`subscribe`](Topic::subscribe), for a caller that wants to know.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no room for it on the way to its core; then the `id` has not subscribed.
+    pub fn try_subscribe(&mut self, id: u64, to: Recipient<M>) -> Result<(), Full> {
+        self.join(id, to, None)
+    }
+
+    fn join(&mut self, id: u64, to: Recipient<M>, lagged: Option<Recipient<Lagged>>) -> Result<(), Full> {
+        let open = self.open.get_or_insert_with(Open::new);
+        open.settle();
+        open.leave(id);
+        open.join(id, to, lagged)
+    }
+
+    /// Nothing that is published from now on is sent to whoever has subscribed under this number, if anybody has. What was published
+    /// before still comes.
+    pub fn unsubscribe(&mut self, id: u64) {
+        if let Some(open) = &mut self.open {
+            open.settle();
+            open.leave(id);
+        }
+    }
+
+    /// Sends a copy to everybody who has subscribed. Never waits, and runs no handler.
+    pub fn publish(&mut self, message: M) {
+        if let Some(open) = &mut self.open {
+            open.settle();
+            open.publish(message);
+        }
+    }
+
+    /// How many have subscribed, as far as is known here: an actor that has ended counts until its core has found out, which is when
+    /// something is published, if not before.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.members.len() - open.forgotten.len().min(open.members.len()))
+    }
+}
+
+impl<M: Message + Clone + Send> Open<M> {
+    fn new() -> Open<M> {
+        let (forget, forgotten) = unbounded();
+        Open {
+            number: Hubs::number(),
+            members: BTreeMap::new(),
+            ways: Vec::new(),
+            published: 0,
+            subscribed: 0,
+            forgotten,
+            forget,
+            message: PhantomData,
+            end: |core, number, sent| {
+                let hub = RawAddress::new(core, Key::from_bits(number));
+                current::with(|from| insist(from, hub, arrive_end::<M>, sent));
+            },
+        }
+    }
+
+    /// Forgets those of whom cores say that they have ended.
+    fn settle(&mut self) {
+        while let Ok(Forgotten { id, since }) = self.forgotten.try_recv() {
+            if self.members.get(&id).is_some_and(|member| member.since == since) {
+                self.remove(id);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<&mut Way> {
+        let core = self.members.remove(&id)?.core;
+        let way = self.ways.iter_mut().find(|way| way.core == core)?;
+        way.members -= 1;
+        Some(way)
+    }
+
+    fn join(&mut self, id: u64, to: Recipient<M>, lagged: Option<Recipient<Lagged>>) -> Result<(), Full> {
+        let (core, number, next) = (to.raw().core(), self.number, self.published);
+        let way = match self.ways.iter_mut().position(|way| way.core == core) {
+            Some(index) => &mut self.ways[index],
+            None => {
+                self.ways.push(Way { core, members: 0, sent: 0, leaving: Vec::new() });
+                self.ways.last_mut().expect("one was added")
+            }
+        };
+        self.subscribed += 1;
+        let since = self.subscribed;
+        if !way.say_who_leaves::<M>(number) {
+            return Err(Full);
+        }
+        let join = Join { id, since, to, lagged, next, forgotten: self.forget.clone() };
+        match hand(core, number, arrive_join::<M>, join) {
+            Ok(()) => {
+                way.members += 1;
+                self.members.insert(id, Subscription { core, since });
+                Ok(())
+            }
+            Err(Refused::Full(_)) => Err(Full),
+            // Its actor has ended as well.
+            Err(Refused::Gone(_)) => Ok(()),
+        }
+    }
+
+    fn leave(&mut self, id: u64) {
+        let (number, published) = (self.number, self.published);
+        if let Some(way) = self.remove(id) {
+            way.leaving.push((id, published));
+            way.say_who_leaves::<M>(number);
+        }
+    }
+
+    fn publish(&mut self, message: M) {
+        let (at, number) = (self.published, self.number);
+        self.published += 1;
+        let mut message = Some(message);
+        let Some(last) = self.ways.iter().rposition(|way| way.members > 0) else { return };
+        for (index, way) in self.ways[..=last].iter_mut().enumerate().filter(|(_, way)| way.members > 0) {
+            let copy = if index == last { message.take() } else { message.clone() };
+            let Some(copy) = copy else { break };
+            if !way.say_who_leaves::<M>(number) {
+                give_up(DeadReason::Full, type_name::<M>());
+                continue;
+            }
+            match hand(way.core, number, arrive_publication::<M>, (at, copy)) {
+                Ok(()) => way.sent = at + 1,
+                Err(Refused::Full(_)) => give_up(DeadReason::Full, type_name::<M>()),
+                Err(Refused::Gone(_)) => {
+                    way.members = 0;
+                    self.members.retain(|_, member| member.core != way.core);
+                }
+            }
+        }
+    }
+}
+
+impl Way {
+    /// Says who has left, where that has not been said. False if there is no room.
+    fn say_who_leaves<M: Message + Clone + Send>(&mut self, number: u64) -> bool {
+        let hand_over = |leave: &(u64, u64)| {
+            !matches!(hand(self.core, number, arrive_leave::<M>, *leave), Err(Refused::Full(_)))
+        };
+        let said = self.leaving.iter().take_while(|leave| hand_over(leave)).count();
+        self.leaving.drain(..said);
+        self.leaving.is_empty()
+    }
+}
+
+/// Hands something to the hub of a topic on a core: at once on this one, else in the order of everything that goes there.
+fn hand<V: Send + 'static>(
+    core: CoreId,
+    number: u64,
+    arrive: impl Arrive<V>,
+    value: V,
+) -> Result<(), Refused<V>> {
+    let hub = RawAddress::new(core, Key::from_bits(number));
+    let mut value = Some(value);
+    current::at(core, |core| {
+        if core.is_some()
+            && let Some(value) = value.take()
+        {
+            arrive(hub.cell(), value);
+        }
+    });
+    match value {
+        None => Ok(()),
+        Some(value) => current::with(|from| post(from, hub, arrive, value)),
+    }
+}
+
+#[cold]
+fn not_subscribed<M>() {
+    let what = format_args!("has one subscriber less: the way to its core is full");
+    current::with(|core| match core {
+        Some(core) => core.report_failure(type_name::<M>(), what),
+        None => tell(type_name::<M>(), what, 0),
+    });
+}
+
+impl<M: Message> Drop for Open<M> {
+    fn drop(&mut self) {
+        for way in &self.ways {
+            (self.end)(way.core, self.number, way.sent);
+        }
+    }
+}
+
+impl<M: Message + Clone + Send> Default for Topic<M> {
+    fn default() -> Topic<M> {
+        Topic::new()
+    }
+}
+
+impl<M: Message> fmt::Debug for Topic<M> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subscribers = self.open.as_ref().map_or(0, |open| open.members.len());
+        out.debug_struct("Topic").field("subscribers", &subscribers).finish_non_exhaustive()
+    }
+}

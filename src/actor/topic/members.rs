@@ -1,0 +1,200 @@
+//! Who has subscribed, on one core.
+//!
+//! Knows: places in a list, what each of them is to get next and has missed. Must not know what is published.
+//!
+//! A place stays where it is while the list is walked, whoever comes and goes meanwhile: new ones are at the end, or where one has
+//! left, and everybody's own number says whether it is concerned.
+
+use std::collections::BTreeMap;
+
+use super::Lagged;
+use crate::actor::{Message, Recipient};
+
+/// One subscription.
+pub(super) struct Member<M: Message> {
+    pub(super) id: u64,
+    /// Tells it from others of the same id.
+    pub(super) since: u64,
+    pub(super) to: Recipient<M>,
+    pub(super) lagged: Option<Recipient<Lagged>>,
+    /// The number of the next publication that it is to get.
+    pub(super) next: u64,
+    /// Of the first that it is not.
+    pub(super) until: u64,
+    /// How many it has missed and was not told of.
+    pub(super) missed: u64,
+}
+
+/// All of one topic on one core, in places that stay.
+pub(super) struct Members<M: Message> {
+    places: Vec<Option<Member<M>>>,
+    free: Vec<usize>,
+    ids: BTreeMap<u64, usize>,
+    /// Those that get no more, but stay until what was published before has come to them.
+    leaving: usize,
+    /// So many places are filled when those are looked for whose actors have ended.
+    sweep_at: usize,
+}
+
+/// Whose turn it is when a publication goes round.
+pub(super) struct Turn<M: Message> {
+    pub(super) place: usize,
+    pub(super) to: Recipient<M>,
+    /// It has missed something.
+    pub(super) is_behind: bool,
+    since: u64,
+}
+
+/// The least number of places that are worth looking through.
+const SWEEP_MIN: usize = 64;
+
+impl<M: Message> Members<M> {
+    pub(super) fn new() -> Members<M> {
+        Members {
+            places: Vec::new(),
+            free: Vec::new(),
+            ids: BTreeMap::new(),
+            leaving: 0,
+            sweep_at: SWEEP_MIN,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True when so many have come that those who have ended should be looked for.
+    pub(super) fn wants_sweep(&self) -> bool {
+        self.len() >= self.sweep_at
+    }
+
+    /// Takes out all of which `is_gone` says so.
+    pub(super) fn sweep(&mut self, is_gone: impl Fn(&Recipient<M>) -> bool) -> Vec<Member<M>> {
+        let gone = |member: &Member<M>| is_gone(&member.to);
+        let places: Vec<usize> =
+            (0..self.places.len()).filter(|place| self.places[*place].as_ref().is_some_and(gone)).collect();
+        let gone = places.into_iter().filter_map(|place| self.take(place)).collect();
+        self.sweep_at = (2 * self.len()).max(SWEEP_MIN);
+        gone
+    }
+
+    pub(super) fn join(&mut self, member: Member<M>) {
+        let id = member.id;
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place] = Some(member);
+                place
+            }
+            None => {
+                self.places.push(Some(member));
+                self.places.len() - 1
+            }
+        };
+        self.ids.insert(id, place);
+    }
+
+    /// Who has this id gets no publication from `until` on.
+    pub(super) fn leave(&mut self, id: u64, until: u64) {
+        let Some(place) = self.ids.remove(&id) else { return };
+        if let Some(member) = &mut self.places[place] {
+            member.until = until;
+            self.leaving += 1;
+        }
+    }
+
+    /// Takes out those that leave, where nothing is on its way to them. Answers how many.
+    pub(super) fn part(&mut self) -> usize {
+        if self.leaving == 0 {
+            return 0;
+        }
+        let before = self.len();
+        for place in 0..self.places.len() {
+            if self.places[place].as_ref().is_some_and(|member| member.until < u64::MAX) {
+                self.take(place);
+            }
+        }
+        before - self.len()
+    }
+
+    /// Forgets places that nobody has, where most are such. Not while the list is walked.
+    pub(super) fn close_ranks(&mut self) {
+        if self.free.len() <= SWEEP_MIN.max(self.len()) {
+            return;
+        }
+        self.places.retain(Option::is_some);
+        self.places.shrink_to_fit();
+        self.free = Vec::new();
+        for (place, member) in self.places.iter().enumerate() {
+            if let Some(member) = member.as_ref().filter(|member| member.until == u64::MAX) {
+                self.ids.insert(member.id, place);
+            }
+        }
+    }
+
+    /// The first from this place on that publication `at` is for; what it has missed before is counted. A publication that is none only
+    /// says that so many have gone by.
+    #[inline]
+    pub(super) fn turn(&mut self, from: usize, at: u64, is_none: bool) -> Option<Turn<M>> {
+        for (place, member) in self.places.iter_mut().enumerate().skip(from) {
+            if let Some(member) = member
+                && member.next <= at
+                && at < member.until
+            {
+                member.missed += at - member.next + u64::from(is_none);
+                member.next = at + 1;
+                let (to, since) = (member.to, member.since);
+                return Some(Turn { place, to, is_behind: member.missed > 0, since });
+            }
+        }
+        None
+    }
+
+    fn of(&mut self, turn: &Turn<M>) -> Option<&mut Member<M>> {
+        self.places[turn.place].as_mut().filter(|member| member.since == turn.since)
+    }
+
+    /// It has missed what was its turn to get.
+    pub(super) fn miss(&mut self, turn: &Turn<M>) {
+        if let Some(member) = self.of(turn) {
+            member.missed += 1;
+        }
+    }
+
+    /// What it is to be told of what it has missed, if it is to be told.
+    pub(super) fn lag(&mut self, turn: &Turn<M>) -> Option<(Recipient<Lagged>, Lagged)> {
+        let member = self.of(turn)?;
+        let lagged = Lagged { id: member.id, missed: member.missed };
+        if member.lagged.is_none() {
+            member.missed = 0;
+        }
+        Some((member.lagged?, lagged))
+    }
+
+    /// It knows of so many that it has missed.
+    pub(super) fn told(&mut self, turn: &Turn<M>, missed: u64) {
+        if let Some(member) = self.of(turn) {
+            member.missed -= missed;
+        }
+    }
+
+    /// Its actor has ended.
+    pub(super) fn forget(&mut self, turn: &Turn<M>) -> Option<Member<M>> {
+        self.of(turn)?;
+        self.take(turn.place)
+    }
+
+    fn take(&mut self, place: usize) -> Option<Member<M>> {
+        let member = self.places[place].take()?;
+        self.free.push(place);
+        if member.until < u64::MAX {
+            self.leaving -= 1;
+        } else {
+            self.ids.remove(&member.id);
+        }
+        Some(member)
+    }
+}

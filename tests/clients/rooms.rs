@@ -1,0 +1,73 @@
+//! The rooms: everybody hears everybody, and who does not read misses lines and keeps nobody waiting.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use crate::process::Server;
+
+type Client = BufReader<TcpStream>;
+
+fn say(client: &mut Client, line: &str) {
+    client.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn hear(client: &mut Client) -> String {
+    let mut line = String::new();
+    client.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+fn join(server: &Server, room: &str) -> Client {
+    let mut client = BufReader::new(server.connect());
+    say(&mut client, &format!("/join {room}"));
+    assert_eq!(hear(&mut client), "* you are in");
+    client
+}
+
+pub fn everybody_in_a_room_hears_every_line_in_order(backend: &str) {
+    let server = Server::start("rooms", backend);
+    let mut clients: Vec<Client> = (0..20).map(|_| join(&server, "green")).collect();
+    let mut elsewhere = join(&server, "blue");
+    for number in 0..50 {
+        say(&mut clients[0], &format!("line {number}"));
+    }
+    for client in &mut clients {
+        for number in 0..50 {
+            assert_eq!(hear(client), format!("line {number}"));
+        }
+    }
+    say(&mut elsewhere, "/join green");
+    assert_eq!(hear(&mut elsewhere), "* you are in");
+    say(&mut elsewhere, "at last");
+    for client in clients.iter_mut().chain([&mut elsewhere]) {
+        assert_eq!(hear(client), "at last");
+    }
+    drop((clients, elsewhere));
+    server.stop("TERM");
+}
+
+pub fn who_leaves_is_missed_by_nobody(backend: &str) {
+    let server = Server::start("rooms", backend);
+    let mut stays = join(&server, "green");
+    for number in 0..100 {
+        let mut guest = join(&server, "green");
+        say(&mut guest, &format!("guest {number}"));
+        assert_eq!(hear(&mut guest), format!("guest {number}"));
+        assert_eq!(hear(&mut stays), format!("guest {number}"));
+    }
+    say(&mut stays, "alone");
+    assert_eq!(hear(&mut stays), "alone");
+    drop(stays);
+    server.stop("TERM");
+}
+
+pub fn what_is_no_line_of_a_room_is_told_so(backend: &str) {
+    let server = Server::start("rooms", backend);
+    let mut client = BufReader::new(server.connect());
+    say(&mut client, "hello");
+    assert_eq!(hear(&mut client), "* first `/join ROOM`");
+    say(&mut client, &format!("/join {}", "x".repeat(65)));
+    assert_eq!(hear(&mut client), "* that name is too long");
+    drop(client);
+    server.stop("TERM");
+}
