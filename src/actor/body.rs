@@ -89,7 +89,7 @@ fn end<A: Actor>(
 fn take_ticks(activation: &Activation<'_>) {
     while let Some(notice) = activation.next_notice() {
         if let Notice::Timer(kind) = notice {
-            activation.core.tick(activation.cell(), kind - INTERVAL);
+            activation.core.tick(activation, kind - INTERVAL);
         }
     }
 }

@@ -719,11 +719,11 @@ impl Core {
         result
     }
 
-    /// An interval of a cell is over.
-    pub fn tick(&self, cell: Key, index: u32) {
-        let Some(desk) = self.cells.desk(cell) else { return };
-        self.tasks.table.borrow_mut().open_errands(desk, cell).ticks |= 1 << index;
-        self.cells.set_errands(cell, true);
+    /// An interval of the cell that runs is over, which goes on with that before it rests.
+    pub fn tick(&self, activation: &Activation<'_>, index: u32) {
+        let Some(desk) = activation.desk() else { return };
+        self.tasks.table.borrow_mut().open_errands(desk, activation.cell()).ticks |= 1 << index;
+        activation.note_errands();
     }
 
     /// Sets the next end of an interval. `Err` when there is no timer for it.

@@ -485,9 +485,7 @@ impl<A: Connection> ConnectionBody<A> {
                 let cut_off = wire.sending > 0 || owed(activation) > 0;
                 return Some(wire.end_late(cut_off, StopReason::Aborted));
             }
-            Notice::Timer(kind) if kind >= INTERVAL => {
-                activation.core.tick(activation.cell(), kind - INTERVAL)
-            }
+            Notice::Timer(kind) if kind >= INTERVAL => activation.core.tick(activation, kind - INTERVAL),
             // What it was tied to has ended.
             Notice::Untied => return Some(Batch::End(StopReason::ForwardEnded)),
             notice => wire.take_notice(activation, notice),

@@ -120,6 +120,22 @@ fn when_an_interval_that_was_late_comes_next_is_told_by_the_clock() {
     });
 }
 
+#[test]
+fn an_interval_that_is_over_activates_its_actor_once() {
+    with_ticker(|core, now, _, handled| {
+        let metronome = spawn(core, Metronome(Rc::clone(handled))).expect("there is room");
+        while core.run_next() {}
+        for round in 1..4 {
+            now.set(Time::ZERO.after(PERIOD * 11 / 10 * round));
+            core.read_clock();
+            core.expire(&mut Vec::new());
+            let activations = std::iter::from_fn(|| core.run_next().then_some(())).count();
+            assert_eq!((activations, handled.get()), (1, now.get()));
+        }
+        core.end_tasks(metronome.raw().cell());
+    });
+}
+
 /// Cancels what it is a message of as it is cloned.
 struct Last {
     handle: Handle<Clerk>,

@@ -129,6 +129,14 @@ impl Activation<'_> {
         self.flags_now() & BODY != 0
     }
 
+    /// Notes that errands wait. The cell is not queued for that: it runs, and has not gone on with its errands yet.
+    #[inline]
+    pub(in crate::executor) fn note_errands(&self) {
+        if let Some(slot) = self.slot() {
+            slot.flags.set(slot.flags.get() | ERRANDS);
+        }
+    }
+
     /// Notes that no errands wait.
     #[inline(always)]
     pub fn clear_errands(&self) {
