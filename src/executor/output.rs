@@ -541,6 +541,8 @@ impl Output {
             // What no send carries can still be dropped.
             return self.drop_idle();
         }
+        // Nor does one carry more than half of the bound: the rest may make room for what is written meanwhile.
+        let most = if self.drops_oldest() { self.half() as usize } else { usize::MAX };
         let Some(aside) = &mut self.aside else { return };
         let mut piece_max = usize::MAX;
         loop {
@@ -549,7 +551,8 @@ impl Output {
                 break;
             }
             let in_slots = (self.queued - self.owned) as usize - aside.bytes();
-            let piece = front.len().min(pool.share(in_slots)).min(piece_max);
+            let share = pool.share(in_slots).min(most.saturating_sub(in_slots));
+            let piece = front.len().min(share).min(piece_max);
             if piece == 0 {
                 break;
             }

@@ -75,7 +75,7 @@ pub trait Connection: Actor {
     /// writes. What leaves with the next send, because nothing else is on its way, does not wait, and is not dropped either. Answers
     /// for which a [place](Context::defer) was reserved, and what is written behind an open one, cannot be missed: they are never
     /// dropped, and an answer that finds no room ends the connection. So does a peer that reads nothing at all for
-    /// `Config::write_stall`.
+    /// `Config::write_stall`. Of what waits, a send takes up to half of the bound, so that the newest finds room beside it.
     ///
     /// **Costs** nothing by itself. With [`Overflow::DropOldest`], what is written while a send is on its way takes a copy more, also
     /// of [counted bytes](Context::write_bytes), and each send a small allocation.

@@ -3,7 +3,8 @@
 //! Knows: the bound of an output, its policy, how long it has been high. Must not know clocks, nor who is told.
 //!
 //! An output is *high* from half of its bound on until less than a quarter is queued. One that has been for as long as its connection
-//! allows is *slow*: then its policy applies as if the bound were half of what it is.
+//! allows is *slow*: then its policy applies as if the bound were half of what it is. Of an output of which old writes may be dropped, a
+//! send takes no more than half of the bound from where they wait: what it carries can make room for nothing.
 
 use super::Output;
 use super::aside::Stays;

@@ -59,6 +59,24 @@ fn what_leaves_with_the_next_send_is_not_dropped() {
 }
 
 #[test]
+fn what_is_on_its_way_leaves_room_for_the_newest() {
+    let pool = ample();
+    let (mut output, chain) = dropping(&pool, 101);
+    (0..10).for_each(|byte| output.write(&pool, &[byte; 10]).unwrap());
+    arrive(&mut output, &pool, chain);
+    let chain = output.next(&pool);
+    assert_eq!(chain.bytes(), 51, "half of the bound");
+    (10..30).for_each(|byte| output.write(&pool, &[byte; 10]).unwrap());
+    assert_eq!(output.take_left_out(), LeftOut { refused: 0, dropped: 20 });
+    let mut got = content(&pool, &chain);
+    arrive(&mut output, &pool, chain);
+    got.extend(drain(&mut output, &pool));
+    let whole = [0, 1, 2, 3, 4, 5, 26, 27, 28, 29].map(|byte| [byte; 10]);
+    assert_eq!(got, whole.concat(), "the sixth had begun to leave");
+    assert_all_is_given_back(&pool);
+}
+
+#[test]
 fn a_write_whose_beginning_has_left_is_not_dropped() {
     let pool = SendPool::new([64, 64, 64, 16, 4]).bounded(1000, WAITING_BYTES_MAX);
     let (mut output, chain) = dropping(&pool, 4001);
@@ -110,14 +128,15 @@ fn nobody_waits_for_what_was_dropped() {
     let waker = || Waker::noop().clone();
     arrive(&mut output, &pool, chain);
     let chain = output.next(&pool);
-    assert_eq!(content(&pool, &chain), b"bbcccdddd");
+    assert_eq!(content(&pool, &chain), b"bbcccd");
     output.sent(&pool, 1);
     assert_eq!(output.look(watch, waker()).0, Watched::Waits, "one byte is missing");
     output.sent(&pool, 1);
     assert_eq!(output.look(watch, waker()).0, Watched::Sent);
-    output.sent(&pool, 7);
+    output.sent(&pool, 4);
     pool.release(chain);
     output.unwatch(watch);
+    assert_eq!(drain(&mut output, &pool), b"ddd");
     assert!(output.aside.is_none());
 }
 
