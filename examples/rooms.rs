@@ -1,15 +1,17 @@
 //! Rooms in which everybody hears everybody, however many they are.
 //!
-//!     cargo run --release --example rooms -- --listen 127.0.0.1:7000
+//!     cargo run --release --example rooms -- --listen 127.0.0.1:7000 --slow drop-oldest
 //!     nc 127.0.0.1 7000
 //!
-//! `/join ROOM` enters a room, any other line goes to everybody in it, whoever wrote it included.
+//! `/join ROOM` enters a room, any other line goes to everybody in it, whoever wrote it included. In two terminals one sees what the
+//! other says; in a third, `(printf '/join ROOM\n'; cat) | nc 127.0.0.1 7000 | (sleep 60; cat)` does not read for a minute.
 //!
 //! Shows: a room that lives on the core that its name belongs to; a topic, by which a line goes to each core once; what becomes of
-//! those who cannot keep up: they are told how many lines they have missed, and keep nobody waiting.
+//! those who cannot keep up. They keep nobody waiting. A line that finds their mailbox full they have missed; beyond 64 KiB of output
+//! that they do not read, `--slow` decides: the oldest lines are dropped, or the newest refused, or the connection is closed. Who goes
+//! on reading is told how many lines it has missed.
 //!
-//! Limits: a client's next line is read once its room has the last. What a client does not read waits in its output, and then in its
-//! mailbox; what has no place there it has missed.
+//! Limits: a client's next line is read once its room has the last. A room ends with the last one in it.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -21,8 +23,10 @@ mod support;
 const CLIENTS_MAX: usize = 1_000;
 const LINE_BYTES_MAX: usize = 1_024;
 const ROOM_BYTES_MAX: usize = 64;
-/// Lines of a room that wait for a client.
+/// Lines of a room that wait for a client to be written.
 const LINES_MAX: u32 = 256;
+/// What is written and not read.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A line that somebody has written.
 #[derive(Message, Clone)]
@@ -62,6 +66,8 @@ struct Session {
     id: u64,
     rooms: Sharded<Rooms>,
     room: Option<Box<str>>,
+    /// Lines for which its output had no room, and of which it was not told.
+    unheard: u32,
 }
 
 #[actor(codec = Lines<LINE_BYTES_MAX>, mailbox(capacity = LINES_MAX))]
@@ -100,9 +106,15 @@ impl Session {
 
     #[message]
     fn said(&mut self, Said(line): Said, cx: &mut Context<Self>) {
+        // The runtime counts anew once everything has been sent.
+        if cx.lost_writes() < self.unheard {
+            writeln!(cx, "* you have missed {}", self.unheard);
+        }
         cx.write_line(&line);
+        self.unheard = cx.lost_writes();
     }
 
+    /// So many were lost before they came here.
     #[message]
     fn lagged(&mut self, Lagged { missed, .. }: Lagged, cx: &mut Context<Self>) {
         writeln!(cx, "* you have missed {missed}");
@@ -127,9 +139,18 @@ impl Session {
 }
 
 fn main() -> ExitCode {
-    support::serve("rooms", "", Config::default(), |system, address, _| {
+    let own = "[--slow drop-oldest|refuse|close]";
+    support::serve("rooms", own, Config::default(), |system, address, options| {
+        let overflow = match options.get("--slow").map_or("drop-oldest", String::as_str) {
+            "drop-oldest" => Overflow::DropOldest,
+            "refuse" => Overflow::Refuse,
+            "close" => Overflow::Close,
+            other => return Err(support::Error::from(format!("nobody knows what `--slow {other}` is"))),
+        };
         let rooms = system.sharded(|_core| Rooms::default())?;
-        let session = move |peer: Peer| Session { id: peer.id(), rooms: rooms.clone(), room: None };
-        system.listener(address).max_connections(CLIENTS_MAX).start(session)
+        let session =
+            move |peer: Peer| Session { id: peer.id(), rooms: rooms.clone(), room: None, unheard: 0 };
+        let listener = system.listener(address).max_connections(CLIENTS_MAX).outbox_bytes(UNREAD_BYTES_MAX);
+        Ok(listener.outbox_overflow(overflow).start(session)?)
     })
 }

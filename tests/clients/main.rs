@@ -82,6 +82,8 @@ macro_rules! every_case_on {
             rooms {
                 everybody_in_a_room_hears_every_line_in_order
                 who_leaves_is_missed_by_nobody
+                who_does_not_read_is_told_how_much_it_has_missed
+                who_does_not_read_is_closed_where_that_is_wanted
                 what_is_no_line_of_a_room_is_told_so
             }
             workers {

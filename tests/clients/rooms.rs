@@ -61,6 +61,58 @@ pub fn who_leaves_is_missed_by_nobody(backend: &str) {
     server.stop("TERM");
 }
 
+/// So many lines are far more than a client that does not read, the kernel and the output of its connection hold.
+const MANY: usize = 1_200;
+
+/// Somebody is in a room and does not read, while somebody else says lines and hears each.
+fn does_not_read(server: &Server) -> Client {
+    let slow = join(server, "green");
+    let mut speaker = join(server, "green");
+    for number in 0..MANY {
+        let line = format!("{number} {}", "x".repeat(1_000));
+        say(&mut speaker, &line);
+        assert_eq!(hear(&mut speaker), line);
+    }
+    slow
+}
+
+pub fn who_does_not_read_is_told_how_much_it_has_missed(backend: &str) {
+    for (policy, hears_the_last) in [("drop-oldest", true), ("refuse", false)] {
+        let server = Server::start_with("rooms", backend, &["--slow", policy]);
+        let mut slow = does_not_read(&server);
+        let (mut heard, mut missed) = (Vec::new(), 0);
+        say(&mut slow, "I am back");
+        loop {
+            let line = hear(&mut slow);
+            if let Some(count) = line.strip_prefix("* you have missed ") {
+                missed += count.parse::<usize>().unwrap();
+            } else if line != "I am back" {
+                heard.push(line.split(' ').next().unwrap().parse::<usize>().unwrap());
+            } else if missed == 0 {
+                // What waited has been read, but not all of it when this was said.
+                say(&mut slow, "I am back");
+            } else {
+                break;
+            }
+        }
+        assert_eq!(heard.len() + missed, MANY, "{policy}");
+        assert!(heard.is_sorted() && heard[0] == 0, "{policy}: {heard:?}");
+        assert_eq!(heard.contains(&(MANY - 1)), hears_the_last, "{policy}: {heard:?}");
+        drop(slow);
+        server.stop("TERM");
+    }
+}
+
+pub fn who_does_not_read_is_closed_where_that_is_wanted(backend: &str) {
+    let server = Server::start_with("rooms", backend, &["--slow", "close"]);
+    let mut slow = does_not_read(&server);
+    let mut line = String::new();
+    let heard = std::iter::from_fn(|| slow.read_line(&mut line).ok().filter(|bytes| *bytes > 0)).count();
+    assert!(heard < MANY, "the connection was closed with lines that nobody has read");
+    let ended = server.stop("TERM");
+    assert!(ended.errors.contains("rooms::Session"), "that is reported: {ended:?}");
+}
+
 pub fn what_is_no_line_of_a_room_is_told_so(backend: &str) {
     let server = Server::start("rooms", backend);
     let mut client = BufReader::new(server.connect());
