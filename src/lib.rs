@@ -111,7 +111,8 @@
 //! | | |
 //! |---|---|
 //! | [`prelude`] | what most programs need, in one import |
-//! | [`manual`] | page by page: a tour, actors, questions, delivery, finding one another, time, futures, input, output, transfers |
+//! | [`manual`] | page by page: a tour, actors, questions, delivery, time, finding one another, supervision, futures, input, output, transfers |
+//! | [`manual::words`] | what actix, kameo, ractor and Erlang call what is here |
 //! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
 //! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
 //! | [`Addr`], [`Recipient`], [`SendError`], [`SendFuture`], [`OrDeadLetter`] | how actors are reached, and what happens when they cannot be |

@@ -15,6 +15,7 @@
 //! | [`supervision`] | actors that fail: begun again, watched, ended together |
 //! | [`time`] | what comes later, again, or not in time |
 //! | [`transfers`] | files, connections to others, proxies |
+//! | [`words`] | if you know actix, kameo, ractor or Erlang: what is called what here, and where it means something else |
 //!
 //! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has what is promised, and how to size a system.
 
@@ -29,3 +30,4 @@ pub mod supervision;
 pub mod time;
 pub mod tour;
 pub mod transfers;
+pub mod words;
