@@ -82,6 +82,89 @@
 //!
 //! A topic is in order with itself, and not with what its publisher tells a subscriber directly: where both matter, publish both.
 //!
+//! # Who falls behind
+//!
+//! However much a subscriber misses, the topic keeps it: whoever is taken out would have to be told, and has no room to be told anything. It
+//! costs a copy that is refused, and a dead letter, for each publication. Whether a part is of use to it a subscriber knows
+//! itself, and leaves where it is not:
+//!
+//! ```
+//! use odeon::prelude::*;
+//!
+//! #[derive(Message, Clone)]
+//! struct Price(u64);
+//!
+//! #[derive(Message)]
+//! struct Watch {
+//!     id: u64,
+//!     price: Recipient<Price>,
+//!     lagged: Recipient<Lagged>,
+//! }
+//!
+//! #[derive(Message)]
+//! struct Leave(u64);
+//!
+//! #[derive(Default)]
+//! struct Market(Topic<Price>);
+//!
+//! #[actor]
+//! impl Market {
+//!     #[message]
+//!     fn watch(&mut self, watch: Watch) {
+//!         self.0.subscribe_with_lag(watch.id, watch.price, watch.lagged);
+//!     }
+//!
+//!     #[message]
+//!     fn leave(&mut self, Leave(id): Leave) {
+//!         self.0.unsubscribe(id);
+//!     }
+//!
+//!     /// Answers how many watch.
+//!     #[call]
+//!     fn publish(&mut self, prices: u64) -> usize {
+//!         (0..prices).for_each(|price| self.0.publish(Price(price)));
+//!         self.0.subscribers()
+//!     }
+//! }
+//!
+//! struct Chart {
+//!     market: Addr<Market>,
+//! }
+//!
+//! /// A curve with a larger gap is none.
+//! const MISSED_MAX: u64 = 10;
+//!
+//! #[actor(mailbox(capacity = 4))]
+//! impl Chart {
+//!     #[started]
+//!     fn watch(&mut self, cx: &mut Context<Self>) {
+//!         let watch = Watch { id: 7, price: cx.recipient(), lagged: cx.recipient() };
+//!         self.market.tell(watch).or_dead_letter();
+//!     }
+//!
+//!     #[message]
+//!     fn price(&mut self, _: Price) {}
+//!
+//!     #[message]
+//!     fn lagged(&mut self, Lagged { id, missed }: Lagged) {
+//!         if missed > MISSED_MAX {
+//!             self.market.tell(Leave(id)).or_dead_letter();
+//!         }
+//!     }
+//! }
+//!
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let market = system.spawn(Market::default())?;
+//! system.spawn(Chart { market })?;
+//! while market.publish(0).wait()? == 0 {}
+//! // Far more at a time than it has room for.
+//! while market.publish(100).wait()? > 0 {}
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! One that handles nothing any more cannot do so: asynchronous handlers end when their [time](super::futures) is over, and whoever keeps
+//! its core from everything else is reported.
+//!
 //! # Tests
 //!
 //! What this page says is tested by `topics.rs` and `finding.rs` in `tests/semantics/`.

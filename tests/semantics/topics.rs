@@ -188,6 +188,49 @@ fn assert_in_order_with_gaps(noted: &[Result<u64, u64>]) {
     }
 }
 
+/// Does not want to hear the rest where it has missed much.
+struct Impatient(Addr<Publisher>, Notes<u64>);
+
+#[actor(mailbox(capacity = LITTLE))]
+impl Impatient {
+    #[message]
+    fn said(&mut self, said: Said) {
+        self.1.note(said.number);
+    }
+
+    #[message]
+    fn lagged(&mut self, Lagged { id, missed }: Lagged) {
+        if missed > 10 {
+            self.0.tell(Do(Box::new(move |topic| topic.unsubscribe(id)))).or_dead_letter();
+        }
+    }
+}
+
+pub fn who_is_told_that_it_has_missed_much_can_leave(on: On) {
+    for core in [0, 1] {
+        let world = World::with(on, 2, |config| config.activation_time = Duration::from_secs(100));
+        let room = publisher(&world, 0);
+        let heard = Notes::new();
+        let impatient = world.spawn(core, Impatient(room, heard.clone()));
+        act(&world, room, move |topic| {
+            topic.subscribe_with_lag(0, impatient.recipient(), impatient.recipient());
+        });
+        world.until("its leave", || {
+            act(&world, room, |topic| {
+                (0..40).for_each(|at| topic.publish(said(at)));
+                topic.subscribers() == 0
+            })
+        });
+        // Whoever has subscribed on the same core hears what it does not.
+        let notes = subscribed(&world, room, &[core]);
+        act(&world, room, |topic| topic.publish(said(100)));
+        world.until("what comes then", || notes.len() == 1);
+        world.run(core, |_| ());
+        assert!(!heard.take().contains(&100));
+        world.end();
+    }
+}
+
 pub fn what_has_no_room_on_its_way_to_a_core_is_missed_there(on: On) {
     let world = World::with(on, 2, |config| config.lane_capacity = 8);
     let room = publisher(&world, 0);
