@@ -104,7 +104,7 @@
 //!
 //! #[derive(Default)]
 //! pub struct Room {
-//!     members: Vec<(u64, Recipient<Said>)>,
+//!     members: Topic<Said>, // what is published goes to each core once, however many are there
 //!     said: Vec<Said>,
 //!     topic: String,
 //! }
@@ -113,19 +113,17 @@
 //! impl Room {
 //!     #[message]
 //!     fn join(&mut self, join: Join) {
-//!         self.members.push((join.id, join.to));
+//!         self.members.subscribe(join.id, join.to);
 //!     }
 //!
 //!     #[message]
 //!     fn leave(&mut self, leave: Leave) {
-//!         self.members.retain(|(id, _)| *id != leave.id);
+//!         self.members.unsubscribe(leave.id);
 //!     }
 //!
 //!     #[message]
 //!     fn said(&mut self, said: Said) {
-//!         for (_, member) in &self.members {
-//!             member.tell(said.clone()).or_dead_letter();
-//!         }
+//!         self.members.publish(said.clone());
 //!         self.said.push(said);
 //!     }
 //!
@@ -176,8 +174,8 @@
 //! # }
 //! ```
 //!
-//! # What is still to come
+//! # Where to go on
 //!
-//! - **Topics.** The room keeps a list of recipients and sends each its own message.
-//! - **Circles.** Actors that wait for each other in a circle, or for themselves, wait until the time is over.
-//! - **Statistics** of a connection: what it wants to know, a session counts for itself; here it answers what its peer has not taken.
+//! [Actors](super::actors) has what the attribute makes of a block, and [asking](super::asking) what becomes of a question. What is bounded here, and
+//! what happens at each bound, is in [delivery](super::delivery), [input](super::input) and [output](super::output). `examples/chat.rs` is this chat
+//! with rooms that come and go, and a limit for whatever strangers can make grow.
