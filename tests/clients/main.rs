@@ -15,8 +15,10 @@ mod process;
 mod processors;
 mod proxy;
 mod rooms;
+mod sharded_counter;
 mod smtp;
 mod starting;
+mod supervision;
 mod workers;
 
 /// Makes one test of every case for one backend. A backend that the machine refuses is skipped, and says so.
