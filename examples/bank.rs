@@ -2,9 +2,11 @@
 //!
 //!     cargo run --release --example bank -- --listen 127.0.0.1:7000
 //!     printf 'deposit 1 100\ntransfer 1 2 30\nbalance 2\n' | nc -N 127.0.0.1 7000
+//!     printf 'cover 1 2\ncover 2 3\ncover 3 1\nwithdraw 1 500\n' | nc -N 127.0.0.1 7000
 //!
 //! There are a hundred accounts, from 0 to 99, on all cores. `deposit A N`, `withdraw A N`, `transfer A B N` and `cover A B` answer `ok`, or
-//! why not; `balance A` answers a number. What an account does not have, the one that covers it pays for it.
+//! why not; `balance A` answers a number. After `cover A B`, B pays what A does not have. The first of these clients sees `ok`, `ok` and `30`;
+//! the second three times `ok`, and then which accounts wait for one another.
 //!
 //! Shows: an asynchronous handler that asks another actor of its own kind, and has its state for itself until that has answered, so
 //! that nobody spends meanwhile what is about to move; and what becomes of accounts that wait for one another: two transfers at once, from 1 to

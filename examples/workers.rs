@@ -3,10 +3,11 @@
 //!     cargo run --release --example workers -- --listen 127.0.0.1:7000
 //!     printf '91\n97\n' | nc -N 127.0.0.1 7000
 //!
-//! A line is a number of up to 36 bits; the answer is its smallest prime factor.
+//! A line is a number of up to 36 bits; the answer is its smallest prime factor: here `7` and `97`.
 //!
 //! Shows: a pool, whose least busy worker is chosen for each number; a name, by which connections find the workers; answers in the order
-//! of requests, though several are looked for at a time.
+//! of requests, though several are looked for at a time; a client that sends faster than the workers work, and has to wait: its
+//! connection does not read while half of the answers that it may be owed (`Config::deferred_max`) are.
 //!
 //! A worker keeps its core for some milliseconds at worst. Work that takes longer belongs on threads of its own.
 
