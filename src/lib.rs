@@ -185,7 +185,7 @@ pub use actor::{
 #[doc(hidden)]
 pub use actor::{Told, tell_hook};
 pub use config::{Config, ConfigError};
-pub use executor::{DeadReason, Flush, Interval, MissedTicks, Overflow, dead_letters_outside};
+pub use executor::{CutOffKind, DeadReason, Flush, Interval, MissedTicks, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};
 pub use net::{
     AtLimit, BodyError, BodyRefusal, BodyRefused, Connect, Connection, FileForwardError, FileRefusal,
@@ -198,8 +198,8 @@ pub use odeon_macros::{
 pub use sys::Signals;
 pub use sys::Time;
 pub use system::{
-    BackendChoice, Cores, Error, Ledger, ListenerBuilder, Listening, Result, ShutdownReport, Supervisor,
-    System, SystemBuilder,
+    BackendChoice, Cores, CutOffName, Error, Ledger, ListenerBuilder, Listening, Result, ShutdownReport,
+    Supervisor, System, SystemBuilder,
 };
 
 #[cfg(doctest)]

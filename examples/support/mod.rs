@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::{Listening, ShutdownReport, Signals};
+use odeon::{Listening, Signals};
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
@@ -70,10 +70,8 @@ fn run<E: Into<Error>>(
     if arguments.features {
         println!("{}", system.features());
     }
-    let report = system.run_until(signals);
-    if report != ShutdownReport::default() {
-        eprintln!("cut off at the end: {report:?}");
-    }
+    // What had to be cut off it says itself.
+    system.run_until(signals);
     Ok(())
 }
 

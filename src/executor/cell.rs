@@ -35,7 +35,7 @@ use crate::mem::{Blocks, Key};
 pub use activation::Activation;
 pub use flags::Demand;
 use flags::{
-    ABORT, BEGIN, BODY, BROKEN, CLOSED, DEMANDS, ERRANDS, GIVE_UP, HALT, IO, KEPT, LINK_ENDED, OVERFLOW,
+    ABORT, BEGIN, BODY, BROKEN, CLOSED, CUT, DEMANDS, ERRANDS, GIVE_UP, HALT, IO, KEPT, LINK_ENDED, OVERFLOW,
     PAUSES, QUEUED, RAN, STOP, SUSPENDED,
 };
 
@@ -495,6 +495,18 @@ impl Cells {
     #[must_use]
     pub fn is_kept(&self, cell: Key) -> bool {
         self.occupied(cell).is_some_and(|slot| slot.flags.get() & KEPT != 0)
+    }
+
+    /// Notes that a cell was cut off; true if that was not known.
+    pub(super) fn mark_cut(&self, cell: Key) -> bool {
+        let Some(slot) = self.occupied(cell) else { return false };
+        let flags = slot.flags.replace(slot.flags.get() | CUT);
+        flags & CUT == 0
+    }
+
+    /// True if a cell was cut off.
+    pub(super) fn is_cut(&self, cell: Key) -> bool {
+        self.occupied(cell).is_some_and(|slot| slot.flags.get() & CUT != 0)
     }
 
     /// Has the actor that runs look whether it may go on.

@@ -17,6 +17,7 @@ use super::bodies::Bodies;
 use super::cancelled::Cancelled;
 use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
+use super::cut_off::CutOffs;
 use super::dead_letters::DeadLetters;
 use super::deadlines::Beyond;
 use super::directory::{self, Port};
@@ -88,6 +89,7 @@ pub struct Core {
     unanswered: Cell<AskError>,
     pub(super) reports: Reports,
     pub(super) slow: Slow,
+    pub(super) cut_offs: CutOffs,
     /// The way into this core, once somebody has asked for it.
     port: OnceCell<Arc<Port>>,
     /// The cell that sees to the end of those that are [kept](Core::spawn_kept) and nobody else's, if there is one.
@@ -163,6 +165,7 @@ impl Core {
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),
             slow: Slow::new(&config, &clock),
+            cut_offs: CutOffs::default(),
             port: OnceCell::new(),
             roots: Cell::new(None),
             requests: RefCell::new(Vec::new()),
@@ -340,6 +343,10 @@ impl Core {
                 (Ending::Connections, true) | (Ending::All, false) => Demand::Stop,
                 (Ending::All, true) | (Ending::Abort, _) => Demand::Abort,
             };
+            // A task is dropped where an actor stops.
+            if demand == Demand::Abort || self.is_task(cell) {
+                self.note_cut_off(cell);
+            }
             self.demand(cell, demand);
         }
         self.look_for_quiet();

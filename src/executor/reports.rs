@@ -219,10 +219,15 @@ pub fn tell(name: &'static str, what: fmt::Arguments<'_>, untold: u64) {
     }
 }
 
+/// How the name of what is stored of an actor begins.
+pub(super) const ACTOR: &str = "odeon::actor::head::Head<";
+/// The name of what is stored of a task.
+pub(super) const TASK: &str = "odeon::task::TaskHead";
+
 /// The name of what users wrote, out of that of a type that is around it.
 pub(super) fn of_users(name: &'static str) -> &'static str {
     /// Those of the runtime itself.
-    const AROUND: &[&str] = &["odeon::actor::head::Head<", "odeon::net::served::Served<"];
+    const AROUND: &[&str] = &[ACTOR, "odeon::net::served::Served<"];
     let inner = |name: &'static str, around: &&str| name.strip_prefix(around)?.strip_suffix('>');
     AROUND.iter().fold(name, |name, around| inner(name, around).unwrap_or(name))
 }
@@ -230,13 +235,13 @@ pub(super) fn of_users(name: &'static str) -> &'static str {
 /// The name of a handler, or of a type, as a reader knows it.
 ///
 /// What the compiler calls a closure, or the future of an asynchronous function, is named by the function around it.
-struct Name(&'static str);
+pub struct Name(pub &'static str);
 
 impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         const CLOSURE: &str = "::{{closure}}";
         const OURS: &[(&str, &str)] =
-            &[("odeon::task::TaskHead", "a task"), ("odeon::net::listener::ListenerHead", "a listener")];
+            &[(TASK, "a task"), ("odeon::net::listener::ListenerHead", "a listener")];
         let name = of_users(self.0);
         if let Some((_, name)) = OURS.iter().find(|(ours, _)| *ours == name) {
             return out.write_str(name);

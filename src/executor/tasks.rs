@@ -11,6 +11,7 @@
 //! then it is set again, if anybody waits. While nobody does, it is whoever's who needs a timer and finds none.
 
 mod table;
+mod unfinished;
 mod waits;
 
 use std::cell::{Cell, RefCell, RefMut};

@@ -19,7 +19,7 @@ use super::forward::Forward;
 use super::inward::{Ended, Fed};
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
-use super::wire::{LAST_CALL, LOOK, Outward, Phase, STOP, Stream, Wire, goes_on};
+use super::wire::{LAST_CALL, LOOK, Outward, Phase, STOP, Stream, Wire};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
@@ -483,7 +483,7 @@ impl<A: Connection> ConnectionBody<A> {
                     return None;
                 }
                 let cut_off = wire.sending > 0 || owed(activation) > 0;
-                return Some(wire.end_late(cut_off, StopReason::Aborted));
+                return Some(end_late(wire, activation, cut_off, StopReason::Aborted));
             }
             Notice::Timer(kind) if kind >= INTERVAL => activation.core.tick(activation, kind - INTERVAL),
             // What it was tied to has ended.
@@ -502,11 +502,11 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
     ) -> Option<Batch> {
         if wire.is_stalled(activation.core) {
-            return Some(wire.end_late(true, StopReason::OutboxFull));
+            return Some(end_late(wire, activation, true, StopReason::OutboxFull));
         }
         if wire.is_grace_over(activation) {
             if wire.shared.outbox_overflow == Overflow::Close {
-                return Some(wire.end_late(true, StopReason::OutboxFull));
+                return Some(end_late(wire, activation, true, StopReason::OutboxFull));
             }
             activation.core.with_output(activation.cell(), Output::be_slow);
         }
@@ -585,10 +585,25 @@ fn outbox_bytes_max<A: Connection>(shared: &Shared, core: &Core) -> usize {
     shared.outbox_bytes_max.or(A::OUTBOX_BYTES_MAX).unwrap_or(core.config.outbox_bytes_max)
 }
 
+/// Ends a connection that has had its time.
+fn end_late<C>(wire: &mut Wire<C>, activation: &Activation<'_>, cut_off: bool, reason: StopReason) -> Batch
+where
+    C: Decode,
+{
+    wire.be_cut_off(activation, cut_off);
+    Batch::End(reason)
+}
+
 /// Answers that the actor is still to write. One that waits for an answer itself may write some, and so may one of which a
 /// handler has not finished.
 fn owed(activation: &Activation<'_>) -> u32 {
     let (core, cell) = (activation.core, activation.cell());
     let owed = core.with_output(cell, |output| output.owed()).unwrap_or(0);
     owed + u32::from(goes_on(activation))
+}
+
+/// True if a handler has not finished, or waits for an answer.
+pub(super) fn goes_on(activation: &Activation<'_>) -> bool {
+    let (core, cell) = (activation.core, activation.cell());
+    core.cells.is_suspended(cell) || core.owes(cell)
 }

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::body::goes_on;
 use super::codec::Decode;
 use super::forward::Forward;
 use super::inward::Inward;
@@ -369,9 +370,11 @@ impl<C: Decode> Wire<C> {
     }
 
     #[cold]
-    pub(super) fn end_late(&mut self, cut_off: bool, reason: StopReason) -> Batch {
-        self.cut_off |= cut_off;
-        Batch::End(reason)
+    pub(super) fn be_cut_off(&mut self, activation: &Activation<'_>, cut_off: bool) {
+        if cut_off {
+            self.cut_off = true;
+            activation.core.note_cut_off(activation.cell());
+        }
     }
 
     /// Bytes have arrived while reading is paused: they are kept, and the receive is ended, so that the peer waits.
@@ -709,7 +712,7 @@ impl<C: Decode> Wire<C> {
                 Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
                 Notice::Timer(CLOSE) => {
                     self.timer = None;
-                    self.cut_off |= self.phase == Phase::Flushing;
+                    self.be_cut_off(activation, self.phase == Phase::Flushing);
                     self.end_unless_ending(activation);
                 }
                 notice => self.take_notice(activation, notice),
@@ -788,10 +791,4 @@ impl<C: Decode> Wire<C> {
             _ => {}
         }
     }
-}
-
-/// True if a handler has not finished, or waits for an answer.
-pub(super) fn goes_on(activation: &Activation<'_>) -> bool {
-    let (core, cell) = (activation.core, activation.cell());
-    core.cells.is_suspended(cell) || core.owes(cell)
 }

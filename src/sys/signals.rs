@@ -8,7 +8,8 @@
 //! 2. The pipe is never closed, because a handler may be about to write to it.
 #![allow(unsafe_code)]
 
-use std::io::{self, PipeReader, PipeWriter, Read};
+use std::fmt;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,8 @@ use std::{mem, ptr};
 use super::Errno;
 
 const CAUGHT: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
+/// Stands in the pipe for no signal.
+const ROUSE: u8 = 0;
 
 /// From the handlers to whoever waits; set before there are handlers.
 static PIPE: OnceLock<(PipeReader, PipeWriter)> = OnceLock::new();
@@ -32,6 +35,24 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: whoever runs the process wants it to end.
     Terminate,
+}
+
+impl Signal {
+    fn number(self) -> libc::c_int {
+        match self {
+            Signal::Interrupt => libc::SIGINT,
+            Signal::Terminate => libc::SIGTERM,
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+        })
+    }
 }
 
 /// Catches SIGINT and SIGTERM as long as it lives, and ignores SIGPIPE from then on.
@@ -74,14 +95,48 @@ impl Signals {
     /// Waits for the next request.
     pub fn wait(&self) -> Signal {
         loop {
+            if let Some(signal) = self.wait_unless_roused() {
+                return signal;
+            }
+        }
+    }
+
+    /// Waits for the next request, or until somebody [rouses](Self::rouse) who waits.
+    pub(crate) fn wait_unless_roused(&self) -> Option<Signal> {
+        loop {
             let mut byte = [0];
             match (&*self.reader).read(&mut byte) {
-                Ok(1) if byte[0] == libc::SIGINT as u8 => return Signal::Interrupt,
-                Ok(1) => return Signal::Terminate,
+                Ok(1) if byte[0] == ROUSE => return None,
+                Ok(1) if byte[0] == libc::SIGINT as u8 => return Some(Signal::Interrupt),
+                Ok(1) => return Some(Signal::Terminate),
                 // Nothing else can be read from a pipe whose other end we hold: the call was interrupted.
                 _ => {}
             }
         }
+    }
+
+    /// Has whoever waits wait no more. Where the pipe is full there is a request to read instead.
+    pub(crate) fn rouse(&self) {
+        if let Some((_, writer)) = PIPE.get() {
+            let mut writer: &PipeWriter = writer;
+            drop(writer.write(&[ROUSE]));
+        }
+    }
+
+    /// Catches no more, before it is dropped.
+    pub(crate) fn let_go(&self) {
+        for (signal, before) in CAUGHT.into_iter().zip(&self.before) {
+            replace(signal, before);
+        }
+    }
+
+    /// Ends the process by a request, as it would have ended had nobody caught that; or, where that does not end it, with the status
+    /// that a shell gives to such an end.
+    pub(crate) fn end_by(&self, signal: Signal) -> ! {
+        self.let_go();
+        // SAFETY: what was done about it before is done by whoever set that; by default the process ends.
+        unsafe { libc::raise(signal.number()) };
+        std::process::exit(128 + signal.number())
     }
 
     /// Waits for the next request, for so long at most.
@@ -94,8 +149,10 @@ impl Signals {
             let mut poll = libc::pollfd { fd: self.reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
             // SAFETY: the pointer covers the one entry that is announced.
             let ready = unsafe { libc::poll(&raw mut poll, 1, left_ms) };
-            if ready > 0 {
-                return Some(self.wait());
+            if ready > 0
+                && let Some(signal) = self.wait_unless_roused()
+            {
+                return Some(signal);
             }
             if left.is_zero() {
                 return None;
@@ -106,9 +163,7 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        for (signal, before) in CAUGHT.into_iter().zip(&self.before) {
-            replace(signal, before);
-        }
+        self.let_go();
         // Release: the next one must find the handlers of old in place.
         CATCHING.store(false, Ordering::Release);
     }
@@ -197,7 +252,13 @@ mod tests {
         unsafe { libc::raise(libc::SIGINT) };
         assert_eq!(signals.wait(), Signal::Interrupt);
         interrupted_code_keeps_its_error_number();
+        signals.rouse();
+        assert_eq!(signals.wait_unless_roused(), None);
+        signals.rouse();
+        assert_eq!(signals.wait_for(Duration::from_millis(1)), None, "that is no request");
+        // Nor is it one for whoever comes next.
+        signals.rouse();
         drop(signals);
-        drop(Signals::catch().unwrap());
+        assert_eq!(Signals::catch().unwrap().wait_for(Duration::ZERO), None);
     }
 }

@@ -9,6 +9,7 @@ mod ledger;
 mod listen;
 mod names;
 mod place;
+mod report;
 mod shutdown;
 pub mod simulation;
 mod supervise;
@@ -21,7 +22,7 @@ pub use choice::BackendChoice;
 pub use error::{Error, Result};
 pub use ledger::Ledger;
 pub use listen::{ListenerBuilder, Listening};
-pub use shutdown::ShutdownReport;
+pub use report::{CutOffName, ShutdownReport};
 pub use supervise::Supervisor;
 
 use std::sync::Arc;

@@ -12,30 +12,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::report::ShutdownReport;
 use super::thread::CoreThread;
-use super::{Error, Ledger, Result, System, any_cell};
-use crate::executor::{Ending, Request, current, insist};
+use super::{Error, Ledger, Result, System, any_cell, ask_core};
+use crate::executor::{CoreId, CutOff, Ending, Request, current, insist};
 use crate::mem::Key;
 use crate::sys::{Count, Signals, Time, now, warn};
-
-/// What a shutdown had to cut off.
-///
-/// After a deadline the cores are asked what they still hold: what ends before they answer has not been cut off. A core that is
-/// kept by a handler for so long that it does not answer within `Config::close_deadline` counts with what it held when it
-/// answered last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ShutdownReport {
-    /// Connections that had not finished by the deadline, and were reset: also those that did not read what was queued
-    /// for them within `Config::close_deadline`. And futures that had not finished, although the connection that they
-    /// [served](crate::ListenerBuilder::serve) had ended or was ending: each counts besides its connection, if that was cut off too.
-    pub connections_cut_off: usize,
-    /// Other actors that had not stopped by the deadline.
-    pub actors_cut_off: usize,
-    /// Requests about files that had not ended by `Config::close_deadline` after their core had, such as those to a disk that does not
-    /// answer. Nobody hears of their end any more; a line on standard error says what they were. Their memory is kept until then,
-    /// or for ever. On io_uring the thread of their core is not waited for: the kernel lets it go when they have ended.
-    pub file_requests_left: usize,
-}
 
 impl System {
     /// Stops accepting, lets connections finish what they have received and written, stops the other actors, and joins the
@@ -55,7 +37,9 @@ impl System {
         self.end()
     }
 
-    /// Serves until SIGINT or SIGTERM, then shuts down. A second signal ends the process at once.
+    /// Serves until SIGINT or SIGTERM, then shuts down. What had to be cut off is said on standard error as well.
+    ///
+    /// A second signal ends the process at once. It says what that cuts off, and ends as a process does by that signal.
     ///
     /// # Errors
     /// [`Error::Signals`] when they cannot be caught.
@@ -68,9 +52,20 @@ impl System {
     /// asked to end at that very moment.
     pub fn run_until(self, signals: Signals) -> ShutdownReport {
         let _which = signals.wait();
-        // From here on a signal does again what it did before, which is to end the process.
-        drop(signals);
-        self.shutdown()
+        let cores: Vec<CoreId> = self.cores.iter().map(|core| core.id).collect();
+        let report = thread::scope(|scope| {
+            let _roused = Rouse(&signals);
+            let second = || end_at_second(&signals, &cores);
+            if thread::Builder::new().name(SECOND_SIGNAL.to_owned()).spawn_scoped(scope, second).is_err() {
+                // From here on a signal does again what it did before, which is to end the process.
+                signals.let_go();
+            }
+            self.shutdown()
+        });
+        if !report.is_clean() {
+            warn(format_args!("cut off at the end: {report}"));
+        }
+        report
     }
 
     fn end(&mut self) -> ShutdownReport {
@@ -80,22 +75,11 @@ impl System {
         // What is going on is waited for here as it is in the end, when the threads are joined.
         let mut figures = self.ledgers().unwrap_or_default();
         figures.resize_with(self.cores.len(), Ledger::default);
-        let before = sum(&figures, cut_off);
         let left = |ledger: &Ledger| ledger.socket_actors + ledger.epilogues;
         let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", left, &mut figures);
-        let connections_cut_off = if late {
-            // Listeners own sockets, too, and may be late as well. A connection that its own deadline has cut off counts when it
-            // has ended, and is not open any more.
-            sum(&figures, |ledger| cut_off(ledger) + open(ledger) + ledger.epilogues)
-        } else {
-            self.look(&mut figures, now().after(self.config.close_deadline));
-            sum(&figures, cut_off)
-        }
-        .saturating_sub(before);
         let deadline = deadline.max(now().after(LEAST));
         let plain = |ledger: &Ledger| ledger.actors - ledger.socket_actors;
         let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", plain, &mut figures);
-        let actors_cut_off = if late_actors { sum(&figures, plain) } else { 0 };
         if late || late_actors {
             // An abort needs a few turns, not the peer.
             let deadline = now().after(self.config.close_deadline);
@@ -105,16 +89,24 @@ impl System {
         for core in &self.cores {
             insist(None, any_cell(core.id), finish, ());
         }
-        let mut file_requests_left = 0;
+        self.join()
+    }
+
+    /// Waits until all cores have ended.
+    fn join(&mut self) -> ShutdownReport {
+        let (mut cut_off, mut file_requests_left) = (CutOff::default(), 0);
         for core in &mut self.cores {
             match core.thread.take().map(CoreThread::wait) {
-                Some(Ok(left)) => file_requests_left += left,
+                Some(Ok(end)) => {
+                    file_requests_left += end.requests_left;
+                    cut_off.merge(end.cut_off);
+                }
                 Some(Err(_)) => crate::sys::abort(format_args!("the thread of core {} panicked", core.id.0)),
                 None => {}
             }
         }
         self.cores.clear();
-        ShutdownReport { connections_cut_off, actors_cut_off, file_requests_left }
+        ShutdownReport::new(cut_off, file_requests_left)
     }
 
     /// Has every core end what the stage ends. True if one of them had not at the deadline, and not when it was asked afterwards:
@@ -164,14 +156,47 @@ fn sum(ledgers: &[Ledger], figure: impl Fn(&Ledger) -> usize) -> usize {
     ledgers.iter().map(figure).sum()
 }
 
-/// Connections that have ended by being cut off.
-fn cut_off(ledger: &Ledger) -> usize {
-    ledger.connections_cut_off as usize
+/// The name of the thread that waits for a second signal, while there is one.
+const SECOND_SIGNAL: &str = "odeon-signals";
+
+/// Has whoever waits for a signal wait no more, however the shutdown ends.
+struct Rouse<'a>(&'a Signals);
+
+impl Drop for Rouse<'_> {
+    fn drop(&mut self) {
+        self.0.rouse();
+    }
 }
 
-/// Connections that have not ended.
-fn open(ledger: &Ledger) -> usize {
-    (ledger.connections_opened - ledger.connections_closed) as usize
+/// Waits for a second signal, and ends the process by it.
+fn end_at_second(signals: &Signals, cores: &[CoreId]) {
+    /// What a core has not said by then is not known: it is kept by a handler, and nobody waits for that now.
+    const PATIENCE: Duration = Duration::from_millis(50);
+    let Some(signal) = signals.wait_unless_roused() else { return };
+    let until = now().after(PATIENCE);
+    let ask = |core: &CoreId| ask_core(*core, tell_cut_off, (), until).ok();
+    let asked: Vec<_> = cores.iter().filter_map(ask).collect();
+    let (mut cut_off, mut silent) = (CutOff::default(), 0);
+    for answers in asked {
+        match answers.recv_timeout(until.since(now())) {
+            Ok(its) => cut_off.merge(its),
+            Err(_) => silent += 1,
+        }
+    }
+    let silent = match silent {
+        0 => String::new(),
+        silent => format!(", and nothing is known of {}, kept by a handler", Count(silent, "core")),
+    };
+    let report = ShutdownReport::new(cut_off, 0);
+    warn(format_args!("{signal} once more ends the process at once, cut off: {report}{silent}"));
+    signals.end_by(signal)
+}
+
+fn tell_cut_off(_: Key, ((), answer): ((), Sender<CutOff>)) {
+    current::with(|core| {
+        // Whoever asked may have given up.
+        core.map(|core| answer.send(core.cut_off_now()))
+    });
 }
 
 fn count_until(answers: &Receiver<()>, deadline: Time) -> usize {

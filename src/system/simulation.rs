@@ -20,6 +20,7 @@ use crossbeam_channel::bounded;
 use super::builder::mesh;
 use super::ledger::Ledger;
 use super::listen::{Listening, Options, adopt};
+use super::report::ShutdownReport;
 use super::{Error, ListenerBuilder, Result};
 use crate::actor::{self, Actor, Addr, DeadLetter, Recipient};
 use crate::config::Config;
@@ -30,7 +31,7 @@ pub use crate::driver::backend::sim::{Disk, Faults, Network, Peer as SimPeer, Pe
 use crate::driver::backend::sim::{Sim, SimConfig};
 use crate::driver::{Driver, Wait};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Arrivals, Core, CoreId, Ending, Executor, Links, current};
+use crate::executor::{Arrivals, Core, CoreId, CutOff, Ending, Executor, Links, current};
 use crate::net::{Connection, Credits, Peer};
 use crate::sys::{Clock, Random, Time};
 
@@ -303,15 +304,16 @@ impl Simulation {
             self.run_for(self.config.drain_deadline + self.config.close_deadline);
         }
         let ledgers = self.ledgers();
-        let (mut leaked, mut buffers_missing) = (0, 0);
+        let (mut leaked, mut buffers_missing, mut cut_off) = (0, 0, CutOff::default());
         for core in &mut self.cores {
             let pools = &core.executor.core().clone().pools;
             let left = core.executor.driver_mut().drain(pools, Duration::from_secs(1));
             leaked += left.operations + left.requests();
+            cut_off.merge(core.executor.core().take_cut_off());
             current::scope(core.executor.core(), || core.executor.core().settle());
             buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
         }
-        Remains { ledgers, leaked, buffers_missing }
+        Remains { ledgers, leaked, buffers_missing, report: ShutdownReport::new(cut_off, 0) }
     }
 }
 
@@ -324,6 +326,8 @@ pub struct Remains {
     pub leaked: usize,
     /// Receive buffers that were not free after the backend had given back those that it filled: none.
     pub buffers_missing: usize,
+    /// What was cut off.
+    pub report: ShutdownReport,
 }
 
 impl Drop for Simulation {

@@ -16,7 +16,7 @@ use crate::driver::backend::mio::Mio;
 use crate::driver::backend::uring::{Uring, UringConfig};
 use crate::driver::{Backend, BlockingPool, Left};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Arrivals, Core, CoreId, Envelope, Executor, Links, lane};
+use crate::executor::{Arrivals, Core, CoreId, CutOff, Envelope, Executor, Links, lane};
 use crate::sys::{Clock, Count, abort, allowed_processors, descriptor_limit, pin_thread, warn};
 
 /// Which backend the threads are started with.
@@ -73,13 +73,13 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), 
     let thread = thread::Builder::new()
         .name(name)
         .spawn(move || {
-            let requests_left = match backend {
+            let end = match backend {
                 Start::UringPreferred => run_uring(plan, &ready, true),
                 Start::Uring => run_uring(plan, &ready, false),
                 Start::Mio => run_mio(plan, &ready),
             };
             // A system that is dropped within a handler waits for nobody.
-            let _ = ended.send(requests_left);
+            let _ = ended.send(end);
         })
         .map_err(StartError::Thread)?;
     match answer.recv() {
@@ -93,28 +93,36 @@ pub(super) fn start(backend: Start, plan: Plan) -> Result<(CoreHandle, String), 
     }
 }
 
+/// How a core has ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct CoreEnd {
+    /// Requests about files that it has left to the kernel or to other threads.
+    pub(super) requests_left: usize,
+    pub(super) cut_off: CutOff,
+}
+
 /// The thread of a core that runs.
 #[derive(Debug)]
 pub(super) struct CoreThread {
     thread: thread::JoinHandle<()>,
-    end: Receiver<usize>,
+    end: Receiver<CoreEnd>,
 }
 
 impl CoreThread {
-    /// Waits until the core has ended. Answers how many requests about files it has left to the kernel or to other threads.
+    /// Waits until the core has ended.
     ///
-    /// The thread itself is joined, unless there are any: the kernel lets no thread go before what it does for it has ended.
-    pub(super) fn wait(self) -> thread::Result<usize> {
+    /// The thread itself is joined, unless requests are left: the kernel lets no thread go before what it does for it has ended.
+    pub(super) fn wait(self) -> thread::Result<CoreEnd> {
         match self.end.recv() {
-            Ok(left) if left > 0 => Ok(left),
-            _ => self.thread.join().map(|()| 0),
+            Ok(end) if end.requests_left > 0 => Ok(end),
+            end => self.thread.join().map(|()| end.unwrap_or_default()),
         }
     }
 }
 
 /// `prompt_close`: see [`UringConfig`].
 #[cfg(target_os = "linux")]
-fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) -> usize {
+fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) -> CoreEnd {
     let config = &plan.config;
     let sizes = UringConfig {
         submission_entries: config.submission_entries,
@@ -140,13 +148,13 @@ fn run_uring(plan: Plan, ready: &Sender<Ready>, prompt_close: bool) -> usize {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn run_uring(_: Plan, ready: &Sender<Ready>, _: bool) -> usize {
+fn run_uring(_: Plan, ready: &Sender<Ready>, _: bool) -> CoreEnd {
     // Whoever waits for the answer is there until it has come.
     drop(ready.send(Err(StartError::Unavailable("this is not Linux".to_owned()))));
-    0
+    CoreEnd::default()
 }
 
-fn run_mio(plan: Plan, ready: &Sender<Ready>) -> usize {
+fn run_mio(plan: Plan, ready: &Sender<Ready>) -> CoreEnd {
     let sockets = sockets_max(&plan.config);
     let blocking = plan.blocking.clone();
     run(plan, ready, |_| {
@@ -178,12 +186,12 @@ fn bind(core: CoreId, count: usize) {
     }
 }
 
-/// Puts a core together, runs it to its end, and takes it apart. Answers how many requests about files it has left behind.
+/// Puts a core together, runs it to its end, and takes it apart.
 fn run<B: Backend>(
     plan: Plan,
     ready: &Sender<Ready>,
     open: impl FnOnce(&Core) -> Result<B, StartError>,
-) -> usize {
+) -> CoreEnd {
     let id = CoreId(plan.first.0 + plan.index as u32);
     if plan.config.pin {
         bind(id, plan.count);
@@ -195,7 +203,7 @@ fn run<B: Backend>(
         Err(error) => {
             // Whoever waits for the answer is there until it has come.
             drop(ready.send(Err(error)));
-            return 0;
+            return CoreEnd::default();
         }
     };
     let (inbox, envelopes): (_, Receiver<Envelope>) = bounded(plan.config.inbox_capacity);
@@ -215,9 +223,10 @@ fn run<B: Backend>(
     let left = executor.run();
     directory::close(id);
     warn_of(plan.index, &left);
+    let cut_off = executor.core().take_cut_off();
     executor.end(left.operations);
     std::mem::forget(abort);
-    left.requests()
+    CoreEnd { requests_left: left.requests(), cut_off }
 }
 
 /// Says what a core could not end.
@@ -249,23 +258,24 @@ mod tests {
 
     #[test]
     fn a_thread_is_joined_unless_it_has_left_requests_behind() {
-        for left in [0, 3] {
+        for requests_left in [0, 3] {
             let (ended, end) = bounded(1);
             let (go_on, gate) = bounded::<()>(0);
             let thread = thread::spawn(move || {
-                ended.send(left).expect("somebody waits");
+                ended.send(CoreEnd { requests_left, ..CoreEnd::default() }).expect("somebody waits");
                 // Like the kernel, which lets no thread go for which it still does something.
                 let _ = gate.recv();
             });
-            let held = (left > 0).then_some(go_on);
-            assert_eq!(CoreThread { thread, end }.wait().expect("it has not panicked"), left);
+            let held = (requests_left > 0).then_some(go_on);
+            let end = CoreThread { thread, end }.wait().expect("it has not panicked");
+            assert_eq!(end.requests_left, requests_left);
             drop(held);
         }
     }
 
     #[test]
     fn a_thread_that_panics_is_told_from_one_that_has_ended() {
-        let (ended, end) = bounded::<usize>(1);
+        let (ended, end) = bounded::<CoreEnd>(1);
         let thread = thread::spawn(move || {
             let _ended = ended;
             panic!("as planned");

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
-use std::{fs, thread};
+use std::{fs, io, thread};
 
 /// Far longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -290,22 +290,25 @@ impl Server {
         ended
     }
 
+    /// After the first of these signals a thread waits for the second.
+    pub fn until_it_shuts_down(&self) {
+        let tasks = format!("/proc/{}/task", self.process.child.id());
+        let waits = |task: io::Result<fs::DirEntry>| {
+            let name = task.and_then(|task| fs::read_to_string(task.path().join("comm")));
+            name.is_ok_and(|name| name.trim() == "odeon-signals")
+        };
+        while fs::read_dir(&tasks).is_ok_and(|mut tasks| !tasks.any(waits)) {
+            thread::yield_now();
+        }
+    }
+
     /// A signal that comes earlier ends the process as it would end any other.
     fn until_signals_are_caught(&self) {
-        self.until_caught_are(INTERRUPT_AND_TERMINATE);
-    }
-
-    /// After the first of these signals the others do what they do by themselves.
-    pub fn until_signals_are_not_caught(&self) {
-        self.until_caught_are(0);
-    }
-
-    fn until_caught_are(&self, which: u64) {
         let status = format!("/proc/{}/status", self.process.child.id());
         while let Ok(status) = fs::read_to_string(&status) {
             let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
             let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-            if caught.is_none_or(|caught| caught & INTERRUPT_AND_TERMINATE == which) {
+            if caught.is_none_or(|caught| caught & INTERRUPT_AND_TERMINATE == INTERRUPT_AND_TERMINATE) {
                 return;
             }
             thread::yield_now();

@@ -122,10 +122,14 @@ pub fn a_second_signal_ends_a_server_at_once(backend: &str) {
         let server = Server::start_command(&mut command);
         let client = clog(&server);
         server.ask_to_end(first);
-        server.until_signals_are_not_caught();
+        server.until_it_shuts_down();
         server.process.signal(second);
         let ended = server.process.ended();
         assert_eq!(ended.status.signal(), Some(number), "by the signal, and not at a deadline: {ended:?}");
+        let says = format!(
+            "odeon: SIG{second} once more ends the process at once, cut off: 1 connection (echo::Echo)"
+        );
+        assert!(ended.errors.contains(&says) && ended.errors.contains(" unsent"), "{ended:?}");
         drop(client);
     }
 }

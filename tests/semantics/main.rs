@@ -16,6 +16,7 @@ mod finding;
 mod order;
 mod overflow;
 mod room;
+mod shutdown;
 mod stash;
 mod supervision;
 mod time;
@@ -132,6 +133,13 @@ macro_rules! every_case_on {
                 an_actor_can_have_others_supervised
                 what_was_begun_first_stops_last_when_a_system_ends
                 a_system_ends_whoever_is_down
+            }
+            shutdown {
+                actors_that_do_not_stop_are_aborted_and_named
+                a_supervised_actor_that_does_not_stop_is_counted_once
+                tasks_that_have_not_finished_are_dropped_and_counted
+                whoever_stops_in_time_is_not_cut_off
+                what_is_begun_at_the_end_keeps_nobody
             }
             topics {
                 each_publication_comes_to_everybody_once_and_in_order

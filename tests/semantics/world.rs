@@ -212,16 +212,22 @@ impl World {
         self.ledgers().iter().map(|ledger| ledger.dead_letters).sum()
     }
 
-    /// Everything ends, and nothing is left behind.
-    pub fn end(self) {
+    /// Everything ends, and nothing is left behind. Answers what was cut off.
+    pub fn shutdown(self) -> ShutdownReport {
         match self.cored {
             Cored::Simulated(simulation) => {
                 let remains = simulation.into_inner().shutdown();
                 assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
                 assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
+                remains.report
             }
-            Cored::Real(system) => assert_eq!(system.shutdown(), ShutdownReport::default()),
+            Cored::Real(system) => system.shutdown(),
         }
+    }
+
+    /// The same where nothing is to be cut off.
+    pub fn end(self) {
+        assert_eq!(self.shutdown(), ShutdownReport::default());
     }
 }
 

@@ -197,6 +197,7 @@ macro_rules! every_case_on {
                 a_shutdown_serves_the_backlog
                 a_shutdown_at_the_limit_serves_who_waits
                 a_shutdown_counts_what_it_cuts_off
+                a_shutdown_says_what_was_not_sent_and_by_whom
                 a_shutdown_counts_no_listener_that_it_cuts_off
                 a_shutdown_counts_no_actor_whose_core_is_busy
                 systems_start_and_end_in_a_row
@@ -213,6 +214,7 @@ macro_rules! every_case_on {
                 the_limit_on_descriptors_bounds_the_connections
                 a_write_to_a_client_that_is_gone_raises_no_signal
                 a_signal_under_load_loses_no_answer
+                a_second_signal_under_load_ends_the_process_at_once_and_says_what_that_cuts_off
             }
             asks {
                 an_answer_comes_whichever_way_it_is_awaited

@@ -6,8 +6,9 @@
 #![allow(unsafe_code)]
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -205,21 +206,71 @@ pub(crate) fn a_signal_under_load_loses_no_answer(on: BackendChoice) {
     }
     for signal in ["TERM", "INT"] {
         let mut server = child::start(on, CASE, "serve", "true", &[]);
-        let mut said = BufReader::new(server.stdout.take().expect("it is piped")).lines();
-        let mut word = |before: &str| {
-            let line =
-                said.find_map(|line| line.expect("it writes text").split(before).nth(1).map(str::to_owned));
-            line.expect("the server says so")
-        };
+        let mut word = words(&mut server);
         let clients = Load::new(word("serving ").parse().expect("an address"), 10);
         until_signals_are_caught(server.id());
         while clients.answered.load(Ordering::Relaxed) < 20_000 {
             std::thread::yield_now();
         }
-        let sent = Command::new("kill").args(["-s", signal, &server.id().to_string()]).status();
-        assert!(sent.expect("there is a kill").success());
+        send(signal, &server);
         assert_eq!(word("answered "), clients.ended().to_string(), "every answer arrives");
         let status = server.wait().expect("it was started");
         assert!(status.success(), "the server ends well: {status}");
     }
+}
+
+/// Takes what stands behind words that a child writes, one after the other.
+fn words(server: &mut Child) -> impl FnMut(&str) -> String + use<> {
+    let mut said = BufReader::new(server.stdout.take().expect("it is piped")).lines();
+    move |before| {
+        let line =
+            said.find_map(|line| line.expect("it writes text").split(before).nth(1).map(str::to_owned));
+        line.expect("the server says so")
+    }
+}
+
+fn send(signal: &str, server: &Child) {
+    let sent = Command::new("kill").args(["-s", signal, &server.id().to_string()]).status();
+    assert!(sent.expect("there is a kill").success());
+}
+
+pub(crate) fn a_second_signal_under_load_ends_the_process_at_once_and_says_what_that_cuts_off(
+    on: BackendChoice,
+) {
+    const CASE: &str =
+        "process::a_second_signal_under_load_ends_the_process_at_once_and_says_what_that_cuts_off";
+    const MUCH: usize = 32 << 20;
+    if role().is_some() {
+        let mut world = World::with(on, 2, |config| {
+            load::patient(config);
+            (config.outbox_bytes_max, config.spill_bytes_max) = (2 * MUCH, 16 * MUCH);
+        });
+        let (make, _) = counted();
+        let (others, _events) = sessions(Habits::default());
+        let (serving, flooding) = (world.serve(make), world.serve(others));
+        println!("serving {serving}\nflooding {flooding}");
+        let _ = world.system.run_until_signal();
+        return println!("not ended by the second");
+    }
+    let mut server = child::start(on, CASE, "serve", "true", &[]);
+    let mut word = words(&mut server);
+    let clients = Load::new(word("serving ").parse().expect("an address"), 10);
+    // One that does not read what it has asked for.
+    let mut stays = connect(word("flooding ").parse().expect("an address"));
+    stays.write_all(format!("big {MUCH}\n").as_bytes()).expect("the server reads");
+    stays.read_exact(&mut [0]).expect("some of it comes");
+    until_signals_are_caught(server.id());
+    while clients.answered.load(Ordering::Relaxed) < 20_000 {
+        std::thread::yield_now();
+    }
+    send("TERM", &server);
+    // Everybody else is served to the end, and then there is nobody any more.
+    clients.ended();
+    send("TERM", &server);
+    let ended = server.wait_with_output().expect("it was started");
+    assert_eq!(ended.status.signal(), Some(libc::SIGTERM), "{ended:?}");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let session = std::any::type_name::<crate::session::Session>();
+    let says = format!("SIGTERM once more ends the process at once, cut off: 1 connection ({session}), ");
+    assert!(child::lines(&said, &says) == 1 && said.contains(" bytes unsent"), "{said}");
 }

@@ -248,6 +248,30 @@ pub(crate) fn a_shutdown_counts_what_it_cuts_off(on: BackendChoice) {
     ends_by_reset(&mut stays);
 }
 
+pub(crate) fn a_shutdown_says_what_was_not_sent_and_by_whom(on: BackendChoice) {
+    const BYTES: usize = 32 << 20;
+    let mut world = World::with(on, 2, |config| {
+        config.drain_deadline = Duration::from_millis(100);
+        config.outbox_bytes_max = 2 * BYTES;
+        config.spill_bytes_max = 16 * BYTES;
+        (config.close_deadline, config.linger_after) = (Duration::from_secs(20), PATIENCE);
+    });
+    let (make, events) = sessions(Habits::default());
+    let address = world.serve(make);
+    // More than the kernel takes, for a peer that does not read.
+    let mut stays = connect(address);
+    events.started().tell(Do::Write(vec![b'x'; BYTES])).or_dead_letter();
+    expect(&mut stays, b"x");
+    let report = world.system.shutdown();
+    let unsent = report.bytes_unsent as usize;
+    // What a send has in flight counts until the kernel has answered that.
+    assert!((1..=BYTES).contains(&unsent), "{report}");
+    let name = std::any::type_name::<crate::session::Session>();
+    let said = format!("1 connection ({name}), {} bytes unsent", report.bytes_unsent);
+    assert_eq!(report.to_string(), said);
+    ends_by_reset(&mut stays);
+}
+
 pub(crate) fn a_shutdown_counts_no_listener_that_it_cuts_off(on: BackendChoice) {
     // No time even for a look at what the kernel holds.
     let mut world = World::with(on, 2, |config| config.drain_deadline = Duration::ZERO);

@@ -19,6 +19,7 @@ pub(super) const HALT: u32 = 8192;
 pub(super) const GIVE_UP: u32 = 16384;
 pub(super) const BEGIN: u32 = 32768;
 pub(super) const KEPT: u32 = 65536;
+pub(super) const CUT: u32 = 131_072;
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

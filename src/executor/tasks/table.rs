@@ -94,7 +94,7 @@ pub(super) struct Slot {
     errands: u32,
     /// The owner's other tasks.
     previous: u32,
-    next: u32,
+    pub(super) next: u32,
     /// The task that is ready behind this one; of a free place, the next free one.
     next_ready: u32,
     /// The line of answers.

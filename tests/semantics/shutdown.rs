@@ -1,0 +1,140 @@
+//! Promise 9: what the end of a system lets finish, in which order, and what it says of the rest.
+//!
+//! Connections, backlogs and signals: `tests/server/systems.rs` and `tests/server/process.rs`.
+
+use std::future::pending;
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::{CutOffKind, ShutdownReport};
+
+use crate::world::{Notes, On, World};
+
+/// Longer than any case takes.
+const AGES: Duration = Duration::from_secs(3600);
+
+#[derive(Message)]
+struct Hang;
+
+#[derive(Message)]
+struct Wonder(Addr<Stuck>);
+
+/// Has handlers that never finish.
+struct Stuck(Notes<StopReason>);
+
+#[actor]
+impl Stuck {
+    #[message(timeout = "never")]
+    async fn hang(&mut self, _: Hang) {
+        pending().await
+    }
+
+    /// Asks twice, and keeps itself from stopping by one of these.
+    #[message(timeout = "never")]
+    async fn wonder(&mut self, Wonder(whom): Wonder, cx: &mut Context<Self>) {
+        whom.name().timeout(AGES).then(cx, |_, _, _| ());
+        let _ = whom.name().timeout(AGES).await;
+    }
+
+    #[call]
+    fn name(&mut self) -> u8 {
+        1
+    }
+
+    #[stopped]
+    fn stopped(&mut self, reason: StopReason) {
+        self.0.note(reason);
+    }
+}
+
+/// Where nobody waits for long on a real clock.
+fn soon(config: &mut Config) {
+    config.drain_deadline = Duration::from_millis(100);
+}
+
+fn named(report: &ShutdownReport) -> Vec<(CutOffKind, &str, usize)> {
+    report.names.iter().map(|name| (name.kind, name.name.as_str(), name.count)).collect()
+}
+
+pub fn actors_that_do_not_stop_are_aborted_and_named(on: On) {
+    let world = World::with(on, 2, soon);
+    let ends = Notes::new();
+    for core in 0..2 {
+        let [one, other] = [(); 2].map(|()| world.spawn(core, Stuck(ends.clone())));
+        world.run(core, move |_| {
+            one.tell(Hang).expect("there is room");
+            other.tell(Wonder(one)).expect("there is room");
+        });
+        // Both have begun.
+        world.run(core, |_| ());
+    }
+    let report = world.shutdown();
+    assert_eq!(ends.take(), [StopReason::Aborted; 4]);
+    let name = std::any::type_name::<Stuck>();
+    assert_eq!(named(&report), [(CutOffKind::Actor, name, 4)]);
+    assert_eq!((report.actors_cut_off, report.questions_unanswered), (4, 4));
+    assert_eq!(report.to_string(), format!("4 actors (4 × {name}); 4 questions unanswered"));
+    assert!(!report.is_clean());
+}
+
+pub fn a_supervised_actor_that_does_not_stop_is_counted_once(on: On) {
+    let world = World::with(on, 2, soon);
+    let ends = Notes::new();
+    for core in 0..2 {
+        let noted = ends.clone();
+        let stuck = world.supervise(core, Restart::one_for_one(), move || Stuck(noted.clone()));
+        world.run(0, move |_| stuck.tell(Hang).expect("there is room"));
+    }
+    world.until("both to hang", || world.ledgers().iter().map(|ledger| ledger.tasks).sum::<usize>() == 2);
+    let report = world.shutdown();
+    // Not their supervisors, which wait for them.
+    assert_eq!((report.actors_cut_off, report.tasks_cut_off, ends.len()), (2, 0, 2));
+}
+
+pub fn tasks_that_have_not_finished_are_dropped_and_counted(on: On) {
+    let world = World::new(on, 2);
+    let done = Notes::new();
+    for core in 0..2 {
+        let noted = done.clone();
+        world.run(core, move |_| {
+            odeon::task::spawn(async move { noted.note(()) }).detach();
+            odeon::task::spawn(pending::<()>()).detach();
+        });
+    }
+    world.until("the others to finish", || done.len() == 2);
+    world.until("them to be gone", || world.ledgers().iter().map(|ledger| ledger.tasks).sum::<usize>() == 2);
+    let report = world.shutdown();
+    assert_eq!((report.actors_cut_off, report.tasks_cut_off), (0, 2));
+    assert!(report.names.iter().all(|name| name.kind == CutOffKind::Task), "{report:?}");
+}
+
+/// Handles what came before the end, says good-bye, and is no loss.
+pub fn whoever_stops_in_time_is_not_cut_off(on: On) {
+    let world = World::new(on, 2);
+    let ends = Notes::new();
+    for core in 0..2 {
+        for _ in 0..10 {
+            world.spawn(core, Stuck(ends.clone()));
+        }
+    }
+    assert_eq!(world.shutdown(), ShutdownReport::default());
+    assert_eq!(ends.take(), [StopReason::Stopped; 20]);
+}
+
+/// Begins one more task as it stops.
+struct Last;
+
+#[actor]
+impl Last {
+    #[stopped]
+    fn stopped(&mut self, _: StopReason) {
+        odeon::task::spawn(pending::<()>()).detach();
+    }
+}
+
+pub fn what_is_begun_at_the_end_keeps_nobody(on: On) {
+    let world = World::with(on, 1, soon);
+    world.spawn(0, Last);
+    let report = world.shutdown();
+    assert_eq!((report.actors_cut_off, report.connections_cut_off), (0, 0), "{report}");
+}
