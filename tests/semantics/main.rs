@@ -9,6 +9,7 @@
 #[path = "../server/on.rs"]
 mod on;
 
+mod attach;
 mod bytes;
 mod cycles;
 mod dead_letters;
@@ -27,6 +28,19 @@ mod world;
 macro_rules! every_case_on {
     ($name:ident: $on:expr) => {
         on! { $name: $on;
+            attach {
+                items_come_in_their_order_and_the_actor_goes_on_behind_them
+                nothing_is_taken_while_a_handler_has_the_state
+                items_and_messages_take_turns
+                a_stream_ends_with_its_actor
+                a_stream_ends_before_its_actor_is_begun_again
+                whoever_panics_on_an_item_has_failed
+                a_stream_that_panics_fails_its_actor
+                an_item_may_end_its_actor
+                a_stream_beyond_the_bound_fails_its_actor
+                an_asynchronous_handler_has_one_item_at_a_time
+                a_stream_may_be_woken_from_any_thread
+            }
             cycles {
                 whoever_is_asked_by_those_that_it_asks_is_found
                 waits_that_cross_are_found
