@@ -15,6 +15,8 @@ mod bodies;
 mod canary;
 #[path = "simulation/chat.rs"]
 mod chat;
+#[path = "simulation/closing.rs"]
+mod closing;
 #[path = "simulation/crowd.rs"]
 mod crowd;
 #[path = "simulation/dials.rs"]

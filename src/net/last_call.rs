@@ -15,27 +15,37 @@ const SILENT_LOOKS: u8 = 3;
 /// So many looks end it in any case, however busy the clients are.
 const LOOKS_MAX: u8 = 50;
 
-/// How far a last call has come.
+/// How far a last call has come: how many looks there were, and how many of them in a row found nothing, in one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct LastCall {
-    looks: u8,
-    silent: u8,
-}
+pub(super) struct LastCall(u8);
+
+/// Each look counts as so many.
+const LOOK: u8 = SILENT_LOOKS + 1;
+
+const _: () = assert!(LOOKS_MAX <= u8::MAX / LOOK);
 
 impl LastCall {
     /// Something has come.
     pub(super) fn heard(&mut self) {
-        self.silent = 0;
+        self.0 -= self.silent();
     }
 
     /// A look at what has come since the last one.
     pub(super) fn look(&mut self) {
-        self.looks = self.looks.saturating_add(1);
-        self.silent = self.silent.saturating_add(1);
+        self.0 += if self.looks() < LOOKS_MAX { LOOK } else { 0 };
+        self.0 += if self.silent() < SILENT_LOOKS { 1 } else { 0 };
     }
 
     pub(super) fn is_over(self) -> bool {
-        self.silent >= SILENT_LOOKS || self.looks >= LOOKS_MAX
+        self.silent() == SILENT_LOOKS || self.looks() == LOOKS_MAX
+    }
+
+    fn looks(self) -> u8 {
+        self.0 / LOOK
+    }
+
+    fn silent(self) -> u8 {
+        self.0 % LOOK
     }
 }
 

@@ -15,6 +15,7 @@ mod intake;
 mod inward;
 mod last_call;
 mod listener;
+mod others;
 mod pipe;
 mod place;
 mod send_file;

@@ -10,6 +10,7 @@ use super::forward::Forward;
 use super::inward::Inward;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
 use super::listener::Shared;
+use super::others::Others;
 use crate::actor::{Batch, StopReason};
 use crate::driver::{Event, Op, SocketId};
 use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, WheelKey};
@@ -92,8 +93,8 @@ pub(super) struct Wire<C> {
     pub(super) phase: Phase,
     /// Bytes of the send in flight; zero if there is none.
     pub(super) sending: u32,
-    /// Shutdowns and cancels in flight, and sends whose memory the kernel still reads.
-    pub(super) others: u8,
+    /// What else is in flight.
+    pub(super) others: Others,
     /// A receive is armed.
     pub(super) receiving: bool,
     /// The receive has been cancelled and has not ended.
@@ -160,7 +161,7 @@ impl<C: Decode> Wire<C> {
             stream: Stream::Open,
             phase: Phase::New,
             sending: 0,
-            others: 0,
+            others: Others::default(),
             receiving: false,
             cancelling: false,
             paused: false,
@@ -392,7 +393,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn end_receive(&mut self, activation: &Activation<'_>) {
         if self.receiving && !self.cancelling {
             self.cancelling = true;
-            self.others += 1;
+            self.others.begun();
             activation.core.push(activation.cell(), Op::Cancel { socket: self.socket });
         }
     }
@@ -424,7 +425,8 @@ impl<C: Decode> Wire<C> {
                 self.note_forwarded(core);
             }
             Event::Sent { error, pinned, .. } => self.sent(activation, error, pinned),
-            Event::ShutDown { .. } | Event::Cancelled | Event::Released => self.others -= 1,
+            Event::ShutDown { .. } | Event::Cancelled => self.others.ended(),
+            Event::Released => self.others.released(),
             Event::Closed => self.phase = Phase::Closed,
             Event::Starving => self.starve(activation),
             Event::Filled { fill } => self.filled(activation, fill),
@@ -442,7 +444,7 @@ impl<C: Decode> Wire<C> {
     #[inline(always)]
     pub(super) fn sent(&mut self, activation: &Activation<'_>, error: Option<Errno>, pinned: bool) {
         let core = activation.core;
-        self.others += u8::from(pinned);
+        self.others.answered(pinned);
         if let Some(errno) = error {
             self.send_failed(activation, errno);
         }
@@ -689,12 +691,12 @@ impl<C: Decode> Wire<C> {
 
     fn reset(&mut self, activation: &Activation<'_>) {
         self.outward = Outward::Reset;
-        self.others += 1;
+        self.others.begun();
         activation.core.push(activation.cell(), Op::Reset { socket: self.socket });
     }
 
     pub(super) fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
-        self.others += 1;
+        self.others.begun();
         activation.core.push(activation.cell(), Op::Shutdown { socket: self.socket, both });
     }
 
@@ -778,7 +780,7 @@ impl<C: Decode> Wire<C> {
             }
             self.leave(activation);
         }
-        let quiet = !self.receiving && self.sending == 0 && self.others == 0;
+        let quiet = !self.receiving && self.sending == 0 && self.others.are_none();
         match self.phase {
             Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
             // It waits for its timer.

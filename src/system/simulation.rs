@@ -95,7 +95,8 @@ impl Simulation {
         let network = Network::new(seed);
         let clock = Rc::new(Cell::new(network.now()));
         let first = directory::reserve(count as u32);
-        let sim = SimConfig { queue: config.submission_entries, faults, ..SimConfig::default() };
+        let pins = u8::try_from(config.pinned_parts_max).expect("it was checked");
+        let sim = SimConfig { queue: config.submission_entries, pins, faults, ..SimConfig::default() };
         let cores = mesh(count, config.lane_capacity).into_iter().enumerate().map(|(index, (out, lanes))| {
             let id = CoreId(first.0 + index as u32);
             let core = Core::new(id, config.clone(), Clock::Virtual(clock.clone()), Links::new(first, out));

@@ -179,7 +179,8 @@ impl Harness for InSim {
         };
         // How much a client holds is up to the case.
         let faults = Faults { slow_reader: 0.0, pinned_send, pinned_until_read, ..faults };
-        let sim = Sim::new(&network, SimConfig { sockets: limits.sockets, queue: limits.queue, faults });
+        let sim = SimConfig { sockets: limits.sockets, queue: limits.queue, faults, ..SimConfig::default() };
+        let sim = Sim::new(&network, sim);
         InSim { network, sim }
     }
 

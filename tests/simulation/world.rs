@@ -178,6 +178,7 @@ fn limits(plan: &mut SimulationConfig, random: &mut Random, gentle: bool) {
     config.activation_messages = pick(random, [1, 2, 5, 64]);
     config.turn_activations = pick(random, [1, 3, 1024]);
     config.mailbox_bytes_max = pick(random, [16_384, 65_536, 1 << 20]);
+    config.pinned_parts_max = pick(random, [0, 1, 64, 255]);
     config.drain_deadline = Duration::from_secs(10);
     if gentle {
         config.outbox_bytes_max = 256 << 10;

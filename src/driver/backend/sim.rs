@@ -51,13 +51,15 @@ pub struct SimConfig {
     pub sockets: u32,
     /// Ops that one `enter` takes over; the rest waits in order.
     pub queue: u32,
+    /// Parts of sends of one socket that may be pinned.
+    pub pins: u8,
     /// The accidents.
     pub faults: Faults,
 }
 
 impl Default for SimConfig {
     fn default() -> SimConfig {
-        SimConfig { sockets: 4_096, queue: 256, faults: Faults::default() }
+        SimConfig { sockets: 4_096, queue: 256, pins: 64, faults: Faults::default() }
     }
 }
 
@@ -148,7 +150,7 @@ impl Sim {
             faults: config.faults,
             sockets_max: config.sockets as usize,
             queue_max: config.queue.max(1) as usize,
-            table: InFlight::new(config.sockets),
+            table: InFlight::with_pins(config.sockets, config.pins),
             queue: VecDeque::new(),
             active: Vec::new(),
             pins: Vec::new(),

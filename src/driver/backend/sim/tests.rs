@@ -40,7 +40,7 @@ impl World {
     fn new(seed: u64, faults: Faults) -> World {
         let network = Network::new(seed);
         let pools = Pools { receive: ReceivePool::new(2, 128), send: SendPool::new([64, 16, 4, 0, 0]) };
-        let mut sim = Sim::new(&network, SimConfig { sockets: 20, queue: 4, faults });
+        let mut sim = Sim::new(&network, SimConfig { sockets: 20, queue: 4, faults, ..SimConfig::default() });
         let mut bound = sim.bind(SocketAddr::from(([127, 0, 0, 1], 0)), 64, 1).unwrap();
         let socket = bound.pop().unwrap();
         let address = socket.address;
@@ -203,7 +203,7 @@ fn what_is_left_of_a_short_send_goes_out_before_what_was_submitted_after_it() {
     let network = Network::new(1);
     let pools = Pools { receive: ReceivePool::new(1, 64), send: SendPool::new([8, 0, 0, 0, 0]) };
     let faults = Faults { short_send: 1.0, ..Faults::default() };
-    let mut sim = Sim::new(&network, SimConfig { sockets: 4, queue: 1, faults });
+    let mut sim = Sim::new(&network, SimConfig { sockets: 4, queue: 1, faults, ..SimConfig::default() });
     let socket = sim.bind(SocketAddr::from(([127, 0, 0, 1], 0)), 64, 1).unwrap().pop().unwrap();
     let address = socket.address;
     let listener = sim.adopt(socket).unwrap();

@@ -17,7 +17,7 @@ impl Bench {
     pub(super) fn new(seed: u64, faults: Faults) -> Bench {
         let network = Network::new(seed);
         let pools = Pools { receive: ReceivePool::new(2, 128), send: SendPool::new([64, 16, 4, 0, 0]) };
-        let sim = Sim::new(&network, SimConfig { sockets: 40, queue: 4, faults });
+        let sim = Sim::new(&network, SimConfig { sockets: 40, queue: 4, faults, ..SimConfig::default() });
         Bench { network, pools, sim, answers: Vec::new() }
     }
 
