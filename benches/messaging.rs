@@ -17,96 +17,93 @@ mod fan_in;
 mod futures;
 #[path = "messaging/heap.rs"]
 mod heap;
+#[path = "messaging/many.rs"]
+mod many;
 #[path = "messaging/players.rs"]
 mod players;
+#[path = "messaging/stage.rs"]
+mod stage;
 #[path = "messaging/stream.rs"]
 mod stream;
+#[path = "messaging/threads.rs"]
+mod threads;
 #[path = "messaging/timers.rs"]
 mod timers;
 
 use std::env;
 
-use odeon::prelude::*;
+use stage::Repetition;
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
 
-/// One row: its name, what it is counted in, how it is measured, and the bare row that it is compared with.
+/// Levels below the root of the tree of `spawn_message_stop`: a million leaves.
+const DEPTH: u32 = 6;
+/// Between how many idle actors memory is compared.
+const IDLE: [usize; 2] = [100_000, 1_000_000];
+
+/// One row: its name, what it is counted in, how it is measured and how often behind once that does not count, and the bare row that it
+/// is compared with.
 struct Figure {
     name: &'static str,
     unit: &'static str,
-    measure: fn() -> f64,
+    game: fn() -> Repetition,
+    repetitions: usize,
     bare: Option<&'static str>,
+}
+
+const fn figure(
+    name: &'static str,
+    unit: &'static str,
+    repetitions: usize,
+    game: fn() -> Repetition,
+    bare: Option<&'static str>,
+) -> Figure {
+    Figure { name, unit, game, repetitions, bare }
 }
 
 /// Rows that are not Odeon's: what the same work costs with nothing around it. No figures of their own, so not in the JSON.
 const BARE: &[Figure] = &[
-    Figure { name: "bare_ping_pong", unit: "ns", measure: bare::ping_pong, bare: None },
-    Figure { name: "bare_ask", unit: "ns", measure: bare::ask, bare: None },
-    Figure { name: "bare_ring_503", unit: "ns", measure: bare::ring_503, bare: None },
-    Figure { name: "bare_stream", unit: "ns", measure: bare::stream, bare: None },
-    Figure { name: "bare_hop", unit: "ns", measure: bare::hop, bare: None },
+    figure("bare_ping_pong", "ns", 41, || Box::new(bare::ping_pong()), None),
+    figure("bare_ask", "ns", 41, || Box::new(bare::ask()), None),
+    figure("bare_ring_503", "ns", 41, || Box::new(bare::ring_503()), None),
+    figure("bare_many_to_many", "ns", 41, || Box::new(bare::many_to_many()), None),
+    figure("bare_stream", "ns", 21, || Box::new(threads::stream()), None),
+    figure("bare_hop", "ns", 5, || Box::new(threads::hop()), None),
 ];
 
 const FIGURES: &[Figure] = &[
-    Figure {
-        name: "ping_pong_same_core",
-        unit: "ns",
-        measure: players::ping_pong_same_core,
-        bare: Some("bare_ping_pong"),
-    },
-    Figure {
-        name: "fan_in_same_core",
-        unit: "ns",
-        measure: fan_in::fan_in_same_core,
-        bare: Some("bare_ping_pong"),
-    },
-    Figure { name: "ring_503", unit: "ns", measure: players::ring_503, bare: Some("bare_ring_503") },
-    Figure { name: "spawn_message_stop", unit: "ns", measure: crowd::spawn_message_stop, bare: None },
-    Figure {
-        name: "stream_cross_core",
-        unit: "ns",
-        measure: stream::stream_cross_core,
-        bare: Some("bare_stream"),
-    },
-    Figure {
-        name: "ping_pong_cross_core",
-        unit: "ns",
-        measure: players::ping_pong_cross_core,
-        bare: Some("bare_hop"),
-    },
-    Figure { name: "ask_then_same_core", unit: "ns", measure: asks::same_core, bare: Some("bare_ask") },
-    Figure { name: "ask_then_same_core_64", unit: "ns", measure: asks::same_core_64, bare: Some("bare_ask") },
-    Figure { name: "ask_then_cross_core", unit: "ns", measure: asks::cross_core, bare: Some("bare_hop") },
-    Figure {
-        name: "ask_then_cross_core_64",
-        unit: "ns",
-        measure: asks::cross_core_64,
-        bare: Some("bare_ask"),
-    },
-    Figure {
-        name: "exclusive_handler",
-        unit: "ns",
-        measure: futures::exclusive_handler,
-        bare: Some("bare_ping_pong"),
-    },
-    Figure { name: "task_wake", unit: "ns", measure: futures::task_wake, bare: Some("bare_ping_pong") },
-    Figure { name: "timer_arm", unit: "ns", measure: timers::arm, bare: None },
-    Figure { name: "timer_rearm", unit: "ns", measure: timers::rearm, bare: None },
-    Figure { name: "idle_timeout_rearm", unit: "ns", measure: timers::idle_timeout_rearm, bare: None },
-    Figure { name: "idle_actor_bytes", unit: "bytes", measure: crowd::idle_actor_bytes, bare: None },
-    Figure {
-        name: "allocations_per_tell",
-        unit: "allocations",
-        measure: players::allocations_per_tell,
-        bare: None,
-    },
-    Figure {
-        name: "allocations_per_ask",
-        unit: "allocations",
-        measure: asks::allocations_per_ask,
-        bare: None,
-    },
+    figure(
+        "ping_pong_same_core",
+        "ns",
+        41,
+        || Box::new(players::pass_round(1, 2, 100_000)),
+        Some("bare_ping_pong"),
+    ),
+    figure("fan_in_same_core", "ns", 41, || Box::new(fan_in::fan_in_same_core()), Some("bare_ping_pong")),
+    figure("ring_503", "ns", 41, || Box::new(players::pass_round(1, 503, 100_000)), Some("bare_ring_503")),
+    figure("many_to_many", "ns", 41, || Box::new(many::many_to_many()), Some("bare_many_to_many")),
+    figure("spawn_message_stop", "ns", 5, || Box::new(crowd::spawn_message_stop(DEPTH)), None),
+    figure("stream_cross_core", "ns", 41, || Box::new(stream::stream_cross_core()), Some("bare_stream")),
+    figure(
+        "ping_pong_cross_core",
+        "ns",
+        15,
+        || Box::new(players::pass_round(2, 2, 50_000)),
+        Some("bare_hop"),
+    ),
+    figure("ask_then_same_core", "ns", 41, || Box::new(asks::ask(1, 50_000, 1)), Some("bare_ask")),
+    figure("ask_then_same_core_64", "ns", 41, || Box::new(asks::ask(1, 50_000, 64)), Some("bare_ask")),
+    figure("ask_then_cross_core", "ns", 15, || Box::new(asks::ask(2, 20_000, 1)), Some("bare_hop")),
+    figure("ask_then_cross_core_64", "ns", 41, || Box::new(asks::ask(2, 50_000, 64)), Some("bare_ask")),
+    figure("exclusive_handler", "ns", 41, || Box::new(futures::exclusive_handler()), Some("bare_ping_pong")),
+    figure("task_wake", "ns", 41, || Box::new(futures::task_wake()), Some("bare_ping_pong")),
+    figure("timer_arm", "ns", 9, || Box::new(timers::arm()), None),
+    figure("timer_rearm", "ns", 21, || Box::new(timers::rearm()), None),
+    figure("idle_timeout_rearm", "ns", 21, || Box::new(timers::idle_timeout_rearm()), None),
+    figure("idle_actor_bytes", "bytes", 0, || Box::new(|| crowd::weigh_apart("odeon")), None),
+    figure("allocations_per_tell", "allocations", 3, || Box::new(players::allocations_per_tell()), None),
+    figure("allocations_per_ask", "allocations", 3, || Box::new(asks::allocations_per_ask()), None),
 ];
 
 fn main() {
@@ -116,7 +113,7 @@ fn main() {
         return;
     }
     if arguments.iter().any(|argument| argument == crowd::WEIGH) {
-        println!("{}", crowd::weigh());
+        println!("{}", crowd::weigh(IDLE));
         return;
     }
     let json = arguments.iter().any(|argument| argument == "--json");
@@ -124,7 +121,7 @@ fn main() {
     let chosen = |figure: &&Figure| words.is_empty() || words.iter().any(|word| figure.name.contains(*word));
     if json {
         for figure in FIGURES.iter().filter(chosen) {
-            let (value, unit) = ((figure.measure)(), figure.unit);
+            let (value, unit) = (figure.measure(), figure.unit);
             println!("{{\"figure\": \"{}\", \"value\": {value:.4}, \"unit\": \"{unit}\"}}", figure.name);
         }
         return;
@@ -139,30 +136,19 @@ fn main() {
 }
 
 fn print(figure: &Figure, bare: Option<(&str, f64)>) -> f64 {
-    let value = (figure.measure)();
+    let value = figure.measure();
     let ratio = bare.map_or(String::new(), |(name, bare)| format!("  {:6.2} x {name}", value / bare));
     println!("{:24}{value:10.2} {:12}{ratio}", figure.name, figure.unit);
     value
 }
 
-/// A system with default limits but room in its mailboxes for a message to each of a million actors.
-fn system(cores: usize) -> System {
-    let mut config = Config::default();
-    config.mailbox_bytes_max = 1 << 30;
-    System::builder().cores(Cores::Count(cores)).config(config).build().expect("the machine can run a system")
-}
-
-/// The median of `count` repetitions behind one that is not counted.
-fn median(count: usize, mut repetition: impl FnMut() -> f64) -> f64 {
-    repetition();
-    let mut values: Vec<f64> = (0..count).map(|_| repetition()).collect();
-    values.sort_by(f64::total_cmp);
-    values[count / 2]
-}
-
-/// Nanoseconds that `run` takes.
-fn timed(run: impl FnOnce()) -> f64 {
-    let start = odeon::sys::now();
-    run();
-    odeon::sys::now().since(start).as_nanos() as f64
+impl Figure {
+    /// The median of the repetitions behind one that is not counted; without any, once.
+    fn measure(&self) -> f64 {
+        let mut repetition = (self.game)();
+        let first = repetition();
+        let mut values: Vec<f64> = (0..self.repetitions).map(|_| repetition()).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(self.repetitions / 2).copied().unwrap_or(first)
+    }
 }

@@ -6,7 +6,8 @@ use odeon::Respond;
 use odeon::prelude::*;
 use odeon::sys::{Time, now};
 
-use crate::{heap, median, system};
+use crate::heap;
+use crate::stage::system;
 
 /// What is asked.
 #[derive(Message)]
@@ -141,31 +142,15 @@ impl Pair {
     }
 }
 
-pub(crate) fn same_core() -> f64 {
-    let pair = Pair::new(1);
-    median(41, || pair.ask(50_000, 1).0)
-}
-
-/// With so many in flight, what each of them takes.
-pub(crate) fn same_core_64() -> f64 {
-    let pair = Pair::new(1);
-    median(41, || pair.ask(50_000, 64).0)
-}
-
-pub(crate) fn cross_core() -> f64 {
-    let pair = Pair::new(2);
-    median(15, || pair.ask(20_000, 1).0)
-}
-
-/// The same between two cores.
-pub(crate) fn cross_core_64() -> f64 {
-    let pair = Pair::new(2);
-    median(41, || pair.ask(50_000, 64).0)
+/// So many questions, with so many of them in flight: what each of them takes.
+pub(crate) fn ask(cores: usize, questions: u64, width: u64) -> impl FnMut() -> f64 {
+    let pair = Pair::new(cores);
+    move || pair.ask(questions, width).0
 }
 
 /// The more of both: on one core, and on the two of a pair the one that asks.
-pub(crate) fn allocations_per_ask() -> f64 {
+pub(crate) fn allocations_per_ask() -> impl FnMut() -> f64 {
     let [here, there] = [1, 2].map(Pair::new);
-    let count = |pair: &Pair| median(3, || pair.ask(100_000, 64).1);
-    count(&here).max(count(&there))
+    let count = |pair: &Pair| pair.ask(100_000, 64).1;
+    move || count(&here).max(count(&there))
 }

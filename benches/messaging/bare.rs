@@ -1,11 +1,8 @@
-//! The same work with nothing around it: queues in a slab with a run queue, and a ring between two threads.
+//! The same work with nothing around it: queues in a slab with a run queue.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
 
-use crate::{median, timed};
+use crate::stage::timed;
 
 struct Cell {
     generation: u32,
@@ -35,7 +32,7 @@ fn pass(cells: &mut [Cell], hops: u64) {
     }
 }
 
-fn passed(size: u32) -> f64 {
+fn passed(size: u32) -> impl FnMut() -> f64 {
     const HOPS: u64 = 200_000;
     let cell = |index| Cell {
         generation: 1,
@@ -44,17 +41,67 @@ fn passed(size: u32) -> f64 {
         next: ((index + 1) % size, 1),
     };
     let mut cells: Vec<Cell> = (0..size).map(cell).collect();
-    median(41, || timed(|| pass(std::hint::black_box(&mut cells), HOPS)) / HOPS as f64)
+    move || timed(|| pass(std::hint::black_box(&mut cells), HOPS)) / HOPS as f64
 }
 
 /// One message between two queues.
-pub(crate) fn ping_pong() -> f64 {
+pub(crate) fn ping_pong() -> impl FnMut() -> f64 {
     passed(2)
 }
 
 /// One message through 503 queues.
-pub(crate) fn ring_503() -> f64 {
+pub(crate) fn ring_503() -> impl FnMut() -> f64 {
     passed(503)
+}
+
+struct Guest {
+    generation: u32,
+    queued: bool,
+    mailbox: VecDeque<u64>,
+    /// The others, and whose turn it is.
+    others: Vec<(u32, u32)>,
+    turn: usize,
+}
+
+/// Guests who have a ball each, and pass on what comes to one after the other of the others, for `hops`.
+fn mingle(guests: &mut [Guest], hops: u64) {
+    let mut ready: VecDeque<u32> = (0..guests.len() as u32).collect();
+    for guest in guests.iter_mut() {
+        guest.mailbox.push_back(hops);
+        guest.queued = true;
+    }
+    while let Some(index) = ready.pop_front() {
+        guests[index as usize].queued = false;
+        while let Some(left) = guests[index as usize].mailbox.pop_front() {
+            if left == 0 {
+                continue;
+            }
+            let guest = &mut guests[index as usize];
+            let (next, generation) = guest.others[guest.turn];
+            guest.turn = if guest.turn + 1 == guest.others.len() { 0 } else { guest.turn + 1 };
+            let other = &mut guests[next as usize];
+            assert_eq!(other.generation, generation, "nobody has left");
+            other.mailbox.push_back(left - 1);
+            if !std::mem::replace(&mut other.queued, true) {
+                ready.push_back(next);
+            }
+        }
+    }
+}
+
+/// One message of many between 64 queues.
+pub(crate) fn many_to_many() -> impl FnMut() -> f64 {
+    const SIZE: u32 = 64;
+    const HOPS: u64 = 2_000;
+    let guest = |index| Guest {
+        generation: 1,
+        queued: false,
+        mailbox: VecDeque::with_capacity(64),
+        others: (1..SIZE).map(|further| ((index + further) % SIZE, 1)).collect(),
+        turn: 0,
+    };
+    let mut guests: Vec<Guest> = (0..SIZE).map(guest).collect();
+    move || timed(|| mingle(std::hint::black_box(&mut guests), HOPS)) / (HOPS * u64::from(SIZE)) as f64
 }
 
 /// A continuation that waits for a number.
@@ -65,13 +112,13 @@ struct Waiting {
 }
 
 /// Questions to one queue, whose answers go to places that are found by number and generation.
-pub(crate) fn ask() -> f64 {
+pub(crate) fn ask() -> impl FnMut() -> f64 {
     const QUESTIONS: u64 = 100_000;
     let mut places = vec![Waiting { generation: 0, then: None }; 64];
     let mut free: Vec<usize> = (0..places.len()).collect();
     let mut mailbox = VecDeque::with_capacity(4);
     let (mut sum, mut last) = (0, 0);
-    median(41, || {
+    move || {
         timed(|| {
             for _ in 0..QUESTIONS {
                 let place = free.pop().expect("one is asked at a time");
@@ -91,93 +138,5 @@ pub(crate) fn ask() -> f64 {
             }
             assert_eq!(last, sum, "the last one was answered");
         }) / QUESTIONS as f64
-    })
-}
-
-/// A line of the cache, and its neighbour that is fetched with it.
-#[derive(Default)]
-#[repr(align(128))]
-struct Line<T>(T);
-
-const PLACES: usize = 1024;
-
-struct Ring {
-    places: Vec<AtomicU64>,
-    head: Line<AtomicUsize>,
-    tail: Line<AtomicUsize>,
-}
-
-/// Numbers through a ring from one thread to another, published 64 at a time.
-pub(crate) fn stream() -> f64 {
-    const NUMBERS: usize = 400_000;
-    median(21, || {
-        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
-        let ring = Arc::new(Ring { places, head: Line::default(), tail: Line::default() });
-        let filled = ring.clone();
-        let took = timed(|| {
-            let producer = thread::spawn(move || fill(&filled, NUMBERS));
-            drain(&ring, NUMBERS);
-            producer.join().expect("it only counts");
-        });
-        took / NUMBERS as f64
-    })
-}
-
-fn fill(ring: &Ring, numbers: usize) {
-    let mut head = 0;
-    for number in 0..numbers {
-        while number - head == PLACES {
-            // Acquire: the place has been read.
-            head = ring.head.0.load(Ordering::Acquire);
-        }
-        // Relaxed: the tail publishes it.
-        ring.places[number % PLACES].store(number as u64, Ordering::Relaxed);
-        if (number + 1).is_multiple_of(64) || number + 1 == numbers {
-            // Release: who sees the tail sees the places below it.
-            ring.tail.0.store(number + 1, Ordering::Release);
-        }
-    }
-}
-
-fn drain(ring: &Ring, numbers: usize) {
-    let mut head = 0;
-    let mut sum = 0_u64;
-    while head < numbers {
-        // Acquire: the places below the tail are filled.
-        let tail = ring.tail.0.load(Ordering::Acquire);
-        while head < tail {
-            // Relaxed: the tail has published it.
-            sum = sum.wrapping_add(ring.places[head % PLACES].load(Ordering::Relaxed));
-            head += 1;
-        }
-        // Release: the places below the head have been read.
-        ring.head.0.store(head, Ordering::Release);
-    }
-    assert_eq!(sum, (numbers as u64 - 1) * numbers as u64 / 2, "every number arrives");
-}
-
-/// One number between two threads that look at memory all the time.
-pub(crate) fn hop() -> f64 {
-    const HOPS: u64 = 100_000;
-    median(5, || {
-        let ball = Arc::new(Line(AtomicU64::new(0)));
-        let theirs = ball.clone();
-        let took = timed(|| {
-            let other = thread::spawn(move || bounce(&theirs.0, HOPS, 1));
-            bounce(&ball.0, HOPS, 0);
-            other.join().expect("it only counts");
-        });
-        took / HOPS as f64
-    })
-}
-
-fn bounce(ball: &AtomicU64, hops: u64, side: u64) {
-    for hop in (0..hops).filter(|hop| hop % 2 == side) {
-        // Acquire and release: as a message would be handed over.
-        while ball.load(Ordering::Acquire) != hop {
-            std::hint::spin_loop();
-        }
-        // Release: as above.
-        ball.store(hop + 1, Ordering::Release);
     }
 }

@@ -1,4 +1,4 @@
-//! A million actors: how fast they come and go, and what one of them weighs.
+//! A crowd of actors: how fast they come and go, and what one of them weighs.
 
 use std::cell::Cell;
 use std::env;
@@ -9,26 +9,27 @@ use std::sync::mpsc::{Sender, channel};
 use odeon::prelude::*;
 use odeon::sys::{Time, now};
 
-use crate::{median, system};
+use crate::stage::system;
 
-const BRANCHES: u32 = 10;
-/// Levels below the root: a million leaves.
-const DEPTH: u32 = 6;
-const LEAVES: u64 = (BRANCHES as u64).pow(DEPTH);
-const ACTORS: u64 = {
-    let (mut actors, mut level) = (0, 1);
-    while level <= LEAVES {
-        actors += level;
-        level *= BRANCHES as u64;
-    }
-    actors
-};
+/// Children of each actor of a tree that is no leaf.
+pub(crate) const BRANCHES: u64 = 10;
+
+/// How many leaves a tree has with so many levels below its root.
+pub(crate) fn leaves(depth: u32) -> u64 {
+    BRANCHES.pow(depth)
+}
+
+/// And how many actors in all.
+pub(crate) fn actors(depth: u32) -> u64 {
+    (0..=depth).map(leaves).sum()
+}
 
 /// An actor of the tree. It is spawned, gets one message, and stops; the leaves, which are spawned in a row, are all alive
 /// at one time.
 struct Node(Rc<Tree>);
 
 struct Tree {
+    depth: u32,
     leaves: Cell<u64>,
     started: Cell<Time>,
     report: Sender<f64>,
@@ -48,9 +49,9 @@ impl Actor for Node {
 
     fn handle(&mut self, Grow(depth): Grow, cx: &mut Context<Self>) -> Flow {
         let tree = &self.0;
-        if depth == DEPTH {
+        if depth == tree.depth {
             tree.started.set(now());
-            tree.leaves.set(LEAVES);
+            tree.leaves.set(leaves(depth));
         }
         if depth == 0 {
             tree.leaves.set(tree.leaves.get() - 1);
@@ -68,17 +69,20 @@ impl Actor for Node {
     }
 }
 
-pub(crate) fn spawn_message_stop() -> f64 {
+/// A tree of so many levels below its root.
+pub(crate) fn spawn_message_stop(depth: u32) -> impl FnMut() -> f64 {
     let system = system(1);
     let (report, ends) = channel();
-    median(5, || {
+    move || {
         let report = report.clone();
-        let tree =
-            move || Node(Rc::new(Tree { leaves: Cell::new(0), started: Cell::new(Time::ZERO), report }));
+        let tree = move || {
+            let started = Cell::new(Time::ZERO);
+            Node(Rc::new(Tree { depth, leaves: Cell::new(0), started, report }))
+        };
         let root = system.spawn_with(0, tree).expect("there is room for a root");
-        root.tell(Grow(DEPTH)).or_dead_letter();
-        ends.recv().expect("every leaf is reached") / ACTORS as f64
-    })
+        root.tell(Grow(depth)).or_dead_letter();
+        ends.recv().expect("every leaf is reached") / actors(depth) as f64
+    }
 }
 
 /// An actor that does nothing; what it is made of is not the runtime's to answer for.
@@ -130,28 +134,32 @@ impl Actor for Spawner {
 /// The argument by which this program is told to weigh actors and nothing else.
 pub(crate) const WEIGH: &str = "--weigh-idle-actors";
 
-/// What [`weigh`] finds in a process of its own: here, memory lies about that other figures have given back.
-pub(crate) fn idle_actor_bytes() -> f64 {
+/// What the program finds in a process of its own, which is told whose actors to weigh: here, memory lies about that other figures
+/// have given back.
+pub(crate) fn weigh_apart(whose: &str) -> f64 {
     let program = env::current_exe().expect("a program knows where it is");
-    let output = Command::new(program).arg(WEIGH).output().expect("it can be started again");
+    let output = Command::new(program).args([WEIGH, whose]).output().expect("it can be started again");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("it prints a number")
 }
 
-/// The slope of the resident memory between a hundred thousand and a million idle actors, less their state.
-pub(crate) fn weigh() -> f64 {
-    const FEW: usize = 100_000;
-    const MANY: usize = 1_000_000;
+/// The slope of the resident memory between a few idle actors and many, less their state.
+pub(crate) fn weigh([few, many]: [usize; 2]) -> f64 {
     let system = system(1);
     let (report, ends) = channel();
     let spawner = system.spawn(Spawner(report)).expect("there is room for a spawner");
-    let resident_with = |more| {
+    let spawn = |more| {
         spawner.tell(Spawn::Idle(more)).or_dead_letter();
         ends.recv().expect("the actors start");
-        resident_bytes()
     };
-    let few = resident_with(FEW);
-    let many = resident_with(MANY - FEW);
-    (many - few) / (MANY - FEW) as f64 - size_of::<Idle>() as f64
+    slope([few, many], spawn) - size_of::<Idle>() as f64
+}
+
+/// By how much the resident memory grows for each actor more, from a few to many, as `spawn` adds so many of them.
+pub(crate) fn slope([few, many]: [usize; 2], mut spawn: impl FnMut(usize)) -> f64 {
+    spawn(few);
+    let before = resident_bytes();
+    spawn(many - few);
+    (resident_bytes() - before) / (many - few) as f64
 }
 
 /// Resident memory of this process, exact: the figure in `status` is an estimate.

@@ -8,7 +8,7 @@ use odeon::Timeout;
 use odeon::prelude::*;
 use odeon::sys::{Time, now};
 
-use crate::{median, system};
+use crate::stage::system;
 
 #[derive(Message)]
 enum Work {
@@ -94,13 +94,13 @@ impl Bench {
 }
 
 /// A message, and an asynchronous handler that borrows the state and does not wait.
-pub(crate) fn exclusive_handler() -> f64 {
+pub(crate) fn exclusive_handler() -> impl FnMut() -> f64 {
     let bench = Bench::new();
-    median(41, || bench.run(Work::Handlers, 50_000))
+    move || bench.run(Work::Handlers, 50_000)
 }
 
 /// A future wakes itself, and is polled again.
-pub(crate) fn task_wake() -> f64 {
+pub(crate) fn task_wake() -> impl FnMut() -> f64 {
     let bench = Bench::new();
-    median(41, || bench.run(Work::Wakes, 100_000))
+    move || bench.run(Work::Wakes, 100_000)
 }

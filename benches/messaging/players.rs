@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use odeon::prelude::*;
 use odeon::sys::{Time, now};
 
-use crate::{heap, median, system};
+use crate::heap;
+use crate::stage::system;
 
 /// What one round of play took.
 struct Lap {
@@ -92,22 +93,13 @@ impl Ring {
     }
 }
 
-pub(crate) fn ping_pong_same_core() -> f64 {
+/// So many hops through a ring of so many: nanoseconds of each.
+pub(crate) fn pass_round(cores: usize, size: usize, hops: u64) -> impl FnMut() -> f64 {
+    let ring = Ring::new(cores, size);
+    move || ring.play(hops).0
+}
+
+pub(crate) fn allocations_per_tell() -> impl FnMut() -> f64 {
     let ring = Ring::new(1, 2);
-    median(41, || ring.play(100_000).0)
-}
-
-pub(crate) fn allocations_per_tell() -> f64 {
-    let ring = Ring::new(1, 2);
-    median(3, || ring.play(200_000).1)
-}
-
-pub(crate) fn ring_503() -> f64 {
-    let ring = Ring::new(1, 503);
-    median(41, || ring.play(100_000).0)
-}
-
-pub(crate) fn ping_pong_cross_core() -> f64 {
-    let ring = Ring::new(2, 2);
-    median(15, || ring.play(50_000).0)
+    move || ring.play(200_000).1
 }

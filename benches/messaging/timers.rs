@@ -3,7 +3,7 @@
 use odeon::executor::{TimerPayload, Wheel, WheelKey};
 use odeon::sys::Time;
 
-use crate::{median, timed};
+use crate::stage::timed;
 
 const TIMERS: u32 = 1_000_000;
 /// Between which deadlines lie, in nanoseconds: up to seventeen seconds.
@@ -36,12 +36,12 @@ fn full(random: &mut Random) -> (Wheel, Vec<WheelKey>) {
 }
 
 /// Arms timers with random deadlines, and takes them back outside of the time that counts.
-pub(crate) fn arm() -> f64 {
+pub(crate) fn arm() -> impl FnMut() -> f64 {
     const MORE: u64 = 100_000;
     let mut random = Random(7);
     let (mut wheel, _) = full(&mut random);
     let mut armed = Vec::with_capacity(MORE as usize);
-    median(9, || {
+    move || {
         let took = timed(|| {
             for token in 0..MORE {
                 let payload = TimerPayload { token, kind: 0 };
@@ -52,39 +52,39 @@ pub(crate) fn arm() -> f64 {
             assert!(wheel.cancel(key), "the timer is armed");
         }
         took / MORE as f64
-    })
+    }
 }
 
 /// Gives random timers random deadlines: every other one comes earlier.
-pub(crate) fn rearm() -> f64 {
+pub(crate) fn rearm() -> impl FnMut() -> f64 {
     let mut random = Random(7);
     let (mut wheel, keys) = full(&mut random);
-    rearmed(&keys, |key| wheel.rearm(key, random.deadline()))
+    rearmed(&keys, move |key| wheel.rearm(key, random.deadline()))
 }
 
 /// Postpones the timers of a few thousand busy connections, whose state is in the cache, among those of a million.
-pub(crate) fn idle_timeout_rearm() -> f64 {
+pub(crate) fn idle_timeout_rearm() -> impl FnMut() -> f64 {
     const BUSY: usize = 4096;
     let mut random = Random(7);
     let (mut wheel, keys) = full(&mut random);
     let mut now = SPREAD;
-    rearmed(&keys[..BUSY], |key| {
+    rearmed(&keys[..BUSY], move |key| {
         now += 1;
         wheel.rearm(key, Time(now))
     })
 }
 
-fn rearmed(keys: &[WheelKey], mut rearm: impl FnMut(WheelKey) -> bool) -> f64 {
+fn rearmed<R: FnMut(WheelKey) -> bool>(keys: &[WheelKey], mut rearm: R) -> impl FnMut() -> f64 + use<R> {
     const COUNT: usize = 200_000;
     let mut random = Random(9);
     let mut chosen = || keys[random.next() as usize % keys.len()];
     let order: Vec<WheelKey> = (0..COUNT).map(|_| chosen()).collect();
-    median(21, || {
+    move || {
         let took = timed(|| {
             for key in &order {
                 assert!(rearm(*key), "the timer is armed");
             }
         });
         took / COUNT as f64
-    })
+    }
 }

@@ -5,8 +5,8 @@
 use std::io;
 
 use super::child::{Running, run_load};
-use super::options::{Options, Point};
-use super::report::{Report, size_name};
+use super::options::{Options, Point, size_name};
+use super::report::Report;
 use super::servers::Server;
 use super::stats::Estimate;
 

@@ -6,8 +6,8 @@ use std::io;
 
 use super::child::{Running, run_load};
 use super::machine::kernel_workers;
-use super::options::{Options, Point, Subject};
-use super::report::{Report, size_name};
+use super::options::{Options, Point, Subject, size_name};
+use super::report::Report;
 use super::servers::{JUDGED, REFERENCE, SPLICE, Server};
 use super::stats::Estimate;
 
@@ -208,7 +208,7 @@ fn verdict(ratio: Estimate, bar: f64) -> Verdict {
         Verdict::Reached
     } else if ratio.low > bar {
         Verdict::Missed
-    } else if ratio.width() <= WIDTH_MAX {
+    } else if ratio.high - ratio.low <= WIDTH_MAX {
         Verdict::Reached
     } else {
         Verdict::Undecided

@@ -46,6 +46,15 @@ pub(crate) struct Point {
     pub(crate) pipeline: usize,
 }
 
+/// 64 → 64B, 16384 → 16KiB.
+pub(crate) fn size_name(bytes: usize) -> String {
+    if bytes >= 1024 && bytes.is_multiple_of(1024) {
+        format!("{}KiB", bytes / 1024)
+    } else {
+        format!("{bytes}B")
+    }
+}
+
 pub(crate) struct Options {
     pub(crate) subject: Subject,
     pub(crate) points: Vec<Point>,

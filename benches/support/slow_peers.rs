@@ -6,8 +6,8 @@ use std::io;
 
 use super::child::{Holder, Running, run_load};
 use super::machine::resident_bytes;
-use super::options::{Options, Point};
-use super::report::{Report, size_name};
+use super::options::{Options, Point, size_name};
+use super::report::Report;
 use super::servers::{REFERENCE, Server};
 use super::stats::Estimate;
 

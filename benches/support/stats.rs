@@ -18,10 +18,6 @@ impl Estimate {
         let cut = cut(values.len());
         Estimate { median: quantile(&values, 0.5), low: values[cut], high: values[values.len() - 1 - cut] }
     }
-
-    pub(crate) fn width(self) -> f64 {
-        self.high - self.low
-    }
 }
 
 /// A quantile of sorted values, between neighbours where it falls between them. NaN if there are none.

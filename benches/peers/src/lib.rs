@@ -1,9 +1,8 @@
-//! What the programs of this crate share.
+//! What the servers of this crate share.
 //!
-//! Knows: one flag, and how a figure is printed. Must not know any runtime.
+//! Knows: one flag. Must not know any runtime.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 /// Bytes that an echo reads at a time.
 pub const BUFFER_BYTES: usize = 64 << 10;
@@ -19,9 +18,4 @@ pub fn address() -> SocketAddr {
 /// Says where a server listens, as the benchmark expects it.
 pub fn announce(address: SocketAddr) {
     println!("listening on {address}");
-}
-
-/// Prints what one of so many things took since the start.
-pub fn report(name: &str, count: u64, start: Instant) {
-    println!("{name}: {:.1} ns", start.elapsed().as_nanos() as f64 / count as f64);
 }
