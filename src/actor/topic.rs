@@ -25,7 +25,8 @@ use crate::mem::{Full, Key};
 use hub::{arrive_end, arrive_join, arrive_leave, arrive_publication};
 
 /// Says to a subscriber that it has missed publications of a [`Topic`]: its mailbox was full when they came, or there was no room
-/// on their way. Comes before the next publication that it gets. See [`Topic::subscribe_with_lag`].
+/// on their way. Comes before the next publication that it gets. See [`Topic::subscribe_with_lag`], and in the manual
+/// [who falls behind](crate::manual::finding#who-falls-behind).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lagged {
     /// The name under which it has subscribed.

@@ -66,8 +66,9 @@
 //!
 //! Whoever is started first need not be handed to everybody who comes later: [`System::register`](crate::System::register) and
 //! [`Context::register`](crate::Context::register) give it a name, [`System::lookup`](crate::System::lookup) and
-//! [`Context::lookup`](crate::Context::lookup) find it. A name has a type, belongs to one actor of the system, and goes with it. Looking up takes a
-//! lock that all cores share: do it once, and keep the address.
+//! [`Context::lookup`](crate::Context::lookup) find it. A name has a type, belongs to one actor of the system, and goes with it: so what is looked
+//! up is a `Result`, whose [error](crate::NameError) says whether nobody has the name, or an actor of another type. Looking up takes a lock that
+//! all cores share: do it once, and keep the address.
 //!
 //! # Workers
 //!
