@@ -146,7 +146,8 @@ impl State {
             What::Halted => {}
             What::Ended | What::Forgotten => {
                 self.children.remove(&number);
-                if self.lone && self.children.is_empty() && self.mode != Mode::Down {
+                // Also one that has not begun yet, because there was no place for the only one below it.
+                if self.lone && self.children.is_empty() {
                     self.mode = Mode::Ending(Demand::Stop);
                 }
             }
