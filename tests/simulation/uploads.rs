@@ -589,3 +589,73 @@ fn a_peer_is_not_idle_while_what_it_sent_is_written() {
     }
     assert_eq!(scene.told()[0], Told::Kept(9, End::Whole));
 }
+
+thread_local! {
+    /// A file on its way from the core of one system to that of another, which one thread runs.
+    static FILE: std::cell::RefCell<Option<File>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Has what lies there go to a file that is open elsewhere.
+struct Misled(Arc<Mutex<Vec<FileRefusal>>>);
+
+#[actor(codec = Lines<80>)]
+impl Misled {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+        let file = FILE.take().expect("it was opened");
+        let refused = cx.forward_to_file(file, 0, None).expect_err("it is not of this core");
+        self.0.lock().expect("nobody panics with it").push(refused.why);
+        assert!(refused.to_string().contains("another core"), "{refused}");
+        // It is handed back as it was.
+        FILE.set(Some(refused.file));
+        cx.write_line("go on");
+    }
+}
+
+#[test]
+fn a_file_of_another_core_is_refused_and_handed_back() {
+    let mut elsewhere = Simulation::new(small(0)).expect("the plan is possible");
+    elsewhere.spawn_on(0, Opener).expect("there is room");
+    elsewhere.settle();
+    elsewhere.run_for(Duration::from_secs(1));
+    let mut simulation = Simulation::new(small(0)).expect("the plan is possible");
+    let refusals = Arc::<Mutex<Vec<FileRefusal>>>::default();
+    let told = refusals.clone();
+    let listener = simulation.listener(World::address());
+    listener.start(move |_| Misled(told.clone())).expect("nobody listens there yet");
+    let mut peer = simulation.network().connect(World::address()).expect("there is room");
+    for _ in 0..2 {
+        peer.write(b"now\n");
+        simulation.run_for(Duration::from_secs(1));
+    }
+    assert_eq!(*refusals.lock().expect("nobody panics with it"), [FileRefusal::OnAnotherCore; 2]);
+    drop((peer, simulation.shutdown()));
+    // It is still open where it was opened, and closed there.
+    assert_eq!(elsewhere.network().disk().open_files(), 1);
+    elsewhere.spawn_on(0, Closer).expect("there is room");
+    elsewhere.run_for(Duration::from_secs(1));
+    assert_eq!(elsewhere.network().disk().open_files(), 0);
+    drop(elsewhere.shutdown());
+}
+
+/// Opens a file, for whoever takes it.
+struct Opener;
+
+#[actor]
+impl Opener {
+    #[started]
+    fn started(&mut self) {
+        odeon::task::spawn(async { FILE.set(File::create("/kept").await.ok()) }).detach();
+    }
+}
+
+/// Drops it.
+struct Closer;
+
+#[actor]
+impl Closer {
+    #[started]
+    fn started(&mut self) {
+        assert!(FILE.take().is_some());
+    }
+}
