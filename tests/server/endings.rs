@@ -4,14 +4,17 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use odeon::Timeout;
 use odeon::prelude::*;
 
 use crate::client::{connect, finish, pattern, request, reset, rest};
 use crate::echo::Echo;
 use crate::session::{Do, Habits, Told, sessions};
-use crate::world::World;
+use crate::ways::tell;
+use crate::world::{PATIENCE, World};
 
 pub(crate) fn a_reply_after_the_end_of_the_clients_stream_arrives(on: BackendChoice) {
     let (make, events) = sessions(Habits::default());
@@ -155,5 +158,105 @@ pub(crate) fn clients_that_are_killed_leave_nothing(on: BackendChoice) {
     let mut stream = connect(address);
     request(&mut stream, "echo still here", "still here\n");
     drop(stream);
+    world.finish();
+}
+
+/// Says what happens to it.
+struct Parting {
+    starting: Sender<Addr<Parting>>,
+    told: Sender<&'static str>,
+    _state: Noisy,
+}
+
+/// Says that it is dropped.
+struct Noisy(&'static str, Sender<&'static str>);
+
+impl Drop for Noisy {
+    fn drop(&mut self) {
+        tell(&self.1, self.0);
+    }
+}
+
+#[derive(Message)]
+struct Later {
+    _held: Noisy,
+}
+
+#[actor(codec = Lines<80>)]
+impl Parting {
+    #[started]
+    fn started(&mut self, cx: &mut Context<Self>) {
+        tell(&self.starting, cx.me());
+    }
+
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) -> Flow {
+        let noisy = |what| Noisy(what, self.told.clone());
+        assert!(cx.send_after(PATIENCE, Later { _held: noisy("timer dropped") }).is_ok(), "there is room");
+        let held = noisy("future dropped");
+        let _ = cx.concurrent("waits", Timeout::Never, async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        cx.write_line("bye");
+        Flow::Close
+    }
+
+    #[message]
+    fn later(&mut self, _: Later) {}
+
+    #[stopped]
+    fn stopped(&mut self, _: StopReason) {
+        tell(&self.told, "stopped");
+    }
+}
+
+/// Watches a connection.
+struct Watcher(Sender<&'static str>);
+
+#[actor]
+impl Watcher {
+    #[call]
+    fn watch(&mut self, who: Addr<Parting>, cx: &mut Context<Self>) {
+        cx.watch(who).expect("there is room");
+    }
+
+    #[message]
+    fn down(&mut self, Down { reason, .. }: Down) {
+        tell(&self.0, if reason == StopReason::Stopped { "watcher told" } else { "watcher told otherwise" });
+    }
+}
+
+pub(crate) fn whoever_watches_a_connection_is_told_once_its_socket_is_closed(on: BackendChoice) {
+    let mut world = World::with(on, 2, |config| {
+        (config.close_deadline, config.linger_after) = (PATIENCE, PATIENCE);
+    });
+    let (telling, told) = channel();
+    let (starting, started) = channel();
+    let watcher = |core| world.system.spawn_on(core, Watcher(telling.clone())).expect("there is room");
+    let watchers = [watcher(0), watcher(1)];
+    let address = world.serve(move |_| Parting {
+        starting: starting.clone(),
+        told: telling.clone(),
+        _state: Noisy("state dropped", telling.clone()),
+    });
+    let next = || told.recv_timeout(PATIENCE).expect("it happens");
+    for watcher in watchers {
+        let mut client = connect(address);
+        let parting = started.recv_timeout(PATIENCE).expect("it starts");
+        watcher.watch(parting).wait().expect("it is answered");
+        client.write_all(b"go\n").expect("the server reads");
+        let order: [&str; 4] = std::array::from_fn(|_| next());
+        assert_eq!(order, ["future dropped", "timer dropped", "stopped", "state dropped"]);
+        assert_eq!(rest(&mut client), b"bye\n");
+        // A few turns: whoever was told would have said so.
+        (0..5).for_each(|_| drop(world.ledgers()));
+        assert!(told.try_recv().is_err(), "the socket is open until the client has closed as well");
+        drop(client);
+        assert_eq!(next(), "watcher told");
+        // One that is gone is told of at once.
+        watcher.watch(parting).wait().expect("it is answered");
+        assert_eq!(next(), "watcher told otherwise");
+    }
     world.finish();
 }

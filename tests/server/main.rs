@@ -63,6 +63,7 @@ macro_rules! every_case_on {
                 many_clients_on_two_cores_are_told_apart
             }
             endings {
+                whoever_watches_a_connection_is_told_once_its_socket_is_closed
                 a_reply_after_the_end_of_the_clients_stream_arrives
                 the_end_of_the_stream_may_leave_the_output_open
                 the_end_comes_after_what_is_queued
