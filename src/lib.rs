@@ -112,6 +112,7 @@
 //! |---|---|
 //! | [`prelude`] | what most programs need, in one import |
 //! | [`manual`] | page by page: a tour, actors, questions, delivery, time, finding one another, supervision, futures, input, output, transfers |
+//! | [`manual::promises`] | what is promised, what that means, and which tests hold it |
 //! | [`manual::words`] | what actix, kameo, ractor and Erlang call what is here |
 //! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
 //! | [`Actor`], [`Accepts`], [`Message`], [`Flow`], [`IntoFlow`], [`Respond`], [`StopReason`] | what an actor is, what it can be sent, and what its methods return |
@@ -150,7 +151,9 @@
 //! - **Failure.** A panic in a handler ends that actor. A [supervisor](manual::supervision) begins it again; without one, those who send to it
 //!   are told that it has stopped.
 //!   (With `panic = "abort"` the process ends.)
-//! - **The end.** [`System::shutdown`] lets connections finish; dropping a system does the same.
+//! - **The end.** [`System::shutdown`] lets connections finish, and says what had to be cut off; dropping a system does the same.
+//!
+//! What each of these means, and what it does not, and which tests hold it, is on [a page of the manual](manual::promises).
 //!
 //! Handlers must not block: everything else on their core waits for them. One that does for longer than [`Config::slow_handler`] is
 //! reported on standard error.

@@ -11,6 +11,8 @@ mod boundaries;
 mod generics;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/manual.rs"]
+mod manual;
 #[path = "tidy/names.rs"]
 mod names;
 #[path = "tidy/shape.rs"]
@@ -113,4 +115,5 @@ all_files! {
     unsafe_is_counted: boundaries::unsafe_counts;
     no_handler_is_hidden_by_a_method_of_addresses: names::of_addresses;
     most_functions_are_very_short: shape::function_length_usual;
+    tests_that_the_manual_names_are_there: manual::named_tests;
 }

@@ -199,3 +199,5 @@
 //!
 //! An `async` handler's arm calls [`Context::exclusive`](crate::Context::exclusive), a concurrent one's
 //! [`Context::concurrent`](crate::Context::concurrent); a connection gets an `impl` of [`Connection`](crate::Connection).
+//!
+//! Tested in `tests/actor/`; what the compiler says to mistakes, in `tests/ui/`.

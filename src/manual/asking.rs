@@ -155,6 +155,10 @@
 //! the handler that awaits it; through a task or a thread, which keep no
 //! actor waiting; and behind more than 256 actors that wait. Concurrent handlers and `then` keep nobody waiting, and are never refused.
 //!
+//! And one is refused who is in a circle that would have come apart: a question counts as waited for from when the handler has looked at it until
+//! it goes on the next time, also where it waits for something else beside it, a timer or another answer, or holds it and awaits that.
+//! What is asked back meanwhile is refused.
+//!
 //! *Costs:* an exclusive handler that awaits an answer notes that, and one word follows a question to another core. A task, `then` and `wait`
 //! pay nothing. Tested by `tests/semantics/cycles.rs`.
 //!

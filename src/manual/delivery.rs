@@ -79,7 +79,7 @@
 //! A handler that is not asynchronous cannot wait, and [`tell`](crate::Addr::tell) never does. A future can: `address.send(message).await` comes
 //! back once the message is in the mailbox, and hands it back if the actor has stopped. Who waits first comes first, across cores, and
 //! nobody who does not wait comes in between. A future that is dropped, by [`timeout`](crate::time::timeout) for example, withdraws its message if that was not
-//! in yet. [`Addr::send`](crate::Addr::send) has an example. (`room.rs`)
+//! in yet. [`Addr::send`](crate::Addr::send) has an example. (`back_pressure.rs`)
 //!
 //! # Bytes
 //!
@@ -137,4 +137,4 @@
 //! | [`Failed`](crate::DeadReason::Failed) | what was to put it into the mailbox panicked |
 //!
 //! All are counted, in [`Ledger::dead_letters`](crate::Ledger::dead_letters). Whoever wants to hear of them subscribes by
-//! [`System::dead_letters`](crate::System::dead_letters), and is told by each core, once a turn, how many there were of each kind. (`dead_letters.rs`)
+//! [`System::dead_letters`](crate::System::dead_letters), and is told by each core, once a turn, how many there were of each kind. (`delivery.rs`)

@@ -168,4 +168,4 @@
 //!
 //! # Tests
 //!
-//! What this page says is tested by `topics.rs` and `finding.rs` in `tests/semantics/`.
+//! What this page says is tested in `tests/semantics/topics.rs` and `tests/semantics/cores.rs`.

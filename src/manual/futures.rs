@@ -183,3 +183,5 @@
 //! sockets and timers of another runtime do not.
 //!
 //! Wakers may be cloned, kept, and called from any thread.
+//!
+//! Tested in `tests/actor/asynchronous.rs`, `tests/server/tasks.rs` and `tests/server/streams.rs`.

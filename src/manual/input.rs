@@ -79,3 +79,5 @@
 //!
 //! Where nothing is announced, or where a part is of use by itself, the codec [`Raw`](crate::net::codec::Raw) hands on what comes as it
 //! comes, without a copy.
+//!
+//! Tested in `tests/server/bodies.rs`, `tests/simulation/bodies.rs` and `tests/server/pressure.rs`.

@@ -12,12 +12,13 @@
 //! | [`futures`] | asynchronous handlers, streams, tasks, connections as one function |
 //! | [`input`] | reading from a connection: frames, pauses, bodies |
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
+//! | [`promises`] | what is promised, what that means, and which test holds it |
 //! | [`supervision`] | actors that fail: begun again, watched, ended together |
 //! | [`time`] | what comes later, again, or not in time |
 //! | [`transfers`] | files, connections to others, proxies |
 //! | [`words`] | if you know actix, kameo, ractor or Erlang: what is called what here, and where it means something else |
 //!
-//! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has what is promised, and how to size a system.
+//! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has how to size a system.
 
 pub mod actors;
 pub mod asking;
@@ -26,6 +27,7 @@ pub mod finding;
 pub mod futures;
 pub mod input;
 pub mod output;
+pub mod promises;
 pub mod supervision;
 pub mod time;
 pub mod tour;

@@ -138,3 +138,5 @@
 //! ([`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max)); or the connection is [served](crate::ListenerBuilder::serve) by a
 //! future, whose writes to its [`Stream`](crate::Stream) wait until there is room; or an exclusive handler writes it in pieces, and waits
 //! between them until the last one is sent ([`Context::flush`](crate::Context::flush)).
+//!
+//! Tested in `tests/server/deferred.rs`, `tests/server/owned.rs`, `tests/server/pressure.rs` and `tests/simulation/flushes.rs`.

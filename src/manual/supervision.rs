@@ -83,5 +83,7 @@
 //! The mailbox closes; what it has begun is dropped; `stopped` runs; whoever waits for an answer is told; its state is dropped; the socket of
 //! a connection is closed; those who watch are told; and only then is its place another's.
 //!
-//! This is tested in `tests/semantics/supervision.rs` and `tests/semantics/watching.rs`, and in `tests/server/panics.rs` that a process ends
-//! where an actor asks for that.
+//! What it has begun goes before `stopped`, so that nothing of it runs beside that; what `stopped` begins goes behind it.
+//!
+//! This is tested in `tests/semantics/failure.rs`, `tests/semantics/shortages.rs`, `tests/semantics/watching.rs` and
+//! `tests/semantics/stopping.rs`, and in `tests/server/panics.rs` that a process ends where an actor asks for that.

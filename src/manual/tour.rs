@@ -179,3 +179,4 @@
 //! [Actors](super::actors) has what the attribute makes of a block, and [asking](super::asking) what becomes of a question. What is bounded here, and
 //! what happens at each bound, is in [delivery](super::delivery), [input](super::input) and [output](super::output). `examples/chat.rs` is this chat
 //! with rooms that come and go, and a limit for whatever strangers can make grow.
+//! Clients test it, in `tests/clients/chat.rs`.

@@ -255,3 +255,6 @@
 //! greeting first, and forward what follows.
 //!
 //! The example `proxy` is this with a timeout and figures.
+//!
+//! Tested in `tests/server/files.rs`, `tests/server/connects.rs`, `tests/server/proxies.rs`, `tests/simulation/forwards.rs` and
+//! `tests/simulation/uploads.rs`.

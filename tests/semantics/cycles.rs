@@ -264,6 +264,7 @@ enum Way {
     TooLate,
     GivenUp,
     NotLookedAt,
+    Held,
 }
 
 const SHORT: Duration = Duration::from_micros(300);
@@ -297,6 +298,17 @@ impl Pair {
                 assert!(timeout(SHORT, clerk.never()).await.is_err());
                 clerk.tell(AskBack(me)).expect("there is room");
                 odeon::time::sleep(SHORT * 8).await;
+                Ok(1)
+            }
+            Way::Held => {
+                let mut asked = clerk.never().into_future();
+                let looked = poll_fn(|cx| Poll::Ready(Pin::new(&mut asked).poll(cx))).await;
+                assert!(looked.is_pending());
+                clerk.tell(AskBack(me)).expect("there is room");
+                odeon::time::sleep(SHORT * 8).await;
+                clerk.tell(AskBack(me)).expect("there is room");
+                odeon::time::sleep(SHORT * 8).await;
+                drop(asked);
                 Ok(1)
             }
             Way::NotLookedAt => {
@@ -365,6 +377,27 @@ pub fn nobody_is_refused_who_is_asked_by_one_that_waits_for_somebody_else(on: On
         world.until("both answers", || answers.len() == 1 && touched.len() == 1);
         let (answer, _) = answers.take().pop().expect("it has come");
         assert_eq!((answer, touched.take()), (Ok(Ok(1)), vec![Ok(7)]), "{way:?} on {cores}");
+        world.end();
+    }
+}
+
+/// It would have gone on, but nobody knows what else it waits for.
+pub fn a_question_held_beside_something_else_counts_as_waited_for_until_the_handler_goes_on(on: On) {
+    for cores in 1..=2 {
+        let world = World::new(on, cores);
+        let (touched, answers) = (Notes::new(), Answers::new());
+        let helper = world.spawn(0, Helper);
+        let clerk = world.spawn(0, Clerk { helper, touched: touched.clone() });
+        let pair = world.spawn(cores - 1, Pair);
+        ask(&world, 0, &answers, move |cx, then| {
+            pair.start(Way::Held, clerk).then(cx, |_, answer, cx| then(answer, cx));
+        });
+        world.until("all answers", || answers.len() == 1 && touched.len() == 2);
+        let (answer, _) = answers.take().pop().expect("it has come");
+        assert_eq!(answer, Ok(Ok(1)));
+        let touched = touched.take();
+        // Asked back before it has gone on, and after that.
+        assert!(matches!(touched[..], [Err(AskError::Cycle(_)), Ok(7)]), "{touched:?} on {cores}");
         world.end();
     }
 }

@@ -9,10 +9,10 @@ use odeon::prelude::*;
 use crate::world::{Foot, Notes, On, World};
 
 /// What happens to whom, in order.
-type Trace = Notes<(u8, &'static str)>;
+pub type Trace = Notes<(u8, &'static str)>;
 
 /// Restarts without end.
-fn always() -> Restart {
+pub fn always() -> Restart {
     Restart::one_for_one().intensity(u32::MAX, Duration::from_secs(1))
 }
 
@@ -22,7 +22,7 @@ fn panic_quietly() -> ! {
 }
 
 #[derive(Message)]
-struct Fail;
+pub struct Fail;
 
 #[derive(Message)]
 struct Number(u64);
@@ -34,7 +34,7 @@ struct Late;
 struct Finish(Flow);
 
 /// Notes what happens to it.
-struct Worker {
+pub struct Worker {
     name: u8,
     trace: Trace,
     numbers: Notes<u64>,
@@ -44,7 +44,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(name: u8, trace: &Trace) -> Worker {
+    pub fn new(name: u8, trace: &Trace) -> Worker {
         trace.note((name, "made"));
         let (trace, numbers) = (trace.clone(), Notes::new());
         Worker { name, trace, numbers, owed: Vec::new(), breaks: None }
@@ -187,12 +187,12 @@ fn answer<R: Send + 'static>(
 }
 
 /// Has it fail, and those who ask next on the foot of core 0 find the next one.
-fn fail(world: &World, who: Addr<Worker>) {
+pub fn fail(world: &World, who: Addr<Worker>) {
     world.run(0, move |_| who.tell(Fail).expect("there is room"));
 }
 
 /// Waits until it has begun, with all before it.
-fn name(world: &World, who: Addr<Worker>) -> Result<u8, AskError> {
+pub fn name(world: &World, who: Addr<Worker>) -> Result<u8, AskError> {
     answer(world, move |cx, noted| who.name().then(cx, move |_, name, _| noted.note(name)))
 }
 
@@ -204,11 +204,11 @@ fn watch(world: &World, who: Addr<Worker>) -> Notes<StopReason> {
     told
 }
 
-fn count(world: &World, what: impl Fn(&odeon::Ledger) -> u64) -> u64 {
+pub fn count(world: &World, what: impl Fn(&odeon::Ledger) -> u64) -> u64 {
     world.ledgers().iter().map(what).sum()
 }
 
-fn only(trace: &Trace, which: &[&str]) -> Vec<(u8, &'static str)> {
+pub fn only(trace: &Trace, which: &[&str]) -> Vec<(u8, &'static str)> {
     trace.take().into_iter().filter(|(_, what)| which.contains(what)).collect()
 }
 
@@ -599,7 +599,7 @@ fn tree(world: &World, above: Restart, below: Restart) -> ([Addr<Worker>; 4], Tr
     (workers, trace)
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub const HOUR: Duration = Duration::from_secs(3600);
 
 pub fn a_group_that_gives_up_is_begun_again_as_a_whole(on: On) {
     let world = World::new(on, 2);

@@ -1,7 +1,7 @@
 //! Do actors keep their promises to one another: order, delivery, bounds?
 //!
-//! One file per promise. One body per case, run in simulated systems from seeds, on io_uring and on mio. Every case ends with a system
-//! that holds nothing.
+//! Which file holds which promise stands in the manual, `src/manual/promises.rs`. One body per case, run in simulated systems from
+//! seeds, on io_uring and on mio. Every case ends with a system that holds nothing.
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
@@ -10,16 +10,19 @@
 mod on;
 
 mod attach;
+mod back_pressure;
 mod bytes;
+mod cores;
 mod cycles;
-mod dead_letters;
-mod finding;
+mod delivery;
+mod failure;
+mod one_at_a_time;
 mod order;
 mod overflow;
-mod room;
+mod shortages;
 mod shutdown;
 mod stash;
-mod supervision;
+mod stopping;
 mod time;
 mod topics;
 mod watching;
@@ -52,8 +55,9 @@ macro_rules! every_case_on {
                 on_one_core_exactly_those_are_refused_that_close_a_circle
                 on_several_cores_somebody_is_refused_wherever_there_was_a_circle
                 whoever_gives_up_or_ends_is_in_no_circle
+                a_question_held_beside_something_else_counts_as_waited_for_until_the_handler_goes_on
             }
-            finding {
+            cores {
                 a_key_belongs_to_the_same_actor_wherever_it_is_asked_for
                 the_actor_that_is_here_is_on_this_core
                 a_name_leads_to_its_actor_from_every_core
@@ -98,13 +102,13 @@ macro_rules! every_case_on {
                 the_arguments_of_a_call_count_by_their_size
                 what_panics_as_it_is_weighed_is_handled_all_the_same
             }
-            dead_letters {
+            delivery {
                 each_kind_is_told_with_its_count
                 what_a_supervised_actor_fails_on_is_told
                 what_is_not_delivered_of_dead_letters_is_only_counted
                 a_subscriber_that_has_ended_is_no_harm
             }
-            room {
+            back_pressure {
                 a_message_with_room_is_there_at_once
                 whoever_waits_comes_before_whoever_does_not
                 an_actor_that_ends_gives_back_what_waits
@@ -127,7 +131,7 @@ macro_rules! every_case_on {
                 whoever_is_linked_to_the_dead_ends
                 a_chain_of_links_ends_as_a_whole
             }
-            supervision {
+            failure {
                 whoever_has_failed_is_begun_again_under_its_address_and_with_its_mailbox
                 each_part_of_an_end_comes_before_the_next_beginning
                 nothing_of_the_old_one_comes_to_the_new
@@ -147,6 +151,20 @@ macro_rules! every_case_on {
                 an_actor_can_have_others_supervised
                 what_was_begun_first_stops_last_when_a_system_ends
                 a_system_ends_whoever_is_down
+            }
+            shortages {
+                who_waits_for_a_restart_where_there_is_no_timer_is_begun_again_at_once
+                full_ways_between_cores_lose_no_restart
+                what_finds_no_place_below_a_supervisor_is_refused_and_leaves_nothing
+                a_handler_that_hangs_ends_within_its_time_and_one_turn
+            }
+            stopping {
+                each_part_of_the_end_of_an_actor_comes_in_its_order
+                each_part_of_the_end_of_a_supervised_actor_comes_in_its_order
+            }
+            one_at_a_time {
+                nothing_comes_between_the_beginning_and_the_end_of_a_handler
+                concurrent_handlers_go_on_side_by_side_where_they_wait
             }
             shutdown {
                 actors_that_do_not_stop_are_aborted_and_named

@@ -14,7 +14,7 @@ use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
 
 /// Long enough for a machine that does much else, short enough to find out about a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Simulated systems for each case.
+/// Simulated systems for each case, unless `ODEON_SEEDS` says otherwise; `ODEON_SEED` names the only one.
 const SEEDS: u64 = 24;
 
 /// Where a case runs.
@@ -31,7 +31,10 @@ pub enum On {
 /// Runs a case, unless the machine refuses its backend.
 pub fn on(on: On, case: fn(On)) {
     match on {
-        On::Seeds => (1..=SEEDS).for_each(|seed| case(On::Seed(seed))),
+        On::Seeds => seeds().for_each(|seed| {
+            let _repeat = Repeat(seed);
+            case(On::Seed(seed));
+        }),
         On::Seed(_) => case(on),
         On::Backend(backend) => match System::builder().cores(Cores::Count(1)).backend(backend).build() {
             Ok(system) => {
@@ -44,6 +47,29 @@ pub fn on(on: On, case: fn(On)) {
             }
             Err(error) => panic!("{error}"),
         },
+    }
+}
+
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let number = |variable: &str| {
+        let value = std::env::var(variable).ok()?;
+        Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is not a number")))
+    };
+    match number("ODEON_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=number("ODEON_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
+/// Says how a seed is repeated that fails.
+struct Repeat(u64);
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let case = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("\nrepeat it with: ODEON_SEED={} cargo test --test semantics {case}", self.0);
+        }
     }
 }
 

@@ -1,0 +1,117 @@
+//! Promise 2: an actor does one thing at a time, on one core; only concurrent handlers interleave, and only where they wait.
+//!
+//! That whoever waits for itself thereby is told so: `cycles.rs`.
+
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use odeon::prelude::*;
+use odeon::sys::Random;
+
+use crate::world::{Notes, On, World};
+
+/// What was noted, about which message, and on which thread.
+type Trace = Notes<(&'static str, u64, ThreadId)>;
+
+const BIT: Duration = Duration::from_millis(1);
+
+#[derive(Message)]
+struct Quick(u64);
+
+#[derive(Message)]
+struct Slow(u64, u64);
+
+#[derive(Message)]
+struct Beside(u64);
+
+struct Subject(Trace);
+
+impl Subject {
+    fn note(&self, what: &'static str, number: u64) {
+        self.0.note((what, number, thread::current().id()));
+    }
+}
+
+#[actor]
+impl Subject {
+    #[message]
+    fn quick(&mut self, Quick(number): Quick) {
+        self.note("begun", number);
+        self.note("done", number);
+    }
+
+    /// Waits as often as it is told to, with its state borrowed.
+    #[message]
+    async fn slow(&mut self, Slow(number, times): Slow, cx: &mut Context<Self>) {
+        self.note("begun", number);
+        let _ = cx.send_after(Duration::ZERO, Quick(number + 10_000));
+        for _ in 0..times {
+            odeon::time::sleep(BIT / 4).await;
+        }
+        self.note("done", number);
+    }
+
+    #[message(concurrent)]
+    async fn beside(me: Handle<Self>, Beside(number): Beside) {
+        let note = |what| me.with(|me, _| me.note(what, number)).expect("it is there");
+        note("begun");
+        odeon::time::sleep(BIT).await;
+        note("done");
+    }
+}
+
+fn numbers(trace: Vec<(&'static str, u64, ThreadId)>) -> Vec<(&'static str, u64)> {
+    trace.into_iter().map(|(what, number, _)| (what, number)).collect()
+}
+
+pub fn nothing_comes_between_the_beginning_and_the_end_of_a_handler(on: On) {
+    const EACH: u64 = 20;
+    let world = World::new(on, 2);
+    let trace = Trace::new();
+    let subject = world.spawn(0, Subject(trace.clone()));
+    for core in 0..2 {
+        let seed = on.random().bits() + core;
+        world.begin(core as usize, move |_| {
+            let mut random = Random::new(seed);
+            for number in core * EACH..(core + 1) * EACH {
+                match random.index(2) {
+                    0 => subject.tell(Quick(number)).expect("there is room"),
+                    _ => subject.tell(Slow(number, random.below(3))).expect("there is room"),
+                }
+            }
+        });
+    }
+    let mut noted = Vec::new();
+    world.until("all of them", || {
+        noted.extend(trace.take());
+        // What the slow ones have sent themselves has come as well.
+        let slow = |(_, number, _): &&(&str, u64, ThreadId)| *number >= 10_000;
+        noted.len() >= 4 * EACH as usize && noted.iter().filter(slow).count() % 2 == 0
+    });
+    let thread = noted[0].2;
+    assert!(noted.iter().all(|(.., its)| *its == thread), "on one core");
+    let noted = numbers(noted);
+    for pair in noted.chunks(2) {
+        assert!(matches!(pair, [("begun", one), ("done", other)] if one == other), "{noted:?}");
+    }
+    world.end();
+}
+
+pub fn concurrent_handlers_go_on_side_by_side_where_they_wait(on: On) {
+    let world = World::new(on, 1);
+    let trace = Trace::new();
+    let subject = world.spawn(0, Subject(trace.clone()));
+    world.run(0, move |_| {
+        subject.tell(Beside(1)).expect("there is room");
+        subject.tell(Quick(2)).expect("there is room");
+        subject.tell(Beside(3)).expect("there is room");
+    });
+    world.until("all of them", || trace.len() == 6);
+    let noted = numbers(trace.take());
+    let at = |what| noted.iter().position(|noted| *noted == what).expect("it is noted");
+    // Both have begun before either goes on, and in their order.
+    assert!(at(("begun", 1)) < at(("begun", 3)) && at(("begun", 3)) < at(("done", 1)), "{noted:?}");
+    assert!(at(("done", 1)) < at(("done", 3)), "{noted:?}");
+    assert_eq!(at(("begun", 2)) + 1, at(("done", 2)), "{noted:?}");
+    world.end();
+}
