@@ -5,6 +5,7 @@
 use std::any::type_name;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::forget;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
@@ -12,9 +13,11 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::head::Head;
-use super::{Accepts, AcceptsLocal, Actor, Context, Flow, Message, Timeout};
+use super::shell::failed_on;
+use super::{Accepts, AcceptsLocal, Actor, Context, Flow, Message};
 use crate::executor::blame::user;
-use crate::executor::{Counters, RawAddress, current};
+use crate::executor::{Core, Counters, Limit, RawAddress, current};
+use crate::mem::Key;
 
 impl<A: Actor> Context<A> {
     /// Handles every item of a stream as a message, in order, until the stream or the actor ends. Nothing is taken from the stream
@@ -77,11 +80,10 @@ impl<A: Actor> Context<A> {
         A: Accepts<S::Item>,
     {
         let me = self.me().raw();
-        let attached = Attached::<A, S> { stream, me, actor: PhantomData };
-        if self.begin_future(type_name::<S>(), Timeout::Never, attached) {
-            Flow::Continue
-        } else {
-            Flow::Fail
+        let (name, attached) = (type_name::<S>(), Attached::<A, S> { stream, me, actor: PhantomData });
+        match self.begin(name, |core| core.begin_source(me.cell(), Limit::Never, name, attached)) {
+            true => Flow::Continue,
+            false => Flow::Fail,
         }
     }
 }
@@ -122,8 +124,27 @@ pub(super) fn handle<A: AcceptsLocal<M>, M: Message>(me: RawAddress, item: M) ->
         let handled = core.cells.find(me.cell(), |head: &Head<A>| {
             let mut actor = head.borrow()?;
             Counters::add(&core.counters.handled, 1);
-            Some(user(|| actor.handle(A::accept(item), &mut Context::at(me))))
+            let fails = Fails::<A, M> { core, cell: me.cell(), types: PhantomData };
+            let flow = user(|| actor.handle(A::accept(item), &mut Context::at(me)));
+            if flow != Flow::Fail {
+                forget(fails);
+            }
+            Some(flow)
         });
         handled.flatten().unwrap_or(Flow::Continue)
     })
+}
+
+/// Dropped if an actor fails on a message, also while it panics.
+struct Fails<'a, A: Actor, M> {
+    core: &'a Core,
+    cell: Key,
+    types: PhantomData<fn(A, M)>,
+}
+
+impl<A: Actor, M> Drop for Fails<'_, A, M> {
+    #[cold]
+    fn drop(&mut self) {
+        failed_on::<A>(self.core, self.cell, type_name::<M>());
+    }
 }

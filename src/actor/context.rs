@@ -131,6 +131,8 @@ impl<A: Actor> Context<A> {
     /// [`StopReason::Failed`](crate::StopReason::Failed), for its state may be half changed. An abort and the end of the actor's
     /// connection drop it as well; a stop waits.
     ///
+    /// It counts as the handling of a message, whoever begins it: if a supervised actor fails in it, by its time too, that is a dead letter.
+    ///
     /// Answers [`Flow::Continue`]. If the core has as many tasks as `Config::tasks_max` allows, or this actor has begun another one
     /// that has not run yet, it is dropped, and counted as a failure; whoever holds a reply of it is told
     /// [`AskError::Full`].
@@ -154,26 +156,25 @@ impl<A: Actor> Context<A> {
     /// becomes. While an [exclusive](Context::exclusive) one has not finished, it is not polled, and its time runs on. If it has not finished by `timeout`, it is dropped, and counted as a failure. A connection does not end in order
     /// before it has finished, or `Config::close_deadline` is over, unless it may take for ever.
     ///
+    /// It counts as the handling of a message, whoever begins it: if a supervised actor fails in it, that is a dead letter.
+    ///
     /// Answers [`Flow::Continue`]. If the core has as many tasks as `Config::tasks_max` allows, it is dropped, and counted as a
     /// failure; whoever holds a reply of it is told [`AskError::Full`].
     pub fn concurrent<F>(&mut self, handler: &'static str, timeout: Timeout, future: F) -> Flow
     where
         F: Future<Output = Flow> + 'static,
     {
-        self.begin_future(handler, timeout, future);
+        let cell = self.me.cell();
+        self.begin(handler, |core| core.begin_future(cell, timeout.limit(core), handler, future));
         Flow::Continue
     }
 
-    /// The same; false if it was not begun.
-    pub(super) fn begin_future<F>(&mut self, handler: &'static str, timeout: Timeout, future: F) -> bool
-    where
-        F: Future<Output = Flow> + 'static,
-    {
-        let cell = self.me.cell();
-        self.begin(handler, |core| core.begin_future(cell, timeout.limit(core), handler, future))
-    }
-
-    fn begin(&self, handler: &'static str, begin: impl FnOnce(&Core) -> Result<Key, Full>) -> bool {
+    /// Begins something of this name; false if it was not begun, which is then counted as a failure.
+    pub(super) fn begin(
+        &self,
+        handler: &'static str,
+        begin: impl FnOnce(&Core) -> Result<Key, Full>,
+    ) -> bool {
         let begun = self.with_core(|core| {
             let mut begun = false;
             core.unanswered_because(AskError::Full, || begun = begin(core).is_ok());

@@ -151,7 +151,7 @@ impl<A: Actor> Head<A> {
                     Some(flow) => Batch::from(flow),
                     None => Batch::End(StopReason::Panicked),
                 },
-                Errand::Future(taken) => run_task(activation, taken),
+                Errand::Future(taken) => run_task(activation, taken, failed_on_message::<A>),
                 Errand::Tick(index, set) => self.tick(core, index, set, cx),
             };
             if batch != Batch::Empty {
@@ -195,7 +195,11 @@ impl<A: Actor> Head<A> {
             }
         });
         Counters::add(&core.counters.handled, u64::from(budget.handled()));
-        match handled.unwrap_or_else(|| panicked_on_message::<A>(activation)) {
+        let handled = handled.unwrap_or(Handled::Panicked);
+        if matches!(handled, Handled::Fail | Handled::Panicked) {
+            failed_on_message::<A>(activation);
+        }
+        match handled {
             Handled::All => Batch::Empty,
             Handled::Enough => Batch::Again,
             Handled::Stop => Batch::End(StopReason::Stopped),
@@ -278,14 +282,18 @@ fn tell_end<A: Actor>(core: &Core, cell: Key, reason: StopReason) {
     }
 }
 
+/// An actor has failed on a message that was in its mailbox.
+#[cold]
+fn failed_on_message<A: Actor>(activation: &Activation<'_>) {
+    failed_on::<A>(activation.core, activation.cell(), type_name::<A::Message>());
+}
+
 /// Where the actor is begun again, it goes on behind the message, which nobody has handled.
 #[cold]
-fn panicked_on_message<A: Actor>(activation: &Activation<'_>) -> Handled {
-    let core = activation.core;
-    if core.cells.is_kept(activation.cell()) {
-        core.dead_letter(DeadReason::Failed, type_name::<A::Message>(), Some(type_name::<A>()));
+pub(super) fn failed_on<A: Actor>(core: &Core, cell: Key, message: &'static str) {
+    if core.cells.is_kept(cell) {
+        core.dead_letter(DeadReason::Failed, message, Some(type_name::<A>()));
     }
-    Handled::Panicked
 }
 
 /// What came of answers, in one byte.
@@ -357,9 +365,10 @@ pub(crate) fn run_answers(activation: &Activation<'_>, budget: &mut Budget) -> A
     }
 }
 
-/// Runs one task once.
-fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
+/// Runs one task once. `failed` is told if the actor has failed in one that handles a message.
+fn run_task(activation: &Activation<'_>, taken: Taken, failed: fn(&Activation<'_>)) -> Batch {
     let (core, cell) = (activation.core, activation.cell());
+    let handles = matches!(taken.kind, Kind::Exclusive | Kind::Future);
     // The time of a timer is what it has waited for.
     if taken.expired && taken.kind != Kind::Timer {
         let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
@@ -372,9 +381,17 @@ fn run_task(activation: &Activation<'_>, taken: Taken) -> Batch {
             core.report_failure(name, format_args!("has not finished in its time, and is dropped"));
         }
         reply::while_expiring(core, || core.finish_task(cell, taken));
-        return if exclusive { Batch::End(StopReason::Failed) } else { Batch::Empty };
+        if !exclusive {
+            return Batch::Empty;
+        }
+        failed(activation);
+        return Batch::End(StopReason::Failed);
     }
-    match core.run_task(cell, taken) {
+    let ran = core.run_task(cell, taken);
+    if handles && matches!(ran, Ran::Done(Flow::Fail) | Ran::Panicked) {
+        failed(activation);
+    }
+    match ran {
         Ran::Pending => Batch::Empty,
         Ran::Done(flow) => Batch::from(flow),
         Ran::Panicked => Batch::End(StopReason::Panicked),

@@ -15,7 +15,7 @@ pub enum DeadReason {
     Full,
     /// The receiver had stopped, or stopped with the message in its mailbox.
     Stopped,
-    /// What was to put it into the mailbox panicked: code of the receiver.
+    /// What was to put it into the mailbox panicked, which is code of the receiver; or a supervised receiver has failed on it.
     Failed,
     /// The receiver's mailbox had no room, and dropped this message or an older one, as its actor says.
     Overflow,

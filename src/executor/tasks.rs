@@ -66,6 +66,8 @@ pub enum Kind {
     Answer,
     /// A future beside others.
     Future,
+    /// A future beside others that has messages handled, one after the other.
+    Source,
     /// A future that borrows the state of its cell.
     Exclusive,
     /// A message that comes when its time is over, perhaps again and again.

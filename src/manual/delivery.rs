@@ -134,7 +134,7 @@
 //! | [`Full`](crate::DeadReason::Full) | there was no room, and the sender gave up on it ([`or_dead_letter`](crate::OrDeadLetter::or_dead_letter)); or there was none where it arrived from another core |
 //! | [`Stopped`](crate::DeadReason::Stopped) | the receiver had stopped, or has with the message in its mailbox |
 //! | [`Overflow`](crate::DeadReason::Overflow) | a full mailbox has dropped it, as its actor says |
-//! | [`Failed`](crate::DeadReason::Failed) | what was to put it into the mailbox panicked |
+//! | [`Failed`](crate::DeadReason::Failed) | what was to put it into the mailbox panicked, or a supervised actor has [failed](crate::manual::supervision) on it |
 //!
 //! All are counted, in [`Ledger::dead_letters`](crate::Ledger::dead_letters). Whoever wants to hear of them subscribes by
 //! [`System::dead_letters`](crate::System::dead_letters), and is told by each core, once a turn, how many there were of each kind. (`delivery.rs`)

@@ -11,7 +11,8 @@
 //! | being told of an end | [`watch`](crate::Context::watch): one [`Down`](crate::Down) |
 //! | ending together | [`link`](crate::Context::link) |
 //!
-//! An actor fails when it panics, and when a hook answers [`Flow::Fail`](crate::Flow::Fail) or an error. Without a supervisor it
+//! An actor fails when it panics, when a hook answers [`Flow::Fail`](crate::Flow::Fail) or an error, when a handler answers `Flow::Fail`, or an error
+//! although it is given the `Reply`, and when an asynchronous handler with `&mut self` has not finished in its time. Without a supervisor it
 //! ends. With one it is begun again:
 //!
 //! ```
@@ -48,7 +49,10 @@
 //! # What stays and what goes
 //!
 //! The address stays, and so does the mailbox with what waits in it, in its order. Messages are taken in while there is no actor.
-//! The message on which it has failed is gone: a dead letter, whose asker is told [`Panicked`](crate::AskError::Panicked).
+//! The message on which it has failed is gone: a dead letter, with the reason [`Failed`](crate::DeadReason::Failed), whose asker is told
+//! [`Panicked`](crate::AskError::Panicked), if it has panicked. So is one whose asynchronous handler has failed, a message that the actor
+//! has sent itself for later, and an item of a stream. Whatever else is being handled is not: handlers beside the one that has failed end, and
+//! whoever has asked is told.
 //!
 //! Everything else is the *incarnation's*, and ends with it: its state, timers, intervals and futures, continuations of what it has
 //! asked, what it watches. Whoever waits for an answer that it owes is told [`Restarted`](crate::AskError::Restarted). The old one's

@@ -2,9 +2,15 @@
 
 use std::any::type_name;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context as Polling, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
 
 use odeon::prelude::*;
-use odeon::{DeadLetter, DeadReason};
+use odeon::{DeadLetter, DeadReason, Handle};
 
 use crate::world::{Notes, On, World};
 
@@ -117,7 +123,7 @@ impl Clumsy {
 pub fn what_a_supervised_actor_fails_on_is_told(on: On) {
     let world = World::new(on, 1);
     let letters = log(&world, 0);
-    let restart = Restart::one_for_one().intensity(5, std::time::Duration::from_secs(60));
+    let restart = Restart::one_for_one().intensity(5, Duration::from_secs(60));
     let clumsy = world.supervise(0, restart, || Clumsy);
     world.run(0, move |_| (0..2).for_each(|_| clumsy.tell(Job).or_dead_letter()));
     let mut told = Vec::new();
@@ -127,6 +133,178 @@ pub fn what_a_supervised_actor_fails_on_is_told(on: On) {
     });
     let (message, clumsy) = (type_name::<<Clumsy as Actor>::Message>(), type_name::<Clumsy>());
     assert_eq!(kinds(told), expected(&[((DeadReason::Failed, message, Some(clumsy)), 2)]));
+    world.end();
+}
+
+/// How a message ends whoever handles it.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Panic,
+    Fail,
+    /// It does not finish in its time.
+    Late,
+}
+
+impl End {
+    fn now(self) -> Flow {
+        match self {
+            End::Panic => resume_unwind(Box::new("as planned")),
+            End::Fail => Flow::Fail,
+            End::Late => Flow::Continue,
+        }
+    }
+}
+
+#[derive(Message, Clone, Copy)]
+struct AtOnce(End);
+
+#[derive(Message)]
+struct Alone(End);
+
+#[derive(Message)]
+struct Beside(End);
+
+/// Where it comes from, on which an actor fails.
+#[derive(Message, Debug, Clone, Copy)]
+enum From {
+    Mailbox(End),
+    Alone(End),
+    Beside(End),
+    Later(End),
+    Again(End),
+    Stream(End),
+    StreamAlone(End),
+    /// No message at all.
+    StreamItself,
+    Answer,
+}
+
+/// A stream of one; of none if it panics.
+struct Once<M>(Option<M>);
+
+impl<M: Unpin> Stream for Once<M> {
+    type Item = M;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Polling<'_>) -> Poll<Option<M>> {
+        match self.0.take() {
+            Some(item) => Poll::Ready(Some(item)),
+            None => resume_unwind(Box::new("as planned")),
+        }
+    }
+}
+
+/// Fails in every way.
+struct Mortal;
+
+#[actor(mailbox(capacity = 64))]
+impl Mortal {
+    #[message]
+    fn begin(&mut self, from: From, cx: &mut Context<Self>) -> Flow {
+        let me = cx.me();
+        match from {
+            From::Mailbox(end) => me.tell(AtOnce(end)).or_dead_letter(),
+            From::Alone(end) => me.tell(Alone(end)).or_dead_letter(),
+            From::Beside(end) => me.tell(Beside(end)).or_dead_letter(),
+            From::Later(end) => _ = cx.send_after(Duration::ZERO, AtOnce(end)).expect("there is room"),
+            From::Again(end) => {
+                _ = cx.send_every(Duration::from_millis(1), AtOnce(end)).expect("there is room")
+            }
+            From::Stream(end) => return cx.attach(Once(Some(AtOnce(end)))),
+            From::StreamAlone(end) => return cx.attach(Once(Some(Alone(end)))),
+            From::StreamItself => return cx.attach(Once::<AtOnce>(None)),
+            From::Answer => me.nothing().then(cx, |_, _, _| Flow::Fail),
+        }
+        Flow::Continue
+    }
+
+    #[message]
+    fn at_once(&mut self, AtOnce(end): AtOnce) -> Flow {
+        end.now()
+    }
+
+    #[message(timeout = "1ms")]
+    async fn alone(&mut self, Alone(end): Alone) -> Flow {
+        finish(end).await;
+        end.now()
+    }
+
+    #[message(concurrent, timeout = "1ms")]
+    async fn beside(_: Handle<Self>, Beside(end): Beside) -> Flow {
+        finish(end).await;
+        end.now()
+    }
+
+    #[call]
+    fn nothing(&self) {}
+}
+
+/// Goes on at once, or never.
+async fn finish(end: End) {
+    if matches!(end, End::Late) {
+        std::future::pending().await
+    }
+}
+
+/// Failures of supervised actors, after which they were begun again.
+fn restarts(world: &World) -> u64 {
+    world.ledgers().iter().map(|ledger| ledger.restarts).sum()
+}
+
+pub fn whatever_it_comes_by_what_a_supervised_actor_fails_on_is_told_once(on: On) {
+    let (mailbox, at_once) = (type_name::<<Mortal as Actor>::Message>(), type_name::<AtOnce>());
+    let mut cases = vec![(From::StreamItself, None), (From::Answer, None)];
+    for end in [End::Panic, End::Fail] {
+        cases.extend([
+            (From::Mailbox(end), Some(mailbox)),
+            (From::Alone(end), Some(mailbox)),
+            (From::Beside(end), Some(mailbox)),
+            (From::Later(end), Some(at_once)),
+            (From::Again(end), Some(at_once)),
+            (From::Stream(end), Some(at_once)),
+            (From::StreamAlone(end), Some(mailbox)),
+        ]);
+    }
+    cases.push((From::Alone(End::Late), Some(mailbox)));
+    let world = World::new(on, 1);
+    let letters = log(&world, 0);
+    let restart = Restart::one_for_one().intensity(u32::MAX, Duration::from_secs(60));
+    let mortal = world.supervise(0, restart, || Mortal);
+    for (number, (from, letter)) in (1..).zip(cases) {
+        let before = world.dead_letters();
+        mortal.tell(from).or_dead_letter();
+        world.until("a restart", || restarts(&world) == number);
+        // What was told of the turn in which it failed.
+        (0..2).for_each(|_| world.run(0, |_| ()));
+        let told: Vec<_> = letters.take();
+        assert_eq!(world.dead_letters() - before, told.iter().map(|letter| letter.count).sum(), "{from:?}");
+        let one = letter.map(|message| ((DeadReason::Failed, message, Some(type_name::<Mortal>())), 1));
+        assert_eq!(kinds(told), expected(one.as_slice()), "{from:?}");
+    }
+    // One beside the others that does not finish is a failure of its own, and not its actor's.
+    mortal.tell(From::Beside(End::Late)).or_dead_letter();
+    let failures = || world.ledgers().iter().map(|ledger| ledger.failures).sum::<u64>();
+    let before = failures();
+    world.until("its time", || failures() > before);
+    (0..2).for_each(|_| world.run(0, |_| ()));
+    assert_eq!(letters.len(), 0);
+    world.end();
+}
+
+pub fn what_ends_an_actor_that_nobody_begins_again_is_no_dead_letter(on: On) {
+    let world = World::new(on, 1);
+    for end in [End::Panic, End::Fail] {
+        for from in
+            [From::Mailbox(end), From::Alone(end), From::Beside(end), From::Later(end), From::Stream(end)]
+        {
+            let before = world.ledgers()[0];
+            world.spawn(0, Mortal).tell(from).or_dead_letter();
+            world.until("its end", || {
+                let now = world.ledgers()[0];
+                now.spawned > before.spawned && now.actors == before.actors
+            });
+        }
+    }
+    assert_eq!(world.dead_letters(), 0);
     world.end();
 }
 

@@ -105,6 +105,8 @@ macro_rules! every_case_on {
             delivery {
                 each_kind_is_told_with_its_count
                 what_a_supervised_actor_fails_on_is_told
+                whatever_it_comes_by_what_a_supervised_actor_fails_on_is_told_once
+                what_ends_an_actor_that_nobody_begins_again_is_no_dead_letter
                 what_is_not_delivered_of_dead_letters_is_only_counted
                 a_subscriber_that_has_ended_is_no_harm
             }

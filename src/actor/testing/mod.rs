@@ -299,11 +299,11 @@ impl<A: Actor> TestContext<A> {
         (reply.unwrap_or_else(Reply::nobody), asker)
     }
 
-    /// Futures that the actor has begun and that have not finished, exclusive or concurrent.
+    /// Futures that the actor has begun and that have not finished, exclusive or concurrent, and streams that are attached to it.
     #[must_use]
     pub fn futures(&self) -> usize {
         let tasks = &self.core().tasks;
-        tasks.count(Kind::Exclusive) + tasks.count(Kind::Future)
+        [Kind::Exclusive, Kind::Future, Kind::Source].into_iter().map(|kind| tasks.count(kind)).sum()
     }
 
     /// Actors that this one has spawned. They are kept and not run: what is sent to them waits.
