@@ -3,6 +3,7 @@
 //! Knows: types, flows, answers, failures. Must not know who handles what.
 
 use std::fmt::Display;
+use std::marker::PhantomData;
 
 use super::{Flow, Reply};
 use crate::executor::{Cause, current, tell};
@@ -160,6 +161,43 @@ pub trait Failure: Display {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Display + ?Sized> Failure for T {}
+
+/// What a handler returns whose message is answered with an `R`, where nobody asked.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Unheard<'a, R, T>(&'a T, PhantomData<fn(R)>);
+
+impl<'a, R, T> Unheard<'a, R, T> {
+    /// What is returned.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(returned: &'a T) -> Unheard<'a, R, T> {
+        Unheard(returned, PhantomData)
+    }
+}
+
+impl<T, E> Unheard<'_, Result<T, E>, Result<T, E>> {
+    /// The answer is a `Result`, whatever it is called: nobody else looks at its error.
+    #[inline]
+    pub fn tell(self, handler: &'static str)
+    where
+        E: Failure,
+    {
+        if let Err(error) = self.0 {
+            failed(handler, error);
+        }
+    }
+}
+
+/// Of everything else there is nothing to tell. A method of a type comes before that of a trait: this is the other one.
+#[doc(hidden)]
+pub trait NothingUnheard: Sized {
+    /// Does nothing.
+    #[inline(always)]
+    fn tell(self, _: &'static str) {}
+}
+
+impl<R, T> NothingUnheard for Unheard<'_, R, T> {}
 
 /// Counts a failure that nobody else is told of, and tells it on standard error, once a second
 /// at most of each handler, and later how many more there were.

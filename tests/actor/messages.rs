@@ -22,6 +22,17 @@ enum Order {
 #[message(reply = Result<u64, Failure>)]
 struct Divide(u64);
 
+/// A `Result` whose name does not say so.
+type Quotient = Result<u64, Failure>;
+
+#[derive(Message)]
+#[message(reply = Quotient)]
+struct Halve(u64);
+
+#[derive(Message)]
+#[message(reply = Quotient)]
+struct Quarter(u64);
+
 #[derive(Message)]
 #[message(reply = &'static str)]
 struct Later;
@@ -59,6 +70,16 @@ impl Sum {
     #[message]
     fn divide(&self, by: Divide) -> Result<u64, Failure> {
         self.total.checked_div(by.0).ok_or_else(|| Failure(self.notes.clone()))
+    }
+
+    #[message]
+    fn halve(&self, Halve(number): Halve) -> Quotient {
+        if number.is_multiple_of(2) { Ok(number / 2) } else { Err(Failure(self.notes.clone())) }
+    }
+
+    #[message]
+    async fn quarter(&mut self, Quarter(number): Quarter) -> Quotient {
+        self.halve(Halve(self.halve(Halve(number))?))
     }
 
     #[message]
@@ -146,6 +167,23 @@ fn an_error_that_is_the_answer_is_reported_only_where_nobody_asked() {
     assert!(matches!(answer, Ok(Err(Failure(_)))));
     assert_eq!(world.notes.take(), [""; 0]);
     assert!(sum.tell(Divide(0)).is_ok() && sum.tell(Divide(1)).is_ok());
+    world.run();
+    assert_eq!(world.notes.take(), ["shown"]);
+    world.end();
+}
+
+#[test]
+fn an_error_is_known_by_its_type_whatever_its_name() {
+    let mut world = World::new();
+    let sum = sum(&world);
+    assert!(matches!(world.ask(sum.halve(Halve(4))), Ok(Ok(2))));
+    assert!(matches!(world.ask(sum.halve(Halve(1))), Ok(Err(Failure(_)))));
+    assert!(matches!(world.ask(sum.quarter(Quarter(2))), Ok(Err(Failure(_)))));
+    assert_eq!(world.notes.take(), [""; 0]);
+    assert!(sum.tell(Halve(1)).is_ok() && sum.tell(Halve(2)).is_ok());
+    world.run();
+    assert_eq!(world.notes.take(), ["shown"]);
+    assert!(sum.tell(Quarter(2)).is_ok() && sum.tell(Quarter(4)).is_ok());
     world.run();
     assert_eq!(world.notes.take(), ["shown"]);
     world.end();

@@ -192,9 +192,13 @@ fn asynchronous_handlers_run_alone_or_beside_others() {
             r#"
                 {
                     let me = ::odeon::Context::handle(cx);
-                    ::odeon::Context::concurrent(cx, "Room::search", ::odeon::Timeout::Never, async move {
-                        <_ as ::odeon::Respond<<Search as ::odeon::Message>::Reply>>::told(Self::search(given_0, me).await, "Room::search")
-                    })
+                    ::odeon::Context::concurrent(cx, "Room::search", ::odeon::Timeout::Never, async move {{
+                        #[allow(unused_imports)]
+                        use ::odeon::NothingUnheard as _;
+                        let result = Self::search(given_0, me).await;
+                        ::odeon::Unheard::<<Search as ::odeon::Message>::Reply, _>::of(&result).tell("Room::search");
+                        <_ as ::odeon::Respond<<Search as ::odeon::Message>::Reply>>::told(result, "Room::search")
+                    }})
                 }
             "#,
         ],
@@ -237,17 +241,15 @@ fn an_error_that_nobody_hears_is_reported() {
         quote! {
             impl Room {
                 #[message]
-                fn open(&mut self, open: Open) -> io::Result<u64> { Ok(3) }
+                fn open(&mut self, open: Open) -> Opened { Ok(3) }
             }
         },
         &[r#"
             __RoomInner::told_open(given_0) => {
+                #[allow(unused_imports)]
+                use ::odeon::NothingUnheard as _;
                 let result = Self::open(self, given_0);
-                if ::core::any::TypeId::of::<<Open as ::odeon::Message>::Reply>() == ::core::any::TypeId::of::<io::Result<u64>>() {
-                    if let ::core::result::Result::Err(error) = &result {
-                        ::odeon::failed("Room::open", error);
-                    }
-                }
+                ::odeon::Unheard::<<Open as ::odeon::Message>::Reply, _>::of(&result).tell("Room::open");
                 <_ as ::odeon::Respond<<Open as ::odeon::Message>::Reply>>::told(result, "Room::open")
             },
         "#],

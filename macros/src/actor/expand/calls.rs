@@ -97,18 +97,15 @@ fn respond(actor: &Actor, handler: &Handler, is_asked: bool, result: TokenStream
     if is_asked {
         return quote!(<#this as #root::Respond<#answer>>::answer(#result, reply, #name));
     }
-    if !handler.returns_result() {
+    if handler.output.is_none() || handler.returns_flow() {
         return quote!(<#this as #root::Respond<#answer>>::told(#result, #name));
     }
-    // If the `Result` is itself the answer, nobody looks at it.
-    let output = &handler.output;
+    // If it is a `Result`, and that is itself the answer, nobody looks at it. By whatever name: the compiler knows.
     quote! {{
+        #[allow(unused_imports)]
+        use #root::NothingUnheard as _;
         let result = #result;
-        if ::core::any::TypeId::of::<#answer>() == ::core::any::TypeId::of::<#output>() {
-            if let ::core::result::Result::Err(error) = &result {
-                #root::failed(#name, error);
-            }
-        }
+        #root::Unheard::<#answer, _>::of(&result).tell(#name);
         <#this as #root::Respond<#answer>>::told(result, #name)
     }}
 }
