@@ -1,8 +1,11 @@
 //! Blocks with a codec: frames, silence, ends, and the bound of the outbox.
 
 use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context as Polling, Poll};
 use std::time::Duration;
 
+use futures_core::Stream;
 use odeon::prelude::*;
 use odeon::system::simulation::SimPeer;
 
@@ -108,6 +111,48 @@ impl Shown {
     }
 }
 
+/// Three numbers, then nothing more, and no end.
+struct Numbers(u32, Notes);
+
+impl Stream for Numbers {
+    type Item = Number;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Polling<'_>) -> Poll<Option<Number>> {
+        self.0 += 1;
+        if self.0 <= 3 { Poll::Ready(Some(Number(self.0))) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        self.1.note("the stream is dropped");
+    }
+}
+
+#[derive(Message)]
+struct Number(u32);
+
+/// Sends what a stream has, and what its peer sends.
+struct Ticker(Notes);
+
+#[actor(codec = Lines<16>)]
+impl Ticker {
+    #[started]
+    fn begin(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.attach(Numbers(0, self.0.clone()))
+    }
+
+    #[message]
+    fn number(&mut self, Number(number): Number, cx: &mut Context<Self>) {
+        cx.write_line(number.to_string());
+    }
+
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+}
+
 fn read(world: &mut World, peer: &mut SimPeer) -> String {
     world.run();
     String::from_utf8(peer.read(1 << 20)).expect("text was sent")
@@ -125,6 +170,20 @@ fn frames_are_handled_as_they_come() {
     assert_eq!(read(&mut world, &mut peer), "three\n");
     assert_eq!(world.notes.take(), ["Stopped"]);
     peer.close();
+    world.end();
+}
+
+#[test]
+fn a_connection_takes_the_items_of_a_stream_until_it_ends() {
+    let mut world = World::new();
+    let notes = world.notes.clone();
+    let mut peer = world.connect(move || Ticker(notes.clone()));
+    assert_eq!(read(&mut world, &mut peer), "1\n2\n3\n");
+    peer.write(b"hello\n");
+    assert_eq!((read(&mut world, &mut peer), world.notes.take()), ("hello\n".to_owned(), vec![]));
+    drop(peer);
+    world.run();
+    assert_eq!(world.notes.take(), ["the stream is dropped"]);
     world.end();
 }
 

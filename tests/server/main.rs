@@ -256,6 +256,7 @@ macro_rules! every_case_on {
             }
             tasks {
                 tasks_begin_and_are_waited_for_everywhere
+                a_connection_takes_the_items_of_a_stream_until_it_ends
                 a_core_does_not_wait_for_a_task
                 a_task_that_panics_says_so_and_harms_nobody
                 a_task_is_aborted_from_anywhere_and_at_any_time

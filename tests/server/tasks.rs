@@ -3,6 +3,7 @@
 //! Knows: futures on cores. Must not know actors, but as a place to spawn from.
 
 use std::future::{Future, pending, poll_fn};
+use std::io::Read;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{TryRecvError, channel, sync_channel};
@@ -11,9 +12,11 @@ use std::task::{Context as Waiting, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use futures_core::Stream;
 use odeon::prelude::*;
 use odeon::task::{self, JoinError, JoinHandle};
 
+use crate::client::{connect, request};
 use crate::panics::quietly;
 use crate::puppet::{Gate, Puppet, act, yield_now};
 use crate::runner::on_core;
@@ -66,6 +69,54 @@ async fn yield_twice(value: u64) -> u64 {
     yield_now().await;
     yield_now().await;
     value
+}
+
+#[derive(Message)]
+struct Number(u32);
+
+/// Three numbers, then nothing more, and no end.
+struct Numbers(u32);
+
+impl Stream for Numbers {
+    type Item = Number;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Waiting<'_>) -> Poll<Option<Number>> {
+        self.0 += 1;
+        if self.0 <= 3 { Poll::Ready(Some(Number(self.0))) } else { Poll::Pending }
+    }
+}
+
+/// Sends what a stream has, and what its peer sends.
+struct Ticker;
+
+#[actor(codec = Lines<16>)]
+impl Ticker {
+    #[started]
+    fn begin(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.attach(Numbers(0))
+    }
+
+    #[message]
+    fn number(&mut self, Number(number): Number, cx: &mut Context<Self>) {
+        cx.write_line(number.to_string());
+    }
+
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+}
+
+pub(crate) fn a_connection_takes_the_items_of_a_stream_until_it_ends(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let mut client = connect(world.serve(|_| Ticker));
+    let mut numbers = [0; 6];
+    client.read_exact(&mut numbers).expect("they are sent");
+    assert_eq!(&numbers, b"1\n2\n3\n");
+    request(&mut client, "hello", "hello\n");
+    drop(client);
+    world.settle();
+    world.finish();
 }
 
 pub(crate) fn a_core_does_not_wait_for_a_task(on: BackendChoice) {
