@@ -16,7 +16,7 @@ use odeon::task::{self, JoinHandle};
 use odeon::{AcceptsLocal, AnswerFuture, Handle, Timeout, time};
 
 use super::journal::{Journal, Life, Token};
-use super::questions::{Answer, Latch, Pending, Questions};
+use super::questions::{Answer, Debt, Latch, Pending, Questions};
 use super::world::{World, pick};
 
 /// A question, and how often it may be passed on. Dropping it may panic.
@@ -232,8 +232,8 @@ const EVERY: Duration = Duration::from_millis(if cfg!(miri) { 1000 } else { 40 }
 struct Party<const ROOM: u32> {
     life: Life,
     scene: Scene,
-    kept: Vec<(u64, Reply<Answer>)>,
-    near: Vec<Reply<Rc<Answer>>>,
+    kept: Vec<(u64, Debt<Answer>)>,
+    near: Vec<Debt<Rc<Answer>>>,
     /// A handler runs, or one that borrows the state has not finished.
     busy: bool,
 }
@@ -285,10 +285,11 @@ impl<const ROOM: u32> Actor for Party<ROOM> {
                 None => Flow::Continue,
             },
             Heard::Near(Near(query), reply) => {
+                let debt = Debt::new(&self.scene.questions, query.id, reply);
                 match self.scene.below(4) {
-                    0 => self.near.push(reply),
-                    1 => drop(reply),
-                    _ => reply.send(Rc::new(self.scene.answer(query.id))),
+                    0 => self.near.push(debt),
+                    1 => drop(debt),
+                    _ => debt.send(Rc::new(self.scene.answer(query.id))),
                 }
                 Flow::Continue
             }
@@ -335,14 +336,14 @@ impl<const ROOM: u32> Party<ROOM> {
     /// Answers a question in one way or another.
     fn asked(&mut self, query: Query, reply: Reply<Answer>, cx: &mut Context<Self>) -> Flow {
         let (scene, id) = (self.scene.clone(), query.id);
+        let reply = Debt::new(&scene.questions, id, reply);
         match scene.below(16) {
             0..5 => reply.send(scene.answer(id)),
             5 | 6 => self.kept.push((id, reply)),
             7 => drop(reply),
             8 if query.hops > 0 => self.pass_on(query, reply),
             9 => {
-                let answer = scene.answer(id);
-                thread::spawn(move || reply.send(answer)).join().expect("answering does not panic");
+                reply.send_from_elsewhere(scene.answer(id));
             }
             10 => {
                 drop(task::spawn(async move {
@@ -365,6 +366,7 @@ impl<const ROOM: u32> Party<ROOM> {
                 let (asked, pending) = self.begin("to answer", cx);
                 if let (Some(anybody), Some(pending)) = (asked, pending) {
                     let query = scene.query(pending.0, query.hops.saturating_sub(1));
+                    pending.1.wait(None);
                     let then =
                         move |me: &mut Self, answer: Result<Answer, AskError>, _: &mut Context<Self>| {
                             me.enter();
@@ -381,11 +383,11 @@ impl<const ROOM: u32> Party<ROOM> {
         Flow::Continue
     }
 
-    fn pass_on(&mut self, query: Query, reply: Reply<Answer>) {
+    fn pass_on(&mut self, query: Query, debt: Debt<Answer>) {
         let next = self.scene.query(query.id, query.hops - 1);
         match self.scene.anybody() {
-            Some(anybody) => with!(anybody, party => party.ask(next).forward(reply)),
-            None => drop(reply),
+            Some(anybody) => with!(anybody, party => party.ask(next).forward(debt.pass_on())),
+            None => drop(debt),
         }
     }
 
@@ -431,7 +433,7 @@ impl<const ROOM: u32> Party<ROOM> {
         let (id, reply) = self.kept.swap_remove(index);
         match self.scene.below(4) {
             0 => drop(reply),
-            1 => drop(reply.open().map(|reply| reply.send(self.scene.answer(id)))),
+            1 => reply.send_if_open(|| self.scene.answer(id)),
             _ => reply.send(self.scene.answer(id)),
         }
     }
@@ -439,6 +441,7 @@ impl<const ROOM: u32> Party<ROOM> {
     fn ask(&mut self, cx: &mut Context<Self>) {
         let (Some(anybody), Some((id, pending))) = self.begin("by then", cx) else { return };
         let (query, timeout) = (self.scene.query(id, 3), self.scene.timeout());
+        pending.wait(timeout);
         let then = move |me: &mut Self, answer: Result<Answer, AskError>, cx: &mut Context<Self>| {
             me.enter();
             pending.outcome(answer);
@@ -455,6 +458,7 @@ impl<const ROOM: u32> Party<ROOM> {
     fn ask_near(&mut self, cx: &mut Context<Self>) {
         let (Some(anybody), Some((id, pending))) = self.begin("nearby", cx) else { return };
         let query = Near(Rc::new(self.scene.query(id, 0)));
+        pending.wait(None);
         with!(anybody, party => match party.local() {
             Some(party) => party.ask(query).then(cx, move |me: &mut Self, answer, _| {
                 me.enter();
@@ -466,7 +470,7 @@ impl<const ROOM: u32> Party<ROOM> {
         });
     }
 
-    fn begin_exclusive(&mut self, asked: Option<(u64, Reply<Answer>)>, cx: &mut Context<Self>) -> Flow {
+    fn begin_exclusive(&mut self, asked: Option<(u64, Debt<Answer>)>, cx: &mut Context<Self>) -> Flow {
         let timeout = self.scene.handler_timeout();
         let begun = cx.exclusive("exclusive", timeout, async move |me: &mut Self, cx: &mut Context<Self>| {
             me.enter();
@@ -488,7 +492,7 @@ impl<const ROOM: u32> Party<ROOM> {
         if begun == Flow::Fail && self.scene.chance(0.9) { Flow::Continue } else { begun }
     }
 
-    fn begin_concurrent(&mut self, asked: Option<(u64, Reply<Answer>)>, cx: &mut Context<Self>) -> Flow {
+    fn begin_concurrent(&mut self, asked: Option<(u64, Debt<Answer>)>, cx: &mut Context<Self>) -> Flow {
         let (me, scene) = (cx.handle(), self.scene.clone());
         let begun = cx.concurrent("concurrent", scene.handler_timeout(), async move {
             rest(&scene).await;
@@ -561,6 +565,10 @@ async fn ask_around(scene: &Scene) {
         };
         let (id, pending) = scene.questions.begin("by a future", || false);
         let (query, timeout) = (scene.query(id, 2), scene.timeout());
+        // As long as for any answer is by the clock of whoever is asked.
+        if timeout.is_some() {
+            pending.wait(timeout);
+        }
         let asking = with!(anybody, party => match timeout {
             Some(timeout) => party.ask(query).timeout(timeout).into_future(),
             None => party.ask(query).into_future(),
@@ -683,7 +691,12 @@ fn scene(world: &mut World) -> Scene {
         joins: Vec::new(),
     };
     let journal = world.journal.clone();
-    Scene { players: Arc::new(Mutex::new(players)), questions: Questions::new(&journal), journal }
+    let ask_timeout = world.simulation.config().ask_timeout;
+    Scene {
+        players: Arc::new(Mutex::new(players)),
+        questions: Questions::new(&journal, ask_timeout),
+        journal,
+    }
 }
 
 pub(crate) fn run(seed: u64) -> [u64; 3] {

@@ -1,12 +1,15 @@
-//! The books on questions: each that was begun has one outcome, or its asker ended first.
+//! The books on questions: each that was begun has one outcome, or its asker ended first; and what was answered in time arrives.
 //!
-//! Knows: who asked what, and what came of it. Must not know how actors ask.
+//! Knows: who asked what, who answered, and what came of it. Must not know how actors ask.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
 
+use odeon::Time;
 use odeon::prelude::*;
 
 use super::journal::{Journal, Token};
@@ -33,22 +36,62 @@ impl Drop for Answer {
     }
 }
 
-/// All questions of one seed.
+/// All questions of one seed. The last is how long an answer may take, if nobody says anything else.
 #[derive(Clone)]
-pub(crate) struct Questions(Arc<Mutex<Books>>, Journal);
+pub(crate) struct Questions(Arc<Mutex<Books>>, Journal, Duration);
+
+/// One that has neither an outcome nor been given up.
+#[derive(Debug, PartialEq, Eq)]
+struct Open {
+    how: &'static str,
+    /// Its asker waits until then; none if the books do not know.
+    until: Option<Time>,
+    /// It was answered then.
+    answered: Option<Time>,
+    /// Somebody who was to answer it did not.
+    dropped: bool,
+}
+
+impl Open {
+    /// True if it may end without an answer now, for this reason.
+    fn may_end_by(&self, error: AskError, now: Option<Time>, journal: &Journal) -> bool {
+        match error {
+            AskError::Timeout => {
+                let is_over = self.until.zip(now).is_none_or(|(until, now)| now >= until);
+                let was_in_time = self.answered.zip(self.until).is_some_and(|(then, until)| then < until);
+                !was_in_time && (is_over || self.dropped)
+            }
+            // Refused, although it is answered meanwhile: whoever answers sees that later.
+            AskError::Cycle(_) => true,
+            _ if self.answered.is_some() => false,
+            AskError::Unanswered => self.dropped,
+            AskError::Panicked => journal.sums().panics > 0,
+            AskError::Stopped => {
+                let sums = journal.sums();
+                sums.stopped > 0 || sums.dropped > 0
+            }
+            AskError::Full => true,
+            _ => false,
+        }
+    }
+}
+
+/// The time in the simulation; none on a thread that runs no core of it.
+fn clock() -> Option<Time> {
+    odeon::executor::current::with(|core| core.map(|core| core.peek_clock()))
+}
 
 #[derive(Default)]
 struct Books {
     begun: u64,
-    /// Those that have neither an outcome nor been given up, by who asked.
-    open: BTreeMap<u64, &'static str>,
+    open: BTreeMap<u64, Open>,
     outcomes: u64,
     given_up: u64,
 }
 
 impl Questions {
-    pub(crate) fn new(journal: &Journal) -> Questions {
-        Questions(Arc::default(), journal.clone())
+    pub(crate) fn new(journal: &Journal, ask_timeout: Duration) -> Questions {
+        Questions(Arc::default(), journal.clone(), ask_timeout)
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -65,7 +108,7 @@ impl Questions {
         let mut books = self.books();
         books.begun += 1;
         let id = books.begun;
-        books.open.insert(id, how);
+        books.open.insert(id, Open { how, until: None, answered: None, dropped: false });
         (id, Pending { questions: self.clone(), id, how, still_asks: Box::new(still_asks) })
     }
 
@@ -94,11 +137,17 @@ impl Pending {
     /// The outcome has come.
     pub(crate) fn outcome(self, outcome: Result<Answer, AskError>) -> bool {
         let (id, how, journal) = (self.id, self.how, self.questions.1.clone());
-        let open = self.questions.books().open.remove(&id).is_some();
-        journal.expect(open, || format!("question {id}, {how}, has a second outcome"));
+        let open = self.questions.books().open.remove(&id);
+        journal.expect(open.is_some(), || format!("question {id}, {how}, has a second outcome"));
         self.questions.books().outcomes += 1;
-        if let Ok(answer) = &outcome {
-            journal.expect(answer.to == id, || format!("{how}: {} is answered what {id} asked", answer.to));
+        match &outcome {
+            Ok(answer) => journal
+                .expect(answer.to == id, || format!("{how}: {} is answered what {id} asked", answer.to)),
+            Err(error) => {
+                let now = clock();
+                let may = open.as_ref().is_none_or(|open| open.may_end_by(*error, now, &journal));
+                journal.expect(may, || format!("question {id}: {error}, at {now:?}, of {open:?}"));
+            }
         }
         let number = match &outcome {
             Ok(_) => 0,
@@ -110,6 +159,17 @@ impl Pending {
         drop(self);
         drop(outcome);
         answered
+    }
+
+    /// Its asker waits from now on: so long, or as long as for any answer.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+        let until = match timeout {
+            Some(timeout) => clock().map(|now| now.after(timeout)),
+            None => Some(odeon::time::now().after(self.questions.2)),
+        };
+        if let Some(open) = self.questions.books().open.get_mut(&self.id) {
+            open.until = until;
+        }
     }
 
     /// Its asker gives up.
@@ -128,6 +188,66 @@ impl Drop for Pending {
                 .1
                 .expect(!lost, || format!("question {id}, {how}, has no outcome, and its asker is there"));
             questions.1.note([*id, 0, 2]);
+        }
+    }
+}
+
+/// An answer that somebody owes.
+pub(crate) struct Debt<T: 'static> {
+    questions: Questions,
+    id: u64,
+    reply: Option<Reply<T>>,
+}
+
+impl<T: 'static> Debt<T> {
+    pub(crate) fn new(questions: &Questions, id: u64, reply: Reply<T>) -> Debt<T> {
+        Debt { questions: questions.clone(), id, reply: Some(reply) }
+    }
+
+    /// Answers.
+    pub(crate) fn send(mut self, answer: T) {
+        self.note(|open| open.answered = clock());
+        self.take().send(answer);
+    }
+
+    /// Answers from a thread of its own, which has ended when this returns.
+    pub(crate) fn send_from_elsewhere(mut self, answer: T)
+    where
+        T: Send,
+    {
+        self.note(|open| open.answered = clock());
+        let reply = self.take();
+        thread::spawn(move || reply.send(answer)).join().expect("answering does not panic");
+    }
+
+    /// Answers, if somebody still waits.
+    pub(crate) fn send_if_open(mut self, answer: impl FnOnce() -> T) {
+        let Some(reply) = self.take().open() else { return };
+        self.reply = Some(reply);
+        let answer = answer();
+        self.send(answer);
+    }
+
+    /// Somebody else owes it from now on.
+    pub(crate) fn pass_on(mut self) -> Reply<T> {
+        self.take()
+    }
+
+    fn take(&mut self) -> Reply<T> {
+        self.reply.take().expect("it is owed")
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Open)) {
+        if let Some(open) = self.questions.books().open.get_mut(&self.id) {
+            change(open);
+        }
+    }
+}
+
+impl<T: 'static> Drop for Debt<T> {
+    fn drop(&mut self) {
+        if self.reply.is_some() {
+            self.note(|open| open.dropped = true);
         }
     }
 }
