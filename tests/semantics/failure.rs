@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use odeon::OnPanic;
+use odeon::Time;
 use odeon::prelude::*;
 
 use crate::world::{Foot, Notes, On, World};
@@ -698,5 +699,51 @@ pub fn a_system_ends_whoever_is_down(on: On) {
         fail(&world, worker);
         world.until("its end", || trace.len() == 4);
     }
+    world.end();
+}
+
+/// Has a handler that never finishes, and notes when it begins.
+struct Wedged(Notes<(&'static str, Time)>);
+
+#[derive(Message)]
+struct Wedge;
+
+/// How long it may take.
+const WEDGED: Duration = Duration::from_millis(20);
+/// What a timer may be late by.
+const TICK: Duration = Duration::from_micros(66);
+
+#[actor]
+impl Wedged {
+    #[started]
+    fn started(&mut self) {
+        self.0.note(("started", odeon::time::now()));
+    }
+
+    #[message(timeout = "20ms")]
+    async fn wedge(&mut self, _: Wedge) {
+        self.0.note(("wedged", odeon::time::now()));
+        std::future::pending().await
+    }
+
+    #[call]
+    fn alive(&self) {}
+}
+
+pub fn whoever_does_not_finish_in_its_time_is_begun_again_then(on: On) {
+    let world = World::new(on, 1);
+    let trace = Notes::new();
+    let traced = trace.clone();
+    let wedged = world.supervise(0, always(), move || Wedged(traced.clone()));
+    world.run(0, move |_| wedged.tell(Wedge).or_dead_letter());
+    world.until("the next beginning", || trace.len() == 3);
+    let [first, (wedge, from), (again, to)] = trace.take()[..] else { panic!("three were noted") };
+    assert_eq!((first.0, wedge, again), ("started", "wedged", "started"));
+    // Times are exact where they are imagined.
+    let took = to.since(from);
+    assert!(took >= WEDGED && (took <= WEDGED + TICK || !matches!(on, On::Seed(_))), "{took:?}");
+    let alive =
+        answer(&world, move |cx, noted| wedged.alive().then(cx, move |_, alive, _| noted.note(alive)));
+    assert_eq!((alive, count(&world, |ledger| ledger.restarts)), (Ok(()), 1));
     world.end();
 }

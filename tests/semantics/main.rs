@@ -143,6 +143,7 @@ macro_rules! every_case_on {
                 whoever_is_down_can_be_stopped
                 a_wait_before_a_restart_is_as_long_as_it_was_said
                 panics_anywhere_are_failures_like_others
+                whoever_does_not_finish_in_its_time_is_begun_again_then
                 all_are_begun_again_for_one
                 the_rest_is_begun_again_for_one
                 groups_begin_in_order_and_stop_in_reverse

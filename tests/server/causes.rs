@@ -4,7 +4,7 @@
 
 use odeon::fs::File;
 use odeon::prelude::*;
-use odeon::{BodyRefusal, ForwardedFile, Timeout};
+use odeon::{BodyRefusal, ForwardedFile, Handle, Timeout};
 
 use crate::child::{self, lines, role};
 use crate::client::{connect, ends_by_reset, request, reset};
@@ -94,6 +94,25 @@ enum End {
     Exclusive,
     Concurrent,
     Panic,
+}
+
+/// Has handlers that never finish.
+struct Wedged;
+
+#[actor]
+impl Wedged {
+    #[call(timeout = "1ms")]
+    async fn alone(&mut self) {
+        std::future::pending().await
+    }
+
+    #[call(concurrent, timeout = "1ms")]
+    async fn beside(_: Handle<Self>) {
+        std::future::pending().await
+    }
+
+    #[call]
+    fn wait(&self) {}
 }
 
 /// Fails as it starts, and says why.
@@ -318,6 +337,25 @@ pub(crate) fn the_handler_that_has_panicked_is_named_by_its_name(on: BackendChoi
         let told = format!("causes::Mortal ends: it has panicked{how}");
         assert_eq!(said.matches(&told).count(), 1, "{said}");
     }
+}
+
+pub(crate) fn a_handler_that_does_not_finish_in_its_time_is_named(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        let wedged = world.system.spawn(Wedged).expect("there is room");
+        assert_eq!(wedged.beside().wait(), Err(AskError::Timeout));
+        assert_eq!(wedged.wait().wait(), Ok(()), "its actor goes on");
+        assert_eq!(wedged.alone().wait(), Err(AskError::Timeout));
+        assert_eq!(wedged.wait().wait(), Err(AskError::Stopped));
+        assert_eq!(world.sum(|ledger| ledger.failures), 2);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_handler_that_does_not_finish_in_its_time_is_named");
+    let told = "odeon: Wedged::alone has not finished in its time: its actor ends, and its state is gone";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    let told = "odeon: Wedged::beside has not finished in its time, and is dropped";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    assert_eq!(lines(&said, "Wedged ends"), 0, "it has been said why: {said}");
 }
 
 pub(crate) fn a_body_that_no_hook_takes_is_told_of(on: BackendChoice) {
