@@ -2,6 +2,11 @@
 //!
 //! Knows: that a handler of a system may do what any test does. Must not know cores.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use odeon::executor::{CoreId, current};
 use odeon::prelude::*;
 use odeon::testing::{TestContext, probe};
 
@@ -74,4 +79,74 @@ fn actors_of_a_system_are_asked_and_answer() {
     system.shutdown();
     let _ = session.line("/look word", &mut cx);
     assert_eq!((cx.asked(), cx.take_question()), (1, Some(Look("word".to_owned()))));
+}
+
+/// The core that is the current one of this thread.
+fn core() -> Option<CoreId> {
+    current::with(|core| core.map(|core| core.id))
+}
+
+fn panics(run: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(run)).is_err()
+}
+
+/// Has tests within tests panic.
+#[derive(Default)]
+struct Juggler;
+
+#[actor]
+impl Juggler {
+    #[call]
+    fn juggle(&mut self, cx: &mut Context<Self>) -> bool {
+        let here = core();
+        let (mut outer, mut outside) = (Session::alone(), TestContext::new());
+        let lent = outside.handle();
+        // To the core of another test, which runs within this one; that goes on, and its actor has failed.
+        let seen = Rc::new(Cell::new(0));
+        let sees = seen.clone();
+        let fails = panics(|| {
+            outside.block_on(&mut outer, async move {
+                let here = core();
+                let (mut inner, mut inside) = (Session::alone(), TestContext::new());
+                let saw = sees.clone();
+                inside.block_on(&mut inner, async move {
+                    let here = core();
+                    assert!(panics(|| _ = lent.with(|_, _| resume_unwind(Box::new("as planned")))));
+                    saw.set(u32::from(core() == here));
+                });
+                sees.set(sees.get() + u32::from(core() == here));
+            });
+        });
+        assert_eq!((fails, seen.get(), core()), (true, 2, here));
+        // Through all of a test.
+        let (mut outer, mut outside) = (Session::alone(), TestContext::new());
+        let lent = outside.handle();
+        let passes = panics(|| {
+            outside.block_on(&mut outer, async move {
+                let _ = lent.with(|_, _| resume_unwind(Box::new("as planned")));
+            });
+        });
+        assert_eq!((passes, core()), (true, here));
+        cx.me().tell(Still).is_ok()
+    }
+
+    #[message]
+    fn still(&mut self, _: Still) -> Flow {
+        Flow::Stop
+    }
+}
+
+#[derive(Message)]
+struct Still;
+
+#[test]
+fn a_panic_that_passes_through_a_test_leaves_the_core_as_it_was() {
+    let system = System::builder().cores(Cores::Count(1)).build().unwrap();
+    let juggler = system.spawn(Juggler).unwrap();
+    assert_eq!(juggler.juggle().wait(), Ok(true));
+    while system.ledgers().unwrap()[0].actors > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(system.ledgers().unwrap()[0].panics, 0);
+    system.shutdown();
 }
