@@ -281,6 +281,49 @@ fn local_handlers_have_a_trait_of_their_own() {
     assert!(!made.contains("RoomAddr") && !made.contains("sendable"), "{made}");
 }
 
+/// An expansion names the crate as it was told, whatever there is in the block.
+#[test]
+fn nothing_names_a_crate_that_has_another_name() {
+    let arguments = quote! {
+        pub, crate = renamed, codec = Lines<80>, on_panic = abort, mailbox(capacity = 8, bytes = "1m", overflow = drop_oldest),
+        outbox(bytes = "4k", grace = "2s", overflow = drop_oldest)
+    };
+    let block = quote! {
+        impl<T: Clone + 'static> Room<T> {
+            #[started] fn started(&mut self, cx: &mut Context<Self>) -> Flow { Flow::Continue }
+            #[frame] fn line(&mut self, line: &str, cx: &mut Context<Self>) {}
+            #[body] fn body(&mut self, body: Result<Vec<u8>, BodyError>) {}
+            #[forwarded] fn forwarded(&mut self, forwarded: ForwardedFile) {}
+            #[end_of_stream] fn end(&mut self) -> Flow { Flow::Close }
+            #[malformed] fn malformed(&mut self, error: FrameError) {}
+            #[idle("10m")] fn idle(&mut self) {}
+            #[every("1s", missed = delay)] fn tick(&mut self) -> Result<(), Error> { Ok(()) }
+            #[every("2s")] fn tock(&mut self) {}
+            #[stopped] fn stopped(&mut self, why: StopReason) {}
+            #[message] fn told(&mut self, told: Told) {}
+            #[message(priority = control)] fn urgent(&mut self, urgent: Urgent) -> Flow { Flow::Stop }
+            #[message(local)] fn near(&mut self, near: Near) -> Rc<str> { near.0 }
+            #[message] fn later(&mut self, later: Later, reply: Reply<u64>) {}
+            #[message] fn open(&mut self, open: Open) -> io::Result<u64> { Ok(3) }
+            #[message(timeout = "1s")] async fn slow(&mut self, slow: Slow, cx: &mut Context<Self>) {}
+            #[message(concurrent, timeout = "never")] async fn beside(me: Handle<Self>, beside: Beside) -> u64 { 3 }
+            #[call] fn count(&self, more: u64) -> u64 { more }
+            #[call(local)] fn shared(&self) -> Rc<str> { self.name.clone() }
+            #[call(priority = control)] fn keep(&mut self, reply: Reply<T>) -> Result<(), Error> { Ok(()) }
+            #[call] async fn wait(&mut self) {}
+            #[call(concurrent)] async fn search(me: Handle<Self>, text: String) -> usize { 3 }
+        }
+    };
+    let made = expand(arguments.clone(), block.clone()).to_string();
+    assert!(!made.contains("compile_error"), "{made}");
+    assert!(dense(&made).contains("renamed::Context::concurrent("), "{made}");
+    assert!(!made.contains("odeon"), "{made}");
+    // As many as where it has its own name.
+    let arguments = dense(&arguments.to_string()).replace("crate=renamed,", "");
+    let named = expand(arguments.parse().expect("it was tokens before"), block).to_string();
+    assert_eq!(dense(&named).matches("::odeon::").count(), dense(&made).matches("renamed::").count());
+}
+
 #[test]
 fn the_traits_may_have_names_of_their_own() {
     let block = quote! {
