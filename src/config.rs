@@ -90,7 +90,8 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
     /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than
-    /// on Linux, in steps of a good part of the socket's send buffer.) Default 30 s.
+    /// on Linux, in steps of a good part of the socket's send buffer.) What the kernel has taken is its own affair, also where it reads it
+    /// from [where it lies](Config::zero_copy_min). Default 30 s.
     pub write_stall: Duration,
     /// Entries in the submission queue: a power of two from 2 to 32,768. Default 256.
     pub submission_entries: u32,
@@ -148,9 +149,16 @@ pub struct Config {
     pub spin: Duration,
     /// Time for connections to send what is queued when the system shuts down. Default 10 s.
     pub drain_deadline: Duration,
-    /// Time for a closing connection to send what is queued, and for its peer to close too. Default 5 s.
+    /// How long a closing connection waits for its peer: to read, where something is queued still, and then to close as well. It begins
+    /// anew whenever the kernel takes some of what is queued, in steps as those of [`write_stall`](Config::write_stall). If output is left
+    /// when it is over, the connection is cut off, by a reset, and counted. So it is if what was sent
+    /// [without a copy](Config::zero_copy_min) has not been read, for the kernel would keep that memory for as long. All else that was sent
+    /// the kernel goes on delivering after the close. Default 5 s.
     pub close_deadline: Duration,
-    /// A connection from which nothing was received for so long is closed without waiting for its peer to close too.
+    /// Longest time that `close_deadline` may become by beginning anew, however steadily the peer reads; never less than that. Default
+    /// 60 s.
+    pub close_deadline_max: Duration,
+    /// A connection from which nothing was received for so long is closed, when all is sent, without waiting for its peer to close too.
     /// Default 1 s.
     pub linger_after: Duration,
 }
@@ -201,6 +209,7 @@ impl Default for Config {
             spin: Duration::from_micros(20),
             drain_deadline: Duration::from_secs(10),
             close_deadline: Duration::from_secs(5),
+            close_deadline_max: Duration::from_secs(60),
             linger_after: Duration::from_secs(1),
         }
     }

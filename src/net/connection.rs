@@ -23,8 +23,8 @@ use crate::mem::{Bytes, Full, SendPool};
 /// [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), unless [`Connection::OUTBOX_OVERFLOW`] says otherwise.
 ///
 /// A connection ends in order when a hook or handler answers [`Flow::Close`] (or [`Flow::Stop`], which is the same):
-/// [`Actor::stopped`] runs, what is queued is sent, the peer reads the end of the stream, and the socket is closed once the
-/// peer has closed too or `Config::close_deadline` has passed. A connection actor is never restarted: its socket is gone.
+/// [`Actor::stopped`] runs, what is queued is sent as far as its peer reads in time ([`Config::close_deadline`](crate::Config::close_deadline)),
+/// the peer reads the end of the stream, and the socket is closed once the peer has closed too or that time has passed. A connection actor is never restarted: its socket is gone.
 ///
 /// **Costs** while nothing happens: the actor's state and a few hundred bytes; no buffer. Of a frame: no allocation and no system
 /// call of its own.

@@ -62,7 +62,8 @@ impl<C: Decode> Wire<C> {
     #[cold]
     pub(super) fn break_later(&mut self, activation: &Activation<'_>) {
         let core = activation.core;
-        let until = self.taken_at.after(core.config.linger_after).min(self.due);
+        let deadline = core.now().after(self.shared.close_deadline).min(self.due);
+        let until = self.taken_at.after(core.config.linger_after).min(deadline);
         self.disarm(core);
         if core.now() < until {
             self.timer = core.arm(activation.cell(), CLOSE, until).ok();

@@ -4,6 +4,7 @@
 
 mod body;
 mod bulk;
+mod closing;
 pub mod codec;
 mod connect;
 mod connection;

@@ -31,6 +31,10 @@ impl Others {
         self.0 -= PINNED;
     }
 
+    pub(super) fn are_pinned(self) -> bool {
+        self.0 >= PINNED
+    }
+
     pub(super) fn are_none(self) -> bool {
         self.0 == 0
     }

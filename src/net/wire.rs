@@ -13,7 +13,7 @@ use super::listener::Shared;
 use super::others::Others;
 use crate::actor::{Batch, StopReason};
 use crate::driver::{Event, Op, SocketId};
-use crate::executor::{Activation, Core, Counters, Demand, Matter, Notice, Outcome, Output, WheelKey};
+use crate::executor::{Activation, Core, Counters, Matter, Notice, Output, WheelKey};
 use crate::mem::{Chain, Lease};
 use crate::sys::{Errno, Time};
 
@@ -644,153 +644,9 @@ impl<C: Decode> Wire<C> {
         false
     }
 
-    /// The actor has ended; the socket is brought to its end.
-    pub(super) fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
-        self.inward.discard(&activation.core.pools);
-        Self::untie(activation);
-        activation.core.end_body(activation.cell());
-        self.disarm(activation.core);
-        self.phase = Phase::Flushing;
-        if let Stream::Failing(errno) | Stream::Torn(errno) = self.stream {
-            // Nobody is left to whom anything goes before.
-            self.stream = Stream::Failed(errno);
-        }
-        self.due = activation.core.now().after(self.shared.close_deadline);
-        self.timer = activation.core.arm(activation.cell(), CLOSE, self.due).ok();
-        // The last words may have been too many.
-        // What stands behind an answer that will not come cannot be sent.
-        let whole = activation.core.with_output(activation.cell(), |output| {
-            !output.overflowed() && !output.is_broken() && output.places() == 0
-        });
-        let whole = whole == Some(true);
-        let orderly = whole && self.orderly(reason).is_some();
-        // What the other had said by then is whole as far as it goes.
-        let breaks = whole && !orderly && reason == StopReason::ForwardEnded;
-        if breaks {
-            self.outward = Outward::Breaking;
-        }
-        // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
-        if !(orderly || breaks) || self.timer.is_none() {
-            self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
-        }
-    }
-
-    /// Drops what is queued and ends whatever is in flight.
-    pub(super) fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
-        let (core, cell) = (activation.core, activation.cell());
-        core.with_output(cell, |output| output.discard(&core.pools.send));
-        core.wake_flushed(cell);
-        self.phase = Phase::Ending;
-        if reset {
-            // No shutdown: the peer would read the end of a stream that was cut short.
-            self.reset(activation);
-        } else {
-            self.shutdown(activation, true);
-        }
-    }
-
-    fn reset(&mut self, activation: &Activation<'_>) {
-        self.outward = Outward::Reset;
-        self.others.begun();
-        activation.core.push(activation.cell(), Op::Reset { socket: self.socket });
-    }
-
-    pub(super) fn shutdown(&mut self, activation: &Activation<'_>, both: bool) {
-        self.others.begun();
-        activation.core.push(activation.cell(), Op::Shutdown { socket: self.socket, both });
-    }
-
     pub(super) fn disarm(&mut self, core: &Core) {
         if let Some(timer) = self.timer.take() {
             core.disarm(timer);
-        }
-    }
-
-    /// One step towards the end of the socket, after the actor has ended.
-    pub(super) fn close_step(&mut self, activation: &Activation<'_>) -> Outcome {
-        let core = activation.core;
-        while let Some(notice) = activation.next_notice() {
-            match notice {
-                Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
-                Notice::Timer(CLOSE) => {
-                    self.timer = None;
-                    self.be_cut_off(activation, self.phase == Phase::Flushing);
-                    self.end_unless_ending(activation);
-                }
-                notice => self.take_notice(activation, notice),
-            }
-        }
-        if matches!(core.cells.take_demand(activation.cell()), Some(Demand::Abort | Demand::Broken))
-            || (self.sends_still() && matches!(self.stream, Stream::Failed(_)))
-        {
-            self.end_unless_ending(activation);
-        }
-        self.advance(activation);
-        if self.phase != Phase::Closed {
-            return Outcome::Rest;
-        }
-        self.disarm(core);
-        if self.thirsty {
-            core.wait_no_more(activation.cell());
-        }
-        Counters::add(&core.counters.connections_cut_off, self.cut_off.into());
-        self.shared.give_credits(core);
-        Outcome::Ended
-    }
-
-    /// True if what was written may not have reached the peer, whose failure is then the end of it.
-    fn sends_still(&self) -> bool {
-        self.phase == Phase::Flushing || (self.phase == Phase::Lingering && self.outward == Outward::Breaking)
-    }
-
-    pub(super) fn end_unless_ending(&mut self, activation: &Activation<'_>) {
-        match self.phase {
-            Phase::Flushing | Phase::Lingering => self.end_now(activation, true),
-            // What the kernel still reads of a send, because the peer does not, it lets go of by a reset alone.
-            Phase::Ending if self.outward != Outward::Reset => self.reset(activation),
-            _ => {}
-        }
-    }
-
-    /// Everything has been sent. A peer that may be sending is told so and heard out: closing on its unread bytes would
-    /// reset the connection, and with it what is still on its way to the peer. One that has ended its stream, or has been
-    /// silent, is not waited for.
-    pub(super) fn leave(&mut self, activation: &Activation<'_>) {
-        self.phase = Phase::Lingering;
-        let core = activation.core;
-        if self.outward == Outward::Breaking {
-            return self.break_later(activation);
-        }
-        if self.stream != Stream::Open {
-            return;
-        }
-        if core.now() >= self.active.after(core.config.linger_after) {
-            self.phase = Phase::Ending;
-            self.end_receive(activation);
-        } else if self.outward != Outward::Finished {
-            self.shutdown(activation, false);
-        }
-    }
-
-    pub(super) fn advance(&mut self, activation: &Activation<'_>) {
-        if self.phase == Phase::Flushing {
-            self.send_waiting(activation);
-            if self.sending > 0 || Self::is_waiting(activation) {
-                return;
-            }
-            self.leave(activation);
-        }
-        let quiet = !self.receiving && self.sending == 0 && self.others.are_none();
-        match self.phase {
-            Phase::Lingering if quiet && self.stream == Stream::Open => self.receive(activation),
-            // It waits for its timer.
-            Phase::Lingering if self.outward == Outward::Breaking => {}
-            Phase::Lingering | Phase::Ending if quiet => {
-                self.phase = Phase::Closing;
-                let (socket, reset) = (self.socket, self.outward == Outward::Reset);
-                activation.core.push(activation.cell(), Op::Close { socket, reset });
-            }
-            _ => {}
         }
     }
 }

@@ -65,7 +65,8 @@ pub struct Ledger {
     pub connections_opened: u64,
     /// Connections that have ended since the start.
     pub connections_closed: u64,
-    /// Those of them that were reset while output was queued, because their peer did not read it by the deadline.
+    /// Those of them that were reset while output was queued, or while the kernel read of it where it lay, because their peer did not
+    /// read it by the deadline.
     pub connections_cut_off: u64,
     /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
     pub connections_outbox_full: u64,

@@ -26,8 +26,8 @@ use crate::sys::Count;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Connections that had not finished by `Config::drain_deadline`, and were reset: also those that did not read what was queued
-    /// for them within `Config::close_deadline`.
+    /// Connections that had not finished by `Config::drain_deadline`, and were reset: also those whose peers did not read what was queued
+    /// for them in time ([`Config::close_deadline`](crate::Config::close_deadline)).
     pub connections_cut_off: usize,
     /// Bytes that were queued for the peers of these, and of which the kernel had not said that it has taken them.
     pub bytes_unsent: u64,

@@ -178,7 +178,7 @@ impl Harness for InSim {
             Pins::UntilRead => (1.0, 1.0),
         };
         // How much a client holds is up to the case.
-        let faults = Faults { slow_reader: 0.0, pinned_send, pinned_until_read, ..faults };
+        let faults = Faults { slow_reader: 0.0, held_output: 0.0, pinned_send, pinned_until_read, ..faults };
         let sim = SimConfig { sockets: limits.sockets, queue: limits.queue, faults, ..SimConfig::default() };
         let sim = Sim::new(&network, sim);
         InSim { network, sim }

@@ -2,13 +2,14 @@
 //!
 //! Knows: sessions, policies, and that everything is accounted for. Must not know how much the kernel holds.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use odeon::prelude::*;
+use socket2::SockRef;
 
-use crate::client::{connect, ends_by_reset, finish, request};
+use crate::client::{connect, ends_by_reset, finish, pattern, request, rest};
 use crate::session::{Do, Events, Habits, Session, Told, sessions};
 use crate::world::World;
 
@@ -114,5 +115,27 @@ pub(crate) fn what_is_dropped_is_counted_and_the_newest_arrive(on: BackendChoice
     assert_eq!(world.sum(|ledger| ledger.writes_refused), 0);
     assert_eq!(events.stopped(), StopReason::EndOfStream);
     drop(other);
+    world.finish();
+}
+
+pub(crate) fn a_peer_that_reads_only_when_its_connection_has_closed_gets_everything(on: BackendChoice) {
+    // So much the kernel takes, and so little of it is with the peer.
+    const BYTES: usize = 200_000;
+    const WINDOW: usize = 4 << 10;
+    let mut world = World::with(on, 1, |config| {
+        config.close_deadline = Duration::from_millis(20);
+        config.linger_after = Duration::from_secs(3600);
+    });
+    let (make, events) = sessions(Habits::default());
+    let address = world.serve(make);
+    for round in 1..=3 {
+        let mut stream = connect(address);
+        SockRef::from(&stream).set_recv_buffer_size(WINDOW).expect("the option exists");
+        stream.write_all(format!("big {BYTES}\nclose\n").as_bytes()).expect("the server reads");
+        assert_eq!(events.stopped(), StopReason::Stopped);
+        world.wait_for_figure("its end", round, |ledger| ledger.connections_closed);
+        assert!(rest(&mut stream) == pattern(1, BYTES), "the kernel delivers what it has taken");
+    }
+    assert_eq!(world.sum(|ledger| ledger.connections_cut_off), 0);
     world.finish();
 }

@@ -10,6 +10,8 @@ use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
 use super::world::{World, small};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// By which a timer may be late.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// Says so many bytes, and ends if it is told to.
 struct Speaker;
@@ -45,6 +47,17 @@ impl Scene {
         self.simulation.settle();
     }
 
+    /// Reads all that comes; answers how much it was.
+    fn read_to_end(&mut self) -> usize {
+        let (mut bytes, mut more) = (0, 1);
+        while more > 0 {
+            more = self.peer.read(usize::MAX).len();
+            bytes += more;
+            self.simulation.settle();
+        }
+        bytes
+    }
+
     fn cut_off(&mut self) -> u64 {
         self.simulation.ledgers()[0].connections_cut_off
     }
@@ -71,5 +84,79 @@ fn as_many_sends_may_be_pinned_as_there_may_be_while_a_connection_ends() {
     assert_eq!((scene.cut_off(), scene.peer.is_reset()), (0, false));
     scene.simulation.run_for(6 * SECOND);
     assert!(scene.peer.is_reset(), "only by a reset does the kernel let go of what the peer has not read");
+    scene.has_ended(1);
+}
+
+#[test]
+fn what_the_kernel_has_taken_arrives_however_late_it_is_read() {
+    const BYTES: usize = 100_000;
+    let mut scene = Scene::new(|_| {});
+    scene.peer.limit_unread(1000);
+    scene.peer.hold_for_sender(BYTES);
+    scene.ask(&format!("end {BYTES}\n"));
+    scene.simulation.run_for(60 * SECOND);
     scene.has_ended(0);
+    assert_eq!(scene.read_to_end(), BYTES);
+    assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+}
+
+#[test]
+fn whoever_reads_is_waited_for_and_gets_everything() {
+    let mut scene = Scene::new(|_| {});
+    scene.peer.limit_unread(1000);
+    scene.ask("end 10000\n");
+    for _ in 0..10 {
+        scene.simulation.run_for(4 * SECOND);
+        assert_eq!(scene.peer.read(1000).len(), 1000);
+    }
+    scene.simulation.run_for(6 * SECOND);
+    scene.has_ended(0);
+    assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+}
+
+#[test]
+fn whoever_reads_for_too_long_is_cut_off_and_counted() {
+    let mut scene = Scene::new(|_| {});
+    scene.peer.limit_unread(1000);
+    scene.ask("end 100000\n");
+    for _ in 0..59 {
+        scene.simulation.run_for(SECOND);
+        assert_eq!((scene.peer.read(1000).len(), scene.cut_off()), (1000, 0));
+    }
+    scene.simulation.run_for(SECOND + MOMENT);
+    assert!(scene.peer.is_reset());
+    scene.has_ended(1);
+}
+
+#[test]
+fn whoever_does_not_read_is_cut_off_and_counted() {
+    let mut scene = Scene::new(|_| {});
+    scene.peer.limit_unread(1000);
+    scene.ask("end 2000\n");
+    scene.simulation.run_for(4 * SECOND);
+    assert_eq!((scene.cut_off(), scene.peer.is_reset()), (0, false));
+    scene.simulation.run_for(SECOND + MOMENT);
+    assert!(scene.peer.is_reset());
+    scene.has_ended(1);
+}
+
+/// Whether the kernel reads them where they lie makes no difference to whoever reads in time.
+#[test]
+fn what_is_pinned_is_cut_off_only_if_it_is_not_read_in_time() {
+    for reads in [true, false] {
+        for silent in [true, false] {
+            let mut scene = Scene::new(|plan| {
+                plan.faults = Faults { pinned_send: 1.0, pinned_until_read: 1.0, ..Faults::default() };
+                plan.config.linger_after = if silent { Duration::ZERO } else { 3600 * SECOND };
+            });
+            scene.ask("end 1000\n");
+            scene.simulation.run_for(4 * SECOND);
+            if reads {
+                assert_eq!(scene.read_to_end(), 1000);
+            }
+            scene.simulation.run_for(2 * SECOND);
+            assert_eq!(scene.peer.is_reset(), !reads, "silent: {silent}");
+            scene.has_ended((!reads).into());
+        }
+    }
 }

@@ -42,6 +42,8 @@ pub struct Faults {
     pub failed_accept: f64,
     /// The peer of an accepted connection takes few bytes at a time.
     pub slow_reader: f64,
+    /// The kernel holds more of what is sent on an accepted connection than its peer has room for.
+    pub held_output: f64,
     /// A connect is answered at a later time of the virtual clock.
     pub slow_connect: f64,
     /// Nobody answers a connect, whoever listens there: it is under way until it is cancelled.
@@ -112,6 +114,7 @@ impl Default for Faults {
             aborted_accept: 0.0,
             failed_accept: 0.0,
             slow_reader: 0.0,
+            held_output: 0.0,
             slow_connect: 0.0,
             unanswered_connect: 0.0,
             reset_connect: 0.0,
@@ -160,6 +163,7 @@ impl Faults {
             short_file: pick(0.5),
             failed_file: pick(0.1),
             full_disk: pick(0.1),
+            held_output: pick(1.0),
             delay_ns_max: 1 + random.below(50_000_000),
             canary: Canary::None,
         }

@@ -75,6 +75,12 @@ impl Peer {
         self.network.with(self.end, |stream, side| stream.restrict(side, bytes, usize::MAX));
     }
 
+    /// Has the kernel at the other end hold so many bytes more, until there is room for them here: they are delivered after a close as
+    /// well.
+    pub fn hold_for_sender(&mut self, bytes: usize) {
+        self.network.with(self.end, |stream, side| stream.hold_for_peer(side, bytes));
+    }
+
     /// Sends no more: the other end reads the end of the stream once it has read everything. Reading goes on.
     pub fn shutdown_write(&mut self) {
         // Nothing to be told on a connection that was reset.

@@ -17,6 +17,9 @@ const ACCEPT_ERRORS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS,
 const SLOW_WINDOW: usize = 256;
 const SLOW_PACE: usize = 64;
 
+/// What the kernel holds beyond what a peer has room for: bytes.
+const HELD_OUTPUT: usize = 64 << 10;
+
 impl Sim {
     /// True if a step would do or report something.
     pub(super) fn can_go_on(&self, active: &Active) -> bool {
@@ -195,6 +198,9 @@ impl Sim {
         }
         if self.random.chance(self.faults.slow_reader) {
             self.network.with(end, |stream, side| stream.restrict_peer(side, SLOW_WINDOW, SLOW_PACE));
+        }
+        if self.random.chance(self.faults.held_output) {
+            self.network.with(end, |stream, side| stream.hold(side, HELD_OUTPUT));
         }
         let handle = super::Handle { place: Place::Stream(end), cancelled: false, starving: false };
         let socket = self.table.insert(handle).expect("there was room for a socket");

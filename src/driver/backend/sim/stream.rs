@@ -40,6 +40,11 @@ struct End {
     capacity: usize,
     /// The most bytes that one read takes.
     pace: usize,
+    /// Bytes that this end has sent and the other has no room for: the kernel's, which delivers them after a close as well, and drops
+    /// them with a reset.
+    outbox: VecDeque<u8>,
+    /// How many bytes the outbox holds before this end must wait.
+    outbox_capacity: usize,
     /// The other end will send no more.
     ended: bool,
     /// This end will send no more.
@@ -61,6 +66,8 @@ impl End {
             read: 0,
             capacity,
             pace: usize::MAX,
+            outbox: VecDeque::new(),
+            outbox_capacity: 0,
             ended: false,
             finished: false,
             deaf: false,
@@ -71,6 +78,7 @@ impl End {
     }
 
     fn break_off(&mut self) {
+        self.outbox.clear();
         if self.closed || self.broken {
             return;
         }
@@ -106,6 +114,7 @@ impl Stream {
         let end = self.end_mut(side);
         end.capacity = capacity.max(1);
         end.pace = pace.max(1);
+        self.deliver(side.other());
     }
 
     /// As [`Stream::restrict`], for the other end.
@@ -113,7 +122,27 @@ impl Stream {
         self.restrict(side.other(), capacity, pace);
     }
 
-    /// Sends up to `limit` bytes of the parts. `EAGAIN`: the other end holds all that it can.
+    /// Has the kernel hold so many bytes of what this end sends, beyond those that the other end has room for.
+    pub(super) fn hold(&mut self, side: Side, bytes: usize) {
+        self.end_mut(side).outbox_capacity = bytes;
+    }
+
+    /// As [`Stream::hold`], for the other end.
+    pub(super) fn hold_for_peer(&mut self, side: Side, bytes: usize) {
+        self.hold(side.other(), bytes);
+    }
+
+    /// Takes what the other end has room for out of the outbox of this one.
+    fn deliver(&mut self, side: Side) {
+        let peer = self.end(side.other());
+        let room = peer.capacity.saturating_sub(peer.inbox.len());
+        let me = self.end_mut(side);
+        let count = room.min(me.outbox.len());
+        let bytes: Vec<u8> = me.outbox.drain(..count).collect();
+        self.end_mut(side.other()).inbox.extend(bytes);
+    }
+
+    /// Sends up to `limit` bytes of the parts. `EAGAIN`: the other end holds all that it can, and the kernel as well.
     pub(super) fn write<'a>(
         &mut self,
         side: Side,
@@ -127,23 +156,28 @@ impl Stream {
         if me.finished || me.broken {
             return Err(Errno::EPIPE);
         }
-        let peer = self.end_mut(side.other());
-        let room =
-            if peer.closed { limit } else { peer.capacity.saturating_sub(peer.inbox.len()).min(limit) };
+        let held = me.outbox_capacity.saturating_sub(me.outbox.len());
+        let peer = self.end(side.other());
+        let closed = peer.closed;
+        let room = match closed {
+            true => limit,
+            false => (peer.capacity.saturating_sub(peer.inbox.len()) + held).min(limit),
+        };
         let mut taken = 0;
         let mut left_over = false;
         for part in parts {
             let count = part.len().min(room - taken);
-            if !peer.closed {
-                peer.inbox.extend(&part[..count]);
+            if !closed {
+                self.end_mut(side).outbox.extend(&part[..count]);
             }
             taken += count;
             left_over |= count < part.len();
         }
-        if peer.closed && taken > 0 {
-            // Nobody is there to read: a reset comes back, and what was sent is gone.
-            self.end_mut(side).break_off();
+        if closed && taken > 0 {
+            // Nobody is there to read: a reset comes back, and what either had sent is gone.
+            self.ends.iter_mut().for_each(End::break_off);
         }
+        self.deliver(side);
         if taken == 0 && left_over { Err(Errno::EAGAIN) } else { Ok(taken) }
     }
 
@@ -155,6 +189,10 @@ impl Stream {
             *byte = from;
         }
         me.read += count as u64;
+        if count > 0 {
+            self.deliver(side.other());
+        }
+        let me = self.end_mut(side);
         if count > 0 || me.ended || me.deaf {
             return Ok(count);
         }
@@ -179,13 +217,14 @@ impl Stream {
     /// True if [`Stream::write`] would not answer `EAGAIN`.
     pub(super) fn writable(&self, side: Side) -> bool {
         let (me, peer) = (self.end(side), self.end(side.other()));
-        me.finished || me.broken || peer.closed || peer.inbox.len() < peer.capacity
+        let held = me.outbox.len() < me.outbox_capacity;
+        me.finished || me.broken || peer.closed || held || peer.inbox.len() < peer.capacity
     }
 
     /// How many bytes this end has sent so far, unless nobody is there to read them.
     pub(super) fn sent(&self, side: Side) -> u64 {
         let peer = self.end(side.other());
-        peer.read + peer.inbox.len() as u64
+        peer.read + (peer.inbox.len() + self.end(side).outbox.len()) as u64
     }
 
     /// True if of the bytes that this end has sent the other has read so many, or never will.
@@ -232,6 +271,7 @@ impl Stream {
         let reset = reset || !self.end(side).inbox.is_empty();
         if reset {
             self.end_mut(side.other()).break_off();
+            self.end_mut(side).outbox.clear();
         } else if !self.end(side).broken {
             self.end_mut(side.other()).ended = true;
         }
@@ -311,6 +351,33 @@ mod tests {
         assert!(!cut.is_read(Connected, cut.sent(Connected)));
         cut.break_off();
         assert!(cut.is_read(Connected, cut.sent(Connected)));
+    }
+
+    #[test]
+    fn what_the_kernel_holds_is_delivered_after_a_close_and_dropped_by_a_reset() {
+        for reset in [false, true] {
+            let mut stream = stream(4);
+            stream.hold(Accepted, 3);
+            assert_eq!(write(&mut stream, Accepted, b"abcdefgh"), Ok(7));
+            assert_eq!(write(&mut stream, Accepted, b"h"), Err(Errno::EAGAIN));
+            assert_eq!((stream.unread(Connected), stream.sent(Accepted)), (4, 7));
+            stream.close(Accepted, reset);
+            assert_eq!(read(&mut stream, Connected), Ok(b"abcd".to_vec()));
+            let rest = if reset { Err(Errno::ECONNRESET) } else { Ok(b"efg".to_vec()) };
+            assert_eq!(read(&mut stream, Connected), rest);
+            assert_eq!((stream.ended(Connected), stream.broken(Connected)), (!reset, reset));
+        }
+    }
+
+    #[test]
+    fn a_write_to_an_end_that_is_closed_drops_what_the_kernel_holds_for_it() {
+        let mut stream = stream(4);
+        stream.hold(Accepted, 3);
+        assert_eq!(write(&mut stream, Accepted, b"abcdefg"), Ok(7));
+        stream.close(Accepted, false);
+        assert_eq!(write(&mut stream, Connected, b"late"), Ok(4));
+        assert_eq!(read(&mut stream, Connected), Ok(b"abcd".to_vec()));
+        assert!(stream.broken(Connected));
     }
 
     #[test]
