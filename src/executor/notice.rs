@@ -21,6 +21,8 @@ pub enum Notice {
     Fed,
     /// The one whose stream is forwarded to this cell has nothing more.
     FeedEnded,
+    /// This cell ends its output.
+    Finished,
     /// The one that this cell forwards to, or is fed by, has ended before.
     Untied,
 }

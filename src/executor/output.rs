@@ -337,8 +337,7 @@ impl Output {
     #[cold]
     #[inline(never)]
     fn write_aside(&mut self, pool: &SendPool, bytes: &[u8]) -> Result<(), Full> {
-        let finished = self.aside.as_ref().is_some_and(|aside| aside.is_finished());
-        if finished || (self.is_broken() && bytes.len() <= self.room()) {
+        if self.is_finished() || (self.is_broken() && bytes.len() <= self.room()) {
             return Ok(());
         }
         self.make_way(pool, bytes.len())?;
@@ -412,12 +411,13 @@ impl Output {
     }
 
     /// Opens a place behind all that was written, for an answer that becomes ready later. What is written from now on waits
-    /// behind it. Refused if as many as `places_max` are open, which is the same each time. Behind an abandoned place there are
-    /// none: the name that is given out then is that of a closed one. **Costs** up to two allocations if no place is open,
+    /// behind it. Refused if as many as `places_max` are open, which is the same each time. Behind an abandoned place, and behind the end
+    /// of the output, there are none: the name that is given out then is that of a closed one. **Costs** up to two allocations if no place is open,
     /// otherwise one now and then.
     pub fn defer(&mut self, places_max: u32) -> Result<PlaceId, Full> {
         let id = self.next_place;
-        if self.places() >= places_max || (!self.is_broken() && !self.aside().open(id, places_max)) {
+        let ends = self.is_broken() || self.is_finished();
+        if self.places() >= places_max || (!ends && !self.aside().open(id, places_max)) {
             return Err(self.refuse(Bound::Places));
         }
         self.next_place = id.after(1);
@@ -611,6 +611,23 @@ impl Output {
             *self.aside().tie() = tie;
             self.drop_idle();
         }
+    }
+
+    /// Nothing more is to be written: it ends once it has been sent, and what is written nevertheless is dropped. Answers at open places
+    /// still are not. False if that was so already, or if another connection feeds this output, whose end will be its end.
+    pub fn finish(&mut self) -> bool {
+        let tie = self.tie();
+        let finishes = !tie.finished && tie.from.is_none();
+        if finishes {
+            self.set_tie(Tie { finished: true, ..tie });
+        }
+        finishes
+    }
+
+    /// True if nothing more is to be written.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.is_finished())
     }
 
     /// Whoever feeds this output waits until there is room, or does not.

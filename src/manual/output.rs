@@ -21,6 +21,8 @@
 //! | [`fill`](crate::Context::fill), [`fill_line`](crate::Context::fill_line), [`fill_frame`](crate::Context::fill_frame), [`fill_bytes`](crate::Context::fill_bytes) | the answer at that place |
 //! | [`bytes_of`](crate::Context::bytes_of) | counted bytes of a part of a frame, to send to others |
 //!
+//! [`shutdown_write`](crate::Context::shutdown_write) ends the output behind all of that, and goes on reading.
+//!
 //! # Answers in the order of requests
 //!
 //! Clients that pipeline, sending the next request before the last is answered, want the answers in order. Where these come from

@@ -10,7 +10,7 @@ use super::codec::{Decode, Encode, FrameError, Sink};
 use super::filing::{FileForwardError, ForwardedFile};
 use super::pipe::{Turn, Wish};
 use crate::actor::{Actor, Context, Flow};
-use crate::executor::{Flush, Output, Overflow, Wanted};
+use crate::executor::{Flush, Notice, Output, Overflow, Wanted};
 use crate::mem::{Bytes, Full, SendPool};
 
 /// An actor that owns a connection: it handles frames from its socket beside its messages.
@@ -384,6 +384,66 @@ impl<A: Connection> Context<A> {
             .then(|| self.with_running_core(|core| core.pools.receive.keep(part, self.cell().to_bits())))
             .flatten();
         kept.flatten().unwrap_or_else(|| Bytes::copy_from(part))
+    }
+
+    /// Ends the output: the peer reads the end of the stream behind everything that has been written, and behind the answers at
+    /// [places](Context::defer) that are open. Frames go on coming until the peer ends its own stream, or the actor ends. What is written
+    /// from now on is dropped. Where another connection is [forwarded](Context::forward_to) to this one, nothing happens: the end of
+    /// that one's stream will be the end of this output.
+    ///
+    /// **Costs** one allocation, and an operation like a send.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    /// use odeon::prelude::*;
+    ///
+    /// /// Says all that it has to say, and hears the client out.
+    /// struct Survey {
+    ///     heard: Vec<String>,
+    ///     done: std::sync::mpsc::Sender<Vec<String>>,
+    /// }
+    ///
+    /// #[actor(codec = Lines<80>)]
+    /// impl Survey {
+    ///     #[started]
+    ///     fn ask(&mut self, cx: &mut Context<Self>) {
+    ///         cx.write("Name?\nAge?\n");
+    ///         cx.shutdown_write();
+    ///     }
+    ///
+    ///     #[frame]
+    ///     fn answer(&mut self, answer: &str) {
+    ///         self.heard.push(answer.to_owned());
+    ///     }
+    ///
+    ///     #[stopped]
+    ///     fn end(&mut self) {
+    ///         self.done.send(std::mem::take(&mut self.heard)).expect("the program waits");
+    ///     }
+    /// }
+    ///
+    /// let (done, answers) = std::sync::mpsc::channel();
+    /// let system = System::builder().cores(Cores::Count(1)).build()?;
+    /// let make = move |_peer| Survey { heard: Vec::new(), done: done.clone() };
+    /// let listening = system.listener("127.0.0.1:0").start(make)?;
+    /// let mut client = TcpStream::connect(listening.address())?;
+    /// let mut questions = String::new();
+    /// client.read_to_string(&mut questions)?; // up to the end
+    /// assert_eq!(questions, "Name?\nAge?\n");
+    /// client.write_all(b"Ann\n50\n")?;
+    /// drop(client);
+    /// assert_eq!(answers.recv()?, ["Ann", "50"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown_write(&mut self) {
+        let cell = self.cell();
+        self.with_core(|core| {
+            if core.with_output(cell, Output::finish) == Some(true) {
+                // The cell is there: its output was just now.
+                drop(core.notify(cell, Notice::Finished));
+            }
+        });
     }
 
     /// Hands no more frames to the actor after this handler, until [`Context::resume_reading`]. What has arrived meanwhile is

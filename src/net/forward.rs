@@ -34,7 +34,8 @@ pub enum ForwardError {
     Gone,
     /// It is this connection itself.
     Itself,
-    /// This one is forwarded already, or another feeds that one, or has fed it to its end.
+    /// This one is forwarded already, or another feeds that one, or has fed it to its end, or its output has
+    /// [ended](crate::Context::shutdown_write).
     Tied,
 }
 

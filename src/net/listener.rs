@@ -211,7 +211,12 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
                 }
                 // Also told by connections that give a credit back.
                 Notice::Timer(_) => disarm(core, &mut accepting.retry),
-                Notice::Slots | Notice::Stored(_) | Notice::Fed | Notice::FeedEnded | Notice::Untied => {
+                Notice::Slots
+                | Notice::Stored(_)
+                | Notice::Fed
+                | Notice::FeedEnded
+                | Notice::Finished
+                | Notice::Untied => {
                     unreachable!("a listener sends nothing")
                 }
             }

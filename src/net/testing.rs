@@ -91,6 +91,12 @@ impl<A: Connection> TestContext<A> {
         }
     }
 
+    /// True if the actor has [ended](crate::Context::shutdown_write) its output.
+    #[must_use]
+    pub fn output_ended(&self) -> bool {
+        self.core().with_output(self.cell_of_actor(), |output| output.is_finished()).unwrap_or(false)
+    }
+
     /// True if the actor has [paused](crate::Context::pause_reading) reading.
     #[must_use]
     pub fn reading_paused(&self) -> bool {

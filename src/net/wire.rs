@@ -415,6 +415,7 @@ impl<C: Decode> Wire<C> {
                 self.fed = false;
                 return self.finish();
             }
+            Notice::Finished => return self.finish(),
             Notice::Stored(request) => return self.stored(activation, request),
             Notice::Timer(_) | Notice::Untied => return,
         };

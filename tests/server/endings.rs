@@ -54,6 +54,30 @@ pub(crate) fn the_end_of_the_stream_may_leave_the_output_open(on: BackendChoice)
     world.finish();
 }
 
+pub(crate) fn an_output_may_end_before_the_stream_of_the_client(on: BackendChoice) {
+    let (make, events) = sessions(Habits::default());
+    let mut world = World::new(on, 1);
+    let address = world.serve(make);
+    for size in [1, 1000, 900_000] {
+        let mut stream = connect(address);
+        let session = events.started();
+        stream
+            .write_all(format!("big {size}\nlast word\necho not this\n").as_bytes())
+            .expect("the server reads");
+        let mut expected = pattern(1, size);
+        expected.extend_from_slice(b"word\n");
+        assert!(rest(&mut stream) == expected, "all that was written before, and then the end");
+        // The other direction is open still, both to frames and for their handlers.
+        session.tell(Do::Say(7)).or_dead_letter();
+        assert_eq!(events.next(), Told::Handled(7));
+        stream.write_all(b"close\n").expect("the server reads");
+        assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
+        finish(&stream);
+    }
+    assert_eq!(world.ledgers()[0].connections_cut_off, 0);
+    world.finish();
+}
+
 pub(crate) fn the_end_comes_after_what_is_queued(on: BackendChoice) {
     let (make, events) = sessions(Habits { last_words: "the end", ..Habits::default() });
     let mut world = World::new(on, 1);

@@ -66,6 +66,7 @@ macro_rules! every_case_on {
                 whoever_watches_a_connection_is_told_once_its_socket_is_closed
                 a_reply_after_the_end_of_the_clients_stream_arrives
                 the_end_of_the_stream_may_leave_the_output_open
+                an_output_may_end_before_the_stream_of_the_client
                 the_end_comes_after_what_is_queued
                 end_reset_and_silence_are_told_apart
                 a_client_that_resets_in_the_middle_of_a_transfer_leaves_nothing

@@ -120,6 +120,10 @@ impl Connection for Session {
             "echo" => cx.write_line(rest),
             "big" => cx.write(pattern(1, rest.parse().expect("a number"))),
             "pause" => cx.pause_reading(),
+            "last" => {
+                cx.write_line(rest);
+                cx.shutdown_write();
+            }
             "panic" => panic!("as planned, in a frame"),
             "close" => return Flow::Close,
             _ => cx.write_line("?"),

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// By which a timer may be late.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// Says so many bytes, and ends if it is told to.
+/// Says so many bytes, and ends its output, or itself, if it is told to.
 struct Speaker;
 
 #[actor(codec = Lines<80>)]
@@ -22,7 +22,12 @@ impl Speaker {
     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
         let (word, bytes) = line.split_once(' ').expect("a word and a number");
         cx.write(vec![b'x'; bytes.parse().expect("a number")]);
-        if word == "end" { Flow::Close } else { Flow::Continue }
+        match word {
+            "last" => cx.shutdown_write(),
+            "end" => return Flow::Close,
+            _ => {}
+        }
+        Flow::Continue
     }
 }
 
@@ -159,4 +164,23 @@ fn what_is_pinned_is_cut_off_only_if_it_is_not_read_in_time() {
             scene.has_ended((!reads).into());
         }
     }
+}
+
+#[test]
+fn an_output_that_has_ended_is_sent_and_the_peer_is_heard_still() {
+    let mut scene = Scene::new(|_| {});
+    scene.peer.limit_unread(1000);
+    scene.ask("last 5000\n");
+    scene.ask("say 10\n");
+    scene.simulation.run_for(20 * SECOND);
+    assert_eq!((scene.read_to_end(), scene.peer.is_ended()), (5000, true));
+    let handled = scene.simulation.ledgers()[0].handled;
+    scene.ask("say 10\n");
+    assert_eq!(scene.simulation.ledgers()[0].handled, handled + 1);
+    assert_eq!((scene.read_to_end(), scene.peer.is_reset()), (0, false));
+    scene.ask("end 10\n");
+    scene.peer.shutdown_write();
+    scene.simulation.settle();
+    scene.has_ended(0);
+    assert!(!scene.peer.is_reset());
 }

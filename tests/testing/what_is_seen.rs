@@ -65,6 +65,24 @@ fn pauses_and_expected_answers_are_seen() {
 }
 
 #[test]
+fn the_end_of_the_output_is_seen_and_what_is_written_behind_it_is_not() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    let place = cx.defer();
+    assert!(!cx.output_ended());
+    cx.write("before\n");
+    cx.shutdown_write();
+    cx.write("behind\n");
+    cx.write_line("behind");
+    cx.write_bytes(vec![b'x'; 10_000]);
+    let late = cx.defer();
+    cx.fill_line(late, "late");
+    assert!(cx.output_ended());
+    cx.fill_line(place, "first");
+    assert_eq!((cx.open_places(), cx.written_text()), (0, "first\nbefore\n".to_owned()));
+    assert_eq!(cx.run(&mut session), None);
+}
+
+#[test]
 fn an_output_at_its_bound_ends_the_actor() {
     let mut config = Config::default();
     config.outbox_bytes_max = 10;

@@ -119,7 +119,7 @@ impl Output {
 
     /// Refused if there is no room for so many bytes within the bound of the outbox.
     pub fn look_for_room(&mut self, bytes: usize) -> Result<(), Full> {
-        if bytes > self.room() { Err(self.refuse(Bound::Bytes)) } else { Ok(()) }
+        if bytes > self.room() && !self.is_finished() { Err(self.refuse(Bound::Bytes)) } else { Ok(()) }
     }
 
     /// Remembers that something was refused, for which its connection will be closed.
