@@ -63,6 +63,10 @@ pub struct Config {
     pub owned_bytes_min: usize,
     /// Pieces of such bytes under way at one time, of 56 bytes each; what is beyond is copied. Zero copies all. Default 65,536.
     pub send_parts_max: u32,
+    /// Bytes in all such pieces of a core together; one connection may have an eighth of what is left, and what is beyond is copied, into
+    /// slots and into what [`spill_bytes_max`](Config::spill_bytes_max) allows, or refused. Bytes that many connections are sent count for
+    /// each of them. Zero copies all. Default 1 GiB.
+    pub send_part_bytes_max: usize,
     /// A send of which so many bytes lie in such pieces goes out without a copy in the kernel either, on io_uring. On a connection where
     /// the kernel says that it copies all the same, as to the same machine, no more sends do, and few on those that the listener
     /// accepts after it. They count together, so that pieces of `owned_bytes_min` may be enough. `usize::MAX` switches it off. Default 16 KiB.
@@ -179,6 +183,7 @@ impl Default for Config {
             spill_bytes_max: 256 << 20,
             owned_bytes_min: 4 << 10,
             send_parts_max: 1 << 16,
+            send_part_bytes_max: 1 << 30,
             zero_copy_min: 16 << 10,
             pinned_parts_max: 64,
             regions_max: 64,

@@ -137,7 +137,7 @@ impl Core {
                 receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes),
                 send: SendPool::new(config.send_slots)
                     .bounded(config.connection_slot_bytes_max, config.spill_bytes_max)
-                    .with_parts(config.send_parts_max)
+                    .with_parts(config.send_parts_max, config.send_part_bytes_max)
                     .linking_from(config.owned_bytes_min),
             }),
             chunks: ChunkPool::new(config.mailbox_bytes_max),

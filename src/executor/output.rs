@@ -239,7 +239,8 @@ impl Output {
 
     /// Appends counted bytes, as [`Output::write`]. Where they are [worth it](SendPool::is_worth_a_part) they are linked, and taken;
     /// where they were copied, they are left to the caller, who drops them when nothing is borrowed. **Costs** no copy of what is
-    /// linked: that is what may leave, unless something is spilled before it, or the pool has no part left.
+    /// linked: that is what may leave, unless something is spilled before it, the pool has no part left, or so many bytes are linked that
+    /// these would be more than a share of what is left.
     pub fn write_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
         let waits = |aside: &Aside| {
             aside.places() > 0 || aside.is_broken() || aside.can_drop() || aside.is_finished()
@@ -253,7 +254,8 @@ impl Output {
     /// Appends counted bytes that may leave and are within the bound.
     fn push_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes, stays: Stays) -> Result<(), Full> {
         let spilled = self.aside.as_ref().map_or(0, |aside| aside.spilled());
-        if spilled == 0 && pool.is_worth_a_part(bytes.len()) {
+        let may_link = pool.is_worth_a_part(bytes.len()) && pool.may_link(self.owned as usize, bytes.len());
+        if spilled == 0 && may_link {
             let len = bytes.len() as u32;
             match pool.push_bytes(&mut self.chain, std::mem::take(bytes)) {
                 Ok(()) => {

@@ -115,6 +115,8 @@ const SHARE: usize = 4;
 const RESERVE: usize = 8;
 /// So much of what may still wait elsewhere may be one owner's.
 const WAITING_SHARE: usize = 8;
+/// So much of the counted bytes that may still be linked may be one owner's.
+const LINKED_SHARE: usize = 8;
 /// So much may every owner hold, as long as there is a slot.
 const SHARE_MIN: usize = SEND_CLASSES[0] as usize;
 /// A chain of several slots grows by slots of at least such a part of it: it stays short, and small slots are left to small
@@ -154,10 +156,11 @@ impl SendPool {
         self
     }
 
-    /// Bounds the parts that are linked, or let go and not taken yet. Default 65,536.
+    /// Bounds the parts that are linked, or let go and not taken yet, and the counted bytes of those that are linked. Default 65,536, and
+    /// any number of bytes.
     #[must_use]
-    pub fn with_parts(mut self, parts_max: u32) -> SendPool {
-        self.parts = Parts::new(parts_max.min(INDEX_MASK));
+    pub fn with_parts(mut self, parts_max: u32, bytes_max: usize) -> SendPool {
+        self.parts.bound(parts_max.min(INDEX_MASK), bytes_max);
         self
     }
 
@@ -166,6 +169,12 @@ impl SendPool {
     pub fn linking_from(mut self, bytes_min: usize) -> SendPool {
         self.part_bytes_min = bytes_min;
         self
+    }
+
+    /// True if an owner of whose counted bytes `held` are linked may link so many more: that is its share of what may still be linked.
+    #[must_use]
+    pub fn may_link(&self, held: usize, bytes: usize) -> bool {
+        held + bytes <= self.parts.bytes_left() / LINKED_SHARE
     }
 
     /// True if so many counted bytes are rather linked than copied. None are not.
@@ -275,7 +284,7 @@ impl SendPool {
     /// **Costs** no copy, and no allocation unless there never were so many parts.
     ///
     /// # Errors
-    /// Hands the bytes back if the pool has no part left.
+    /// Hands the bytes back if the pool has no part left, or as many bytes are linked as may be.
     ///
     /// # Panics
     /// When the chain belongs to another pool.

@@ -287,7 +287,8 @@ impl<A: Connection> Context<A> {
     /// **Costs** no copy and no allocation from [`Config::owned_bytes_min`](crate::Config::owned_bytes_min) on; fewer are copied. They
     /// are also copied where they have to wait for slots, because the connection has used up its share of the send pool, or behind
     /// an open [place](Context::defer), and where the core has as many under way as
-    /// [`Config::send_parts_max`](crate::Config::send_parts_max). The kernel copies them to the network unless they are
+    /// [`Config::send_parts_max`](crate::Config::send_parts_max) and [`Config::send_part_bytes_max`](crate::Config::send_part_bytes_max)
+    /// allow. The kernel copies them to the network unless they are
     /// [many](crate::Config::zero_copy_min).
     ///
     /// ```

@@ -391,6 +391,7 @@ macro_rules! every_case_on {
                 what_is_refused_is_counted_and_the_rest_arrives
                 what_is_dropped_is_counted_and_the_newest_arrive
                 a_peer_that_reads_only_when_its_connection_has_closed_gets_everything
+                what_many_peers_do_not_read_is_bounded_by_the_core
             }
             deferred {
                 answers_leave_in_the_order_of_requests

@@ -4,6 +4,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -138,4 +140,70 @@ pub(crate) fn a_peer_that_reads_only_when_its_connection_has_closed_gets_everyth
     }
     assert_eq!(world.sum(|ledger| ledger.connections_cut_off), 0);
     world.finish();
+}
+
+/// Counts the bytes of all that exist.
+struct Counted {
+    bytes: Vec<u8>,
+    held: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn new(len: usize, held: &Arc<AtomicUsize>) -> Counted {
+        held.fetch_add(len, Ordering::SeqCst);
+        Counted { bytes: vec![7; len], held: held.clone() }
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes.len(), Ordering::SeqCst);
+    }
+}
+
+pub(crate) fn what_many_peers_do_not_read_is_bounded_by_the_core(on: BackendChoice) {
+    const PEERS: usize = 100;
+    const EACH: usize = 64 << 10;
+    const LINKED_MAX: usize = 4 << 20;
+    let mut world = World::with(on, 1, |config| {
+        config.send_part_bytes_max = LINKED_MAX;
+        // What is copied beyond has its own bounds.
+        (config.spill_bytes_max, config.send_slots) = (64 << 10, [1024, 64, 0, 0, 0]);
+        config.write_stall = Duration::from_secs(3600);
+    });
+    let (make, events) = sessions(Habits::default());
+    let listener =
+        world.system.listener("127.0.0.1:0").outbox_bytes(16 << 20).outbox_overflow(Overflow::Refuse);
+    let address = listener.start(make).expect("a free port is found").address();
+    world.listens();
+    let mut other = connect(address);
+    events.started();
+    let slow: Vec<_> = (0..PEERS).map(|_| (connect(address), events.started())).collect();
+    let held = Arc::new(AtomicUsize::new(0));
+    // More than all sockets take: the rest is refused, and let go.
+    let mut rounds = 0;
+    while world.sum(|ledger| ledger.writes_refused) < 20 * PEERS as u64 {
+        rounds += 1;
+        assert!(rounds < 1000, "the kernel does not hold as much");
+        for (_, session) in &slow {
+            session.tell(Do::Give(Bytes::from_owner(Counted::new(EACH, &held)))).or_dead_letter();
+            session.tell(Do::Say(rounds)).or_dead_letter();
+        }
+        (0..PEERS).for_each(|_| assert_eq!(events.next(), Told::Handled(rounds)));
+        request(&mut other, "echo still served", "still served\n");
+        world.ledgers();
+        let held = held.load(Ordering::SeqCst);
+        assert!(held <= LINKED_MAX, "{held} bytes are in memory");
+    }
+    assert!(held.load(Ordering::SeqCst) > LINKED_MAX / 2, "those that wait");
+    assert_eq!(world.sum(|ledger| ledger.connections_outbox_full), 0);
+    drop((slow, other));
+    world.finish();
+    assert_eq!(held.load(Ordering::SeqCst), 0);
 }

@@ -619,8 +619,10 @@ fn random_outputs_agree_with_vectors() {
         let small = SendPool::new([8, 2, 0, 0, 0]).bounded(1000, WAITING_BYTES_MAX).linking_from(100);
         run(&small, seed, steps, true);
         assert_all_is_given_back(&small);
-        let one =
-            SendPool::new([1, 0, 0, 0, 0]).bounded(1000, WAITING_BYTES_MAX).with_parts(2).linking_from(1);
+        let one = SendPool::new([1, 0, 0, 0, 0])
+            .bounded(1000, WAITING_BYTES_MAX)
+            .with_parts(2, usize::MAX)
+            .linking_from(1);
         run(&one, seed, steps, true);
         assert_all_is_given_back(&one);
         let scarce = SendPool::new([3, 1, 0, 0, 0]).bounded(300, 4000).linking_from(50);
@@ -726,4 +728,33 @@ fn what_is_watched_and_dropped_is_lost() {
         output.discard(&pool);
         assert_eq!((output.queued(), pool.taken()), (0, 0));
     }
+}
+
+#[test]
+fn counted_bytes_are_linked_up_to_a_share_of_what_all_may_have_and_are_copied_beyond() {
+    let pool = SendPool::new([0, 0, 16, 0, 0]).linking_from(1).with_parts(100, 800);
+    let mut outputs: Vec<_> = (0..3).map(|_| Output::new(10_000)).collect();
+    let mut linked = |output: usize, len: usize| {
+        let mut bytes = Bytes::from(vec![7; len]);
+        outputs[output].write_bytes(&pool, &mut bytes).expect("there is room");
+        // What was copied is left to the caller.
+        bytes.is_empty()
+    };
+    // An eighth of 800 and of 700, then of 620 and of 545.
+    assert_eq!((linked(0, 101), linked(0, 100), linked(0, 1)), (false, true, false));
+    assert_eq!((linked(1, 88), linked(1, 80), linked(1, 1)), (false, true, false));
+    assert_eq!((linked(2, 75), linked(2, 1)), (true, false));
+    let sent = |output: &mut Output| {
+        let chain = output.next(&pool);
+        output.sent(&pool, chain.bytes());
+        pool.release(chain);
+    };
+    outputs.iter_mut().for_each(sent);
+    while pool.take_released().is_some() {}
+    assert_eq!(pool.taken(), 0);
+    let mut bytes = Bytes::from(vec![7; 100]);
+    outputs[0].write_bytes(&pool, &mut bytes).expect("there is room");
+    assert!(bytes.is_empty(), "what has been sent counts no more");
+    outputs[0].discard(&pool);
+    while pool.take_released().is_some() {}
 }

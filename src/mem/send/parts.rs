@@ -43,14 +43,17 @@ struct Part {
     keeper: Keeper,
 }
 
-/// The parts of a pool, bounded in number. Memory for as many as there have been at one time.
+/// The parts of a pool, bounded in number and in counted bytes. Memory for as many as there have been at one time.
 #[derive(Debug)]
 pub(super) struct Parts {
     table: RefCell<Vec<Part>>,
     free: Cell<u32>,
     released: Cell<u32>,
     linked: Cell<usize>,
+    /// Counted bytes of those that are linked.
+    bytes: Cell<usize>,
     max: u32,
+    bytes_max: usize,
     memories: RefCell<Vec<Arc<Memory>>>,
 }
 
@@ -62,16 +65,29 @@ impl Parts {
             free: Cell::new(NONE),
             released: Cell::new(NONE),
             linked: Cell::new(0),
+            bytes: Cell::new(0),
             max,
+            bytes_max: usize::MAX,
             memories: RefCell::default(),
         }
     }
 
+    /// Bounds the counted bytes that are linked.
+    pub(super) fn bound(&mut self, max: u32, bytes_max: usize) {
+        (self.max, self.bytes_max) = (max, bytes_max);
+    }
+
+    /// Counted bytes that may still be linked.
+    pub(super) fn bytes_left(&self) -> usize {
+        self.bytes_max - self.bytes.get()
+    }
+
     /// A part of these bytes, with nothing behind it.
     pub(super) fn link_bytes(&self, bytes: Bytes) -> Result<u32, Bytes> {
-        if self.is_full() {
+        if self.is_full() || bytes.len() > self.bytes_left() {
             return Err(bytes);
         }
+        self.bytes.set(self.bytes.get() + bytes.len());
         let place: *const [u8] = &*bytes;
         Ok(self.insert(place, Keeper::Bytes(bytes)))
     }
@@ -129,7 +145,11 @@ impl Parts {
     pub(super) fn release(&self, index: u32) -> u32 {
         self.linked.set(self.linked.get() - 1);
         let behind = self.released.replace(index);
-        std::mem::replace(&mut self.table.borrow_mut()[index as usize].next, behind)
+        let part = &mut self.table.borrow_mut()[index as usize];
+        if matches!(part.keeper, Keeper::Bytes(_)) {
+            self.bytes.set(self.bytes.get() - part.len as usize);
+        }
+        std::mem::replace(&mut part.next, behind)
     }
 
     /// Parts that are linked.
@@ -155,6 +175,7 @@ impl Parts {
 
     /// Takes what has kept any part, linked or let go; no bytes, of one that is free. Parts that are linked stay so, without bytes.
     pub(super) fn take_all(&mut self) -> Vec<Keeper> {
+        self.bytes.set(0);
         let take = |part: &mut Part| {
             (part.start, part.len) = (NonNull::dangling().as_ptr(), 0);
             std::mem::replace(&mut part.keeper, Keeper::Bytes(Bytes::new()))

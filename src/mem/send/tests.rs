@@ -230,7 +230,7 @@ fn few_bytes_behind_a_part_go_into_a_small_slot() {
 
 #[test]
 fn parts_are_bounded_until_what_kept_them_has_been_taken() {
-    let pool = SendPool::new([1, 0, 0, 0, 0]).with_parts(2);
+    let pool = SendPool::new([1, 0, 0, 0, 0]).with_parts(2, usize::MAX);
     let receive = ReceivePool::new(2, 8);
     let mut chain = Chain::EMPTY;
     pool.push_bytes(&mut chain, Bytes::from("one")).unwrap();
@@ -296,7 +296,7 @@ fn chains_of_parts_are_joined_and_refused_like_others() {
 
 #[test]
 fn random_chains_agree_with_vectors() {
-    let pool = SendPool::new([16, 8, 4, 2, 1]).with_parts(20);
+    let pool = SendPool::new([16, 8, 4, 2, 1]).with_parts(20, usize::MAX);
     let receive = ReceivePool::new(8, 3000);
     let owner: Arc<[u8]> = (0..3000_u32).map(|byte| byte as u8).collect();
     let mut chains: Vec<(Chain, Vec<u8>, u32)> = (0..6).map(|_| (Chain::EMPTY, Vec::new(), 0)).collect();
@@ -403,4 +403,29 @@ fn what_has_bytes_or_is_too_small_is_not_filled_from_elsewhere() {
     assert_eq!(space.borrow().bytes(), 0);
     pool.release(chain);
     pool.release(space.into_inner());
+}
+
+#[test]
+fn counted_bytes_of_parts_are_bounded_and_those_of_leases_are_not_counted() {
+    let pool = SendPool::new([1, 0, 0, 0, 0]).with_parts(10, 100);
+    let receive = ReceivePool::new(1, 64);
+    let mut chain = Chain::EMPTY;
+    pool.push_bytes(&mut chain, Bytes::from(vec![1; 60])).unwrap();
+    let buffer = receive.take_free().unwrap();
+    let lease = receive.fill(buffer, |space| Ok(space.len())).unwrap().unwrap();
+    pool.push_lease(&mut chain, lease, &receive).unwrap();
+    let (_, back) = pool.push_bytes(&mut chain, Bytes::from(vec![2; 41])).unwrap_err();
+    assert_eq!(*back, [2; 41]);
+    pool.push_bytes(&mut chain, Bytes::from(vec![3; 40])).unwrap();
+    assert!(pool.push_bytes(&mut chain, Bytes::from(vec![4; 1])).is_err());
+    pool.release(chain);
+    while let Some(keeper) = pool.take_released() {
+        if let Keeper::Lease(lease) = keeper {
+            receive.release(lease);
+        }
+    }
+    let mut chain = Chain::EMPTY;
+    pool.push_bytes(&mut chain, Bytes::from(vec![5; 100])).unwrap();
+    pool.release(chain);
+    while pool.take_released().is_some() {}
 }

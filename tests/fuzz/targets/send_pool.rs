@@ -28,7 +28,7 @@ fn settle(pool: &SendPool, receive: &ReceivePool) {
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let pool = SendPool::new([3, 2, 1, 0, 1]).with_parts(5);
+    let pool = SendPool::new([3, 2, 1, 0, 1]).with_parts(5, usize::MAX);
     let receive = ReceivePool::new(3, 257);
     let owner: Arc<[u8]> = (0..=u16::MAX).map(|byte| byte as u8).collect();
     let mut chains: [(Chain, Vec<u8>); 4] = std::array::from_fn(|_| (Chain::EMPTY, Vec::new()));
