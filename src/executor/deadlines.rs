@@ -3,14 +3,15 @@
 //! Knows: what is due when. Must not know what becomes of it.
 //!
 //! Whoever waits for an answer or for a time is told, also where as many timers are set as there may be. The deadlines for
-//! which there is no timer stand in a list, ordered by time. That is dearer, and there are never more of them than tasks and
-//! futures, which have taken more memory themselves.
+//! which there is no timer stand in a list, ordered by time. That is dearer, and there are never more of them than tasks,
+//! futures and listeners, which have taken more memory themselves.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::core::Core;
 use super::wheel::{TimerPayload, WheelKey};
+use crate::mem::Key;
 use crate::sys::Time;
 
 /// The deadlines for which there was no timer.
@@ -33,7 +34,7 @@ impl Beyond {
 
 /// A deadline that was set. It must be cleared, unless it comes due.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
+pub struct Deadline {
     time: Time,
     timer: Option<WheelKey>,
 }
@@ -46,6 +47,16 @@ impl Core {
             self.beyond.0.borrow_mut().insert((time, payload));
         }
         Deadline { time, timer }
+    }
+
+    /// Sets a timer for a cell as [`Core::arm`], also where as many are set as there may be: for cells of which there are few.
+    pub fn arm_surely(&self, cell: Key, kind: u32, time: Time) -> Deadline {
+        self.set_deadline(time, TimerPayload { token: cell.to_bits(), kind })
+    }
+
+    /// Takes such a timer back. Does nothing if it has come due.
+    pub fn disarm_surely(&self, cell: Key, kind: u32, deadline: Deadline) {
+        self.clear_deadline(deadline, TimerPayload { token: cell.to_bits(), kind });
     }
 
     /// Takes a deadline back that was set for this.

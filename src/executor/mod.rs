@@ -53,6 +53,7 @@ pub use core::{Budget, Core, Ending, drop_from};
 pub use counters::{Counters, DeadReason, dead_letters_outside, give_up};
 pub use cut_off::{CutOff, CutOffKind};
 pub use dead_letters::{DeadLetters, Undelivered};
+pub use deadlines::Deadline;
 pub use envelope::{Arrive, Envelope, INLINE_BYTES, is_inline};
 pub use files::{Asked, OpenFile};
 pub use flow::Flow;

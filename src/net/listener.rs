@@ -16,8 +16,8 @@ use super::last_call::{BETWEEN_LOOKS, LastCall};
 use crate::driver::{Event, Op, SocketId};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
-    Activation, Body, Core, Counters, Demand, Notice, Outcome, Overflow, RawAddress, WheelKey, current,
-    insist,
+    Activation, Body, Core, Counters, Deadline, Demand, Notice, Outcome, Overflow, RawAddress, WheelKey,
+    current, insist,
 };
 use crate::mem::Key;
 use crate::sys::{Errno, warn};
@@ -142,7 +142,7 @@ struct Accepting {
     /// Cancels and closes of refused connections in flight.
     others: usize,
     /// The last accept failed, and this timer says when to try again.
-    retry: Option<WheelKey>,
+    retry: Option<Deadline>,
     /// The next look of the last call.
     look: Option<WheelKey>,
     last_call: LastCall,
@@ -210,7 +210,7 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
                     accepting.go_on_with_last_call(activation);
                 }
                 // Also told by connections that give a credit back.
-                Notice::Timer(_) => disarm(core, &mut accepting.retry),
+                Notice::Timer(_) => accepting.disarm_retry(activation),
                 Notice::Slots
                 | Notice::Stored(_)
                 | Notice::Fed
@@ -354,9 +354,16 @@ impl Accepting {
                 self.address
             ));
         }
+        self.disarm_retry(activation);
+        // Without a time to wait for it would try again and again at once.
         let retry = activation.deadline(BACK_OFF);
-        disarm(activation.core, &mut self.retry);
-        self.retry = activation.core.arm(activation.cell(), RETRY, retry).ok();
+        self.retry = Some(activation.core.arm_surely(activation.cell(), RETRY, retry));
+    }
+
+    fn disarm_retry(&mut self, activation: &Activation<'_>) {
+        if let Some(retry) = self.retry.take() {
+            activation.core.disarm_surely(activation.cell(), RETRY, retry);
+        }
     }
 
     fn advance(&mut self, activation: &Activation<'_>) -> Outcome {
@@ -381,7 +388,7 @@ impl Accepting {
         if self.phase != Phase::Closed {
             return Outcome::Rest;
         }
-        disarm(core, &mut self.retry);
+        self.disarm_retry(activation);
         disarm(core, &mut self.look);
         Outcome::Ended
     }

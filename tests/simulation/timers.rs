@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::Random;
-use odeon::system::simulation::Simulation;
+use odeon::system::simulation::{Faults, Simulation};
 use odeon::{Time, time};
 
-use super::world::{AGES, small};
+use super::world::{AGES, World, small};
 
 /// Timers do not tell apart what is nearer.
 const TICK: Duration = Duration::from_nanos(1 << 16);
@@ -262,4 +262,49 @@ fn a_million_timers_come_and_go_and_leave_nothing() {
     assert_eq!(simulation.ledgers()[0].panics, 0);
     let remains = simulation.shutdown();
     assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
+}
+
+/// Keeps the only timer.
+struct Waits;
+
+#[derive(Message)]
+struct Late;
+
+#[actor]
+impl Waits {
+    #[started]
+    fn begin(&mut self, cx: &mut Context<Self>) {
+        assert!(cx.send_after(Duration::from_secs(3600), Late).is_ok(), "it is the first");
+    }
+
+    #[message]
+    fn late(&mut self, _: Late) {}
+}
+
+struct Silent;
+
+#[actor(codec = Lines<80>)]
+impl Silent {
+    #[frame]
+    fn line(&mut self, _: &str) {}
+}
+
+#[test]
+fn a_listener_that_cannot_accept_waits_also_where_there_is_no_timer() {
+    let mut plan = small(1);
+    plan.config.timers_max = 1;
+    plan.faults = Faults { failed_accept: 1.0, ..Faults::default() };
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    simulation.spawn_on(0, Waits).expect("there is room");
+    simulation.settle();
+    simulation.listener(World::address()).start(|_| Silent).expect("nobody listens there yet");
+    let peer = simulation.network().connect(World::address()).expect("the backlog has room");
+    // A listener that tried again at once would let no time pass.
+    let before = simulation.now();
+    simulation.run_for(Duration::from_secs(1));
+    assert_eq!(simulation.now().since(before), Duration::from_secs(1));
+    assert_eq!((simulation.ledgers()[0].timers, simulation.ledgers()[0].connections_opened), (1, 0));
+    drop(peer);
+    let remains = simulation.shutdown();
+    assert_eq!(remains.ledgers[0].held(), [0; 12]);
 }
