@@ -72,7 +72,7 @@ impl Drop for Mapping {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -83,6 +83,41 @@ mod tests {
         // SAFETY: inside the mapping, which nobody else knows.
         let last = unsafe { mapping.start().wrapping_add(4999).read() };
         assert_eq!(last, 0);
+    }
+
+    /// What the kernel says of each mapping that `is_one` tells by its first line, in its letters.
+    #[cfg(not(miri))]
+    pub(crate) fn flags(is_one: impl Fn(&str) -> bool) -> Vec<String> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("this is Linux");
+        let mut ours = false;
+        let mut flags = Vec::new();
+        for line in maps.lines() {
+            match line.strip_prefix("VmFlags:") {
+                Some(letters) if ours => flags.push(letters.to_owned()),
+                Some(_) => {}
+                None if line.split_once(' ').is_some_and(|(range, _)| range.contains('-')) => {
+                    ours = is_one(line)
+                }
+                None => {}
+            }
+        }
+        flags
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn a_mapping_is_kept_from_children() {
+        let mapping = Mapping::new(5000).unwrap();
+        let start = mapping.start().addr();
+        let holds = |line: &str| {
+            let ends = line.split_once(' ').and_then(|(range, _)| range.split_once('-'));
+            let [from, to] =
+                ends.map(|(from, to)| [from, to].map(|end| usize::from_str_radix(end, 16))).unwrap();
+            (from.unwrap()..to.unwrap()).contains(&start)
+        };
+        let flags = flags(holds);
+        assert_eq!(flags.len(), 1);
+        assert!(flags[0].split(' ').any(|letters| letters == "dc"), "{flags:?}");
     }
 
     #[test]

@@ -636,6 +636,17 @@ mod tests {
         assert_eq!(no_iowait, ring.ring.params().is_feature_no_iowait());
     }
 
+    /// In a child it would be of no use, and whoever wrote to it there would write to this one.
+    #[test]
+    fn a_ring_is_kept_from_children() {
+        needs_io_uring!();
+        let _ring = Ring::open(2, 4).unwrap();
+        let rings = || super::super::mapping::tests::flags(|line| line.ends_with("[io_uring]"));
+        // Another test may be about to make one.
+        let kept = (0..1000).any(|_| rings().iter().all(|flags| flags.split(' ').any(|flag| flag == "dc")));
+        assert!(kept && !rings().is_empty(), "{:?}", rings());
+    }
+
     #[test]
     fn a_full_queue_refuses_and_has_room_again_after_entering() {
         needs_io_uring!();
