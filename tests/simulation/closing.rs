@@ -184,3 +184,31 @@ fn an_output_that_has_ended_is_sent_and_the_peer_is_heard_still() {
     scene.has_ended(0);
     assert!(!scene.peer.is_reset());
 }
+
+#[test]
+fn a_byte_a_second_arrives_both_ways_by_default() {
+    const BYTES: usize = 300;
+    let pace = |scene: &mut Scene| {
+        for _ in 0..BYTES {
+            scene.simulation.run_for(SECOND);
+            assert_eq!(scene.peer.read(1).len(), 1);
+        }
+    };
+    let by_default = |plan: &mut SimulationConfig| plan.config = Config::default();
+    // Sent at the speed at which it is read, while the connection is open.
+    let mut scene = Scene::new(by_default);
+    scene.peer.limit_unread(1);
+    scene.ask(&format!("say {BYTES}\n"));
+    pace(&mut scene);
+    // Received so.
+    for byte in format!("end {BYTES:070}\n").bytes() {
+        scene.simulation.run_for(SECOND);
+        assert_eq!(scene.peer.write(&[byte]), 1);
+    }
+    // And with the kernel, which holds as much as it does: the connection is closed long before.
+    scene.peer.hold_for_sender(64 << 10);
+    scene.simulation.settle();
+    pace(&mut scene);
+    scene.has_ended(0);
+    assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+}
