@@ -20,10 +20,10 @@ use crate::executor::blame::user;
 use crate::executor::current::Look;
 use crate::executor::{
     Activation, AnswerTo, AnyTask, AskError, Core, CoreId, Guest, Kind, Limit, Oneshot, RawAddress, Refused,
-    Waiting, current, directory, drop_from, post,
+    Waiting, current, directory, drop_from, post, stage,
 };
 use crate::mem::Key;
-use crate::sys::{Time, now};
+use crate::sys::Time;
 
 /// What an actor can be asked: a message that it accepts, or a [`Call`] of one of its methods.
 pub trait Question<A: Actor>: 'static {
@@ -228,7 +228,7 @@ impl<A: Receiver<Q>, Q> Ask<A, Q> {
     }
 
     fn deadline(&self) -> Option<Time> {
-        deadline(self.timeout)
+        deadline(self.timeout, self.to.core())
     }
 }
 
@@ -275,10 +275,10 @@ where
              `Probe`: `.await` the answer within `TestContext::block_on` instead of calling `.wait()`"
         );
         let Some(port) = directory::port(self.to.core()) else { return Err(AskError::Stopped) };
-        let deadline = now().after(self.timeout.unwrap_or(port.ask_timeout));
-        let limit = self.deadline();
+        let (to, limit) = (self.to.core(), self.deadline());
+        let deadline = stage::now(to).after(self.timeout.unwrap_or(port.ask_timeout));
         let answer = self.begin(limit);
-        let waited = answer.wait(Some(deadline));
+        let waited = stage::wait(to, &answer, Some(deadline));
         if waited.is_none() {
             // A question that has not been handled is skipped.
             answer.close();
@@ -453,7 +453,7 @@ where
 {
     let continuation = Continuation::<B, F> { then, actor: PhantomData };
     let task = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation);
-    let begun = match deadline(timeout) {
+    let begun = match deadline(timeout, asked) {
         None => core.begin_answer(asker, task, asked).map(|task| AnswerTo::usual(core, task)),
         Some(deadline) => {
             let begun = core.begin_answer_until(asker, task, asked, deadline);
@@ -473,10 +473,11 @@ fn limit(deadline: Option<Time>) -> Limit {
     deadline.map_or(Limit::Usual, Limit::At)
 }
 
-/// When a time is over that begins now: not when the turn began.
+/// When a time is over that begins now: not when the turn began. `asked`: the core that is asked.
 #[inline]
-fn deadline(timeout: Option<Duration>) -> Option<Time> {
-    timeout.map(|timeout| current::with(|core| core.map_or_else(now, Core::read_clock)).after(timeout))
+fn deadline(timeout: Option<Duration>, asked: CoreId) -> Option<Time> {
+    let now = || current::with(|core| core.map_or_else(|| stage::now(asked), Core::read_clock));
+    timeout.map(|timeout| now().after(timeout))
 }
 
 /// Has a continuation told that there was no room for its question. If too many are to be told that already, or its actor is

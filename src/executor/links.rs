@@ -19,6 +19,7 @@ use super::envelope::{Arrive, Envelope};
 use super::guest::Guest;
 use super::lane;
 use super::overdue::{Overdue, Sent};
+use super::stage;
 use crate::mem::aside;
 use crate::sys::Time;
 
@@ -208,7 +209,7 @@ fn insist_again<M: Send + 'static, F: Arrive<M>>(
         // A guest of this thread makes room itself; others are waited for.
         match Guest::find(target.core()) {
             Some(guest) => guest.receive(),
-            None => std::thread::yield_now(),
+            None => stage::yield_to(target.core()),
         }
         posted = post(from, target, arrive, message);
     }

@@ -36,6 +36,7 @@ mod sleep;
 mod sleepers;
 mod slow;
 mod spin;
+pub mod stage;
 mod task;
 mod task_answer;
 mod task_block;

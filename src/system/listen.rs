@@ -13,7 +13,7 @@ use crossbeam_channel::Sender;
 use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
-use crate::executor::{Core, Demand, Overflow, RawAddress, Request, current, insist};
+use crate::executor::{Core, Demand, Overflow, RawAddress, Request, current, insist, stage};
 use crate::mem::Key;
 use crate::net::{AtLimit, Connection, Credits, Peer, Served, Shared, Stream, spawn_listener};
 
@@ -272,8 +272,11 @@ impl System {
         A: Connection,
         F: FnMut(Peer) -> A + Clone + Send + 'static,
     {
-        let sockets = listen(address, options.backlog, self.cores.len())
-            .map_err(|source| Error::Listen { address, source })?;
+        let sockets = match stage::find(self.cores[0].id) {
+            Some(stage) => stage.listen(address, options.backlog, self.cores.len()),
+            None => listen(address, options.backlog, self.cores.len()),
+        };
+        let sockets = sockets.map_err(|source| Error::Listen { address, source })?;
         let bound = sockets.first().map_or(address, |socket| socket.address);
         let credits = options.credits(&self.connections);
         let mut listening = Listening::new(bound, Vec::new());

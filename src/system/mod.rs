@@ -11,6 +11,7 @@ mod names;
 mod place;
 mod report;
 mod shutdown;
+#[doc(hidden)]
 pub mod simulation;
 mod supervise;
 mod thread;
@@ -27,8 +28,10 @@ pub use supervise::Supervisor;
 
 use std::sync::Arc;
 
+use crossbeam_channel::TryRecvError;
+
 use crate::config::Config;
-use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post};
+use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post, stage};
 use crate::mem::Key;
 use crate::net::Credits;
 use crate::sys::{Time, now};
@@ -130,6 +133,18 @@ where
         return Err(Error::WithinHandler);
     }
     let answers = ask_core(core, arrive, message, Time::MAX)?;
+    if let Some(stage) = stage::find(core) {
+        let mut answer = None;
+        stage.run_until(stage.patience(), &mut || {
+            answer = match answers.try_recv() {
+                Ok(answer) => Some(Ok(answer)),
+                Err(TryRecvError::Disconnected) => Some(Err(Error::CoreEnded)),
+                Err(TryRecvError::Empty) => None,
+            };
+            answer.is_some()
+        });
+        return answer.unwrap_or(Err(Error::CoreEnded));
+    }
     answers.recv().map_err(|_| Error::CoreEnded)
 }
 
@@ -149,7 +164,7 @@ fn ask_core<M: Send + 'static, R: Send + 'static>(
         }
         // The inbox is bounded, and its core empties it every turn.
         message = back;
-        std::thread::yield_now();
+        stage::yield_to(core);
     }
     Ok(answers)
 }

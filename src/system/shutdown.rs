@@ -229,7 +229,8 @@ fn finish(_: Key, (): ()) {
 
 impl Drop for System {
     fn drop(&mut self) {
-        if self.cores.is_empty() {
+        // None are left, or they are those of a simulation, which ends them.
+        if self.cores.iter().all(|core| core.thread.is_none()) {
             return;
         }
         if current::with(|core| core.is_none()) {

@@ -31,7 +31,7 @@ use std::task::{Context, Poll};
 
 use crate::executor::{
     Activation, Body, Core, Demand, Errand, Flow, Guest, Limit, Oneshot, Outcome, Ran, RawAddress, current,
-    insist,
+    insist, stage,
 };
 use crate::mem::Key;
 
@@ -125,7 +125,11 @@ impl<T> JoinHandle<T> {
                  whole `System`"
             );
         }
-        self.result.wait(None).unwrap_or(Err(JoinError::Aborted))
+        let ended = match self.task {
+            Some(task) => stage::wait(task.core(), &self.result, None),
+            None => self.result.wait(None),
+        };
+        ended.unwrap_or(Err(JoinError::Aborted))
     }
 }
 

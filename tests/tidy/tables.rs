@@ -105,6 +105,11 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         3,
         "what is made of a socket that is connected, or of what nobody has taken: one call per outgoing connection",
     ),
+    (
+        "src/executor/stage.rs",
+        4,
+        "whoever runs the cores of a simulation, while a test waits for one: none in a system",
+    ),
     ("src/sys/signals.rs", 1, "a signal handler is a function to the kernel"),
     ("src/system/error.rs", 1, "the source of an error, as the standard library wants it"),
 ];
