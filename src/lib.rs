@@ -111,7 +111,7 @@
 //! | | |
 //! |---|---|
 //! | [`prelude`] | what most programs need, in one import |
-//! | [`manual`] | page by page: a tour, actors, questions, delivery, time, finding one another, supervision, futures, input, output, transfers |
+//! | [`manual`] | page by page: a tour, actors, questions, delivery, time, finding one another, supervision, futures, input, output, transfers, testing |
 //! | [`manual::promises`] | what is promised, what that means, and which tests hold it |
 //! | [`manual::words`] | what actix, kameo, ractor and Erlang call what is here |
 //! | [`actor`](macro@actor), [`macro@Message`] | what makes actors and messages |
@@ -139,6 +139,7 @@
 //! | [`fs`] | files |
 //! | [`System`], [`system`], [`Config`] | starting, spawning from outside, listening, limits, ending |
 //! | [`testing`] | unit tests of handlers, without a system |
+//! | [`sim`] | tests of whole systems, simulated: on virtual time, with accidents, from seeds |
 //!
 //! # What is promised
 //!
@@ -171,6 +172,7 @@ pub mod manual;
 pub mod mem;
 pub mod net;
 pub mod prelude;
+pub mod sim;
 #[doc(hidden)]
 pub mod sys;
 pub mod system;

@@ -62,7 +62,8 @@
 //!
 //! # Tests of whole systems
 //!
-//! Many run at a time, each with a [`System`](crate::System) of its own:
+//! Most are written with [`sim`](crate::sim), on virtual time and a simulated network, from seeds: see [the manual](crate::manual::testing).
+//! Of those with real systems and sockets many run at a time, each with a [`System`](crate::System) of its own:
 //!
 //! - [`Config::pin`](crate::Config::pin) is said of each system. The cores of one process are dealt out to its processors in turn, those of
 //!   two processes are not: where each test is a process, as with `cargo nextest`, all run on the first few processors. Switch it off.
@@ -104,6 +105,7 @@
 //! - Frames are not cut from bytes: a test hands over the frame. Codecs are tested by themselves.
 //! - `wait` has an answer from another thread only. On its own, a test awaits answers within [`block_on`](TestContext::block_on);
 //!   [`Ask::wait`](crate::Ask::wait) panics there, and says so.
-//! - Actors and tasks that were spawned do not run. What concerns many actors is a matter of a whole [`System`](crate::System).
+//! - Actors and tasks that were spawned do not run. What concerns many actors is a matter of a whole
+//!   system: see [`sim`](crate::sim).
 
 pub use crate::actor::{Asker, Probe, TestContext, nobody, probe};

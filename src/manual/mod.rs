@@ -14,11 +14,12 @@
 //! | [`output`] | writing to a connection: bounds, answers in order, counted bytes |
 //! | [`promises`] | what is promised, what that means, and which test holds it |
 //! | [`supervision`] | actors that fail: begun again, watched, ended together |
+//! | [`testing`] | handlers one by one, and whole systems, simulated |
 //! | [`time`] | what comes later, again, or not in time |
 //! | [`transfers`] | files, connections to others, proxies |
 //! | [`words`] | if you know actix, kameo, ractor or Erlang: what is called what here, and where it means something else |
 //!
-//! [`testing`](crate::testing) has how handlers are tested. The [root page](crate) has how to size a system.
+//! The [root page](crate) has how to size a system.
 
 pub mod actors;
 pub mod asking;
@@ -29,6 +30,7 @@ pub mod input;
 pub mod output;
 pub mod promises;
 pub mod supervision;
+pub mod testing;
 pub mod time;
 pub mod tour;
 pub mod transfers;

@@ -124,19 +124,24 @@ impl Ledger {
     /// What must be back at its baseline when nothing is going on, without what only grows.
     #[must_use]
     pub fn held(&self) -> [usize; 12] {
+        self.held_by_name().map(|(_, count)| count)
+    }
+
+    /// The same, each with the name of its field.
+    pub(crate) fn held_by_name(&self) -> [(&'static str, usize); 12] {
         [
-            self.driver.sockets,
-            self.driver.operations,
-            self.actors,
-            self.mailbox_chunks,
-            self.timers,
-            self.receive_leases,
-            self.receive_kept,
-            self.send_slots,
-            self.tasks,
-            self.asleep,
-            self.file_requests,
-            self.regions,
+            ("sockets", self.driver.sockets),
+            ("operations", self.driver.operations),
+            ("actors", self.actors),
+            ("mailbox_chunks", self.mailbox_chunks),
+            ("timers", self.timers),
+            ("receive_leases", self.receive_leases),
+            ("receive_kept", self.receive_kept),
+            ("send_slots", self.send_slots),
+            ("tasks", self.tasks),
+            ("asleep", self.asleep),
+            ("file_requests", self.file_requests),
+            ("regions", self.regions),
         ]
     }
 }

@@ -6,7 +6,7 @@
 //! gives the same run, so a failure is repeated by its seed. Nothing moves unless it is told to: [`Simulation::settle`] lets
 //! everything happen that can happen now, [`Simulation::run_for`] lets time pass as well.
 //!
-//! This module serves the tests of the runtime; its API is not settled.
+//! What users have of it is [`sim`](crate::sim), which stands on this; the tests of the runtime use it as it is.
 
 use std::cell::Cell;
 use std::io;
@@ -21,7 +21,7 @@ use super::builder::mesh;
 use super::ledger::Ledger;
 use super::listen::{Listening, Options, adopt};
 use super::report::ShutdownReport;
-use super::{Error, ListenerBuilder, Result};
+use super::{CoreHandle, Error, ListenerBuilder, Result, System};
 use crate::actor::{self, Actor, Addr, DeadLetter, Recipient};
 use crate::config::Config;
 use crate::driver::Waker;
@@ -29,9 +29,9 @@ use crate::driver::Waker;
 pub use crate::driver::backend::sim::Canary;
 pub use crate::driver::backend::sim::{Disk, Faults, Network, Peer as SimPeer, PeerListener};
 use crate::driver::backend::sim::{Sim, SimConfig};
-use crate::driver::{Driver, Wait};
+use crate::driver::{Backend, ListenSocket, Wait};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Arrivals, Core, CoreId, CutOff, Ending, Executor, Links, current};
+use crate::executor::{Arrivals, Core, CoreId, Counters, CutOff, Ending, Executor, Links, current};
 use crate::net::{Connection, Credits, Peer};
 use crate::sys::{Clock, Random, Time};
 
@@ -81,7 +81,13 @@ pub struct Simulation {
     random: Random,
     connections: Arc<Credits>,
     config: Rc<Config>,
+    /// Phases so far, and those before the time that it is now.
+    phases: u64,
+    phases_before: u64,
 }
+
+/// So many phases at one time are too many: something goes round for ever.
+const PHASES_MAX: u64 = 10_000_000;
 
 impl Simulation {
     /// Puts a simulated system together.
@@ -110,7 +116,17 @@ impl Simulation {
         let cores = cores.collect();
         let connections = Arc::new(Credits::new(config.connections_max.unwrap_or(usize::MAX)));
         let random = network.fork_random();
-        Ok(Simulation { first, cores, network, clock, random, connections, config })
+        Ok(Simulation {
+            first,
+            cores,
+            network,
+            clock,
+            random,
+            connections,
+            config,
+            phases: 0,
+            phases_before: 0,
+        })
     }
 
     /// The network, for clients that the test plays.
@@ -171,9 +187,9 @@ impl Simulation {
         F: FnMut(Peer) -> A + Clone + 'static,
     {
         let count = self.cores.len();
-        let bind = |driver: &mut Driver<Sim>| driver.bind(address, options.backlog(), count);
-        let sockets =
-            bind(self.cores[0].executor.driver_mut()).map_err(|source| Error::Listen { address, source })?;
+        let sockets = self
+            .bind(address, options.backlog(), count)
+            .map_err(|source| Error::Listen { address, source })?;
         let credits = options.credits(&self.connections);
         let mut cells = Vec::with_capacity(count);
         for (core, socket) in self.cores.iter_mut().zip(sockets) {
@@ -191,13 +207,55 @@ impl Simulation {
         Ok(Listening::new(address, cells))
     }
 
+    /// Binds so many sockets to an address of the network.
+    pub(crate) fn bind(
+        &mut self,
+        address: SocketAddr,
+        backlog: u32,
+        count: usize,
+    ) -> io::Result<Vec<ListenSocket>> {
+        self.cores[0].executor.driver_mut().bind(address, backlog, count)
+    }
+
+    /// The cores as whoever is outside of a system sees them. They end with the simulation, not with this.
+    pub(crate) fn system(&self) -> System {
+        System {
+            cores: self.ids().map(|id| CoreHandle { id, thread: None }).collect(),
+            config: Arc::new((*self.config).clone()),
+            backend: Sim::NAME,
+            features: "simulated: a network, a disk and a clock in memory".to_owned(),
+            connections: self.connections.clone(),
+            next: Default::default(),
+        }
+    }
+
+    /// The cores by their ids.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = CoreId> + use<> {
+        (self.first.0..).take(self.cores.len()).map(CoreId)
+    }
+
     /// Runs the next phase of a core chosen by the seed.
+    ///
+    /// # Panics
+    /// After ten million phases at one time: something goes round for ever.
     pub fn step(&mut self) {
         let index = self.random.index(self.cores.len());
         self.step_core(index);
     }
 
+    /// Runs a few phases: as many as the seed says, so that whoever looks comes in the middle of things.
+    pub(crate) fn go_on(&mut self) {
+        for _ in 0..=self.random.index(8 * self.cores.len()) {
+            self.step();
+        }
+    }
+
     fn step_core(&mut self, index: usize) {
+        self.phases += 1;
+        assert!(
+            self.phases - self.phases_before < PHASES_MAX,
+            "the simulation does not come to rest: something goes round for ever"
+        );
         let SimCore { executor, next } = &mut self.cores[index];
         let core = executor.core().clone();
         current::scope(&core, || match *next {
@@ -223,23 +281,23 @@ impl Simulation {
     /// Steps until nothing more can happen at this time. Answers how many phases that took.
     ///
     /// # Panics
-    /// After ten million phases: something goes round for ever.
+    /// As [`Simulation::step`].
     pub fn settle(&mut self) -> u64 {
-        const PHASES_MAX: u64 = 10_000_000;
         let mut steps = 0;
         loop {
             for _ in 0..8 * self.cores.len() {
                 self.step();
                 steps += 1;
             }
-            assert!(
-                steps < PHASES_MAX,
-                "the simulation does not come to rest: something goes round for ever"
-            );
-            if self.is_idle() && self.turn_all_finds_nothing() {
+            if self.is_at_rest() {
                 return steps;
             }
         }
+    }
+
+    /// True if nothing can happen before time passes.
+    pub(crate) fn is_at_rest(&mut self) -> bool {
+        self.is_idle() && self.turn_all_finds_nothing()
     }
 
     fn is_idle(&self) -> bool {
@@ -263,15 +321,7 @@ impl Simulation {
         let end = self.now().after(duration);
         loop {
             self.settle();
-            let timer = self.cores.iter().map(|core| core.executor.core().next_deadline()).min();
-            let event = self.network.next_event();
-            let next = timer.into_iter().chain(event).min().unwrap_or(Time::MAX);
-            if next > end {
-                break;
-            }
-            // A timer may be due and not yet expired: time never goes back, and always goes on.
-            self.advance_to(next.max(Time(self.now().0 + 1)).min(end));
-            if self.now() == end {
+            if !self.pass(end) || self.now() == end {
                 break;
             }
         }
@@ -279,9 +329,40 @@ impl Simulation {
         self.settle();
     }
 
-    fn advance_to(&mut self, time: Time) {
+    /// Sets the clock forward to whatever comes next. False if that is not before the end, which is not passed.
+    pub(crate) fn pass(&mut self, end: Time) -> bool {
+        let timer = self.cores.iter().map(|core| core.executor.core().next_deadline()).min();
+        let event = self.network.next_event();
+        let next = timer.into_iter().chain(event).min().unwrap_or(Time::MAX);
+        if next > end || end <= self.now() {
+            return false;
+        }
+        // A timer may be due and not yet expired: time never goes back, and always goes on.
+        self.advance_to(next.max(Time(self.now().0 + 1)).min(end));
+        true
+    }
+
+    pub(crate) fn advance_to(&mut self, time: Time) {
         self.network.advance_to(time);
         self.clock.set(self.network.now());
+        self.phases_before = self.phases;
+    }
+
+    /// A sum over everything that has happened so far: two runs of one seed are alike in it.
+    pub(crate) fn trace(&self) -> u64 {
+        let handled = self.counters(|counters| counters.handled.get());
+        [handled, self.phases, self.now().0].iter().fold(self.network.trace(), |trace, word| {
+            (trace ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29)
+        })
+    }
+
+    /// Panics of users' code so far, whoever they have ended.
+    pub(crate) fn panics(&self) -> u64 {
+        self.counters(|counters| counters.panics.get() + counters.drop_panics.get())
+    }
+
+    fn counters(&self, figure: impl Fn(&Counters) -> u64) -> u64 {
+        self.cores.iter().map(|core| figure(&core.executor.core().counters)).sum()
     }
 
     /// What each core holds.

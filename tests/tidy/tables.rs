@@ -16,6 +16,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["net"],
     &["system"],
     &["testing"],
+    &["sim"],
     &["prelude"],
     &["manual"],
 ];
@@ -110,6 +111,10 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         4,
         "whoever runs the cores of a simulation, while a test waits for one: none in a system",
     ),
+    ("src/sim/scene.rs", 2, "what a test waits for: asked as often as it takes, none in a system"),
+    ("src/sim/mod.rs", 1, "names the type of `src/executor/stage.rs`"),
+    ("src/sim/check.rs", 2, "the accidents of a seed: one call for each"),
+    ("src/sim/seeds.rs", 1, "what a test has panicked with: looked at when it has"),
     ("src/sys/signals.rs", 1, "a signal handler is a function to the kernel"),
     ("src/system/error.rs", 1, "the source of an error, as the standard library wants it"),
 ];

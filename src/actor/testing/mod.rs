@@ -235,6 +235,12 @@ impl<A: Actor> TestContext<A> {
         self.guest.enter(|core| self.with_head(core, |head| std::iter::from_fn(|| head.pop(core)).collect()))
     }
 
+    /// Takes the oldest of these.
+    fn message(&mut self) -> Option<A::Message> {
+        self.guest.receive();
+        self.guest.enter(|core| self.with_head(core, |head| head.pop(core)))
+    }
+
     /// Questions that wait for [`answer`](TestContext::answer): those that the actor has asked of [nobody](super::nobody), or of
     /// actors that are gone, and whose time is not over. Questions to other actors are with those, and answered by them.
     #[must_use]

@@ -47,7 +47,12 @@ impl<M: Message> Probe<M> {
         self.take_asked().into_iter().map(|(message, _)| message).collect()
     }
 
-    /// The same, each with the reply for whoever asked; where nobody did, it is one to nobody.
+    /// Takes the oldest of them alone.
+    pub fn take_one(&mut self) -> Option<M> {
+        self.context.message().map(|(message, _)| message)
+    }
+
+    /// The same as [`take`](Probe::take), each with the reply for whoever asked; where nobody did, it is one to nobody.
     pub fn take_asked(&mut self) -> Vec<(M, Reply<M::Reply>)> {
         self.context.messages()
     }

@@ -4,18 +4,33 @@
 
 use crate::sys::Random;
 
-/// How likely each accident is, from 0.0 (never) to 1.0 (always), each time that it could happen.
+/// How likely each accident is, from 0.0 (never) to 1.0 (always), each time that it could happen. What is above 1.0 means always, and what is
+/// no number never. All are 0.0 by default, which is [`Faults::none`].
 ///
-/// [`Faults::default`] is a well-behaved network; [`Faults::from_seed`] picks a mix.
+/// | | what happens | what is sent |
+/// |---|---|---|
+/// | [`Faults::none`] | nothing | arrives at once, and whole |
+/// | [`Faults::network`] | what networks do every day | arrives, late and in parts |
+/// | [`Faults::from_seed`] | anything, but each seed has about half of the kinds | may be cut off |
+/// | [`Faults::harmless`] | a mix without what cuts off or fails | arrives |
+///
+/// A mix of one's own takes the rest from one of these:
+///
+/// ```
+/// use odeon::sim::Faults;
+///
+/// let faults = Faults { short_receive: 1.0, reset: 0.001, ..Faults::none() };
+/// assert_eq!(faults.harmless(), Faults { short_receive: 1.0, ..Faults::none() });
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Faults {
-    /// A send takes only a part of what it was given.
+    /// A send takes only a part of what it was given; the rest follows.
     pub short_send: f64,
     /// A send or a receive answers `EAGAIN` although it could go on.
     pub again: f64,
-    /// A receive finds no buffer although the pool has one.
+    /// A receive finds no buffer although the pool has one (`ENOBUFS`), as if other connections had them all.
     pub no_buffer: f64,
-    /// A receive delivers only a part of what is there.
+    /// A receive delivers only a part of what is there, from 1 to 64 bytes: a frame comes in pieces.
     pub short_receive: f64,
     /// A buffer is given up by its filler although it has room left.
     pub buffer_cut: f64,
@@ -34,13 +49,13 @@ pub struct Faults {
     /// The rest of the completions of an `enter` has no room in the completion queue: they come with the next one, and
     /// the multishots among them end.
     pub overflow: f64,
-    /// A connection is reset by the network.
+    /// A connection is reset by the network, each time that something is sent or received on it.
     pub reset: f64,
     /// A connection in the backlog is gone before it was accepted: `ECONNABORTED`.
     pub aborted_accept: f64,
     /// An accept fails for want of a resource: `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`.
     pub failed_accept: f64,
-    /// The peer of an accepted connection takes few bytes at a time.
+    /// The peer of a connection, once it is accepted, is one that holds and takes few bytes at a time.
     pub slow_reader: f64,
     /// The kernel holds more of what is sent on an accepted connection than its peer has room for.
     pub held_output: f64,
@@ -63,7 +78,8 @@ pub struct Faults {
     pub failed_file: f64,
     /// A write finds no room on the disk: `ENOSPC`.
     pub full_disk: f64,
-    /// The longest delay, in nanoseconds of the virtual clock.
+    /// The longest delay, in nanoseconds of the virtual clock, of whatever is delayed. Default: a millisecond. What is delayed is so by
+    /// at least a nanosecond.
     pub delay_ns_max: u64,
     /// A mistake of the backend itself, which whoever checks a simulation must notice: it shows that the check can fail.
     #[doc(hidden)]
@@ -131,6 +147,20 @@ impl Default for Faults {
 }
 
 impl Faults {
+    /// A network, a disk and a kernel that are never late, and break nothing.
+    #[must_use]
+    pub fn none() -> Faults {
+        Faults::default()
+    }
+
+    /// What happens every day, in a mix that the seed chooses: bytes come late and in parts, peers read slowly, buffers and queues are full for a
+    /// moment, requests are carried out in another order than they were made in. What is sent or written arrives: this is
+    /// [`Faults::from_seed`] made [`harmless`](Faults::harmless), with delays of up to 50 ms.
+    #[must_use]
+    pub fn network(seed: u64) -> Faults {
+        Faults::from_seed(seed).harmless()
+    }
+
     /// A mix chosen by a seed: about half of the kinds are absent, the others occur now and then.
     #[must_use]
     pub fn from_seed(seed: u64) -> Faults {
