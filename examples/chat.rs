@@ -12,6 +12,8 @@
 //! room never crosses its end. A room hands lines on. A session is a user's connection, on whichever core accepted it. Each
 //! line of a user is a question to one of these, and the next is read once it is answered: a user who writes faster than a
 //! room can hand on has to wait.
+//!
+//! Its tests are in `chat/tests.rs`: the whole chat, simulated, for many seeds.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitCode;
@@ -19,9 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::{HandleError, Question, task, time};
+use odeon::{HandleError, Listening, Question, task, time};
 
 mod support;
+#[cfg(test)]
+#[path = "chat/tests.rs"]
+mod tests;
 
 const CONNECTIONS_MAX: usize = 16_384;
 const ROOMS_MAX: usize = 1_024;
@@ -246,6 +251,10 @@ impl Room {
 
 impl Member {
     fn tell(&mut self, line: &Line) {
+        #[cfg(test)]
+        if tests::is_planted() {
+            return tests::tell_in_a_task(self.lines, line.clone());
+        }
         if self.missed == 0 && self.late.len() < LATE_MAX {
             self.late.push_back(line.clone());
         } else {
@@ -397,13 +406,16 @@ fn read_on_after<A: Actor, Q>(
 }
 
 fn main() -> ExitCode {
-    support::serve("chat", "", Config::default(), |system, address, _| {
-        let directory = system.spawn_on(0, Directory::default())?;
-        system.listener(address).max_connections(CONNECTIONS_MAX).start(move |peer| Session {
-            id: peer.id(),
-            directory,
-            place: None,
-            said_goodbye: false,
-        })
+    support::serve("chat", "", Config::default(), |system, address, _| open(system, address))
+}
+
+/// Opens the chat in a system, which is a simulated one in the tests.
+fn open(system: &System, address: &str) -> odeon::Result<Listening> {
+    let directory = system.spawn_on(0, Directory::default())?;
+    system.listener(address).max_connections(CONNECTIONS_MAX).start(move |peer| Session {
+        id: peer.id(),
+        directory,
+        place: None,
+        said_goodbye: false,
     })
 }
