@@ -65,82 +65,82 @@ type Scenario = fn(u64) -> [u64; 3];
 
 #[test]
 fn echo_loses_and_reorders_nothing() {
-    seeds::each("echo_loses_and_reorders_nothing", echo::run);
+    seeds::each(echo::run);
 }
 
 #[test]
 fn messages_keep_their_order_and_their_sum() {
-    seeds::each("messages_keep_their_order_and_their_sum", messages::run);
+    seeds::each(messages::run);
 }
 
 #[test]
 fn lives_end_once_whatever_panics() {
-    seeds::each("lives_end_once_whatever_panics", lives::run);
+    seeds::each(lives::run);
 }
 
 #[test]
 fn a_chat_across_cores_keeps_its_order() {
-    seeds::each("a_chat_across_cores_keeps_its_order", chat::run);
+    seeds::each(chat::run);
 }
 
 #[test]
 fn what_actors_set_for_later_comes_in_its_time() {
-    seeds::each("what_actors_set_for_later_comes_in_its_time", timers::run);
+    seeds::each(timers::run);
 }
 
 #[test]
 fn a_crowd_is_served_within_its_limits() {
-    seeds::each("a_crowd_is_served_within_its_limits", crowd::run);
+    seeds::each(crowd::run);
 }
 
 #[test]
 fn every_question_has_one_outcome() {
-    seeds::each("every_question_has_one_outcome", asks::run);
+    seeds::each(asks::run);
 }
 
 #[test]
 fn what_goes_to_a_file_is_all_of_it_in_order() {
-    seeds::each("what_goes_to_a_file_is_all_of_it_in_order", uploads::run);
+    seeds::each(uploads::run);
 }
 
 #[test]
 fn streams_lose_and_reorder_nothing() {
-    seeds::each("streams_lose_and_reorder_nothing", streams::run);
+    seeds::each(streams::run);
 }
 
 #[test]
 fn slow_peers_get_whole_lines_in_order_and_what_they_miss_is_counted() {
-    seeds::each("slow_peers_get_whole_lines_in_order_and_what_they_miss_is_counted", slow::run);
+    seeds::each(slow::run);
 }
 
 #[test]
 fn bodies_are_whole_and_frames_go_on_behind_them() {
-    seeds::each("bodies_are_whole_and_frames_go_on_behind_them", bodies::run);
+    seeds::each(bodies::run);
 }
 
 #[test]
 fn a_proxy_passes_on_every_byte_or_an_end_that_is_none() {
-    seeds::each("a_proxy_passes_on_every_byte_or_an_end_that_is_none", proxies::run);
+    seeds::each(proxies::run);
 }
 
 #[test]
 fn a_crowd_that_connects_is_told_the_truth() {
-    seeds::each("a_crowd_that_connects_is_told_the_truth", dials::run);
+    seeds::each(dials::run);
 }
 
 #[test]
 fn files_hold_what_was_written() {
-    seeds::each("files_hold_what_was_written", files::run);
+    seeds::each(files::run);
 }
 
 #[test]
 fn a_flush_is_answered_once_when_all_before_it_is_sent() {
-    seeds::each("a_flush_is_answered_once_when_all_before_it_is_sent", flushes::run);
+    seeds::each(flushes::run);
 }
 
 #[test]
 fn proxies_slow_readers_and_bodies_do_not_disturb_each_other() {
-    seeds::each("proxies_slow_readers_and_bodies_do_not_disturb_each_other", mixed::run);
+    seeds::each(mixed::run);
 }
 
 #[test]

@@ -6,20 +6,20 @@ use std::thread;
 use std::time::Duration;
 
 use odeon::BackendChoice;
+use odeon::sim::each_seed;
 use odeon::sys::Random;
 
 use crate::plan::{Accident, Faults, Plan};
-use crate::seeds;
 use crate::servers::Kind;
 use crate::transfer::Transfer;
 use crate::wire::log_uniform;
 use crate::world::{World, until};
 
 /// One accident in each direction and at each server, before bytes drawn from a seed, before the first, and behind the last.
-fn everywhere(on: BackendChoice, case: &str, accident: Accident) {
+fn everywhere(on: BackendChoice, accident: Accident) {
     let mut world = World::new(on, 1);
     let services = Kind::ALL.map(|kind| world.echo(kind));
-    seeds::each(case, 3, |seed| {
+    each_seed(3, 1, |seed| {
         let mut random = Random::new(seed);
         for service in &services {
             let length = 3 + log_uniform(&mut random, 4 << 20);
@@ -36,15 +36,15 @@ fn everywhere(on: BackendChoice, case: &str, accident: Accident) {
 }
 
 pub(crate) fn a_reset_is_told_and_leaves_nothing(on: BackendChoice) {
-    everywhere(on, "a_reset", Accident::Reset);
+    everywhere(on, Accident::Reset);
 }
 
 pub(crate) fn a_half_close_leaves_the_answers_whole(on: BackendChoice) {
-    everywhere(on, "a_half_close", Accident::HalfClose);
+    everywhere(on, Accident::HalfClose);
 }
 
 pub(crate) fn a_close_in_the_middle_is_told_and_leaves_nothing(on: BackendChoice) {
-    everywhere(on, "a_close", Accident::Close);
+    everywhere(on, Accident::Close);
 }
 
 /// More than all sockets hold.
@@ -107,7 +107,7 @@ pub(crate) fn whatever_happens_every_stream_arrives_or_its_end_is_told(on: Backe
     });
     let services: Vec<_> =
         (0..TOGETHER).map(|lane| world.echo(Kind::ALL[lane as usize % Kind::ALL.len()])).collect();
-    seeds::each("whatever_happens", 12, |seed| {
+    each_seed(12, 1, |seed| {
         let mut random = Random::new(seed);
         thread::scope(|scope| {
             for service in &services {

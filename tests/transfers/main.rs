@@ -16,7 +16,6 @@ mod accidents;
 mod canary;
 mod plan;
 mod proxy;
-mod seeds;
 mod servers;
 mod transfer;
 mod whole;
