@@ -25,27 +25,48 @@ impl<A: Actor> Body<Head<A>> for Plain {
 /// Activates an actor.
 #[inline(always)]
 pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-    let mut left = Batch::Empty;
+    let mut is_left = false;
     if !A::INTERVALS.is_empty() || !activation.is_plain() {
         let budget = &mut Budget::new(activation.core);
         let only_errands = A::INTERVALS.is_empty() && activation.has_only_errands();
         let answered = if only_errands { run_answers(activation, budget) } else { Answered::NotNext };
         if answered != Answered::All {
             match before_messages(head, activation, (answered, budget), cx) {
-                Before::Messages(batch) => left = batch,
+                Before::Messages(left) => is_left = left,
                 Before::Done(batch) => return batch,
             }
         }
     }
     if head.mailbox_is_empty() {
-        return left;
+        return Batch::left(is_left);
     }
-    head.handle_messages(activation, cx).or(left)
+    head.handle_messages(activation, cx, is_left)
 }
 
 /// Runs what comes before messages, and is not answers alone, with what those have left of the budget.
-#[inline(never)]
+#[inline(always)]
 fn before_messages<A: Actor>(
+    head: &Head<A>,
+    activation: &Activation<'_>,
+    (answered, budget): (Answered, &mut Budget),
+    cx: &mut Context<A>,
+) -> Before {
+    if activation.first() {
+        let batch = head.start(activation, cx);
+        if batch != Batch::Empty {
+            return Before::Done(batch);
+        }
+        // Most actors have begun nothing, and nobody has asked anything of them.
+        if A::INTERVALS.is_empty() && activation.is_plain_now() {
+            return Before::Messages(false);
+        }
+    }
+    run_before_messages(head, activation, (answered, budget), cx)
+}
+
+/// The same of an actor that has started.
+#[inline(never)]
+fn run_before_messages<A: Actor>(
     head: &Head<A>,
     activation: &Activation<'_>,
     (answered, budget): (Answered, &mut Budget),
@@ -55,14 +76,7 @@ fn before_messages<A: Actor>(
         return before;
     }
     let (core, cell) = (activation.core, activation.cell());
-    let demands = core.cells.demands();
-    if activation.first() {
-        let batch = head.start(activation, cx);
-        if batch != Batch::Empty {
-            return Before::Done(batch);
-        }
-    }
-    if (activation.demanded() || demands != core.cells.demands())
+    if (activation.demanded() || activation.first())
         && let Some(demand) = core.cells.take_demand(cell)
     {
         return Before::Done(Batch::End(reason_of(demand)));

@@ -48,15 +48,15 @@ impl<T> Drop for OnExtra<T> {
     /// Aside, so that what most actors do not have costs their end nothing.
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(extra) = self.0.take() {
-            drop_aside(extra);
+        if self.0.get().is_some() {
+            drop_aside(&mut self.0);
         }
     }
 }
 
 #[cold]
-fn drop_aside<T>(extra: Box<Extra<T>>) {
-    drop(extra);
+fn drop_aside<T>(extra: &mut OnceCell<Box<Extra<T>>>) {
+    drop(extra.take());
 }
 
 /// What there is of one priority beside its queue.

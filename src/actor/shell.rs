@@ -29,8 +29,8 @@ pub(crate) enum Batch {
 pub(crate) enum Before {
     /// Messages wait.
     Done(Batch),
-    /// Messages follow; this is left if there are none.
-    Messages(Batch),
+    /// Messages follow. True if something is left besides.
+    Messages(bool),
 }
 
 /// How a batch of messages ended, in one byte.
@@ -44,10 +44,10 @@ enum Handled {
 }
 
 impl Batch {
-    /// What comes of it if this is left besides.
-    #[inline]
-    pub(crate) fn or(self, left: Batch) -> Batch {
-        if self == Batch::Empty { left } else { self }
+    /// What comes of it where nothing ends: true if something is left.
+    #[inline(always)]
+    pub(crate) fn left(is_left: bool) -> Batch {
+        if is_left { Batch::Again } else { Batch::Empty }
     }
 
     fn after(flow: Result<Flow, StopReason>) -> Batch {
@@ -88,6 +88,7 @@ impl<A: Actor> Head<A> {
     }
 
     /// Sets the actor's intervals and calls `started`.
+    #[inline(never)]
     pub(crate) fn start(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
         let (core, cell) = (activation.core, activation.cell());
         let mut set = Ok(());
@@ -108,7 +109,7 @@ impl<A: Actor> Head<A> {
         let budget = &mut Budget::new(activation.core);
         match self.run_errands(activation, errands, budget, cx) {
             Before::Done(batch) => batch,
-            Before::Messages(left) => self.handle_messages(activation, cx).or(left),
+            Before::Messages(is_left) => self.handle_messages(activation, cx, is_left),
         }
     }
 
@@ -136,7 +137,7 @@ impl<A: Actor> Head<A> {
         if may_be_suspended && activation.is_suspended() {
             return Before::Done(left);
         }
-        Before::Messages(left)
+        Before::Messages(left == Batch::Again)
     }
 
     /// Goes on with what the actor has begun: intervals that are over, answers that have come, futures that were woken. While
@@ -172,9 +173,15 @@ impl<A: Actor> Head<A> {
         }
     }
 
-    /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
+    /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come. `is_left`: the
+    /// actor goes on with something else if that is none of these.
     #[inline]
-    pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
+    pub(crate) fn handle_messages(
+        &self,
+        activation: &Activation<'_>,
+        cx: &mut Context<A>,
+        is_left: bool,
+    ) -> Batch {
         let core = activation.core;
         let Ok(mut state) = self.state().try_borrow_mut() else { return Batch::End(StopReason::Stopped) };
         let Some(actor) = state.as_mut() else { return Batch::End(StopReason::Stopped) };
@@ -200,7 +207,7 @@ impl<A: Actor> Head<A> {
             failed_on_message::<A>(activation);
         }
         match handled {
-            Handled::All => Batch::Empty,
+            Handled::All => Batch::left(is_left),
             Handled::Enough => Batch::Again,
             Handled::Stop => Batch::End(StopReason::Stopped),
             Handled::Fail => Batch::End(StopReason::Failed),
@@ -212,12 +219,12 @@ impl<A: Actor> Head<A> {
     /// state. Whoever waits for an answer of it is told.
     pub(crate) fn end(&self, activation: &Activation<'_>, reason: StopReason, cx: &mut Context<A>) {
         let (core, cell) = (activation.core, activation.cell());
-        core.cells.close(cell, fate_of(reason));
-        core.forget_name(cell);
-        if matches!(reason, StopReason::Panicked | StopReason::Failed) {
-            tell_end::<A>(core, cell, reason);
+        if reason == StopReason::Stopped {
+            activation.close(fate_of(StopReason::Stopped));
+        } else {
+            close_otherwise::<A>(activation, reason);
         }
-        reply::while_stopping(core, || self.end_state(core, cell, reason, cx, || self.discard(core)));
+        reply::while_stopping(core, || self.end_state(activation, reason, cx, || self.discard(core)));
         // Of what went wrong since, nobody ends.
         core.take_cause(cell);
     }
@@ -236,25 +243,35 @@ impl<A: Actor> Head<A> {
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
             tell_end::<A>(core, cell, reason);
         }
-        reply::while_restarting(core, || self.end_state(core, cell, reason, cx, || ()));
+        reply::while_restarting(core, || self.end_state(activation, reason, cx, || ()));
         core.take_cause(cell);
     }
 
     /// Ends what an actor has begun, calls `stopped`, then `discard`, and drops its state.
     fn end_state(
         &self,
-        core: &Core,
-        cell: Key,
+        activation: &Activation<'_>,
         reason: StopReason,
         cx: &mut Context<A>,
         discard: impl FnOnce(),
     ) {
-        core.end_tasks(cell);
+        let core = activation.core;
+        activation.end_tasks();
         // A panic in `stopped` has been counted; the actor ends all the same.
         let _ = self.call(core, |actor| actor.stopped(reason, cx));
-        core.end_tasks(cell);
+        activation.end_tasks();
         discard();
         core.drop_contained(self.take_state());
+    }
+}
+
+/// Closes the mailbox of an actor that does not end because it is stopped, and says why if it has gone wrong.
+#[cold]
+#[inline(never)]
+fn close_otherwise<A: Actor>(activation: &Activation<'_>, reason: StopReason) {
+    activation.close(fate_of(reason));
+    if matches!(reason, StopReason::Panicked | StopReason::Failed) {
+        tell_end::<A>(activation.core, activation.cell(), reason);
     }
 }
 
@@ -316,9 +333,9 @@ impl Answered {
     /// What came of all that comes before messages; none if something else is next.
     pub(crate) fn before(self, activation: &Activation<'_>) -> Option<Before> {
         Some(match self {
-            Answered::All => Before::Messages(Batch::Empty),
+            Answered::All => Before::Messages(false),
             Answered::NotNext => return None,
-            Answered::Some => Before::Messages(Batch::Again),
+            Answered::Some => Before::Messages(true),
             Answered::Interrupted => after_interruption(activation),
             Answered::Stop => Before::Done(Batch::End(StopReason::Stopped)),
             Answered::Fail => Before::Done(Batch::End(StopReason::Failed)),
@@ -331,11 +348,7 @@ impl Answered {
 #[cold]
 fn after_interruption(activation: &Activation<'_>) -> Before {
     let asked = activation.core.cells.is_asked(activation.cell());
-    if asked || activation.is_suspended() {
-        Before::Done(Batch::Again)
-    } else {
-        Before::Messages(Batch::Again)
-    }
+    if asked || activation.is_suspended() { Before::Done(Batch::Again) } else { Before::Messages(true) }
 }
 
 /// Goes on with answers that have come, where that is all that an actor has to go on with: it has no intervals, and no future borrows

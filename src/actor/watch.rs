@@ -252,12 +252,13 @@ const REASONS: [StopReason; 13] = [
     StopReason::Escalated,
     StopReason::Restarting,
 ];
-const ERRNO: u16 = 1 << 15;
+/// Above it lie the numbers of errors: those of the kernel are below 4,096.
+const ERRNO: u16 = 1 << (Fate::BITS - 1);
 
 /// A reason on its way, within a core or to another.
+#[inline]
 pub(super) fn fate_of(reason: StopReason) -> Fate {
     if let StopReason::Disconnected(errno) = reason {
-        // The kernel's numbers are below 4,096.
         return Fate(ERRNO | (errno as u16 & (ERRNO - 1)));
     }
     let place = REASONS.iter().position(|known| *known == reason);

@@ -35,8 +35,8 @@ use crate::mem::{Blocks, Key};
 pub use activation::Activation;
 pub use flags::Demand;
 use flags::{
-    ABORT, BEGIN, BODY, BROKEN, CLOSED, CUT, DEMANDS, ERRANDS, GIVE_UP, HALT, IO, KEPT, LINK_ENDED, OVERFLOW,
-    PAUSES, QUEUED, RAN, STOP, SUSPENDED,
+    ABORT, BEGIN, BODY, BROKEN, CLOSED, CUT, DEMANDS, ERRANDS, GIVE_UP, HALT, IO, KEPT, LINK_ENDED, NAMED,
+    OVERFLOW, PAUSES, QUEUED, RAN, STOP, SUSPENDED,
 };
 
 /// The part of a cell that is run.
@@ -141,10 +141,12 @@ struct Slot {
     next_ready: Cell<u32>,
     /// Its desk, if it has one; of a free slot, the next that is free.
     desk: Cell<u32>,
+    /// Above them, once it is closed, why it ended.
     flags: Cell<u32>,
-    /// Why it ended, once it is closed.
-    fate: Cell<Fate>,
 }
+
+/// Where a slot is, is a shift of its number.
+const _: () = assert!(size_of::<Slot>() == 32 || size_of::<usize>() < 8);
 
 const NONE: u32 = u32::MAX;
 
@@ -159,8 +161,8 @@ pub struct Cells {
     /// Calls that are lent references into what is stored: no more than there is room for on the stack.
     loans: Cell<u64>,
     demands: Cell<u32>,
-    /// The cell that was activated last.
-    activated: Cell<Key>,
+    /// The bits of the name of the cell that was activated last, in one word.
+    activated: Cell<u64>,
     /// The ends of the run queue: slots whose flag says that they are queued, each once.
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
@@ -226,7 +228,7 @@ impl Cells {
             live_io: Cell::new(0),
             capacity: capacity.min(NONE - 1),
             loans: Cell::new(0),
-            activated: Cell::new(Key { index: NONE, generation: 0 }),
+            activated: Cell::new(Key { index: NONE, generation: 0 }.to_bits()),
             demands: Cell::new(0),
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
@@ -253,10 +255,10 @@ impl Cells {
         let slot = self.slot(index).expect("a vacant slot exists");
         slot.stored.set(self.blocks.insert(stored).cast());
         // Nothing of the occupant before reaches the new one, but that its slot may still stand in the run queue.
-        slot.flags.set(slot.flags.get() & QUEUED);
-        slot.fate.set(Fate::UNKNOWN);
-        if ready {
-            self.enqueue(index, slot);
+        let queued = slot.flags.get() & QUEUED;
+        slot.flags.set(if ready { QUEUED } else { queued });
+        if ready && queued == 0 {
+            self.append(index);
         }
         self.live.set(self.live.get() + 1);
         Ok(Key { index, generation: slot.generation.get() })
@@ -284,7 +286,6 @@ impl Cells {
             next_ready: Cell::new(NONE),
             desk: Cell::new(NONE),
             flags: Cell::new(0),
-            fate: Cell::new(Fate::UNKNOWN),
         });
         Some(slots.len() as u32 - 1)
     }
@@ -378,9 +379,10 @@ impl Cells {
         slot.flags.set(flags & !QUEUED | RAN);
         let stored = slot.stored.get();
         let cell = Key { index, generation: slot.generation.get() };
-        self.activated.set(cell);
+        let name = cell.to_bits();
+        self.activated.set(name);
         let _loan = Loan::new(&self.loans);
-        let activation = Activation { core, name: cell.to_bits(), stored: Some(stored), flags };
+        let activation = Activation { core, name, stored: Some(stored), flags };
         // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
@@ -391,7 +393,7 @@ impl Cells {
     /// The cell that runs, or has run last.
     #[must_use]
     pub fn activated(&self) -> Key {
-        self.activated.get()
+        Key::from_bits(self.activated.get())
     }
 
     /// The type of the head of the cell that has waited longest; none if none waits.
@@ -448,15 +450,14 @@ impl Cells {
     /// From now on no address finds the cell, which ends for this reason.
     pub fn close(&self, cell: Key, fate: Fate) {
         if let Some(slot) = self.occupied(cell) {
-            slot.flags.set(slot.flags.get() | CLOSED);
-            slot.fate.set(fate);
+            slot.flags.set(flags::closed(slot.flags.get(), fate));
         }
     }
 
     /// Why a cell ended, if it has and that was said.
     #[must_use]
     pub(super) fn fate(&self, cell: Key) -> Fate {
-        self.occupied(cell).map_or(Fate::UNKNOWN, |slot| slot.fate.get())
+        self.occupied(cell).map_or(Fate::UNKNOWN, |slot| flags::fate(slot.flags.get()))
     }
 
     /// Records what is asked of a cell; false if it is gone.
@@ -489,6 +490,15 @@ impl Cells {
         if let Some(slot) = self.occupied(cell) {
             slot.flags.set(slot.flags.get() | KEPT);
         }
+    }
+
+    /// Notes that an actor has a name. False if it has ended.
+    pub(super) fn mark_named(&self, cell: Key) -> bool {
+        let open = self.occupied(cell).filter(|slot| slot.flags.get() & CLOSED == 0);
+        open.is_some_and(|slot| {
+            slot.flags.set(slot.flags.get() | NAMED);
+            true
+        })
     }
 
     /// True if another cell sees to it that this one stops.

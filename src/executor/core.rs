@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -83,8 +83,6 @@ pub struct Core {
     pub(super) bodies: Bodies,
     pub(super) cancelled: Cancelled,
     pub(super) watches: Watches,
-    /// Actors of this core that have a name, in any system.
-    pub(super) named: RefCell<BTreeSet<Key>>,
     /// What somebody is told whose reply is dropped now.
     unanswered: Cell<AskError>,
     pub(super) reports: Reports,
@@ -161,7 +159,6 @@ impl Core {
             bodies: Bodies::default(),
             cancelled: Cancelled::default(),
             watches: Watches::default(),
-            named: RefCell::default(),
             unanswered: Cell::new(AskError::Unanswered),
             reports: Reports::default(),
             slow: Slow::new(&config, &clock),
@@ -358,6 +355,7 @@ impl Core {
         self.ending.get() > Ending::No
     }
 
+    #[inline(never)]
     fn look_for_quiet(&self) {
         let left = match self.ending.get() {
             Ending::No => return,
@@ -577,10 +575,13 @@ impl Core {
             self.tell_watchers(cell);
         }
         // The state went before, with the actor; what panics here is a codec, or what made the connections of a listener.
-        let panicked = self.cells.remove(cell);
-        Counters::add(&self.counters.drop_panics, u64::from(panicked));
+        if self.cells.remove(cell) {
+            Counters::add(&self.counters.drop_panics, 1);
+        }
         Counters::add(&self.counters.ended, 1);
-        self.look_for_quiet();
+        if self.is_ending() {
+            self.look_for_quiet();
+        }
     }
 
     /// Frees every cell as it is, when a core ends on which nothing is in flight.

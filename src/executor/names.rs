@@ -146,27 +146,16 @@ fn arrive_name(cell: Key, (): ()) {
 impl Core {
     /// Notes that an actor of this core has a name. False if it has ended: then it has none.
     fn name(&self, cell: Key) -> bool {
-        let is_there = !self.cells.is_closed(cell);
-        if is_there {
-            self.named.borrow_mut().insert(cell);
-        } else {
-            write().forget(self.address(cell));
+        let is_there = self.cells.mark_named(cell);
+        if !is_there {
+            self.forget_name(cell);
         }
         is_there
     }
 
     /// An actor of this core has ended: it is not called anything any more.
-    #[inline]
-    pub fn forget_name(&self, cell: Key) {
-        if !self.named.borrow().is_empty() {
-            self.forget_if_named(cell);
-        }
-    }
-
     #[cold]
-    fn forget_if_named(&self, cell: Key) {
-        if self.named.borrow_mut().remove(&cell) {
-            write().forget(self.address(cell));
-        }
+    pub(super) fn forget_name(&self, cell: Key) {
+        write().forget(self.address(cell));
     }
 }

@@ -511,14 +511,14 @@ impl Core {
     }
 
     /// Ends every task of a cell, and its intervals. Code of users may run, and begin others: these are ended as well.
-    #[inline]
     pub fn end_tasks(&self, cell: Key) {
         if let Some(desk) = self.cells.desk(cell) {
             self.end_tasks_at(cell, desk);
         }
     }
 
-    fn end_tasks_at(&self, cell: Key, desk: u32) {
+    #[inline(never)]
+    pub(super) fn end_tasks_at(&self, cell: Key, desk: u32) {
         loop {
             let mut table = self.tasks.table.borrow_mut();
             let Some(errands) = table.errands(desk) else { break };
@@ -556,6 +556,7 @@ impl Core {
         }
     }
 
+    #[inline(never)]
     fn close_desk_at(&self, cell: Key, desk: u32) {
         self.end_tasks_at(cell, desk);
         self.cells.set_desk(cell, None);

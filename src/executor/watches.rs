@@ -17,11 +17,13 @@ use super::task_block::AnyTask;
 use super::tasks::{Kind, Limit};
 use crate::mem::Key;
 
-/// Why a cell ended, in the words of whoever runs it: a number that means nothing here.
+/// Why a cell ended, in the words of whoever runs it: a number of [so many bits](Fate::BITS) that means nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fate(pub u16);
 
 impl Fate {
+    /// What there is room for beside the flags of a cell.
+    pub const BITS: u32 = 13;
     /// Nobody has said, or there was nothing any more when somebody asked.
     pub const UNKNOWN: Fate = Fate(0);
 }

@@ -2,11 +2,12 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use super::{AnyStored, BODY, DEMANDS, ERRANDS, NONE, PAUSES, RAN, SUSPENDED, Slot};
+use super::{AnyStored, BODY, DEMANDS, ERRANDS, NAMED, NONE, PAUSES, RAN, SUSPENDED, Slot, flags};
 use crate::driver::Event;
 use crate::executor::address::RawAddress;
 use crate::executor::core::Core;
 use crate::executor::notice::Notice;
+use crate::executor::watches::Fate;
 use crate::mem::Key;
 
 /// What a cell is given when it runs.
@@ -101,6 +102,24 @@ impl Activation<'_> {
         self.slot().map_or(0, |slot| slot.flags.get())
     }
 
+    /// True if nothing comes before messages by now.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_plain_now(&self) -> bool {
+        self.flags_now() & (DEMANDS | ERRANDS | SUSPENDED) == 0
+    }
+
+    /// From now on no address finds the cell, which ends for this reason; nor does a name, if it has one.
+    #[inline(always)]
+    pub fn close(&self, fate: Fate) {
+        let Some(slot) = self.slot() else { return };
+        let before = slot.flags.get();
+        slot.flags.set(flags::closed(before, fate));
+        if before & NAMED != 0 {
+            self.core.forget_name(self.cell());
+        }
+    }
+
     /// True if errands wait for the cell by now.
     #[inline(always)]
     #[must_use]
@@ -157,6 +176,14 @@ impl Activation<'_> {
     #[must_use]
     pub(in crate::executor) fn desk_or_none(&self) -> u32 {
         self.slot().map_or(NONE, |slot| slot.desk.get())
+    }
+
+    /// What [`Core::end_tasks`] does, without a search.
+    #[inline(always)]
+    pub fn end_tasks(&self) {
+        if let Some(desk) = self.desk() {
+            self.core.end_tasks_at(self.cell(), desk);
+        }
     }
 
     /// Takes the oldest notice.

@@ -2,6 +2,8 @@
 //!
 //! Knows: the bits. Must not know what follows from them.
 
+use crate::executor::watches::Fate;
+
 pub(super) const QUEUED: u32 = 1;
 pub(super) const CLOSED: u32 = 2;
 pub(super) const STOP: u32 = 4;
@@ -20,6 +22,24 @@ pub(super) const GIVE_UP: u32 = 16384;
 pub(super) const BEGIN: u32 = 32768;
 pub(super) const KEPT: u32 = 65536;
 pub(super) const CUT: u32 = 131_072;
+pub(super) const NAMED: u32 = 262_144;
+
+/// Where the fate of a closed cell begins, above all flags.
+const FATE: u32 = u32::BITS - Fate::BITS;
+
+/// The same flags of a cell that is closed, and ends for this reason.
+#[inline(always)]
+pub(super) const fn closed(flags: u32, fate: Fate) -> u32 {
+    debug_assert!(fate.0 >> Fate::BITS == 0, "a fate has room beside the flags");
+    flags & ((1 << FATE) - 1) | CLOSED | (fate.0 as u32) << FATE
+}
+
+/// Why a cell ended with these flags.
+pub(super) const fn fate(flags: u32) -> Fate {
+    Fate((flags >> FATE) as u16)
+}
+
+const _: () = assert!(NAMED < 1 << FATE);
 
 /// What has been asked of a cell from outside, beside its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
