@@ -3,7 +3,7 @@
 //! Knows: the order of hooks and messages. Must not know how it was scheduled.
 
 use super::head::Head;
-use super::shell::{Answered, Batch, Before, reason_of, run_answers};
+use super::shell::{Answered, Batch, Before, Handled, reason_of, run_answers};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
 use crate::executor::{Activation, Body, Budget, Core, INTERVAL, Notice, Outcome};
 use crate::mem::Key;
@@ -14,33 +14,48 @@ struct Plain;
 impl<A: Actor> Body<Head<A>> for Plain {
     fn activate(&self, head: &Head<A>, activation: &Activation<'_>) -> Outcome {
         let mut cx = Context::at(activation.address());
-        match run(head, activation, &mut cx) {
-            Batch::Empty => Outcome::Rest,
-            Batch::Again => Outcome::Again,
-            Batch::End(reason) => end(head, activation, reason, &mut cx),
+        let is_left = match run_before(head, activation, &mut cx) {
+            Before::Messages(is_left) => is_left,
+            Before::Done(Batch::Empty) => return Outcome::Rest,
+            Before::Done(Batch::Again) => return Outcome::Again,
+            Before::Done(Batch::End(reason)) => return end(head, activation, reason, &mut cx),
+        };
+        // In numbers of one byte: what came of messages is not put together to be taken apart.
+        match handle(head, activation, &mut cx) {
+            Handled::All if !is_left => Outcome::Rest,
+            Handled::All | Handled::Enough => Outcome::Again,
+            ends => end(head, activation, ends.reason(), &mut cx),
         }
     }
 }
 
 /// Activates an actor.
-#[inline(always)]
+#[inline]
 pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
-    let mut is_left = false;
-    if !A::INTERVALS.is_empty() || !activation.is_plain() {
-        let budget = &mut Budget::new(activation.core);
-        let only_errands = A::INTERVALS.is_empty() && activation.has_only_errands();
-        let answered = if only_errands { run_answers(activation, budget) } else { Answered::NotNext };
-        if answered != Answered::All {
-            match before_messages(head, activation, (answered, budget), cx) {
-                Before::Messages(left) => is_left = left,
-                Before::Done(batch) => return batch,
-            }
-        }
+    match run_before(head, activation, cx) {
+        Before::Done(batch) => batch,
+        Before::Messages(is_left) => handle(head, activation, cx).batch(is_left),
     }
-    if head.mailbox_is_empty() {
-        return Batch::left(is_left);
+}
+
+#[inline(always)]
+fn handle<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Handled {
+    if head.mailbox_is_empty() { Handled::All } else { head.handle_messages(activation, cx) }
+}
+
+/// Runs what comes before messages: nothing, most times.
+#[inline(always)]
+fn run_before<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Before {
+    if A::INTERVALS.is_empty() && activation.is_plain() {
+        return Before::Messages(false);
     }
-    head.handle_messages(activation, cx, is_left)
+    let budget = &mut Budget::new(activation.core);
+    let only_errands = A::INTERVALS.is_empty() && activation.has_only_errands();
+    let answered = if only_errands { run_answers(activation, budget) } else { Answered::NotNext };
+    if answered == Answered::All {
+        return Before::Messages(false);
+    }
+    before_messages(head, activation, (answered, budget), cx)
 }
 
 /// Runs what comes before messages, and is not answers alone, with what those have left of the budget.

@@ -34,22 +34,40 @@ pub(crate) enum Before {
 }
 
 /// How a batch of messages ended, in one byte.
-#[derive(Clone, Copy)]
-enum Handled {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handled {
+    /// None is left.
     All,
+    /// The budget is used up, or something more urgent has come.
     Enough,
     Stop,
     Fail,
     Panicked,
 }
 
-impl Batch {
-    /// What comes of it where nothing ends: true if something is left.
-    #[inline(always)]
-    pub(crate) fn left(is_left: bool) -> Batch {
-        if is_left { Batch::Again } else { Batch::Empty }
+impl Handled {
+    /// Why the actor ends, where it does.
+    #[cold]
+    pub(crate) fn reason(self) -> StopReason {
+        match self {
+            Handled::All | Handled::Enough | Handled::Stop => StopReason::Stopped,
+            Handled::Fail => StopReason::Failed,
+            Handled::Panicked => StopReason::Panicked,
+        }
     }
 
+    /// What comes of it; `is_left` if the actor has anything left to do besides.
+    #[inline]
+    pub(crate) fn batch(self, is_left: bool) -> Batch {
+        match self {
+            Handled::All if !is_left => Batch::Empty,
+            Handled::All | Handled::Enough => Batch::Again,
+            ends => Batch::End(ends.reason()),
+        }
+    }
+}
+
+impl Batch {
     fn after(flow: Result<Flow, StopReason>) -> Batch {
         match flow {
             Ok(Flow::Continue) => Batch::Empty,
@@ -109,7 +127,7 @@ impl<A: Actor> Head<A> {
         let budget = &mut Budget::new(activation.core);
         match self.run_errands(activation, errands, budget, cx) {
             Before::Done(batch) => batch,
-            Before::Messages(is_left) => self.handle_messages(activation, cx, is_left),
+            Before::Messages(is_left) => self.handle_messages(activation, cx).batch(is_left),
         }
     }
 
@@ -173,18 +191,12 @@ impl<A: Actor> Head<A> {
         }
     }
 
-    /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come. `is_left`: the
-    /// actor goes on with something else if that is none of these.
+    /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
     #[inline]
-    pub(crate) fn handle_messages(
-        &self,
-        activation: &Activation<'_>,
-        cx: &mut Context<A>,
-        is_left: bool,
-    ) -> Batch {
+    pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Handled {
         let core = activation.core;
-        let Ok(mut state) = self.state().try_borrow_mut() else { return Batch::End(StopReason::Stopped) };
-        let Some(actor) = state.as_mut() else { return Batch::End(StopReason::Stopped) };
+        let Ok(mut state) = self.state().try_borrow_mut() else { return Handled::Stop };
+        let Some(actor) = state.as_mut() else { return Handled::Stop };
         let budget = &mut Budget::new(core);
         let (queue, demands) = self.next_queue(core);
         let handled = core.contain(|| {
@@ -206,13 +218,7 @@ impl<A: Actor> Head<A> {
         if matches!(handled, Handled::Fail | Handled::Panicked) {
             failed_on_message::<A>(activation);
         }
-        match handled {
-            Handled::All => Batch::left(is_left),
-            Handled::Enough => Batch::Again,
-            Handled::Stop => Batch::End(StopReason::Stopped),
-            Handled::Fail => Batch::End(StopReason::Failed),
-            Handled::Panicked => Batch::End(StopReason::Panicked),
-        }
+        handled
     }
 
     /// Ends the actor: closes its mailbox, ends what it has begun, calls `stopped`, discards what it did not handle, drops its

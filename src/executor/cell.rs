@@ -137,7 +137,7 @@ struct Slot {
     stored: Cell<AnyStored>,
     generation: Cell<u32>,
     notices: NoticeList,
-    /// The slot behind this one in the run queue, unless it is the last.
+    /// The slot behind this one in the run queue; none if it is the last.
     next_ready: Cell<u32>,
     /// Its desk, if it has one; of a free slot, the next that is free.
     desk: Cell<u32>,
@@ -163,7 +163,8 @@ pub struct Cells {
     demands: Cell<u32>,
     /// The bits of the name of the cell that was activated last, in one word.
     activated: Cell<u64>,
-    /// The ends of the run queue: slots whose flag says that they are queued, each once.
+    /// The ends of the run queue: slots whose flag says that they are queued, each once. The last is of no account while there is no
+    /// first.
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
     blocks: Rc<Blocks>,
@@ -258,7 +259,7 @@ impl Cells {
         let queued = slot.flags.get() & QUEUED;
         slot.flags.set(if ready { QUEUED } else { queued });
         if ready && queued == 0 {
-            self.append(index);
+            self.append(index, slot);
         }
         self.live.set(self.live.get() + 1);
         Ok(Key { index, generation: slot.generation.get() })
@@ -369,12 +370,7 @@ impl Cells {
     pub fn activate_next(&self, core: &Core) -> Activated {
         let index = self.first_ready.get();
         let Some(slot) = self.slot(index) else { return Activated::None };
-        if index == self.last_ready.get() {
-            self.first_ready.set(NONE);
-            self.last_ready.set(NONE);
-        } else {
-            self.first_ready.set(slot.next_ready.get());
-        }
+        self.first_ready.set(slot.next_ready.get());
         let flags = slot.flags.get();
         slot.flags.set(flags & !QUEUED | RAN);
         let stored = slot.stored.get();
@@ -435,15 +431,18 @@ impl Cells {
             return;
         }
         slot.flags.set(flags | QUEUED);
-        self.append(index);
+        self.append(index, slot);
     }
 
     /// Puts a slot, whose flag says so, at the end of the run queue.
     #[inline(always)]
-    fn append(&self, index: u32) {
-        match self.slot(self.last_ready.replace(index)) {
-            Some(last) => last.next_ready.set(index),
-            None => self.first_ready.set(index),
+    fn append(&self, index: u32, slot: &Slot) {
+        slot.next_ready.set(NONE);
+        let last = self.last_ready.replace(index);
+        if self.first_ready.get() == NONE {
+            self.first_ready.set(index);
+        } else if let Some(last) = self.slot(last) {
+            last.next_ready.set(index);
         }
     }
 
@@ -602,13 +601,21 @@ impl Cells {
     #[inline]
     pub fn set_errands(&self, cell: Key, waiting: bool) {
         if let Some(slot) = self.occupied(cell) {
-            let flags = slot.flags.get();
             if !waiting {
-                return slot.flags.set(flags & !ERRANDS);
+                return slot.flags.set(slot.flags.get() & !ERRANDS);
             }
+            self.queue_errands(cell);
+        }
+    }
+
+    /// Notes that errands wait for the cell, and queues it: for the path of a single answer.
+    #[inline(always)]
+    pub(super) fn queue_errands(&self, cell: Key) {
+        if let Some(slot) = self.occupied(cell) {
+            let flags = slot.flags.get();
             slot.flags.set(flags | ERRANDS | QUEUED);
             if flags & QUEUED == 0 {
-                self.append(cell.index);
+                self.append(cell.index, slot);
             }
         }
     }
