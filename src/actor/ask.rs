@@ -357,7 +357,7 @@ impl<A: Actor, Q: Question<A>> LocalAsk<A, Q> {
         let (asker, ask) = (cx.me().raw(), self.ask);
         current::at(asker.core(), |core| {
             let Some(core) = core else { return };
-            match begin_answer(core, asker.cell(), ask.timeout, core.id, then) {
+            match begin_answer(core, asker.cell(), ask.timeout, None, then) {
                 Some(reply) => ask_local::<A, Q>(core, ask.to, ask.question, reply),
                 None => core.drop_contained(ask.question),
             }
@@ -426,10 +426,11 @@ where
             drop_from(None, ask.question);
             return drop_from(None, then);
         };
-        let Some(reply) = begin_answer(core, asker, ask.timeout, ask.to.core(), then) else {
+        let asked = Some(ask.to.core()).filter(|asked| *asked != core.id);
+        let Some(reply) = begin_answer(core, asker, ask.timeout, asked, then) else {
             return core.drop_contained(ask.question);
         };
-        if ask.to.core() == core.id {
+        if asked.is_none() {
             return A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply);
         }
         let posted = post(Some(core), ask.to, arrive::<A, Q>, (ask.route, ask.question, reply));
@@ -438,13 +439,13 @@ where
 }
 
 /// Puts a continuation where an answer will find it; none if the core has as many tasks as it may: then it runs soon, and is
-/// told so. `asked`: the core that is asked.
+/// told so. `asked`: the core that is asked, if that is another one.
 #[inline(always)]
 fn begin_answer<B: Actor, T: 'static, F, O>(
     core: &Core,
     asker: Key,
     timeout: Option<Duration>,
-    asked: CoreId,
+    asked: Option<CoreId>,
     then: F,
 ) -> Option<Reply<T>>
 where
@@ -453,7 +454,7 @@ where
 {
     let continuation = Continuation::<B, F> { then, actor: PhantomData };
     let task = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation);
-    let begun = match deadline(timeout, asked) {
+    let begun = match deadline(timeout, core.id) {
         None => core.begin_answer(asker, task, asked).map(|task| AnswerTo::usual(core, task)),
         Some(deadline) => {
             let begun = core.begin_answer_until(asker, task, asked, deadline);

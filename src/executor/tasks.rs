@@ -33,7 +33,7 @@ use super::wheel::TimerPayload;
 use crate::mem::{Full, Key, aside};
 use crate::sys::Time;
 
-use table::{Begins, EXPIRED, NONE, Next, READY, Removed, Table, Ticking};
+use table::{Begins, EXPIRED, NONE, Next, READY, Removed, Settled, Table, Ticking};
 pub use waits::Awaited;
 pub(super) use waits::WaitId;
 use waits::Waits;
@@ -197,22 +197,24 @@ impl Core {
         self.begin_by(owner, Begins { task, kind, asked: None }, limit)
     }
 
-    /// Begins to wait for an answer, as long as for any. `asked`: the core to which the question goes; if that is another one, it is
+    /// Begins to wait for an answer, as long as for any. `asked`: the core to which the question goes, if that is another one: it is
     /// told when nobody waits any more. Answers the bits of its name: two words that stay in registers.
     ///
     /// # Errors
     /// As [`Core::begin`].
-    #[inline(never)]
-    pub(crate) fn begin_answer(&self, owner: Key, task: AnyTask, asked: CoreId) -> Result<u64, AnyTask> {
-        // No call before the end, unless something is there for the first time: nothing is saved, then, and nothing restored.
-        let mut task = task;
+    #[inline(always)]
+    pub(crate) fn begin_answer(
+        &self,
+        owner: Key,
+        mut task: AnyTask,
+        asked: Option<CoreId>,
+    ) -> Result<u64, AnyTask> {
         let desk = self.cells.desk_or_none(owner);
         if let Ok(mut table) = self.tasks.table.try_borrow_mut()
             && table.live < table.max
             && self.tasks.line.get().is_some()
         {
-            let asked = if asked == self.id { NONE } else { asked.0 };
-            match table.insert_answer(desk, task, asked, self.usual_deadline()) {
+            match table.insert_answer(desk, task, asked.map_or(NONE, |core| core.0), self.usual_deadline()) {
                 Ok(key) => return Ok(key.to_bits()),
                 Err(back) => task = back,
             }
@@ -221,13 +223,9 @@ impl Core {
     }
 
     #[cold]
-    fn begin_first_answer(&self, owner: Key, task: AnyTask, asked: CoreId) -> Result<u64, AnyTask> {
-        let begins = Begins { task, kind: Kind::Answer, asked: self.if_another(asked) };
+    fn begin_first_answer(&self, owner: Key, task: AnyTask, asked: Option<CoreId>) -> Result<u64, AnyTask> {
+        let begins = Begins { task, kind: Kind::Answer, asked };
         self.begin_by(Some(owner), begins, Limit::Usual).map(|(key, _)| key.to_bits())
-    }
-
-    fn if_another(&self, core: CoreId) -> Option<CoreId> {
-        (core != self.id).then_some(core)
     }
 
     /// The same until a time that somebody has chosen.
@@ -239,10 +237,10 @@ impl Core {
         &self,
         owner: Key,
         task: AnyTask,
-        asked: CoreId,
+        asked: Option<CoreId>,
         deadline: Time,
     ) -> Result<Key, AnyTask> {
-        let begins = Begins { task, kind: Kind::Answer, asked: self.if_another(asked) };
+        let begins = Begins { task, kind: Kind::Answer, asked };
         self.begin_by(Some(owner), begins, Limit::At(deadline)).map(|(key, _)| key)
     }
 
@@ -339,26 +337,17 @@ impl Core {
     #[inline(always)]
     pub fn answer_task<V: 'static>(&self, key: Key, value: V) -> bool {
         let mut table = self.tasks.table.borrow_mut();
-        let task = table.slot(key).and_then(|slot| slot.task.as_mut());
-        let Some(place) = task.and_then(AnyTask::place) else {
-            drop(table);
-            self.drop_contained(aside(value));
-            return false;
-        };
-        *place = Some(value);
-        self.task_answered(table, key.index);
+        match table.settle(key, value) {
+            Settled::Ready(owner) => self.cells.queue_errands(owner),
+            Settled::Known => {}
+            Settled::Relay => self.relay_answered(table, key.index),
+            Settled::Unwanted(value) => {
+                drop(table);
+                self.drop_contained(aside(value));
+                return false;
+            }
+        }
         true
-    }
-
-    /// The value of a task has come.
-    #[inline(never)]
-    fn task_answered(&self, mut table: RefMut<'_, Table>, index: u32) {
-        if table.is_relay(index) {
-            return self.relay_answered(table, index);
-        }
-        if let Some(owner) = table.make_ready(index) {
-            self.cells.set_errands(owner, true);
-        }
     }
 
     #[cold]

@@ -29,7 +29,8 @@ pub(super) struct Errands {
     owner: Key,
     pub(super) first: u32,
     pub(super) ready_first: u32,
-    pub(super) ready_last: u32,
+    /// Of no account while none is ready.
+    ready_last: u32,
     pub(super) exclusive: u32,
     /// The first of the answers that the exclusive one waits for.
     pub(super) waits: MaybeKey,
@@ -143,6 +144,18 @@ pub(super) struct Removed {
     pub(super) asked: Option<CoreId>,
 }
 
+/// What became of the value that a task waits for.
+pub(super) enum Settled<V> {
+    /// The task can go on, and the errands of this cell wait.
+    Ready(Key),
+    /// It could before.
+    Known,
+    /// The task is a relay, to be removed.
+    Relay,
+    /// There is no such task, or it has a value.
+    Unwanted(V),
+}
+
 /// What a cell goes on with.
 pub(super) enum Next {
     /// An answer has come, or its time is over. It is not in the table any more.
@@ -191,12 +204,6 @@ impl Table {
     #[inline(always)]
     pub(super) fn at(&mut self, index: u32) -> &mut Slot {
         &mut self.slots[index as usize]
-    }
-
-    /// True if the answer goes on to somebody outside of the core.
-    #[inline(always)]
-    pub(super) fn is_relay(&self, index: u32) -> bool {
-        self.slots.get(index as usize).is_none_or(|slot| slot.kind == Kind::Relay)
     }
 
     /// Places, used or not.
@@ -490,6 +497,28 @@ impl Table {
         self.append(index, kind, errands)
     }
 
+    /// Puts the value that a task waits for into its place, and the task behind those that are ready.
+    #[inline(always)]
+    pub(super) fn settle<V: 'static>(&mut self, key: Key, value: V) -> Settled<V> {
+        let Some(slot) = self.slot(key) else { return Settled::Unwanted(value) };
+        let Some(place) = slot.task.as_mut().and_then(AnyTask::place) else {
+            return Settled::Unwanted(value);
+        };
+        // All that concerns the place of the task is done before the value is stored: then it is not looked up again.
+        let (kind, errands, known) = (slot.kind, slot.errands, slot.flags & READY != 0);
+        slot.flags |= READY;
+        if !known {
+            slot.next_ready = NONE;
+        }
+        *place = Some(value);
+        if kind == Kind::Relay {
+            return Settled::Relay;
+        }
+        // The exclusive one waits for no value.
+        let queued = if known { None } else { self.append(key.index, Kind::Answer, errands) };
+        queued.map_or(Settled::Known, Settled::Ready)
+    }
+
     /// Puts a task behind those that are ready; answers whose errands wait now.
     pub(super) fn queue(&mut self, index: u32) -> Option<Key> {
         let slot = self.slots.get_mut(index as usize)?;
@@ -505,9 +534,10 @@ impl Table {
         let owner = errands.owner;
         if kind != Kind::Exclusive {
             let last = std::mem::replace(&mut errands.ready_last, index);
-            match self.slots.get_mut(last as usize) {
-                Some(last) => last.next_ready = index,
-                None => errands.ready_first = index,
+            if errands.ready_first == NONE {
+                errands.ready_first = index;
+            } else if let Some(last) = self.slots.get_mut(last as usize) {
+                last.next_ready = index;
             }
         }
         Some(owner)
@@ -539,9 +569,6 @@ impl Table {
         let task = slot.task.take()?;
         let Slot { previous, next, next_ready, ahead, behind, .. } = *slot;
         errands.ready_first = next_ready;
-        if next_ready == NONE {
-            errands.ready_last = NONE;
-        }
         if previous == NONE {
             errands.first = next;
         }
@@ -571,9 +598,6 @@ impl Table {
         let Some(slot) = self.slots.get_mut(index as usize) else { return (Next::Nothing, true) };
         errands.ready_first = slot.next_ready;
         let was_last = slot.next_ready == NONE;
-        if was_last {
-            errands.ready_last = NONE;
-        }
         slot.flags &= !READY;
         if is_answer(slot.kind) {
             return (Next::Answer(self.remove(index)), was_last);
@@ -594,7 +618,7 @@ impl Table {
 impl Errands {
     /// Nothing is ready any more, and no interval over: the next cell that has this desk has its own. The tasks stay, to be removed.
     pub(super) fn end(&mut self) -> Box<[Ticking]> {
-        (self.ready_first, self.ready_last, self.exclusive, self.ticks) = (NONE, NONE, NONE, 0);
+        (self.ready_first, self.exclusive, self.ticks) = (NONE, NONE, 0);
         std::mem::take(&mut self.intervals)
     }
 
@@ -610,188 +634,4 @@ impl Errands {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeSet, VecDeque};
-    use std::pin::Pin;
-    use std::rc::Rc;
-    use std::task::Poll;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::executor::{Core, Flow, Polled};
-    use crate::mem::Blocks;
-    use crate::sys::Random;
-
-    struct Idle;
-
-    impl Polled for Idle {
-        fn poll(self: Pin<&mut Self>, _: &Core, _: Key) -> Poll<Flow> {
-            Poll::Pending
-        }
-
-        fn name(&self) -> &'static str {
-            "idle"
-        }
-    }
-
-    const OWNERS: u32 = 3;
-    const INTERVALS: usize = 3;
-
-    fn owner(desk: u32) -> Key {
-        Key { index: 100 + desk, generation: 7 }
-    }
-
-    /// The same with plain lists.
-    #[derive(Default)]
-    struct Twin {
-        /// Name, owner, whether it is ready.
-        tasks: Vec<(Key, u32, bool)>,
-        ready: [VecDeque<Key>; OWNERS as usize],
-        line: VecDeque<Key>,
-        /// Intervals that are over, by owner.
-        ticks: [BTreeSet<usize>; OWNERS as usize],
-        /// How many owners a desk has had.
-        owners: [u32; OWNERS as usize],
-    }
-
-    impl Twin {
-        fn owner(&self, desk: u32) -> Key {
-            Key { index: 100 + desk, generation: self.owners[desk as usize] }
-        }
-
-        fn forget(&mut self, key: Key) {
-            self.tasks.retain(|(other, ..)| *other != key);
-            self.line.retain(|other| *other != key);
-        }
-
-        /// An interval is over.
-        fn tick(&mut self, table: &mut Table, desk: u32, index: usize) {
-            let errands = table.open_errands(desk, self.owner(desk));
-            if errands.intervals.is_empty() {
-                let interval = Interval::every(Duration::from_millis(7));
-                let ticking = || Ticking { interval, due: Time::ZERO, timer: None };
-                errands.intervals = (0..INTERVALS).map(|_| ticking()).collect();
-            }
-            errands.ticks |= 1 << index;
-            self.ticks[desk as usize].insert(index);
-        }
-
-        /// What an owner goes on with.
-        fn next(&mut self, table: &mut Table, desk: u32) {
-            let (ready, ticks) = (&mut self.ready[desk as usize], &mut self.ticks[desk as usize]);
-            let tick = ticks.pop_first();
-            let expected = if tick.is_some() { None } else { ready.pop_front() };
-            let (next, was_last) = table.next(desk, || Time::ZERO);
-            assert_eq!(was_last, ready.is_empty() && ticks.is_empty());
-            match next {
-                Next::Answer(removed) => assert_eq!(Some(removed.key), expected),
-                Next::Future(key) => {
-                    assert_eq!(Some(key), expected);
-                    table.remove(key.index);
-                }
-                Next::Tick(index, _) => assert_eq!(Some(index), tick),
-                Next::Nothing => assert_eq!((None, None), (expected, tick)),
-            }
-            expected.into_iter().for_each(|key| self.forget(key));
-        }
-
-        /// An owner ends, and another has its desk.
-        fn end(&mut self, table: &mut Table, desk: u32) {
-            while let Some(errands) = table.errands(desk) {
-                errands.end();
-                let first = errands.first;
-                if first == NONE {
-                    break;
-                }
-                let key = table.remove(first).key;
-                self.forget(key);
-            }
-            table.close_desk(desk);
-            self.ready[desk as usize].clear();
-            self.ticks[desk as usize].clear();
-            self.owners[desk as usize] += 1;
-            assert_eq!(table.open_desk(self.owner(desk)), desk);
-        }
-    }
-
-    fn begin(table: &mut Table, blocks: &Rc<Blocks>, desk: (u32, Key), kind: Kind, lined: bool) -> Key {
-        let begins = Begins { task: AnyTask::polled(blocks, Idle), kind, asked: None };
-        table.insert(begins, Some(desk), lined.then_some(Time(7)))
-    }
-
-    /// Every task of an owner is in its list, once.
-    fn check_owned(table: &mut Table, twin: &Twin, desk: u32) {
-        let mut owned = Vec::new();
-        let mut index = table.errands(desk).map_or(NONE, |errands| errands.first);
-        while index != NONE {
-            let slot = table.at(index);
-            owned.push(Key { index, generation: slot.generation });
-            index = slot.next;
-        }
-        let mut expected: Vec<Key> =
-            twin.tasks.iter().filter(|(_, of, _)| *of == desk).map(|(key, ..)| *key).collect();
-        owned.sort();
-        expected.sort();
-        assert_eq!(owned, expected);
-    }
-
-    #[test]
-    fn random_operations_agree_with_plain_lists() {
-        let (blocks, mut random) = (Rc::new(Blocks::default()), Random::new(5));
-        let (mut table, mut twin) = (Table::new(1000), Twin::default());
-        (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(twin.owner(desk)), desk));
-        for _ in 0..if cfg!(miri) { 300 } else { 100_000 } {
-            let desk = random.below(u64::from(OWNERS)) as u32;
-            match random.below(8) {
-                0 | 1 if twin.tasks.len() < 40 => {
-                    let kind = if random.below(2) == 0 { Kind::Answer } else { Kind::Future };
-                    let lined = random.below(2) == 0;
-                    let key = begin(&mut table, &blocks, (desk, twin.owner(desk)), kind, lined);
-                    twin.tasks.push((key, desk, false));
-                    twin.line.extend(lined.then_some(key));
-                }
-                2 if !twin.tasks.is_empty() => {
-                    let chosen = random.index(twin.tasks.len());
-                    let owner = twin.owner(twin.tasks[chosen].1);
-                    let (key, desk, ready) = &mut twin.tasks[chosen];
-                    let queued = table.make_ready(key.index);
-                    assert_eq!(queued, (!*ready).then_some(owner));
-                    if !std::mem::replace(ready, true) {
-                        twin.ready[*desk as usize].push_back(*key);
-                    }
-                }
-                3 | 4 => twin.next(&mut table, desk),
-                5 => twin.tick(&mut table, desk, random.index(INTERVALS)),
-                6 if random.chance(0.05) => twin.end(&mut table, desk),
-                _ if twin.tasks.iter().any(|(.., ready)| !ready) => {
-                    let waiting: Vec<_> = twin.tasks.iter().filter(|(.., ready)| !ready).collect();
-                    let key = waiting[random.index(waiting.len())].0;
-                    assert!(table.remove(key.index).task.is_some());
-                    assert!(table.slot(key).is_none(), "its key is stale");
-                    twin.forget(key);
-                }
-                _ => {}
-            }
-            assert_eq!(table.first_in_line().map(|(key, _)| key), twin.line.front().copied());
-            assert_eq!(table.live as usize, twin.tasks.len());
-            check_owned(&mut table, &twin, desk);
-        }
-    }
-
-    #[test]
-    fn an_exclusive_task_comes_alone() {
-        let blocks = Rc::new(Blocks::default());
-        let mut table = Table::new(10);
-        let desk = table.open_desk(owner(0));
-        let other = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Future, false);
-        let exclusive = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Exclusive, false);
-        table.open_errands(desk, owner(desk)).exclusive = exclusive.index;
-        assert_eq!(table.make_ready(other.index), Some(owner(desk)));
-        assert!(matches!(table.next(desk, || Time::ZERO), (Next::Nothing, true)));
-        assert_eq!(table.make_ready(exclusive.index), Some(owner(desk)));
-        assert!(matches!(table.next(desk, || Time::ZERO), (Next::Future(key), true) if key == exclusive));
-        table.remove(exclusive.index);
-        table.open_errands(desk, owner(desk)).exclusive = NONE;
-        assert!(matches!(table.next(desk, || Time::ZERO), (Next::Future(key), true) if key == other));
-    }
-}
+mod tests;
