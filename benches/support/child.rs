@@ -12,6 +12,7 @@ use super::machine::pin_to;
 use super::options::{Options, Point};
 use super::servers::Server;
 
+/// Of a server that has one; others have all.
 const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
 
@@ -26,15 +27,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on its core and waits until it listens.
     pub(crate) fn start(server: &Server) -> io::Result<Running> {
-        Running::start_on(SERVER_CORE, server)
+        Running::start_on((server.cores == 1).then_some(SERVER_CORE), server)
     }
 
     /// The same for a server that is not measured: beside the load.
     pub(crate) fn start_aside(server: &Server) -> io::Result<Running> {
-        Running::start_on(LOAD_CORE, server)
+        Running::start_on(Some(LOAD_CORE), server)
     }
 
-    fn start_on(core: usize, server: &Server) -> io::Result<Running> {
+    fn start_on(core: Option<usize>, server: &Server) -> io::Result<Running> {
         let mut command = Command::new(&server.program);
         command.args(&server.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         pin_to(&mut command, core);
@@ -82,11 +83,13 @@ pub(crate) fn run_load(role: &str, plan: &Plan) -> io::Result<Vec<f64>> {
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers = text.lines().find_map(|line| line.strip_prefix("result "));
     match numbers {
-        Some(numbers) if output.status.success() => {
-            numbers.split_whitespace().map(|number| number.parse().map_err(io::Error::other)).collect()
-        }
+        Some(numbers) if output.status.success() => numbers_of(numbers),
         _ => Err(io::Error::other("the load has failed")),
     }
+}
+
+fn numbers_of(text: &str) -> io::Result<Vec<f64>> {
+    text.split_whitespace().map(|number| number.parse().map_err(io::Error::other)).collect()
 }
 
 /// A process that holds connections. Ends with this value.
@@ -116,6 +119,17 @@ impl Holder {
             Ok(())
         } else {
             Err(io::Error::other("connections could not be opened"))
+        }
+    }
+
+    /// Has it do what a line says, and answers the numbers of its result.
+    pub(crate) fn ask(&mut self, line: &str) -> io::Result<Vec<f64>> {
+        writeln!(self.input, "{line}")?;
+        let mut answer = String::new();
+        self.output.read_line(&mut answer)?;
+        match answer.trim().strip_prefix("result") {
+            Some(numbers) => numbers_of(numbers),
+            None => Err(io::Error::other(format!("it has failed at `{line}`"))),
         }
     }
 }

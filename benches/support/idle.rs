@@ -14,7 +14,7 @@ use super::round_trip::SILENCE;
 const MESSAGE: [u8; 64] = [0x5A; 64];
 
 /// Small buffers of the kernel, so that what is not read is queued at the server.
-const SOCKET_BYTES: i32 = 16 << 10;
+pub(crate) const SOCKET_BYTES: i32 = 16 << 10;
 /// Nobody takes more when so many looks in a row, each so long after the last, have sent nothing.
 const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);

@@ -42,16 +42,19 @@ impl Clock {
     }
 }
 
-/// Pins the command's process to one core, and ends it when the process that started it ends.
-pub(crate) fn pin_to(command: &mut Command, core: usize) {
+/// Pins the command's process to one core, if to any, and ends it when the process that started it ends.
+pub(crate) fn pin_to(command: &mut Command, core: impl Into<Option<usize>>) {
+    let core = core.into();
     let enter = move || {
-        // SAFETY: all zeroes is the empty set.
-        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-        // SAFETY: `core` is far below the set's size of 1,024.
-        unsafe { libc::CPU_SET(core, &mut set) };
-        // SAFETY: `set` outlives the call.
-        if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } != 0 {
-            return Err(io::Error::last_os_error());
+        if let Some(core) = core {
+            // SAFETY: all zeroes is the empty set.
+            let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+            // SAFETY: `core` is far below the set's size of 1,024.
+            unsafe { libc::CPU_SET(core, &mut set) };
+            // SAFETY: `set` outlives the call.
+            if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
         }
         // SAFETY: no memory is passed.
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };

@@ -4,7 +4,9 @@
 //! benchmark itself, started with a role as first argument.
 
 pub(crate) mod bare_epoll;
+pub(crate) mod bare_publish;
 pub(crate) mod bare_uring;
+pub(crate) mod bare_writes;
 pub(crate) mod child;
 pub(crate) mod epoll;
 pub(crate) mod idle;
@@ -16,6 +18,7 @@ pub(crate) mod memory;
 pub(crate) mod open_loop;
 pub(crate) mod options;
 pub(crate) mod program;
+pub(crate) mod publish;
 pub(crate) mod receive_pool;
 pub(crate) mod relay;
 pub(crate) mod report;
@@ -24,4 +27,5 @@ pub(crate) mod round_trip;
 pub(crate) mod servers;
 pub(crate) mod slow_peers;
 pub(crate) mod stats;
+pub(crate) mod subscribers;
 pub(crate) mod traffic;

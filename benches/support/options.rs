@@ -5,12 +5,14 @@
 use std::time::Duration;
 
 pub(crate) const HELP: &str = "\
-cargo bench --bench {echo,proxy,slow_peers} -- [OPTIONS]
+cargo bench --bench {echo,proxy,slow_peers,publish} -- [OPTIONS]
 
   (no option)             echo: 64 B x {64, 512} connections x pipeline {1, 16}: CPU per request, requests per second
                           proxy: {16, 256} KiB x 64 connections through a proxy to an echo server beside the load: the same
+                          publish: 100 B to 10,000 connections: CPU per delivery; when it comes, beside a hundred that never read
                           slow_peers: round trips of 64 B on 64 connections, beside a hundred peers that never read
   --full                  echo: also 1 KiB and 4,096 connections; 16 KiB and 256 KiB x 64 connections
+  --part NAME[,NAME]      publish: only `cost` or `slow`
   --latency               round trips of one connection whose client blocks
   --memory                memory per idle connection, base memory, wake-ups when idle
   --size N[,N]            only these message sizes      (with or without --full)
@@ -34,6 +36,7 @@ pub(crate) enum Subject {
     Echo,
     Proxy,
     SlowPeers,
+    Publish,
     Latency,
     Memory,
 }
@@ -65,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) spin_us: u64,
     pub(crate) added: Vec<(String, String)>,
     pub(crate) only: Vec<String>,
+    pub(crate) parts: Vec<String>,
     pub(crate) self_check: bool,
     pub(crate) json: bool,
     pub(crate) build: bool,
@@ -89,6 +93,7 @@ impl Options {
             subject: match bench {
                 "proxy" => Subject::Proxy,
                 "slow_peers" => Subject::SlowPeers,
+                "publish" => Subject::Publish,
                 _ => Subject::Echo,
             },
             points: Vec::new(),
@@ -100,6 +105,7 @@ impl Options {
             spin_us: 0,
             added: Vec::new(),
             only: Vec::new(),
+            parts: Vec::new(),
             self_check: false,
             json: false,
             build: true,
@@ -144,6 +150,7 @@ impl Options {
             "--warm-up" => self.warm_up = Duration::from_millis(number(flag, value)? as u64),
             "--spin" => self.spin_us = number(flag, value)? as u64,
             "--only" => self.only = value.split(',').map(str::to_owned).collect(),
+            "--part" => self.parts = value.split(',').map(str::to_owned).collect(),
             "--server" => {
                 let (name, command) = value.split_once('=').ok_or("--server wants NAME=COMMAND")?;
                 self.added.push((name.to_owned(), command.to_owned()));
@@ -170,6 +177,7 @@ impl Chosen {
         let (sizes, connections, pipelines): (&[usize], &[usize], &[usize]) = match subject {
             Subject::Proxy => (&[16 << 10, 256 << 10], &[64], &[1]),
             Subject::SlowPeers => (&[64], &[64], &[1]),
+            Subject::Publish => (&[100], &[10_000], &[1]),
             _ => (&[64], &[64, 512], &[1, 16]),
         };
         product(or(&self.sizes, sizes), or(&self.connections, connections), or(&self.pipelines, pipelines))

@@ -15,8 +15,8 @@ use super::receive_pool::Shape;
 use super::report::Report;
 use super::round_trip::Trips;
 use super::{
-    bare_epoll, bare_uring, idle, latency, load, machine, matrix, memory, open_loop, relay, round_trip,
-    servers, slow_peers,
+    bare_epoll, bare_publish, bare_uring, bare_writes, idle, latency, load, machine, matrix, memory,
+    open_loop, publish, relay, round_trip, servers, slow_peers, subscribers,
 };
 
 /// Runs the benchmark of this name as the command line says.
@@ -48,10 +48,14 @@ fn measure(options: &Options) -> io::Result<ExitCode> {
         Subject::Proxy => Some(Running::start_aside(&servers::upstream()?)?),
         _ => None,
     };
-    let servers = servers::choose(options, upstream.as_ref().map(|upstream| upstream.address), &report)?;
+    let servers = match options.subject {
+        Subject::Publish => servers::choose_publishers(options)?,
+        _ => servers::choose(options, upstream.as_ref().map(|upstream| upstream.address), &report)?,
+    };
     let correct = match options.subject {
         Subject::Echo | Subject::Proxy => matrix::run(options, &servers, &report),
         Subject::SlowPeers => slow_peers::run(options, &servers, &report),
+        Subject::Publish => publish::run(options, &servers, &report),
         Subject::Latency => latency::run(options, &servers, &report),
         Subject::Memory => memory::run(&servers, &report),
     };
@@ -69,6 +73,12 @@ fn play(role: &[String]) -> io::Result<()> {
             option(arguments, "--spin-us")?.unwrap_or(0),
         ),
         "bare-epoll" => bare_epoll::serve(listen("epoll")?),
+        "bare-publish" => bare_publish::serve(
+            listen("uring")?,
+            shape(arguments)?,
+            option(arguments, "--batch")?.unwrap_or(bare_publish::BATCH),
+        ),
+        "bare-writes" => bare_writes::serve(listen("epoll")?),
         "relay" => relay::serve(
             listen("epoll")?,
             server(option(arguments, "--to")?)?,
@@ -84,6 +94,7 @@ fn play(role: &[String]) -> io::Result<()> {
         }
         "round-trip" => tell(&round_trip::run(&Plan::parse(arguments)?)?),
         "open-loop" => tell(&open_loop::run(&Plan::parse(arguments)?)?),
+        "subscribers" => subscribers::run(server(arguments.first().and_then(|text| text.parse().ok()))?),
         "idle" => idle::run(server(arguments.first().and_then(|text| text.parse().ok()))?),
         "never-reading" => idle::never_read(server(arguments.first().and_then(|text| text.parse().ok()))?),
         _ => Err(io::Error::other(format!("no role {name}"))),

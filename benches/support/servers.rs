@@ -21,6 +21,8 @@ pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
+    /// How many cores it is given: one, or all.
+    pub(crate) cores: usize,
 }
 
 /// Moves bytes without looking at them, so that it is no peer of a loop that receives them.
@@ -49,16 +51,39 @@ pub(crate) fn choose(
     } else {
         servers.push(own_role("bare_epoll", &["bare-epoll"])?);
     }
+    let place = to.last().copied().unwrap_or("{to}");
+    add(&mut servers, options, place)?;
+    Ok(servers)
+}
+
+/// The servers that publish what they are sent, the reference first.
+pub(crate) fn choose_publishers(options: &Options) -> io::Result<Vec<Server>> {
+    let mut servers = vec![own_role(REFERENCE, &["bare-publish"])?];
+    for cores in [1, 2] {
+        let name = if cores == 1 { JUDGED.to_owned() } else { format!("{JUDGED}_{cores}_cores") };
+        servers.push(Server { cores, ..own_role(&name, &[JUDGED, &cores.to_string()])? });
+    }
+    servers.push(own_role("bare_writes", &["bare-writes"])?);
+    add(&mut servers, options, "{to}")?;
+    Ok(servers)
+}
+
+/// Adds those of the command line, and leaves out those that it does not want. `{to}` becomes a place.
+fn add(servers: &mut Vec<Server>, options: &Options, place: &str) -> io::Result<()> {
     for (name, command) in &options.added {
-        let place = to.last().copied().unwrap_or("{to}");
         let mut words = command.split_whitespace().map(|word| word.replace("{to}", place));
         let program = words.next().ok_or_else(|| io::Error::other("--server: no command"))?;
-        servers.push(Server { name: name.clone(), program: program.into(), arguments: words.collect() });
+        servers.push(Server {
+            name: name.clone(),
+            program: program.into(),
+            arguments: words.collect(),
+            cores: 1,
+        });
     }
     if !options.only.is_empty() {
         servers.retain(|server| server.name == REFERENCE || options.only.contains(&server.name));
     }
-    Ok(servers)
+    Ok(())
 }
 
 /// What proxies are connected to: the cheapest echo server.
@@ -69,7 +94,7 @@ pub(crate) fn upstream() -> io::Result<Server> {
 /// A server that lives in this program.
 fn own_role(name: &str, role: &[&str]) -> io::Result<Server> {
     let arguments = ["--role"].iter().chain(role).map(|word| (*word).to_owned()).collect();
-    Ok(Server { name: name.to_owned(), program: env::current_exe()?, arguments })
+    Ok(Server { name: name.to_owned(), program: env::current_exe()?, arguments, cores: 1 })
 }
 
 /// An example: built if it is out of date, taken as it is if cargo is not at hand.
@@ -105,7 +130,7 @@ fn odeon(example: &str, own: &[&str], options: &Options, report: &Report) -> io:
     } else {
         report.line("odeon: the example has no --spin-us, so the two sides may not spin alike: void where that matters");
     }
-    Ok(Some(Server { name: JUDGED.to_owned(), program, arguments }))
+    Ok(Some(Server { name: JUDGED.to_owned(), program, arguments, cores: 1 }))
 }
 
 /// Whether the program's usage speaks of spinning.
