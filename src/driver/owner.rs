@@ -24,6 +24,12 @@ impl<B: Backend> Driver<B> {
         Driver { backend }
     }
 
+    /// The backend, for whoever put it there.
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
     /// Hands an op to the backend. Neither blocks nor fails.
     pub fn submit(&mut self, pools: &Pools, token: Token, op: Op) {
         self.backend.submit(pools, token, op);

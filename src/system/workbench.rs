@@ -96,15 +96,26 @@ impl Workbench {
     /// One turn of every core, until `done`.
     pub fn run_until(&mut self, mut done: impl FnMut() -> bool) {
         while !done() {
-            for executor in &mut self.cores {
-                let core = executor.core().clone();
-                current::scope(&core, || {
-                    executor.enter(Wait::No);
-                    executor.receive();
-                    executor.expire();
-                    executor.activate();
-                });
-            }
+            self.turn();
+        }
+    }
+
+    /// One turn of every core, until all requests of the load of one of them have come in, whether they are answered or not.
+    pub fn run_until_spent(&mut self, core: usize) {
+        while self.cores[core].driver_mut().backend().requests_left() > 0 {
+            self.turn();
+        }
+    }
+
+    fn turn(&mut self) {
+        for executor in &mut self.cores {
+            let core = executor.core().clone();
+            current::scope(&core, || {
+                executor.enter(Wait::No);
+                executor.receive();
+                executor.expire();
+                executor.activate();
+            });
         }
     }
 }

@@ -71,6 +71,12 @@ impl Null {
         }
     }
 
+    /// Requests that have not come in yet.
+    #[must_use]
+    pub fn requests_left(&self) -> u64 {
+        self.load.requests
+    }
+
     fn begin_inward(&mut self, key: Key, accept: bool, socket: SocketId) {
         if accept {
             self.accepting = Some(key);
