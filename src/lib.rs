@@ -188,7 +188,7 @@ pub use actor::{
     Spawnable, StopReason, Timeout, TimerError, TimerKey, Topic, WatchKey, failed,
 };
 #[doc(hidden)]
-pub use actor::{NothingUnheard, Told, Unheard, tell_hook};
+pub use actor::{Told, Unheard, tell_hook};
 pub use config::{Config, ConfigError};
 pub use executor::{CutOffKind, DeadReason, Flush, Interval, MissedTicks, Overflow, dead_letters_outside};
 pub use mem::{Bytes, Full};

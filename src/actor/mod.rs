@@ -45,7 +45,7 @@ pub use mailbox::{MailboxOverflow, Priority};
 pub use names::NameError;
 pub use pool::{Busy, Pool};
 pub use reply::Reply;
-pub use respond::{Failure, IntoFlow, NothingUnheard, Respond, Told, Unheard, failed, tell_hook};
+pub use respond::{Failure, IntoFlow, Respond, Told, Unheard, failed, tell_hook};
 pub use send::SendFuture;
 pub use sharded::Sharded;
 pub use testing::{Asker, Probe, TestContext, nobody, probe};

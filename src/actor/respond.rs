@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use super::{Flow, Reply};
 use crate::executor::{Cause, current, tell};
@@ -189,15 +190,26 @@ impl<T, E> Unheard<'_, Result<T, E>, Result<T, E>> {
     }
 }
 
-/// Of everything else there is nothing to tell. A method of a type comes before that of a trait: this is the other one.
-#[doc(hidden)]
-pub trait NothingUnheard: Sized {
-    /// Does nothing.
+/// Of everything else there is nothing to tell. The compiler looks for a method here where there is none above.
+impl<R, T> Deref for Unheard<'_, R, T> {
+    type Target = NothingUnheard;
+
     #[inline(always)]
-    fn tell(self, _: &'static str) {}
+    fn deref(&self) -> &NothingUnheard {
+        &NothingUnheard(())
+    }
 }
 
-impl<R, T> NothingUnheard for Unheard<'_, R, T> {}
+/// Of which nothing is to be told.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NothingUnheard(());
+
+impl NothingUnheard {
+    /// Does nothing.
+    #[inline(always)]
+    pub fn tell(&self, _: &'static str) {}
+}
 
 /// Counts a failure that nobody else is told of, and tells it on standard error, once a second
 /// at most of each handler, and later how many more there were.

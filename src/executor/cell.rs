@@ -478,10 +478,7 @@ impl Cells {
     /// True if a cell is to begin again; once.
     #[must_use]
     pub fn take_begin(&self, cell: Key) -> bool {
-        let Some(slot) = self.occupied(cell) else { return false };
-        let flags = slot.flags.get();
-        slot.flags.set(flags & !BEGIN);
-        flags & BEGIN != 0
+        self.occupied(cell).is_some_and(|slot| slot.flags.replace(slot.flags.get() & !BEGIN) & BEGIN != 0)
     }
 
     /// Notes that another cell sees to it that this one stops.
@@ -508,9 +505,7 @@ impl Cells {
 
     /// Notes that a cell was cut off; true if that was not known.
     pub(super) fn mark_cut(&self, cell: Key) -> bool {
-        let Some(slot) = self.occupied(cell) else { return false };
-        let flags = slot.flags.replace(slot.flags.get() | CUT);
-        flags & CUT == 0
+        self.occupied(cell).is_some_and(|slot| slot.flags.replace(slot.flags.get() | CUT) & CUT == 0)
     }
 
     /// True if a cell was cut off.

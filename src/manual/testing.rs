@@ -205,3 +205,5 @@
 //!   [`Context::now`](crate::Context::now) and [`time::now`](crate::time::now) are the virtual time.
 //!
 //! So a server has a few tests with a real system and real sockets besides.
+//!
+//! The chat of the examples is tested so, with a mistake to be found: `tests/sim.rs` and what lies beside it; `tests/testing/` tests the contexts.

@@ -68,6 +68,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         1,
         "ends the hubs of a topic of any type: one call for each core when it is dropped",
     ),
+    ("src/actor/shell.rs", 1, "a task knows no type of an actor: one call for each that fails"),
     ("src/actor/testing/questions.rs", 6, "questions of any type that a test answers: none in a system"),
     (
         "src/driver/pool.rs",

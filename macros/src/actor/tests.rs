@@ -193,8 +193,6 @@ fn asynchronous_handlers_run_alone_or_beside_others() {
                 {
                     let me = ::odeon::Context::handle(cx);
                     ::odeon::Context::concurrent(cx, "Room::search", ::odeon::Timeout::Never, async move {{
-                        #[allow(unused_imports)]
-                        use ::odeon::NothingUnheard as _;
                         let result = Self::search(given_0, me).await;
                         ::odeon::Unheard::<<Search as ::odeon::Message>::Reply, _>::of(&result).tell("Room::search");
                         <_ as ::odeon::Respond<<Search as ::odeon::Message>::Reply>>::told(result, "Room::search")
@@ -246,8 +244,6 @@ fn an_error_that_nobody_hears_is_reported() {
         },
         &[r#"
             __RoomInner::told_open(given_0) => {
-                #[allow(unused_imports)]
-                use ::odeon::NothingUnheard as _;
                 let result = Self::open(self, given_0);
                 ::odeon::Unheard::<<Open as ::odeon::Message>::Reply, _>::of(&result).tell("Room::open");
                 <_ as ::odeon::Respond<<Open as ::odeon::Message>::Reply>>::told(result, "Room::open")

@@ -102,8 +102,6 @@ fn respond(actor: &Actor, handler: &Handler, is_asked: bool, result: TokenStream
     }
     // If it is a `Result`, and that is itself the answer, nobody looks at it. By whatever name: the compiler knows.
     quote! {{
-        #[allow(unused_imports)]
-        use #root::NothingUnheard as _;
         let result = #result;
         #root::Unheard::<#answer, _>::of(&result).tell(#name);
         <#this as #root::Respond<#answer>>::told(result, #name)
