@@ -3,8 +3,11 @@
 //!     cargo run --release --example rooms -- --listen 127.0.0.1:7000 --slow drop-oldest
 //!     nc 127.0.0.1 7000
 //!
-//! `/join ROOM` enters a room, any other line goes to everybody in it, whoever wrote it included. In two terminals one sees what the
-//! other says; in a third, `(printf '/join ROOM\n'; cat) | nc 127.0.0.1 7000 | (sleep 60; cat)` does not read for a minute.
+//! `/join ROOM` enters a room, any other line goes to everybody in it, whoever wrote it included. Two terminals see what either says. Here one
+//! does not read for five seconds, while the other never stops; it ends by saying how many lines it has missed:
+//!
+//!     (printf '/join a\n'; sleep 10; echo back; sleep 1) | nc -N 127.0.0.1 7000 | (sleep 5; grep missed)
+//!     (printf '/join a\n'; timeout 6 yes 'and so on, and so on') | nc -N 127.0.0.1 7000 > /dev/null
 //!
 //! Shows: a room that lives on the core that its name belongs to; a topic, by which a line goes to each core once; what becomes of
 //! those who cannot keep up. They keep nobody waiting. A line that finds their mailbox full they have missed; beyond 64 KiB of output

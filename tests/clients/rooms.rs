@@ -80,7 +80,7 @@ pub fn who_does_not_read_is_told_how_much_it_has_missed(backend: &str) {
     for (policy, hears_the_last) in [("drop-oldest", true), ("refuse", false)] {
         let server = Server::start_with("rooms", backend, &["--slow", policy]);
         let mut slow = does_not_read(&server);
-        let (mut heard, mut missed) = (Vec::new(), 0);
+        let (mut heard, mut missed, mut tries) = (Vec::new(), 0, 0);
         say(&mut slow, "I am back");
         loop {
             let line = hear(&mut slow);
@@ -90,6 +90,8 @@ pub fn who_does_not_read_is_told_how_much_it_has_missed(backend: &str) {
                 heard.push(line.split(' ').next().unwrap().parse::<usize>().unwrap());
             } else if missed == 0 {
                 // What waited has been read, but not all of it when this was said.
+                tries += 1;
+                assert!(tries < MANY, "{policy}: it is told nothing");
                 say(&mut slow, "I am back");
             } else {
                 break;
