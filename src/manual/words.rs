@@ -56,7 +56,8 @@
 //!
 //! A question asks nothing before it is said who waits for the answer. It always has a limit of time. An answer that comes too late is
 //! dropped, and is no message, as it once was in Erlang. Actors that await one another in a circle are told so at once, by
-//! [`AskError::Cycle`](crate::AskError::Cycle); elsewhere they wait until the time is over, if one is set. `then` keeps nobody waiting.
+//! [`AskError::Cycle`](crate::AskError::Cycle), where [that can be found](super::asking#waiting-for-one-another); elsewhere they wait until the time
+//! is over, if one is set. `then` keeps nobody waiting.
 //!
 //! # Answering later
 //!
