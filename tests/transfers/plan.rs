@@ -58,7 +58,7 @@ impl Faults {
         Faults { accident: Some((byte, accident)), ..Faults::NONE }
     }
 
-    /// Cuts for a direction of so many bytes, not so many that they take long.
+    /// Cuts for a direction of so many bytes, and delays between them, not so many that they take long.
     pub(crate) fn drawn(random: &mut Random, length: u64) -> Faults {
         let least = 1 + length / PIECES_MAX;
         let most = |random: &mut Random| least + log_uniform(random, 100_000);
@@ -68,7 +68,14 @@ impl Faults {
             _ => Cuts::Random { most: most(random), seed: random.bits() },
         };
         let gulp = if random.chance(0.5) { GULP_MAX } else { (most(random) as usize).min(GULP_MAX) };
-        Faults { cuts, gulp, ..Faults::NONE }
+        let pieces = 1 + match cuts {
+            Cuts::Nowhere => length / gulp as u64,
+            Cuts::EveryByte => length,
+            Cuts::Random { most, .. } => 16 * length / most,
+        };
+        let is_paced = pieces <= PACED_PIECES_MAX && random.chance(0.5);
+        let pace = is_paced.then(|| Duration::from_micros(1 + random.below(PACED_US_MAX / pieces)));
+        Faults { cuts, gulp, pace, ..Faults::NONE }
     }
 
     pub(crate) fn has(&self, accident: Accident) -> bool {
@@ -81,6 +88,9 @@ pub(crate) const GULP_MAX: usize = 64 << 10;
 
 /// Pieces of one direction, if they are drawn.
 const PIECES_MAX: u64 = 20_000;
+/// The same, with delays between them, and how many microseconds these take together.
+const PACED_PIECES_MAX: u64 = 1_000;
+const PACED_US_MAX: u64 = 200_000;
 
 /// What happens to a connection.
 #[derive(Debug, Clone, Copy)]

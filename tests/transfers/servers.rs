@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard};
 
+use odeon::fs::OpenOptions;
 use odeon::prelude::*;
 use odeon::sys::Random;
+use odeon::{ForwardError, Timeout};
 
 use crate::wire::{FRAME_BYTES_MAX, Shape, log_uniform};
 use crate::world::{PATIENCE, World, until};
@@ -62,16 +64,36 @@ pub(crate) enum Kind {
     Bodies,
     /// Whatever comes, as bodies.
     StreamBodies,
+    /// As counted bytes.
+    Owned,
+    /// Through a file.
+    Files,
+    /// Through another connection, whose far end sends it back: two connections that are tied.
+    Ties,
 }
 
 impl Kind {
     pub(crate) const ALL: [Kind; 6] =
         [Kind::Raw, Kind::Lines, Kind::Frames, Kind::Stream, Kind::Bodies, Kind::StreamBodies];
+    /// Those as well that hold more than one socket, or files, by which accidents may be told otherwise.
+    pub(crate) const EVERY: [Kind; 9] = [
+        Kind::Raw,
+        Kind::Lines,
+        Kind::Frames,
+        Kind::Stream,
+        Kind::Bodies,
+        Kind::StreamBodies,
+        Kind::Owned,
+        Kind::Files,
+        Kind::Ties,
+    ];
 
     /// What it can be sent.
     pub(crate) fn shape(self) -> Shape {
         match self {
-            Kind::Raw | Kind::Stream | Kind::StreamBodies => Shape::Bytes,
+            Kind::Raw | Kind::Stream | Kind::StreamBodies | Kind::Owned | Kind::Files | Kind::Ties => {
+                Shape::Bytes
+            }
             Kind::Lines => Shape::Lines,
             Kind::Frames | Kind::Bodies => Shape::Frames,
         }
@@ -127,10 +149,16 @@ impl World {
             Kind::Lines => self.serve(move |_| LinesBack(told.clone())),
             Kind::Frames => self.serve(move |_| FramesBack(told.clone())),
             Kind::Bodies => self.serve(move |_| BodiesBack { told: told.clone(), cut: false }),
-            Kind::Stream | Kind::StreamBodies => {
+            Kind::Owned => self.serve(move |_| OwnedBack(told.clone())),
+            Kind::Ties => {
+                let far = self.serve(|_| Raws(channel().0));
+                self.serve(move |_| Near { told: told.clone(), far })
+            }
+            Kind::Stream | Kind::StreamBodies | Kind::Files => {
                 let listener = self.system.listener("127.0.0.1:0").serve(move |stream: Stream| async move {
                     let ended = match kind {
                         Kind::Stream => send_back(stream).await,
+                        Kind::Files => send_files_back(stream).await,
                         _ => send_bodies_back(stream).await,
                     };
                     tell(&told, ended.into());
@@ -207,6 +235,77 @@ sends_back!(LinesBack, Lines<FRAME_BYTES_MAX>, |line: &str, cx| cx.write_line(li
 sends_back!(FramesBack, LengthDelimited<FRAME_BYTES_MAX>, |bytes: &[u8], cx| {
     cx.send_frame(bytes).expect("what could be read can be written")
 });
+
+sends_back!(OwnedBack, Raw, |bytes: &[u8], cx| {
+    let owned = cx.bytes_of(bytes);
+    cx.write_bytes(owned);
+});
+
+/// What comes goes to another connection, and what that receives comes back.
+struct Near {
+    told: Sender<Reason>,
+    far: SocketAddr,
+}
+
+#[actor(codec = Raw)]
+impl Near {
+    #[started]
+    fn connect(&mut self, cx: &mut Context<Self>) -> Flow {
+        cx.exclusive("Near::connect", Timeout::Never, async |me: &mut Near, cx: &mut Context<Near>| {
+            let near = cx.me();
+            let far = odeon::connect(me.far).start(move |_| Far { near }).await;
+            let tied = far.is_ok_and(|far| cx.forward_to(far).is_ok());
+            if tied { Flow::Continue } else { Flow::Fail }
+        })
+    }
+
+    #[frame]
+    fn bytes(&mut self, _: &[u8]) {
+        unreachable!("what arrives is forwarded");
+    }
+
+    #[stopped]
+    fn end(&mut self, reason: StopReason) {
+        tell(&self.told, reason.into());
+    }
+}
+
+struct Far {
+    near: Addr<Near>,
+}
+
+#[actor(codec = Raw)]
+impl Far {
+    #[started]
+    fn tie(&mut self, cx: &mut Context<Self>) -> Result<(), ForwardError> {
+        cx.forward_to(self.near)
+    }
+
+    #[frame]
+    fn bytes(&mut self, _: &[u8]) {
+        unreachable!("what arrives is forwarded");
+    }
+}
+
+/// By a file that nobody else sees.
+async fn send_files_back(mut stream: Stream) -> io::Result<()> {
+    let path = std::env::temp_dir().join(format!("odeon-transfer-{}-{}", std::process::id(), stream.id()));
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).await?;
+    fs::remove_file(&path)?;
+    let (mut random, mut offset) = (Random::new(stream.id()), 0);
+    loop {
+        let mut buffer = vec![0; log_uniform(&mut random, 256 << 10) as usize];
+        let length = stream.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        buffer.truncate(length);
+        let (written, _) = file.write_all_at(buffer, offset).await;
+        written?;
+        stream.send_file(&file, offset, length as u64).await?;
+        offset += length as u64;
+    }
+}
 
 /// By reads into buffers of its own, of any size, and writes of a part of them at a time.
 async fn send_back(mut stream: Stream) -> io::Result<()> {
