@@ -29,9 +29,20 @@ pub(crate) struct Head<A: Actor> {
 
 impl<A: Actor> Head<A> {
     pub(crate) fn new(state: A) -> Head<A> {
-        const { assert!(A::MAILBOX_CAPACITY > 0, "MAILBOX_CAPACITY is 0: nothing could ever be sent") };
-        const { assert!(A::MAILBOX_BYTES > 0, "MAILBOX_BYTES is 0: nothing could ever be sent") };
-        const { assert!(A::INTERVALS.len() <= INTERVALS_MAX, "an actor has at most 32 intervals") };
+        const {
+            assert!(
+                A::MAILBOX_CAPACITY > 0,
+                "MAILBOX_CAPACITY is 0: nothing could ever be sent; help: write how many messages may wait, `const MAILBOX_CAPACITY: u32 = 1024;`, or leave it out"
+            );
+            assert!(
+                A::MAILBOX_BYTES > 0,
+                "MAILBOX_BYTES is 0: nothing could ever be sent; help: write how much may wait, `const MAILBOX_BYTES: usize = 1 << 20;`, or leave it out"
+            );
+            assert!(
+                A::INTERVALS.len() <= INTERVALS_MAX,
+                "an actor has at most 32 intervals; help: let one of them do what several do, or begin some in `started`: `cx.send_every(…)`"
+            );
+        };
         Head { mailbox: Fifo::new(), extra: OnExtra::new(), state: RefCell::new(Some(state)) }
     }
 

@@ -125,10 +125,10 @@ impl<E: Display + 'static> Respond<()> for Result<Flow, E> {
     }
 }
 
-/// What a hook that takes a `T` can be given: a `T`. Never implemented by hand; it is there for the words of the compiler.
+/// What a hook or a handler that takes a `T` can be given: a `T`. Never implemented by hand; it is there for the words of the compiler.
 #[diagnostic::on_unimplemented(
-    message = "this hook takes a `{T}`, and what it is told is a `{Self}`",
-    label = "what it is told is a `{Self}`",
+    message = "this parameter is a `{T}`, and what is given for it is a `{Self}`",
+    label = "what is given is a `{Self}`",
     note = "help: write `{Self}` as the type of this parameter"
 )]
 #[doc(hidden)]

@@ -334,7 +334,9 @@ impl<A: Send> Spawnable for A {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to `{A}`",
     label = "not something that `{A}` can be sent",
-    note = "a message derives `Message` and is `Send`, and its receiver implements `Accepts` of it"
+    note = "help: a message is a type of your own with `#[derive(Message)]`, for which the `#[actor]` block of `{A}` has a `#[message]` handler; where that is `local`, only actors of the \
+            same core reach it: `address.local()` finds it there, `LocalAddr`; what is not `Send` goes nowhere else either, so carry an `Arc` \
+            instead of an `Rc`"
 )]
 pub trait SendTo<A: Actor>: Message + Send {
     #[doc(hidden)]
@@ -347,6 +349,8 @@ pub trait SendTo<A: Actor>: Message + Send {
     fn ask_here(core: &Core, to: Key, message: Self, reply: Reply<Self::Reply>);
 }
 
+// The compiler speaks of the message and its receiver, not of what each of them lacks.
+#[diagnostic::do_not_recommend]
 impl<A: Accepts<M>, M: Message + Send> SendTo<A> for M {
     const PRIORITY: Priority = <A as Accepts<M>>::PRIORITY;
 

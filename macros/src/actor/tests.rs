@@ -219,7 +219,7 @@ fn a_handler_may_answer_itself() {
             r#"
                 __RoomInner::told_find(given_0) => {
                     let reply = ::odeon::Reply::nobody();
-                    <_ as ::odeon::IntoFlow>::into_flow(Self::find(self, reply, given_0), "Room::find")
+                    <_ as ::odeon::IntoFlow>::into_flow(Self::find(self, ::odeon::tell_hook::<Reply<u8>, _>(reply), given_0), "Room::find")
                 }
             "#,
             r#"asked_find(Find, ::odeon::Reply<<Find as ::odeon::Message>::Reply>),"#,
@@ -249,6 +249,25 @@ fn an_error_that_nobody_hears_is_reported() {
                 <_ as ::odeon::Respond<<Open as ::odeon::Message>::Reply>>::told(result, "Room::open")
             },
         "#],
+    );
+}
+
+#[test]
+fn what_may_have_another_type_is_checked_where_that_is_written() {
+    check_part(
+        quote!(),
+        quote! {
+            impl Room {
+                #[message] fn find(&mut self, find: Find, reply: Reply<u64>, cx: &mut Context<Hall>) {}
+                #[message] fn say(&mut self, said: Said, cx: &mut Context<Room>) {}
+                #[call] fn count(&mut self, reply: Reply<u64>, cx: &mut Context<Self>) {}
+            }
+        },
+        &[
+            "Self::find(self, given_0, ::odeon::tell_hook::<Reply<u64>, _>(reply), ::odeon::tell_hook::<&mut Context<Hall>, _>(cx))",
+            "Self::say(self, given_0, cx)",
+            "Self::count(self, reply, cx)",
+        ],
     );
 }
 

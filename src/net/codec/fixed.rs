@@ -24,7 +24,12 @@ impl<const SIZE: usize> Decode for Fixed<SIZE> {
 
     #[inline]
     fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<Decoded<&'a [u8; SIZE]>, FrameError> {
-        const { assert!(SIZE > 0, "a frame of no bytes never ends") };
+        const {
+            assert!(
+                SIZE > 0,
+                "a frame of no bytes never ends; help: write how many bytes a frame has, `Fixed<16>`"
+            )
+        };
         Ok(match bytes.first_chunk() {
             Some(frame) => Decoded::Frame { frame, consumed: SIZE },
             None => Decoded::Incomplete { needed: SIZE },

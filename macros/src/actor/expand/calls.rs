@@ -4,11 +4,13 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 use crate::actor::handlers::{Handler, Run};
 use crate::actor::marks::Kind;
 use crate::actor::parameters::Role;
+use crate::actor::types::{first_argument, within_body};
 use crate::actor::values::Time;
 use crate::actor::{Actor, located, placed};
 
@@ -55,9 +57,9 @@ fn run(actor: &Actor, handler: &Handler, is_asked: bool) -> TokenStream {
     let root = &actor.arguments.root;
     let (name, timeout) = (actor.full_name(handler), timeout(actor, handler));
     match handler.run {
-        Run::AtOnce => respond(actor, handler, is_asked, call(handler, Some(quote!(self)))),
+        Run::AtOnce => respond(actor, handler, is_asked, call(actor, handler, Some(quote!(self)))),
         Run::Exclusive => {
-            let call = call(handler, Some(quote!(me)));
+            let call = call(actor, handler, Some(quote!(me)));
             let flow = respond(actor, handler, is_asked, quote!(#call.await));
             quote! {
                 #root::Context::exclusive(cx, #name, #timeout, async move |me: &mut Self, cx: &mut #root::Context<Self>| {
@@ -66,7 +68,7 @@ fn run(actor: &Actor, handler: &Handler, is_asked: bool) -> TokenStream {
             }
         }
         Run::Concurrent => {
-            let call = call(handler, None);
+            let call = call(actor, handler, None);
             let flow = respond(actor, handler, is_asked, quote!(#call.await));
             quote! {{
                 let me = #root::Context::handle(cx);
@@ -115,11 +117,17 @@ pub(super) fn into_flow(actor: &Actor, handler: &Handler, result: TokenStream) -
 }
 
 /// `Self::name(me, …)`. Errors about an argument point at the parameter's type.
-pub(super) fn call(handler: &Handler, me: Option<TokenStream>) -> TokenStream {
+pub(super) fn call(actor: &Actor, handler: &Handler, me: Option<TokenStream>) -> TokenStream {
     let there = located(handler.name.span());
     let mut name = handler.name.clone();
     name.set_span(there);
-    let arguments = handler.parameters.all.iter().map(|(role, ty)| argument(*role, located(ty.span())));
+    let arguments = handler.parameters.all.iter().map(|(role, ty)| {
+        let argument = argument(*role, located(ty.span()));
+        match is_checked(actor, handler, *role, ty) {
+            true => checked(actor, ty, argument),
+            false => argument,
+        }
+    });
     let all = me.into_iter().chain(arguments);
     quote_spanned!(there=> Self::#name(#(#all),*))
 }
@@ -132,6 +140,27 @@ fn argument(role: Role, there: Span) -> TokenStream {
         Role::Given(index) => format_ident!("given_{index}", span = there),
     };
     name.into_token_stream()
+}
+
+/// True if what the user has written may be another type than the one that there is.
+fn is_checked(actor: &Actor, handler: &Handler, role: Role, ty: &Type) -> bool {
+    match (role, ty) {
+        (Role::Reply, _) => handler.kind == Kind::Message,
+        (Role::Context, Type::Reference(lent)) => {
+            let of = first_argument(&lent.elem).map(|of| of.to_token_stream().to_string());
+            of != Some(actor.block.actor.to_token_stream().to_string())
+        }
+        _ => false,
+    }
+}
+
+/// An argument, of which the compiler says at the parameter's type what that should be.
+fn checked(actor: &Actor, ty: &Type, argument: TokenStream) -> TokenStream {
+    let root = &actor.arguments.root;
+    let taken = within_body(ty);
+    let checked =
+        taken.map(|taken| quote_spanned!(located(ty.span())=> #root::tell_hook::<#taken, _>(#argument)));
+    checked.unwrap_or(argument)
 }
 
 impl Handler {

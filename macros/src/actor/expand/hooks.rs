@@ -99,7 +99,7 @@ fn simple(actor: &Actor, kind: Kind, hook: &str) -> TokenStream {
 
 /// The call of a hook, and how the actor goes on.
 fn flow(actor: &Actor, handler: &Handler) -> TokenStream {
-    calls::into_flow(actor, handler, calls::call(handler, Some(quote!(self))))
+    calls::into_flow(actor, handler, calls::call(actor, handler, Some(quote!(self))))
 }
 
 /// A hook that is told something, and after which the actor does not go on.
