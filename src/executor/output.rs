@@ -529,7 +529,7 @@ impl Output {
     /// The same for an output that [is sound](Output::is_sound).
     #[inline]
     pub fn next_if_sound(&mut self, pool: &SendPool) -> Chain {
-        if self.aside.is_some() {
+        if self.aside.as_ref().is_some_and(|aside| aside.spilled() > 0 || !aside.is_tied()) {
             self.unspill(pool);
         }
         self.chain.take()
@@ -571,8 +571,11 @@ impl Output {
     }
 
     fn drop_idle(&mut self) {
+        if self.aside.as_ref().is_none_or(|aside| aside.is_tied() || !aside.is_idle(self.queued)) {
+            return;
+        }
         let waits = self.queued > 0 && self.drops_oldest() && self.in_flight() > 0;
-        if !waits && self.aside.as_ref().is_some_and(|aside| aside.is_idle(self.queued)) {
+        if !waits {
             self.aside = None;
         }
     }

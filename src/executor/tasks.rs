@@ -771,6 +771,32 @@ impl Core {
         self.with_output_at(activation.desk()?, activation.cell(), act)
     }
 
+    /// Lends the output to which the stream of the cell that runs goes; none if it goes to none, or `None` beside the name of that if it
+    /// has no output any more. What `act` counts has been forwarded there, and leaves in an activation of that cell.
+    #[inline]
+    pub fn with_fed_output<R>(
+        &self,
+        activation: &Activation<'_>,
+        act: impl FnOnce(&mut Output, &mut u64) -> R,
+    ) -> Option<(Key, Option<R>)> {
+        let (mine, mut bytes) = (activation.desk()?, 0);
+        let mut table = self.tasks.table.borrow_mut();
+        let to = table.desks[mine as usize].output.as_ref()?.tie().to?;
+        let Some(output) = self.cells.desk(to).and_then(|desk| table.desks[desk as usize].output.as_mut())
+        else {
+            return Some((to, None));
+        };
+        let result = act(output, &mut bytes);
+        if let Some(pauses) = output.tell_pause() {
+            self.cells.set_pauses(to, pauses);
+        }
+        if bytes > 0 {
+            table.open_errands(mine, activation.cell()).forwarded += bytes;
+            self.cells.schedule(to);
+        }
+        Some((to, Some(result)))
+    }
+
     #[inline(always)]
     fn with_output_at<R>(&self, desk: u32, cell: Key, act: impl FnOnce(&mut Output) -> R) -> Option<R> {
         let mut table = self.tasks.table.borrow_mut();

@@ -107,7 +107,8 @@ impl<A: Connection> ConnectionBody<A> {
         if A::SERVED || wire.outward == Outward::Finishing {
             wire.finish_step(activation);
         }
-        let resumed = wire.decide_reading(activation, head.is_full(), A::SERVED);
+        let decided = !A::SERVED && wire.flows_on(activation);
+        let resumed = !decided && wire.decide_reading(activation, head.is_full(), A::SERVED);
         if !A::SERVED {
             wire.note_busy(activation);
         }

@@ -118,6 +118,12 @@ impl<C: Decode> Wire<C> {
             && !activation.has_body()
     }
 
+    /// True if it goes on being forwarded, and being received for that, whatever waits in its mailbox.
+    #[inline]
+    pub(super) fn flows_on(&self, activation: &Activation<'_>) -> bool {
+        self.paused && self.forward == Forward::Flows && self.receiving && !activation.has_body()
+    }
+
     /// Passes on what has arrived, as far as there is room, and the end of the stream behind it. `Some`: the actor ends.
     #[inline(never)]
     pub(super) fn forward(&mut self, activation: &Activation<'_>) -> Option<Batch> {
@@ -127,24 +133,18 @@ impl<C: Decode> Wire<C> {
         if activation.has_body() {
             return None;
         }
-        let to = core.with_own_output(activation, |output| output.tie().to)??;
-        let mut bytes = 0;
-        let handed = core.with_output(to, |output| {
+        let (to, handed) = core.with_fed_output(activation, |output, bytes| {
             (output.tie().from == Some(me)).then(|| {
-                let all = !output.is_high() && self.inward.hand_on(&core.pools, output, &mut bytes, u64::MAX);
+                let all = !output.is_high() && self.inward.hand_on(&core.pools, output, bytes, u64::MAX);
                 let high = output.is_high();
                 // At once, not when it is found high: it says when there is room for more.
                 output.keep_waiting(!all || high);
                 (all, high)
             })
-        });
+        })?;
         let Some((all, high)) = handed.flatten() else {
             return Some(Batch::End(StopReason::ForwardEnded));
         };
-        if bytes > 0 {
-            core.note_forwarded(me, bytes);
-            core.schedule(to);
-        }
         self.forward = if all && !high { Forward::Flows } else { Forward::Waits };
         if !all && !high {
             // Refused although there is room: it is slots that are missing, and perhaps nothing is queued whose end would tell.

@@ -153,6 +153,11 @@ impl Aside {
         self.tie.finished
     }
 
+    /// True if something of another connection goes into the output, or what is received goes to one's: this is kept for that.
+    pub(super) fn is_tied(&self) -> bool {
+        self.tie.to.is_some() || self.tie.from.is_some()
+    }
+
     pub(super) fn is_forwarded(&self) -> bool {
         self.tie.to.is_some()
     }
