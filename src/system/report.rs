@@ -16,7 +16,7 @@ use crate::sys::Count;
 /// use odeon::prelude::*;
 ///
 /// let system = System::builder().cores(Cores::Count(1)).build()?;
-/// let task = system.spawn_task(std::future::pending::<()>)?;
+/// let task = system.spawn_task(0, || async { std::future::pending::<()>().await })?;
 /// let report = system.shutdown();
 /// assert_eq!((report.tasks_cut_off, report.connections_cut_off), (1, 0));
 /// assert!(report.to_string().starts_with("1 task (code in "), "{report}");
