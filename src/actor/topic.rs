@@ -98,7 +98,8 @@ impl Message for Lagged {
 ///   published before is still delivered.
 ///
 /// **Costs** one message for each core where somebody has subscribed, and not one for each subscriber; on that core, one clone and one
-/// place in a mailbox for each. It is handed round as fast as an actor handles messages, and takes turns with other actors.
+/// place in a mailbox for each. It is handed round as fast as an actor handles messages, and takes turns with other actors. Publications
+/// that wait there go round together, up to 16 of them: each subscriber gets these in a row, and a connection writes them as one send.
 /// No allocation to publish, once as many publications were under way before. On each core where somebody has subscribed a topic takes
 /// up one actor of [`Config::actors_max`](crate::Config::actors_max), which the [`Ledger`](crate::Ledger) counts.
 ///

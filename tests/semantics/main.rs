@@ -181,6 +181,8 @@ macro_rules! every_case_on {
                 a_publication_is_one_message_for_each_core
                 who_has_no_room_misses_it_and_is_told_how_much_and_nobody_else_does
                 who_is_told_that_it_has_missed_much_can_leave
+                publications_that_wait_come_to_each_together
+                who_has_room_for_one_at_a_time_misses_nothing_where_the_others_have_their_turn
                 what_has_no_room_on_its_way_to_a_core_is_missed_there
                 what_waits_to_be_handed_round_is_bounded_and_what_is_missed_told_at_once
                 what_was_published_before_the_end_of_a_subscription_comes_and_nothing_after

@@ -175,6 +175,43 @@ pub fn who_has_no_room_misses_it_and_is_told_how_much_and_nobody_else_does(on: O
     }
 }
 
+pub fn publications_that_wait_come_to_each_together(on: On) {
+    let world = World::with(on, 2, |config| {
+        (config.activation_messages, config.activation_time) = (4, Duration::from_secs(100));
+    });
+    for core in [0, 1] {
+        let room = publisher(&world, 0);
+        let notes = subscribed(&world, room, &[core; 8]);
+        // They wait together wherever they go: nothing else happens there meanwhile.
+        let publish = move |topic: &mut Topic<Said>| (0..4).for_each(|at| topic.publish(said(at)));
+        act(&world, room, publish);
+        world.until("all of it", || notes.len() == 8 * 4);
+        let noted = notes.take();
+        assert_eq!(by_subscriber(noted.clone(), 8), vec![numbers(0..4); 8]);
+        if core == 0 {
+            let in_a_row = noted.chunks(4).all(|row| row.iter().all(|noted| noted.0 == row[0].0));
+            assert!(in_a_row, "each has handled all four at once: {noted:?}");
+        }
+    }
+    assert_eq!(world.dead_letters(), 0);
+    world.end();
+}
+
+pub fn who_has_room_for_one_at_a_time_misses_nothing_where_the_others_have_their_turn(on: On) {
+    let world = World::with(on, 1, |config| {
+        (config.activation_messages, config.activation_time) = (2, Duration::from_secs(100));
+    });
+    let (room, notes) = (publisher(&world, 0), Notes::new());
+    for id in 0..8 {
+        let subscriber = world.spawn(0, Subscriber::<1>(id, notes.clone()));
+        act(&world, room, move |topic| topic.subscribe(id, subscriber.recipient()));
+    }
+    act(&world, room, |topic| (0..40).for_each(|at| topic.publish(said(at))));
+    world.until("all of it", || notes.len() as u64 + world.dead_letters() == 8 * 40);
+    assert_eq!(by_subscriber(notes.take(), 8), vec![numbers(0..40); 8]);
+    world.end();
+}
+
 /// Each gap is told where it is, and as large as it is.
 fn assert_in_order_with_gaps(noted: &[Result<u64, u64>]) {
     let mut next = None;

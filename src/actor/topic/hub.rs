@@ -2,6 +2,9 @@
 //!
 //! Knows: publications that wait, who has subscribed here. Must not know who publishes.
 //!
+//! Publications that wait go round together, a few at a time: each subscriber is handed all of these in a row, so that what it does with
+//! them, like writing to a connection, it does once. Whoever has no room for the next of them is handed that when everybody has had a turn.
+//!
 //! A copy is made while nothing is borrowed: that is code of users, who may subscribe, publish and end meanwhile. A publication goes
 //! round within the budget of an activation, like a batch of messages, and goes on in the next where it has stopped.
 
@@ -21,6 +24,10 @@ pub(super) struct Hub<M: Message> {
     queue: Fifo<(u64, M)>,
     members: RefCell<Members<M>>,
     round: Cell<Option<Round<M>>>,
+    /// The memory of a round, while there is none.
+    spare: Cell<Vec<(u64, Option<M>)>>,
+    /// How many publications go round beside the first.
+    beside: Cell<usize>,
     /// The number behind that of the last publication that has come here, whether it was taken or not.
     arrived: Cell<u64>,
     /// Behind that of the last that has gone round.
@@ -30,12 +37,30 @@ pub(super) struct Hub<M: Message> {
     forgotten: crossbeam_channel::Sender<Forgotten>,
 }
 
-/// A publication that goes round, or none where some have gone by that had no room.
+/// So many publications go round together at most.
+const TOGETHER: usize = 16;
+
+/// Publications that go round, each with its number; one without a message says that some have gone by that had no room.
 struct Round<M> {
-    at: u64,
-    message: Option<M>,
-    /// Where it goes on.
+    publications: Vec<(u64, Option<M>)>,
+    /// Where it goes on: with whom, with which of the publications, and whether that one has been handed another on this way round.
     place: usize,
+    index: usize,
+    has_got: bool,
+    /// Somebody is to be handed more on another way round.
+    again: bool,
+}
+
+impl<M> Round<M> {
+    /// The numbers of the first and the last.
+    fn span(&self) -> (u64, u64) {
+        let at = |publication: Option<&(u64, Option<M>)>| publication.map_or(0, |(at, _)| *at);
+        (at(self.publications.first()), at(self.publications.last()))
+    }
+
+    fn go_to(&mut self, place: usize) {
+        (self.place, self.index, self.has_got) = (place, 0, false);
+    }
 }
 
 /// The body of the cell: all that there is lies in its head.
@@ -50,7 +75,7 @@ impl<M: Message + Clone + Send> Body<Hub<M>> for Serve {
         let budget = &mut Budget::new(core);
         while let Some(mut round) = hub.next_round(core) {
             match core.contain(|| runtime(|| hub.go_round(core, &mut round, budget))) {
-                Some(true) => core.drop_contained(round.message),
+                Some(true) => hub.end_round(core, round),
                 Some(false) => {
                     hub.round.set(Some(round));
                     return Outcome::Again;
@@ -75,6 +100,8 @@ impl<M: Message + Clone + Send> Hub<M> {
             queue: Fifo::new(),
             members: RefCell::new(Members::new()),
             round: Cell::new(None),
+            spare: Cell::new(Vec::new()),
+            beside: Cell::new(0),
             arrived: Cell::new(join.next),
             delivered: Cell::new(join.next),
             last: Cell::new(None),
@@ -93,41 +120,99 @@ impl<M: Message + Clone + Send> Hub<M> {
             return Some(round);
         }
         self.members.borrow_mut().close_ranks();
-        if let Some((at, message)) = self.queue.pop(&core.chunks) {
-            return Some(Round { at, message: Some(message), place: 0 });
+        let mut publications = self.spare.take();
+        while publications.len() < TOGETHER
+            && let Some((at, message)) = self.queue.pop(&core.chunks)
+        {
+            publications.push((at, Some(message)));
         }
         // What had no room here is told of at once, for perhaps nothing follows.
-        let is_behind = self.delivered.get() < self.arrived.get();
-        is_behind.then(|| Round { at: self.arrived.get() - 1, message: None, place: 0 })
+        if publications.is_empty() && self.delivered.get() < self.arrived.get() {
+            publications.push((self.arrived.get() - 1, None));
+        }
+        if publications.is_empty() {
+            self.spare.set(publications);
+            return None;
+        }
+        self.beside.set(publications.len() - 1);
+        Some(Round { publications, place: 0, index: 0, has_got: false, again: false })
     }
 
-    /// Hands copies out until everybody has one. False if the budget is used up first.
+    /// Drops what has gone round. That runs code of users.
+    fn end_round(&self, core: &Core, mut round: Round<M>) {
+        self.beside.set(0);
+        for (_, message) in round.publications.drain(..) {
+            core.drop_contained(message);
+        }
+        self.spare.set(round.publications);
+    }
+
+    /// Hands copies out until everybody has one of each. False if the budget is used up first.
     fn go_round(&self, core: &Core, round: &mut Round<M>, budget: &mut Budget) -> bool {
+        let (first, last) = round.span();
         loop {
-            let turn = self.members.borrow_mut().turn(round.place, round.at, round.message.is_none());
-            let Some(turn) = turn else {
-                self.delivered.set(round.at + 1);
+            let place = self.members.borrow().place(round.place, first, last);
+            match place {
+                Some(place) if place != round.place => round.go_to(place),
+                Some(_) => {}
+                None if round.again => {
+                    round.again = false;
+                    round.go_to(0);
+                    continue;
+                }
+                None => {
+                    self.delivered.set(last + 1);
+                    return true;
+                }
+            }
+            if !self.hand_all(core, round, budget) {
+                return false;
+            }
+            round.go_to(round.place + 1);
+        }
+    }
+
+    /// Hands them to the one whose turn it is. False if the budget is used up first.
+    fn hand_all(&self, core: &Core, round: &mut Round<M>, budget: &mut Budget) -> bool {
+        while let Some((at, message)) = round.publications.get(round.index) {
+            let turn = self.members.borrow_mut().turn(round.place, *at, message.is_none());
+            round.index += 1;
+            let Some(turn) = turn else { continue };
+            let has_got = std::mem::replace(&mut round.has_got, true);
+            if !self.hand_over(core, &turn, message.as_ref(), has_got) {
+                self.members.borrow_mut().put_off(&turn, *at);
+                round.again = true;
                 return true;
-            };
-            round.place = turn.place + 1;
-            self.hand_over(core, &turn, round.message.as_ref());
+            }
             if !budget.spend(core) {
                 return false;
             }
         }
+        true
     }
 
+    /// False if it has no room, but may have had some for what it `has_got` just now.
     #[inline]
-    fn hand_over(&self, core: &Core, turn: &Turn<M>, message: Option<&M>) {
+    fn hand_over(&self, core: &Core, turn: &Turn<M>, message: Option<&M>, has_got: bool) -> bool {
         let is_told = !turn.is_behind || self.tell_lag(turn);
-        let Some(message) = message else { return };
+        let Some(message) = message else { return true };
         if !is_told {
             // Where there is no room for that there is none for more.
-            return self.miss(core, turn, DeadReason::Full);
+            if !has_got {
+                self.miss(core, turn, DeadReason::Full);
+            }
+            return !has_got;
         }
         match turn.to.tell(self.copy(core, turn, message)) {
-            Ok(()) => {}
-            Err(refused) => self.refused(core, turn, refused),
+            Ok(()) => true,
+            Err(SendError::Full(copy)) if has_got => {
+                core.drop_contained(copy);
+                false
+            }
+            Err(refused) => {
+                self.refused(core, turn, refused);
+                true
+            }
         }
     }
 
@@ -198,7 +283,8 @@ impl<M: Message + Clone + Send> Hub<M> {
 
     fn publish(&self, core: &Core, at: u64, message: M) {
         self.arrived.set(at + 1);
-        if !self.queue.has_room(&core.chunks, core.config.topic_backlog_max as usize) {
+        let waiting_max = (core.config.topic_backlog_max as usize).saturating_sub(self.beside.get());
+        if !self.queue.has_room(&core.chunks, waiting_max) || waiting_max == 0 {
             core.dead_letter(DeadReason::Full, type_name::<M>(), None);
             return core.drop_contained(message);
         }
@@ -211,9 +297,10 @@ impl<M: Message + Clone + Send> Hub<M> {
         core.hubs.close(self.number);
         let members = self.members.replace(Members::new());
         core.hubs.unsubscribe(members.len());
-        let round = self.round.take().and_then(|round| round.message);
+        let round = self.round.take().map_or_else(Vec::new, |round| round.publications);
+        let going_round = round.into_iter().filter_map(|(_, message)| message);
         let waiting = std::iter::from_fn(|| Some(self.queue.pop(&core.chunks)?.1));
-        for message in round.into_iter().chain(waiting) {
+        for message in going_round.chain(waiting) {
             core.dead_letter(DeadReason::Stopped, type_name::<M>(), None);
             core.drop_contained(message);
         }

@@ -38,7 +38,7 @@ pub(super) struct Members<M: Message> {
 
 /// Whose turn it is when a publication goes round.
 pub(super) struct Turn<M: Message> {
-    pub(super) place: usize,
+    place: usize,
     pub(super) to: Recipient<M>,
     /// It has missed something.
     pub(super) is_behind: bool,
@@ -135,22 +135,32 @@ impl<M: Message> Members<M> {
         }
     }
 
-    /// The first from this place on that publication `at` is for; what it has missed before is counted. A publication that is none only
-    /// says that so many have gone by.
+    /// The first from this place on that is to get any of the publications between two numbers, these included.
     #[inline]
-    pub(super) fn turn(&mut self, from: usize, at: u64, is_none: bool) -> Option<Turn<M>> {
-        for (place, member) in self.places.iter_mut().enumerate().skip(from) {
-            if let Some(member) = member
-                && member.next <= at
-                && at < member.until
-            {
-                member.missed += at - member.next + u64::from(is_none);
-                member.next = at + 1;
-                let (to, since) = (member.to, member.since);
-                return Some(Turn { place, to, is_behind: member.missed > 0, since });
-            }
+    pub(super) fn place(&self, from: usize, first: u64, last: u64) -> Option<usize> {
+        let wants = |member: &Member<M>| member.next <= last && first.max(member.next) < member.until;
+        let places = self.places.iter().enumerate().skip(from);
+        places.filter(|(_, member)| member.as_ref().is_some_and(wants)).map(|(place, _)| place).next()
+    }
+
+    /// Who is at this place, if publication `at` is for it; what it has missed before is counted. A publication that is none only says
+    /// that so many have gone by.
+    #[inline]
+    pub(super) fn turn(&mut self, place: usize, at: u64, is_none: bool) -> Option<Turn<M>> {
+        let member = self.places.get_mut(place)?.as_mut()?;
+        if at < member.next || member.until <= at {
+            return None;
         }
-        None
+        member.missed += at - member.next + u64::from(is_none);
+        member.next = at + 1;
+        Some(Turn { place, to: member.to, is_behind: member.missed > 0, since: member.since })
+    }
+
+    /// It gets this one later, which was its turn to get.
+    pub(super) fn put_off(&mut self, turn: &Turn<M>, at: u64) {
+        if let Some(member) = self.of(turn) {
+            member.next = at;
+        }
     }
 
     fn of(&mut self, turn: &Turn<M>) -> Option<&mut Member<M>> {
