@@ -11,6 +11,8 @@ const MESSAGE: usize = 100;
 /// What waits for a peer that does not read. Whatever has no place there it has missed.
 const OUTBOX_BYTES: usize = 16 << 10;
 
+const CONNECTIONS_MAX: u32 = 16_384;
+
 #[derive(Message, Clone)]
 struct Said([u8; MESSAGE]);
 
@@ -23,7 +25,7 @@ struct Join {
 #[derive(Default)]
 struct Room(Topic<Said>);
 
-#[actor(mailbox(capacity = 16384))]
+#[actor(mailbox(capacity = CONNECTIONS_MAX))]
 impl Room {
     #[message]
     fn join(&mut self, join: Join) {
@@ -67,7 +69,11 @@ impl Member {
 /// Serves on so many cores until the process is ended.
 pub(crate) fn serve(cores: &str) -> ExitCode {
     let cores = cores.parse().expect("a number of cores");
-    let system = System::builder().cores(Cores::Count(cores)).build().expect("the machine can run a system");
+    let mut config = Config::default();
+    // All of one core may subscribe at once to what lies on the other.
+    config.lane_capacity = CONNECTIONS_MAX;
+    let builder = System::builder().cores(Cores::Count(cores)).config(config);
+    let system = builder.build().expect("the machine can run a system");
     let room = system.spawn(Room::default()).expect("there is room for a room");
     let member = move |peer: Peer| Member { id: peer.id(), room };
     let listening = system.listener("127.0.0.1:0").start(member).expect("a port is free");

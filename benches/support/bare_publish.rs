@@ -6,7 +6,9 @@
 //! All connections are sent from one log, each from where it has got to: no byte is copied for a connection, and whatever has been
 //! published while one was busy leaves as one send. A connection whose place the log is about to overwrite is ended.
 //!
-//! `--batch N` says how many sends are submitted at a time.
+//! `--batch N` says how many sends are begun before completions are looked at: 8, 32, 128 and 2,048 differ by less than a run does from the
+//! next. Sends that say nothing when they succeed are no help: where a connection has got to must be known. Receives are armed on all
+//! connections, as a server must that wants to know who is gone.
 
 use std::io;
 use std::net::TcpListener;
@@ -24,7 +26,7 @@ const DESCRIPTORS: u32 = 16_384;
 const LOG_BYTES: usize = 8 << 20;
 
 /// How many sends are submitted at a time.
-pub(crate) const BATCH: usize = 128;
+pub(crate) const BATCH: usize = 1024;
 
 const ACCEPT: u64 = 0 << 32;
 const RECEIVE: u64 = 1 << 32;

@@ -3,6 +3,7 @@
 //! Knows: io_uring, a command per line of input. Must not know which server it is.
 //!
 //! `connect PID READERS SILENT` opens connections, so many that read and so many that never do; the first one publishes.
+//! `more READERS` opens so many more that read.
 //! `publish COUNT BURST` publishes so many times, so many messages at once, each time when everybody has got the last.
 //! `due COUNT GAP_NS` publishes one message at each of so many fixed times, whatever the server does: a time counts from when it was due.
 
@@ -25,6 +26,8 @@ use super::traffic::Pattern;
 
 /// Bytes of a message.
 pub(crate) const MESSAGE: usize = 100;
+/// Connections at most.
+const DESCRIPTORS: u32 = 16_384;
 /// Until servers have done what a new connection is to them.
 const SETTLE: Duration = Duration::from_millis(500);
 /// A tick wakes this process when the server is silent, or something is due.
@@ -38,12 +41,14 @@ struct Subscribers {
     readers: Vec<TcpStream>,
     /// Kept open.
     _silent: Vec<TcpStream>,
+    server: SocketAddr,
     server_pid: u32,
     /// How much of what was published each reader has got.
     got: Vec<u64>,
     published: u64,
-    /// By all readers.
+    /// What all readers together have got, and are still to get.
     received: u64,
+    owed: u64,
     starved: Vec<u32>,
     tick: &'static Timespec,
     ticking: bool,
@@ -62,6 +67,10 @@ pub(crate) fn run(server: SocketAddr) -> io::Result<()> {
         match (&words[..], &mut subscribers) {
             (["connect", pid, readers, silent], none) => {
                 *none = Some(Subscribers::connect(server, part(pid)?, part(readers)?, part(silent)?)?);
+                println!("result");
+            }
+            (["more", readers], Some(subscribers)) => {
+                subscribers.admit(part(readers)?)?;
                 println!("result");
             }
             (["publish", count, burst], Some(subscribers)) => {
@@ -86,27 +95,25 @@ impl Subscribers {
         readers: usize,
         silent: usize,
     ) -> io::Result<Subscribers> {
-        let open = |_| TcpStream::connect(server);
-        let readers: Vec<TcpStream> = (0..readers).map(open).collect::<io::Result<_>>()?;
-        let silent = (0..silent).map(open).collect::<io::Result<Vec<TcpStream>>>()?;
+        let silent: Vec<TcpStream> =
+            (0..silent).map(|_| TcpStream::connect(server)).collect::<io::Result<_>>()?;
         for stream in &silent {
             set_option(stream, libc::SOL_SOCKET, libc::SO_RCVBUF, SOCKET_BYTES)?;
         }
-        readers[0].set_nodelay(true)?;
-        thread::sleep(SETTLE);
         let ring = Ring::new(0)?;
-        let descriptors: Vec<i32> = readers.iter().map(AsRawFd::as_raw_fd).collect();
-        ring.submitter.register_files(&descriptors)?;
+        ring.submitter.register_files_sparse(DESCRIPTORS)?;
         let mut subscribers = Subscribers {
             pool: ReceivePool::register(&ring.submitter, SHAPE)?,
             ring,
             pattern: Pattern::new(SHAPE.buffer_bytes as usize),
-            got: vec![0; readers.len()],
-            readers,
+            server,
+            got: Vec::new(),
+            readers: Vec::new(),
             _silent: silent,
             server_pid,
             published: 0,
             received: 0,
+            owed: 0,
             starved: Vec::new(),
             tick: Box::leak(Box::new(Timespec::new().nsec(TICK_NS))),
             ticking: false,
@@ -114,9 +121,23 @@ impl Subscribers {
             due_ns: Vec::new(),
             delays_ns: Vec::new(),
         };
-        (0..subscribers.readers.len() as u32).for_each(|slot| subscribers.arm_receive(slot));
-        subscribers.turn()?;
+        subscribers.admit(readers)?;
+        subscribers.readers[0].set_nodelay(true)?;
         Ok(subscribers)
+    }
+
+    /// Opens connections that read what is published from now on.
+    fn admit(&mut self, readers: usize) -> io::Result<()> {
+        let before = self.readers.len() as u32;
+        for _ in 0..readers {
+            self.readers.push(TcpStream::connect(self.server)?);
+        }
+        thread::sleep(SETTLE);
+        let descriptors: Vec<i32> = self.readers[before as usize..].iter().map(AsRawFd::as_raw_fd).collect();
+        self.ring.submitter.register_files_update(before, &descriptors)?;
+        self.got.resize(self.readers.len(), self.published);
+        (before..self.readers.len() as u32).for_each(|slot| self.arm_receive(slot));
+        self.turn()
     }
 
     /// CPU time of the server and of this process, how long the server waited for a core, and how long it took.
@@ -127,7 +148,7 @@ impl Subscribers {
         let before = clocks.map(Clock::now_ns);
         for _ in 0..count {
             self.publish(burst)?;
-            self.receive_until(|this| this.all_have_got_everything())?;
+            self.receive_until(|this| this.owed == 0)?;
         }
         let after = clocks.map(Clock::now_ns);
         let took = [0, 1, 2].map(|clock: usize| after[clock] - before[clock]);
@@ -145,20 +166,17 @@ impl Subscribers {
             self.due_ns.push(due_ns);
             self.publish(1)?;
         }
-        self.receive_until(|this| this.all_have_got_everything())?;
+        self.receive_until(|this| this.owed == 0)?;
         self.first_due = u64::MAX;
         self.delays_ns.sort_by(f64::total_cmp);
         Ok([quantile(&self.delays_ns, 0.5), quantile(&self.delays_ns, 0.99)])
-    }
-
-    fn all_have_got_everything(&self) -> bool {
-        self.received == self.published * self.readers.len() as u64
     }
 
     fn publish(&mut self, messages: usize) -> io::Result<()> {
         let place = self.published as usize;
         let len = messages * MESSAGE;
         self.published += len as u64;
+        self.owed += (len * self.readers.len()) as u64;
         let bytes = self.pattern.at(Pattern::advance(0, place), len);
         (&self.readers[0]).write_all(bytes)
     }
@@ -220,6 +238,7 @@ impl Subscribers {
         let (before, len) = (*got, u64::from(segment.len));
         *got += len;
         self.received += len;
+        self.owed = self.owed.saturating_sub(len);
         let expected = self.pattern.at(Pattern::advance(0, before as usize), segment.len as usize);
         if *got > self.published || self.pool.bytes(segment) != expected {
             return Err(io::Error::other(format!("connection {slot}: what came is not what was published")));
