@@ -14,16 +14,18 @@ struct Plain;
 impl<A: Actor> Body<Head<A>> for Plain {
     fn activate(&self, head: &Head<A>, activation: &Activation<'_>) -> Outcome {
         let mut cx = Context::at(activation.address());
-        let is_left = match run_before(head, activation, &mut cx) {
-            Before::Messages(is_left) => is_left,
+        match run_before(head, activation, &mut cx) {
+            Before::Messages(false) => {}
+            // Nothing of that need be known while messages are handled.
+            Before::Messages(true) => activation.core.schedule(activation.cell()),
             Before::Done(Batch::Empty) => return Outcome::Rest,
             Before::Done(Batch::Again) => return Outcome::Again,
             Before::Done(Batch::End(reason)) => return end(head, activation, reason, &mut cx),
-        };
+        }
         // In numbers of one byte: what came of messages is not put together to be taken apart.
-        match handle(head, activation, &mut cx) {
-            Handled::All if !is_left => Outcome::Rest,
-            Handled::All | Handled::Enough => Outcome::Again,
+        match head.handle_messages(activation, &mut cx) {
+            Handled::All => Outcome::Rest,
+            Handled::Enough => Outcome::Again,
             ends => end(head, activation, ends.reason(), &mut cx),
         }
     }
@@ -34,13 +36,8 @@ impl<A: Actor> Body<Head<A>> for Plain {
 pub(super) fn run<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Batch {
     match run_before(head, activation, cx) {
         Before::Done(batch) => batch,
-        Before::Messages(is_left) => handle(head, activation, cx).batch(is_left),
+        Before::Messages(is_left) => head.handle_messages(activation, cx).batch(is_left),
     }
-}
-
-#[inline(always)]
-fn handle<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Context<A>) -> Handled {
-    if head.mailbox_is_empty() { Handled::All } else { head.handle_messages(activation, cx) }
 }
 
 /// Runs what comes before messages: nothing, most times.

@@ -194,6 +194,9 @@ impl<A: Actor> Head<A> {
     /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
     #[inline]
     pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Handled {
+        if self.mailbox_is_empty() {
+            return Handled::All;
+        }
         let core = activation.core;
         let Ok(mut state) = self.state().try_borrow_mut() else { return Handled::Stop };
         let Some(actor) = state.as_mut() else { return Handled::Stop };
