@@ -149,10 +149,11 @@ impl Signals {
             let mut poll = libc::pollfd { fd: self.reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
             // SAFETY: the pointer covers the one entry that is announced.
             let ready = unsafe { libc::poll(&raw mut poll, 1, left_ms) };
-            if ready > 0
-                && let Some(signal) = self.wait_unless_roused()
-            {
-                return Some(signal);
+            if ready > 0 {
+                match self.wait_unless_roused() {
+                    None => continue,
+                    request => return request,
+                }
             }
             if left.is_zero() {
                 return None;
@@ -251,13 +252,19 @@ mod tests {
         // SAFETY: the signal is caught above.
         unsafe { libc::raise(libc::SIGINT) };
         assert_eq!(signals.wait(), Signal::Interrupt);
-        interrupted_code_keeps_its_error_number();
         signals.rouse();
         assert_eq!(signals.wait_unless_roused(), None);
         signals.rouse();
         assert_eq!(signals.wait_for(Duration::from_millis(1)), None, "that is no request");
-        // Nor is it one for whoever comes next.
         signals.rouse();
+        handle(libc::SIGINT);
+        assert_eq!(
+            signals.wait_for(Duration::ZERO),
+            Some(Signal::Interrupt),
+            "it stands behind what is none"
+        );
+        interrupted_code_keeps_its_error_number();
+        // Whatever is left is nothing to whoever comes next.
         drop(signals);
         assert_eq!(Signals::catch().unwrap().wait_for(Duration::ZERO), None);
     }

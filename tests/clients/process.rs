@@ -285,8 +285,12 @@ impl Server {
     pub fn ended(self) -> Ended {
         let ended = self.process.ended();
         assert!(ended.status.success(), "a server that is asked to end ends well: {ended:?}");
-        // What no client shows: it says of itself when connections or actors had to be cut off, or memory was leaked.
-        assert!(!ended.errors.contains("cut off") && !ended.errors.contains("leaks"), "{ended:?}");
+        // What no client shows: it says of itself when connections or actors had to be cut off, or memory was leaked. Tasks that they
+        // begin as they stop may be too late.
+        let cut_off = |what: &str| ended.errors.contains("cut off at the end") && ended.errors.contains(what);
+        let is_cut_off =
+            [" connection (", " connections (", " actor (", " actors ("].into_iter().any(cut_off);
+        assert!(!is_cut_off && !ended.errors.contains("leaks"), "{ended:?}");
         ended
     }
 

@@ -68,11 +68,14 @@ impl Faults {
             _ => Cuts::Random { most: most(random), seed: random.bits() },
         };
         let gulp = if random.chance(0.5) { GULP_MAX } else { (most(random) as usize).min(GULP_MAX) };
-        let pieces = 1 + match cuts {
-            Cuts::Nowhere => length / gulp as u64,
-            Cuts::EveryByte => length,
-            Cuts::Random { most, .. } => 16 * length / most,
-        };
+        // A read may bring less than it could: what a small segment holds.
+        let pieces = 1
+            + length / 1024
+            + match cuts {
+                Cuts::Nowhere => length / gulp as u64,
+                Cuts::EveryByte => length,
+                Cuts::Random { most, .. } => 16 * length / most,
+            };
         let is_paced = pieces <= PACED_PIECES_MAX && random.chance(0.5);
         let pace = is_paced.then(|| Duration::from_micros(1 + random.below(PACED_US_MAX / pieces)));
         Faults { cuts, gulp, pace, ..Faults::NONE }
@@ -90,7 +93,7 @@ pub(crate) const GULP_MAX: usize = 64 << 10;
 const PIECES_MAX: u64 = 20_000;
 /// The same, with delays between them, and how many microseconds these take together.
 const PACED_PIECES_MAX: u64 = 1_000;
-const PACED_US_MAX: u64 = 200_000;
+const PACED_US_MAX: u64 = 100_000;
 
 /// What happens to a connection.
 #[derive(Debug, Clone, Copy)]
