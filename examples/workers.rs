@@ -19,6 +19,8 @@ mod support;
 
 const CLIENTS_MAX: usize = 1_000;
 const WORKERS_PER_CORE: usize = 4;
+/// If more than these are on their way from one core to another, the next is answered `error: not now`.
+const NUMBERS_BETWEEN_CORES: u32 = 65_536;
 const LINE_BYTES_MAX: usize = 32;
 const BITS_MAX: u32 = 36;
 
@@ -91,7 +93,9 @@ impl Session {
 }
 
 fn main() -> ExitCode {
-    support::serve("workers", "", Config::default(), |system, address, _| {
+    let mut config = Config::default();
+    config.lane_capacity = NUMBERS_BETWEEN_CORES;
+    support::serve("workers", "", config, |system, address, _| {
         let pool = system.pool(WORKERS_PER_CORE * system.cores(), |_number| Worker)?;
         let foremen = system.spawn(Foremen(pool))?;
         system.register("workers", foremen).expect("no other name is given here");

@@ -99,7 +99,7 @@ pub struct Busy<A> {
 }
 
 impl<A: Actor> Pool<A> {
-    /// Of actors that are there already.
+    /// Of actors that are there already: [supervised](crate::System::supervise) ones, for instance, which are there again when they have failed.
     ///
     /// # Panics
     /// When there is none.
@@ -124,6 +124,9 @@ impl<A: Actor> Pool<A> {
 
     /// The one that is lent out least often now, and of several such the next in turn. It counts as busy until what this answers is
     /// dropped. Only what was chosen in this way counts, by this handle or another of the same pool.
+    ///
+    /// One that has ended, or whose mailbox is full, is never busy for long, for it refuses at once: it is chosen again and again. So
+    /// have the actors of a pool supervised, see [`Pool::of`], and keep a `Busy` whose actor was full until there is room somewhere.
     ///
     /// **Costs** a look at each of them.
     #[must_use]

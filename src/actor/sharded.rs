@@ -62,8 +62,9 @@ impl<A: Actor> Sharded<A> {
         Sharded { actors }
     }
 
-    /// The one that a key belongs to: always the same one, in every run and on every machine, as long as there are as many of them. Keys
-    /// that are equal as their [`Hash`] sees them belong to the same one, such as a `String` and a `&str`.
+    /// The one that a key belongs to: always the same one in every run of a program, as long as there are as many of them. Keys that are
+    /// equal as their [`Hash`] sees them belong to the same one, such as a `String` and a `&str`. Of strings and single integers the place is
+    /// the same on every machine, too; what other types have hashed may change with the compiler.
     ///
     /// The hash is FNV-1a of the key's bytes, numbers in little-endian order and `usize` as 64 bits, mixed by the last step of
     /// MurmurHash3. It is not made to withstand keys that somebody chooses so that they all belong to one core.

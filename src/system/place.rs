@@ -129,7 +129,7 @@ impl System {
     }
 
     /// Spawns so many actors of which any will do, on the cores in turn; one if `count` is zero. `make` is given the number of each, from
-    /// zero.
+    /// zero. Nobody supervises them, and one that has failed keeps its place: [`Pool::of`] takes actors that are begun again.
     ///
     /// # Errors
     /// As [`System::spawn`]; those spawned before stay.

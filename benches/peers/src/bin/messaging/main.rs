@@ -9,7 +9,8 @@
 //!
 //! Odeon's rows and the bare ones are those of `cargo bench --bench messaging`, from the same files, but for the sizes: a tree of 11,111
 //! actors instead of a million, and memory between 20,000 and 200,000 of them, since some need milliseconds and kilobytes for a thing
-//! of which Odeon needs nanoseconds and bytes.
+//! of which Odeon needs nanoseconds and bytes. Odeon plays longer in some rows, and keeps its actors from one round to the next, where
+//! the others spawn theirs before each: that is not in any figure.
 //!
 //! Everybody plays on one thread, with bounded mailboxes that never fill, and sends without waiting where that is what is cheapest:
 //! tokio's tasks and channels in a `LocalSet` on a runtime of one thread; kameo's and ractor's actors, spawned by their own functions, on
