@@ -638,6 +638,7 @@ mod tests {
 
     /// In a child it would be of no use, and whoever wrote to it there would write to this one.
     #[test]
+    #[cfg(not(miri))]
     fn a_ring_is_kept_from_children() {
         needs_io_uring!();
         let _ring = Ring::open(2, 4).unwrap();
