@@ -10,7 +10,7 @@ use odeon::prelude::*;
 use odeon::sim::{self, Check, Faults, Sim};
 use odeon::testing::probe;
 use odeon::time::sleep;
-use odeon::{DeadLetter, DeadReason, Place, Time};
+use odeon::{DeadLetter, DeadReason, Place, ShutdownReport, Time};
 
 const SERVER: &str = "10.0.0.1:7000";
 
@@ -251,6 +251,46 @@ fn a_panic_on_a_core_fails_the_test_unless_it_is_allowed() {
     });
 }
 
+/// Panics as it ends, in one way or the other.
+struct Brittle {
+    stops_well: bool,
+}
+
+#[actor]
+impl Brittle {
+    #[stopped]
+    fn stopped(&mut self) {
+        assert!(self.stops_well, "broken");
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(!self.stops_well, "broken");
+    }
+}
+
+#[test]
+fn a_panic_at_the_end_fails_the_test_unless_it_is_allowed() {
+    for stops_well in [false, true] {
+        let spawn = move |sim: &Sim| {
+            let _ = sim.spawn(Brittle { stops_well }).unwrap();
+        };
+        assert!(failure(spawn).contains("has panicked"));
+        assert!(
+            failure(|sim| {
+                spawn(sim);
+                let _ = sim.shutdown();
+            })
+            .contains("has panicked")
+        );
+        Check::new().seeds(3).run(|sim| {
+            sim.allow_panics();
+            spawn(sim);
+        });
+    }
+}
+
 #[test]
 fn what_is_left_at_the_end_is_named() {
     static LEFT: Mutex<Vec<Bytes>> = Mutex::new(Vec::new());
@@ -285,6 +325,84 @@ fn a_test_that_ends_the_system_itself_judges_what_was_cut_off() {
         client.expect_line("Ok(3)");
         assert_eq!(client.read_to_end(), b"");
     });
+}
+
+#[test]
+fn an_end_takes_as_long_as_that_of_a_system() {
+    /// How long it takes to shut down, and what that cuts off.
+    fn end(sim: &Sim) -> (Duration, ShutdownReport) {
+        let (before, report) = (sim.now(), sim.shutdown());
+        (sim.now().since(before), report)
+    }
+    let check = Check::new().faults(|_| Faults::none()).seeds(5);
+    check.run(|sim| {
+        open(sim);
+        let (took, report) = end(sim);
+        assert!(
+            took < Duration::from_secs(1) && report.is_clean(),
+            "nobody is waited for: {took:?}, {report}"
+        );
+    });
+    let owing = |sim: &Sim| {
+        open(sim);
+        let mut client = sim.connect(SERVER);
+        client.write_all("owe\n1\n");
+        sim.settle();
+        end(sim)
+    };
+    let drain = Duration::from_secs(20);
+    check.clone().config(|config| config.drain_deadline = drain).run(|sim| {
+        let (took, report) = owing(sim);
+        assert_eq!(report.connections_cut_off, 1, "{report}");
+        assert!((drain..drain + Duration::from_secs(1)).contains(&took), "{took:?}");
+    });
+    let ever = |config: &mut Config| {
+        (config.drain_deadline, config.close_deadline) = (Duration::MAX, Duration::MAX);
+    };
+    check.config(ever).run(|sim| {
+        let (_, report) = owing(sim);
+        assert_eq!(report.connections_cut_off, 1, "nothing would happen any more: {report}");
+    });
+}
+
+/// Says which number its connection has.
+struct Numbered(u64);
+
+#[actor(codec = Lines<80>)]
+impl Numbered {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) {
+        cx.write_line(self.0.to_string());
+    }
+}
+
+#[test]
+fn connections_have_the_same_numbers_in_every_run_of_a_seed() {
+    let mut runs = [Vec::new(), Vec::new()];
+    for numbers in &mut runs {
+        Check::new().seeds(5).cores(3).twice().run(|sim| {
+            sim.listener(SERVER).start(|peer| Numbered(peer.id())).unwrap();
+            let mut clients: Vec<_> = (0..6).map(|_| sim.connect(SERVER)).collect();
+            let ask = |client: &mut sim::Peer| {
+                client.write_line("?");
+                client.read_line()
+            };
+            let mut its: Vec<String> = clients.iter_mut().map(ask).collect();
+            numbers.extend(its.clone());
+            its.sort_unstable();
+            its.dedup();
+            assert_eq!(its.len(), clients.len(), "each has one of its own");
+        });
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[test]
+fn the_last_seed_is_one_like_others() {
+    let last = Check::new().seed(u64::MAX);
+    let failure = last.first_failure(|sim| assert_ne!(sim.seed(), u64::MAX, "the last")).unwrap();
+    assert_eq!(failure.seed(), u64::MAX);
+    last.run(|sim| assert_eq!(sim.seed(), u64::MAX));
 }
 
 /// Takes note of the sizes of what arrives.
@@ -379,6 +497,9 @@ fn the_command_that_a_failure_prints_repeats_it() {
     let (passed, again) = run(&[("ODEON_SEED", seed)]);
     assert!(!passed && again.contains("unlucky") && command(&again) == first, "{again}");
     assert_eq!(again.matches("seed ").count(), 1, "{again}");
+    let last = u64::MAX.to_string();
+    let (_, text) = run(&[("ODEON_SEED", &last)]);
+    assert!(text.contains(&format!("seed {last}")), "{text}");
     // Fewer seeds than it takes to fail.
     let (passed, few) = run(&[("ODEON_SEEDS", seed)]);
     assert!(passed && few.matches("seed ").count().to_string() == seed, "{few}");

@@ -185,6 +185,15 @@ impl Core {
         self.now.get()
     }
 
+    /// A number that no other core of the process has; on virtual time none of the same system, so that two runs of a seed are alike.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        match self.clock {
+            Clock::Monotonic => self.id.0,
+            Clock::Virtual(_) => self.id.0 - self.links.system().0,
+        }
+    }
+
     /// Reads the clock. **Costs** about 25 ns.
     pub fn read_clock(&self) -> Time {
         let before = self.now();

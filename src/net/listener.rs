@@ -47,7 +47,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A number that no other connection of this process has.
+    /// A number that no other connection of this process has. In a [simulation](crate::sim), none of the same: there it comes from the seed.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
@@ -57,7 +57,7 @@ impl Peer {
     pub(super) fn next(core: &Core) -> Peer {
         let opened = core.counters.connections_opened.get() + 1;
         core.counters.connections_opened.set(opened);
-        Peer { id: u64::from(core.id.0) << 40 | opened }
+        Peer { id: u64::from(core.number()) << 40 | opened }
     }
 }
 

@@ -97,7 +97,7 @@ impl Stream {
         self.reader.peer
     }
 
-    /// A number that no other connection of this process has.
+    /// A number that no other connection of this process has: that of its [peer](crate::Peer::id).
     #[must_use]
     pub fn id(&self) -> u64 {
         self.reader.peer.id()

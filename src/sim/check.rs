@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::command::Test;
-use super::seeds::{Failed, chosen, first_failed};
+use super::seeds::{Failed, Seeds, first_failed};
 use super::{Faults, Random, Sim};
 use crate::config::Config;
 use crate::system::simulation::SimulationConfig;
@@ -145,7 +145,7 @@ impl Check {
     /// As [`check`](super::check).
     #[track_caller]
     pub fn run<F: FnMut(&Sim) + Send>(&self, test: F) {
-        let seeds = self.only.map_or_else(|| chosen(self.seeds, 1), |seed| seed..seed + 1);
+        let seeds = self.only.map_or_else(|| Seeds::chosen(self.seeds, 1), Seeds::only);
         if let Some(failed) = self.first_failed(seeds, Location::caller(), test) {
             failed.tell();
         }
@@ -164,14 +164,14 @@ impl Check {
     /// ```
     #[track_caller]
     pub fn first_failure<F: FnMut(&Sim) + Send>(&self, test: F) -> Option<Failure> {
-        let seeds = self.only.map_or(0..self.seeds, |seed| seed..seed + 1);
+        let seeds = self.only.map_or_else(|| Seeds::up_to(self.seeds), Seeds::only);
         let failed = self.first_failed(seeds, Location::caller(), test)?;
         Some(Failure { seed: failed.seed, message: failed.message(), command: failed.command })
     }
 
     fn first_failed<F: FnMut(&Sim) + Send>(
         &self,
-        seeds: std::ops::Range<u64>,
+        seeds: Seeds,
         place: &Location<'_>,
         mut test: F,
     ) -> Option<Failed> {

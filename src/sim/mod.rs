@@ -403,11 +403,13 @@ impl Sim {
     /// sent to them they may read afterwards.
     ///
     /// # Panics
-    /// When something is left on a core then: memory, timers, sockets, requests. Or when it has been shut down before.
+    /// When something is left on a core then: memory, timers, sockets, requests. When code has panicked as it ended, unless
+    /// [that is allowed](Sim::allow_panics). Or when it has been shut down before.
     #[track_caller]
     pub fn shutdown(&self) -> ShutdownReport {
         let Some(simulation) = self.scene.take() else { panic!("the system has been shut down before") };
         let remains = simulation.shutdown();
+        self.scene.judge(remains.ledgers.iter().map(|ledger| ledger.panics + ledger.drop_panics).sum());
         let held = held(&remains);
         assert!(held.is_empty(), "left after the end: {}", held.join(", "));
         remains.report

@@ -50,11 +50,17 @@ impl Scene {
             let simulation = simulation.as_mut()?;
             (act(simulation), simulation.panics())
         };
+        self.judge(panics);
+        Some(result)
+    }
+
+    /// Fails if anybody has panicked, unless that is allowed.
+    #[track_caller]
+    pub(super) fn judge(&self, panics: u64) {
         assert!(
             panics == 0 || self.panics_allowed.get(),
             "code that runs on a core has panicked, as told above"
         );
-        Some(result)
     }
 
     /// Waits as long as patience lasts. Answers how long that was, if it was in vain.

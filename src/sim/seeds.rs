@@ -3,7 +3,6 @@
 //! Knows: `ODEON_SEEDS` (how many), `ODEON_SEED` (this one only). Must not know what a seed decides.
 
 use std::any::Any;
-use std::ops::Range;
 use std::panic::{Location, resume_unwind};
 use std::{env, thread};
 
@@ -43,27 +42,42 @@ impl Failed {
 #[track_caller]
 pub fn each_seed(usual: u64, sharers: u64, run: impl FnMut(u64) + Send) {
     let test = Test::here(Location::caller());
-    if let Some(failed) = first_failed(&test, chosen(usual, sharers), run) {
+    if let Some(failed) = first_failed(&test, Seeds::chosen(usual, sharers), run) {
         failed.tell();
     }
 }
 
-/// The seeds that the environment wants.
-pub(super) fn chosen(usual: u64, sharers: u64) -> Range<u64> {
-    match number("ODEON_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("ODEON_SEEDS").unwrap_or(usual).div_ceil(sharers),
+/// Seeds in a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seeds {
+    first: u64,
+    count: u64,
+}
+
+impl Seeds {
+    /// This one.
+    pub(super) fn only(seed: u64) -> Seeds {
+        Seeds { first: seed, count: 1 }
+    }
+
+    /// So many from zero on.
+    pub(super) fn up_to(count: u64) -> Seeds {
+        Seeds { first: 0, count }
+    }
+
+    /// Those that the environment wants.
+    pub(super) fn chosen(usual: u64, sharers: u64) -> Seeds {
+        match number("ODEON_SEED") {
+            Some(seed) => Seeds::only(seed),
+            None => Seeds::up_to(number("ODEON_SEEDS").unwrap_or(usual).div_ceil(sharers)),
+        }
     }
 }
 
 /// Runs seed by seed, up to the first that fails. Each has a thread of its own, whose name is the command that repeats it, so that it
 /// is told whatever way the seed fails: by a panic, or by the runtime when it aborts the process.
-pub(super) fn first_failed(
-    test: &Test,
-    seeds: Range<u64>,
-    mut run: impl FnMut(u64) + Send,
-) -> Option<Failed> {
-    for seed in seeds {
+pub(super) fn first_failed(test: &Test, seeds: Seeds, mut run: impl FnMut(u64) + Send) -> Option<Failed> {
+    for seed in (0..seeds.count).map(|later| seeds.first + later) {
         let (command, run) = (test.command(seed), &mut run);
         let ended = thread::scope(|scope| {
             let thread = thread::Builder::new().name(command.clone()).spawn_scoped(scope, move || run(seed));

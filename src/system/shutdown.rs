@@ -19,6 +19,9 @@ use crate::executor::{CoreId, CutOff, Ending, Request, current, insist};
 use crate::mem::Key;
 use crate::sys::{Count, Signals, Time, now, warn};
 
+/// Plain actors need some time, also when connections have used it up.
+pub(super) const LEAST: Duration = Duration::from_millis(100);
+
 impl System {
     /// Stops accepting, lets connections finish what they have received and written, stops the other actors, and joins the
     /// threads. What has not finished by `Config::drain_deadline` is cut off and counted in the report.
@@ -69,8 +72,6 @@ impl System {
     }
 
     fn end(&mut self) -> ShutdownReport {
-        /// Plain actors need some time, also when connections have used it up.
-        const LEAST: Duration = Duration::from_millis(100);
         let deadline = now().after(self.config.drain_deadline);
         // What is going on is waited for here as it is in the end, when the threads are joined.
         let mut figures = self.ledgers().unwrap_or_default();

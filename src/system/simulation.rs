@@ -21,6 +21,7 @@ use super::builder::mesh;
 use super::ledger::Ledger;
 use super::listen::{Listening, Options, adopt};
 use super::report::ShutdownReport;
+use super::shutdown::LEAST;
 use super::{CoreHandle, Error, ListenerBuilder, Result, System};
 use crate::actor::{self, Actor, Addr, DeadLetter, Recipient};
 use crate::config::Config;
@@ -329,12 +330,13 @@ impl Simulation {
         self.settle();
     }
 
-    /// Sets the clock forward to whatever comes next. False if that is not before the end, which is not passed.
+    /// Sets the clock forward to whatever comes next. False if there is nothing, or not before the end, which is
+    /// not passed.
     pub(crate) fn pass(&mut self, end: Time) -> bool {
         let timer = self.cores.iter().map(|core| core.executor.core().next_deadline()).min();
         let event = self.network.next_event();
         let next = timer.into_iter().chain(event).min().unwrap_or(Time::MAX);
-        if next > end || end <= self.now() {
+        if next > end || next == Time::MAX || end <= self.now() {
             return false;
         }
         // A timer may be due and not yet expired: time never goes back, and always goes on.
@@ -378,13 +380,13 @@ impl Simulation {
     /// Shuts down as a real system does, and answers what was left of it.
     #[must_use]
     pub fn shutdown(mut self) -> Remains {
-        for ending in [Ending::Connections, Ending::All, Ending::Abort] {
-            for core in &self.cores {
-                let core = core.executor.core();
-                current::scope(core, || core.begin_ending(ending, Box::new(|| ())));
-            }
-            self.run_for(self.config.drain_deadline + self.config.close_deadline);
+        let deadline = self.now().after(self.config.drain_deadline);
+        let late = self.stage(Ending::Connections, deadline);
+        let late_actors = self.stage(Ending::All, deadline.max(self.now().after(LEAST)));
+        if late || late_actors {
+            self.stage(Ending::Abort, self.now().after(self.config.close_deadline));
         }
+        self.end_in_flight();
         let ledgers = self.ledgers();
         let (mut leaked, mut buffers_missing, mut cut_off) = (0, 0, CutOff::default());
         for core in &mut self.cores {
@@ -396,6 +398,41 @@ impl Simulation {
             buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
         }
         Remains { ledgers, leaked, buffers_missing, report: ShutdownReport::new(cut_off, 0) }
+    }
+}
+
+/// Its end.
+impl Simulation {
+    /// Has every core end what the stage ends. True if one of them had not at the deadline.
+    fn stage(&mut self, ending: Ending, deadline: Time) -> bool {
+        let quiet = Rc::new(Cell::new(0));
+        for core in &self.cores {
+            let (core, quiet) = (core.executor.core(), Rc::clone(&quiet));
+            current::scope(core, || core.begin_ending(ending, Box::new(move || quiet.set(quiet.get() + 1))));
+        }
+        loop {
+            self.settle();
+            if quiet.get() == self.cores.len() {
+                return false;
+            }
+            if !self.pass(deadline) {
+                break;
+            }
+        }
+        // What nothing happens to any more is not waited for without an end.
+        if deadline < Time::MAX {
+            self.advance_to(deadline);
+        }
+        true
+    }
+
+    /// Has end what nobody is there for any more. A real core waits for that, too, but for less long, and leaves a slow disk behind:
+    /// here what is left would never end.
+    fn end_in_flight(&mut self) {
+        let deadline = self.now().after(self.config.drain_deadline).after(self.config.close_deadline);
+        while self.pass(deadline) {
+            self.settle();
+        }
     }
 }
 
