@@ -171,8 +171,8 @@ impl Drop for Rouse<'_> {
 
 /// Waits for a second signal, and ends the process by it.
 fn end_at_second(signals: &Signals, cores: &[CoreId]) {
-    /// What a core has not said by then is not known: it is kept by a handler, and nobody waits for that now.
-    const PATIENCE: Duration = Duration::from_millis(50);
+    /// What a core has not said by then is not known: it may be kept by a handler, and nobody waits longer for that now.
+    const PATIENCE: Duration = Duration::from_secs(1);
     let Some(signal) = signals.wait_unless_roused() else { return };
     let until = now().after(PATIENCE);
     let ask = |core: &CoreId| ask_core(*core, tell_cut_off, (), until).ok();
@@ -186,7 +186,8 @@ fn end_at_second(signals: &Signals, cores: &[CoreId]) {
     }
     let silent = match silent {
         0 => String::new(),
-        silent => format!(", and nothing is known of {}, kept by a handler", Count(silent, "core")),
+        1 => ", and nothing is known of 1 core, which has not answered".to_owned(),
+        silent => format!(", and nothing is known of {silent} cores, which have not answered"),
     };
     let report = ShutdownReport::new(cut_off, 0);
     warn(format_args!("{signal} once more ends the process at once, cut off: {report}{silent}"));

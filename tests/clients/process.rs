@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use odeon::sys::now;
+
 /// Far longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -166,9 +168,9 @@ impl Process {
             let status = fs::read_to_string(task.path().join("status")).unwrap();
             status.lines().any(|line| line.starts_with("State:\tT"))
         };
-        while !fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())) {
-            thread::yield_now();
-        }
+        until("the process has stopped", || {
+            fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap()))
+        });
     }
 
     /// Waits for the end of the process.
@@ -176,6 +178,15 @@ impl Process {
         // The streams end when the process does, and these waits have a limit.
         let (output, errors) = (self.output.rest(), without_slowness(&self.errors.rest()));
         Ended { status: self.child.wait().unwrap(), output, errors }
+    }
+}
+
+/// Waits until something is so. A process that has ended, and that nobody has waited for, is still there to be looked at.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let give_up = now().after(PATIENCE);
+    while !done() {
+        assert!(now() < give_up, "waited in vain: {what}");
+        thread::yield_now();
     }
 }
 
@@ -301,21 +312,17 @@ impl Server {
             let name = task.and_then(|task| fs::read_to_string(task.path().join("comm")));
             name.is_ok_and(|name| name.trim() == "odeon-signals")
         };
-        while fs::read_dir(&tasks).is_ok_and(|mut tasks| !tasks.any(waits)) {
-            thread::yield_now();
-        }
+        until("it shuts down", || !fs::read_dir(&tasks).is_ok_and(|mut tasks| !tasks.any(waits)));
     }
 
     /// A signal that comes earlier ends the process as it would end any other.
     fn until_signals_are_caught(&self) {
         let status = format!("/proc/{}/status", self.process.child.id());
-        while let Ok(status) = fs::read_to_string(&status) {
+        until("it catches signals", || {
+            let Ok(status) = fs::read_to_string(&status) else { return true };
             let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
             let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-            if caught.is_none_or(|caught| caught & INTERRUPT_AND_TERMINATE == INTERRUPT_AND_TERMINATE) {
-                return;
-            }
-            thread::yield_now();
-        }
+            caught.is_none_or(|caught| caught & INTERRUPT_AND_TERMINATE == INTERRUPT_AND_TERMINATE)
+        });
     }
 }

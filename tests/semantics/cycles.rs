@@ -248,7 +248,9 @@ struct Clerk {
     touched: Notes<Result<u32, AskError>>,
 }
 
-struct Helper;
+struct Helper {
+    touched: Notes<Result<u32, AskError>>,
+}
 
 struct Pair;
 
@@ -277,12 +279,26 @@ impl Helper {
         odeon::time::sleep(SHORT * 8).await;
         1
     }
+
+    /// Answers once the clerk has asked back.
+    #[call(concurrent, timeout = "never")]
+    async fn when_touched(me: Handle<Self>) {
+        while me.with(|me, _| me.touched.len()).expect("it is there") == 0 {
+            odeon::time::sleep(SHORT).await;
+        }
+    }
 }
 
 #[actor]
 impl Pair {
     #[call]
-    async fn start(&mut self, cx: &mut Context<Self>, way: Way, clerk: Addr<Clerk>) -> Result<u32, AskError> {
+    async fn start(
+        &mut self,
+        cx: &mut Context<Self>,
+        way: Way,
+        clerk: Addr<Clerk>,
+        helper: Addr<Helper>,
+    ) -> Result<u32, AskError> {
         let me = cx.me();
         match way {
             Way::AtOnce => clerk.at_once(me).await,
@@ -305,7 +321,8 @@ impl Pair {
                 let looked = poll_fn(|cx| Poll::Ready(Pin::new(&mut asked).poll(cx))).await;
                 assert!(looked.is_pending());
                 clerk.tell(AskBack(me)).expect("there is room");
-                odeon::time::sleep(SHORT * 8).await;
+                // It does not go on before that has led to something.
+                assert_eq!(helper.when_touched().await, Ok(()));
                 clerk.tell(AskBack(me)).expect("there is room");
                 odeon::time::sleep(SHORT * 8).await;
                 drop(asked);
@@ -368,11 +385,11 @@ pub fn nobody_is_refused_who_is_asked_by_one_that_waits_for_somebody_else(on: On
     for (way, cores) in ways.into_iter().flat_map(|way| [(way, 1), (way, 2)]) {
         let world = World::new(on, cores);
         let (touched, answers) = (Notes::new(), Answers::new());
-        let helper = world.spawn(0, Helper);
+        let helper = world.spawn(0, Helper { touched: touched.clone() });
         let clerk = world.spawn(0, Clerk { helper, touched: touched.clone() });
         let pair = world.spawn(cores - 1, Pair);
         ask(&world, 0, &answers, move |cx, then| {
-            pair.start(way, clerk).then(cx, |_, answer, cx| then(answer, cx));
+            pair.start(way, clerk, helper).then(cx, |_, answer, cx| then(answer, cx));
         });
         world.until("both answers", || answers.len() == 1 && touched.len() == 1);
         let (answer, _) = answers.take().pop().expect("it has come");
@@ -386,11 +403,11 @@ pub fn a_question_held_beside_something_else_counts_as_waited_for_until_the_hand
     for cores in 1..=2 {
         let world = World::new(on, cores);
         let (touched, answers) = (Notes::new(), Answers::new());
-        let helper = world.spawn(0, Helper);
+        let helper = world.spawn(0, Helper { touched: touched.clone() });
         let clerk = world.spawn(0, Clerk { helper, touched: touched.clone() });
         let pair = world.spawn(cores - 1, Pair);
         ask(&world, 0, &answers, move |cx, then| {
-            pair.start(Way::Held, clerk).then(cx, |_, answer, cx| then(answer, cx));
+            pair.start(Way::Held, clerk, helper).then(cx, |_, answer, cx| then(answer, cx));
         });
         world.until("all answers", || answers.len() == 1 && touched.len() == 2);
         let (answer, _) = answers.take().pop().expect("it has come");
