@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use odeon::prelude::*;
+use odeon::sim::each_seed;
 use odeon::sys::{Random, now};
 use odeon::system::simulation::{Simulation, SimulationConfig};
 use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
@@ -31,10 +32,7 @@ pub enum On {
 /// Runs a case, unless the machine refuses its backend.
 pub fn on(on: On, case: fn(On)) {
     match on {
-        On::Seeds => seeds().for_each(|seed| {
-            let _repeat = Repeat(seed);
-            case(On::Seed(seed));
-        }),
+        On::Seeds => each_seed(SEEDS, 1, |seed| case(On::Seed(seed))),
         On::Seed(_) => case(on),
         On::Backend(backend) => match System::builder().cores(Cores::Count(1)).backend(backend).build() {
             Ok(system) => {
@@ -47,29 +45,6 @@ pub fn on(on: On, case: fn(On)) {
             }
             Err(error) => panic!("{error}"),
         },
-    }
-}
-
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let number = |variable: &str| {
-        let value = std::env::var(variable).ok()?;
-        Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is not a number")))
-    };
-    match number("ODEON_SEED") {
-        Some(seed) => seed..=seed,
-        None => 1..=number("ODEON_SEEDS").unwrap_or(SEEDS),
-    }
-}
-
-/// Says how a seed is repeated that fails.
-struct Repeat(u64);
-
-impl Drop for Repeat {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let case = std::thread::current().name().unwrap_or_default().to_owned();
-            eprintln!("\nrepeat it with: ODEON_SEED={} cargo test --test semantics {case}", self.0);
-        }
     }
 }
 
