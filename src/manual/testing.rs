@@ -206,4 +206,5 @@
 //!
 //! So a server has a few tests with a real system and real sockets besides.
 //!
-//! The chat of the examples is tested so, with a mistake to be found: `tests/sim.rs` and what lies beside it; `tests/testing/` tests the contexts.
+//! The chat of the examples is tested so, with a mistake to be found, by `examples/chat/tests.rs`. What a simulation promises is tested in `tests/sim.rs`, and
+//! contexts in `tests/testing/`.

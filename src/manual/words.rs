@@ -215,6 +215,7 @@
 //! | ours | actix | kameo | ractor | Erlang/OTP |
 //! |---|---|---|---|---|
 //! | [`TestContext`](crate::testing::TestContext): a handler is called, and time moves by hand | — | — | — | a callback is called |
+//! | [`sim`](crate::sim): whole systems on virtual time, whose order, accidents and peers come from a seed | — | — | — | — |
 //! | [`probe`](crate::testing::probe()): what a recipient was sent | `Mocker` | — | — | the test's own mailbox |
 //!
 //! # An actor, as you would expect to find it
