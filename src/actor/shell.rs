@@ -176,7 +176,10 @@ impl<A: Actor> Head<A> {
             if batch != Batch::Empty {
                 return batch;
             }
-            if !budget.spend(core) || demands != core.cells.demands() {
+            // That a future has given the state back is asked of nobody: what has waited for that comes before the next message, which
+            // may borrow it again.
+            let interrupted = demands != core.cells.demands() && core.cells.is_asked(cell);
+            if !budget.spend(core) || interrupted {
                 return Batch::Again;
             }
         }

@@ -115,3 +115,80 @@ pub fn concurrent_handlers_go_on_side_by_side_where_they_wait(on: On) {
     assert_eq!(at(("begun", 2)) + 1, at(("done", 2)), "{noted:?}");
     world.end();
 }
+
+#[derive(Message)]
+struct Begin(Addr<Clerk>);
+
+#[derive(Message, Clone)]
+struct Again;
+
+struct Clerk;
+
+#[actor]
+impl Clerk {
+    #[call]
+    fn work(&mut self) {}
+}
+
+/// Always has a message waiting that borrows its state as soon as it is handled, until everything else has come.
+struct Busy {
+    came: [bool; 4],
+    done: Notes<()>,
+}
+
+impl Busy {
+    fn comes(&mut self, what: usize) {
+        self.came[what] = true;
+        if self.came == [true; 4] && self.done.len() == 0 {
+            self.done.note(());
+        }
+    }
+}
+
+#[actor]
+impl Busy {
+    #[message]
+    fn begin(&mut self, Begin(clerk): Begin, cx: &mut Context<Self>) {
+        clerk.work().then(cx, |me, answer, _| {
+            answer.expect("the clerk is there");
+            me.comes(0);
+        });
+        cx.send_after(BIT, Quick(1)).expect("there is room");
+        cx.me().tell(Beside(2)).expect("there is room");
+        (0..2).for_each(|_| cx.me().tell(Again).expect("there is room"));
+    }
+
+    #[message]
+    async fn again(&mut self, _: Again, cx: &mut Context<Self>) {
+        if self.done.len() == 0 {
+            cx.me().tell(Again).expect("there is room");
+        }
+        odeon::time::sleep(BIT / 4).await;
+    }
+
+    #[message]
+    fn quick(&mut self, Quick(number): Quick) {
+        self.comes(number as usize);
+    }
+
+    #[message(concurrent)]
+    async fn beside(me: Handle<Self>, Beside(number): Beside) {
+        odeon::time::sleep(BIT).await;
+        me.with(|me, _| me.comes(number as usize)).expect("it is there");
+    }
+
+    #[every("1ms")]
+    fn tick(&mut self) {
+        self.comes(3);
+    }
+}
+
+pub fn messages_that_wait_keep_nothing_else_waiting_that_was_begun(on: On) {
+    let world = World::new(on, 2);
+    let done = Notes::new();
+    let busy = world.spawn(0, Busy { came: [false; 4], done: done.clone() });
+    let clerk = world.spawn(1, Clerk);
+    world.run(0, move |_| busy.tell(Begin(clerk)).expect("there is room"));
+    world.until("an answer, a timer, a future and an interval", || done.len() == 1);
+    world.end();
+}
