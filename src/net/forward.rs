@@ -44,7 +44,9 @@ impl std::fmt::Display for ForwardError {
         out.write_str(match self {
             ForwardError::Gone => "what is to be fed has ended, or is no connection of this core",
             ForwardError::Itself => "a connection is not forwarded to itself",
-            ForwardError::Tied => "this connection is forwarded already, or another one is forwarded there, or has been to its end",
+            ForwardError::Tied => {
+                "this connection is forwarded already, or another one is forwarded there, or has been to its end, or its output has ended"
+            }
         })
     }
 }
