@@ -73,12 +73,13 @@ impl<C: Decode> Wire<C> {
     /// One step towards the end of the socket, after the actor has ended.
     pub(super) fn close_step(&mut self, activation: &Activation<'_>) -> Outcome {
         let core = activation.core;
+        let mut is_due = false;
         while let Some(notice) = activation.next_notice() {
             match notice {
                 Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
                 Notice::Timer(CLOSE) => {
                     self.timer = None;
-                    self.end_in_time(activation);
+                    is_due = true;
                 }
                 notice => self.take_notice(activation, notice),
             }
@@ -89,6 +90,11 @@ impl<C: Decode> Wire<C> {
             self.end_unless_ending(activation);
         }
         self.advance(activation);
+        // Not before it has got as far as it has come: where the core was held, its last send may have ended meanwhile.
+        if is_due && self.timer.is_none() && !matches!(self.phase, Phase::Closing | Phase::Closed) {
+            self.end_in_time(activation);
+            self.advance(activation);
+        }
         if self.phase != Phase::Closed {
             return Outcome::Rest;
         }

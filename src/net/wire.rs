@@ -446,8 +446,9 @@ impl<C: Decode> Wire<C> {
     pub(super) fn sent(&mut self, activation: &Activation<'_>, error: Option<Errno>, pinned: bool) {
         let core = activation.core;
         self.others.answered(pinned);
-        if let Some(errno) = error {
-            self.send_failed(activation, errno);
+        match error {
+            None => self.taken_at = core.now(),
+            Some(errno) => self.send_failed(activation, errno),
         }
         self.note_forwarded(core);
         let sent = std::mem::take(&mut self.sending);

@@ -330,6 +330,13 @@ impl Simulation {
         self.settle();
     }
 
+    /// Lets time pass at once, in which no core does anything, as if a handler or the machine had held each of them: what has come
+    /// meanwhile and what is due by then are found together. Then settles.
+    pub fn stand_still(&mut self, duration: Duration) {
+        self.advance_to(self.now().after(duration));
+        self.settle();
+    }
+
     /// Sets the clock forward to whatever comes next. False if there is nothing, or not before the end, which is
     /// not passed.
     pub(crate) fn pass(&mut self, end: Time) -> bool {

@@ -145,6 +145,23 @@ fn whoever_does_not_read_is_cut_off_and_counted() {
     scene.has_ended(1);
 }
 
+/// Whether the last is taken by a second part of a send, or by one that had to wait for the first.
+#[test]
+fn what_the_kernel_has_taken_by_the_deadline_is_not_cut_off_by_a_core_that_was_held() {
+    for line in ["end 1500\n", "say 1200\nend 300\n"] {
+        let mut scene = Scene::new(|_| {});
+        scene.peer.limit_unread(1000);
+        scene.ask(line);
+        assert_eq!(scene.peer.read(1000).len(), 1000);
+        // The core finds that its time is over when it finds what the kernel has taken.
+        scene.simulation.stand_still(5 * SECOND + MOMENT);
+        assert_eq!(scene.read_to_end(), 500);
+        scene.simulation.run_for(6 * SECOND);
+        scene.has_ended(0);
+        assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+    }
+}
+
 /// Whether the kernel reads them where they lie makes no difference to whoever reads in time.
 #[test]
 fn what_is_pinned_is_cut_off_only_if_it_is_not_read_in_time() {
