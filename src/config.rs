@@ -154,8 +154,8 @@ pub struct Config {
     /// Time for connections to send what is queued when the system shuts down. Default 10 s.
     pub drain_deadline: Duration,
     /// How long a closing connection waits for its peer: to read, where something is queued still, and then to close as well. It begins
-    /// anew whenever the kernel takes some of what is queued, in steps as those of [`write_stall`](Config::write_stall). If output is left
-    /// when it is over, the connection is cut off, by a reset, and counted. So it is if what was sent
+    /// anew whenever the kernel takes some of what is queued, in steps as those of [`write_stall`](Config::write_stall), or lets go of
+    /// something that was sent without a copy. If output is left when it is over, the connection is cut off, by a reset, and counted. So it is if what was sent
     /// [without a copy](Config::zero_copy_min) has not been read, for the kernel would keep that memory for as long. All else that was sent
     /// the kernel goes on delivering after the close. Default 5 s.
     pub close_deadline: Duration,

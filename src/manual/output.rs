@@ -134,8 +134,8 @@
 //! # When the connection ends
 //!
 //! What is queued when the actor ends in order still leaves. A peer that reads is waited for: for [`Config::close_deadline`](crate::Config::close_deadline)
-//! each time that the kernel has taken some of it, and for [`Config::close_deadline_max`](crate::Config::close_deadline_max) in all. If
-//! something is left then, the peer sees a reset, and [`Ledger::connections_cut_off`](crate::Ledger::connections_cut_off) and the
+//! each time that the kernel has taken some of it, or let go of what it sends without a copy, and for
+//! [`Config::close_deadline_max`](crate::Config::close_deadline_max) in all. If something is left then, the peer sees a reset, and [`Ledger::connections_cut_off`](crate::Ledger::connections_cut_off) and the
 //! [`ShutdownReport`](crate::ShutdownReport) count it. Once the kernel has everything, the close is an ordinary one at the latest when the
 //! deadline is over, and the peer gets all of it however late it reads. One exception: what the kernel has taken
 //! [without a copy](crate::Config::zero_copy_min) it would keep in the program's memory for as long as the peer does not read it, so that is cut off and

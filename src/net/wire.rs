@@ -85,7 +85,7 @@ pub(super) struct Wire<C> {
     pub(super) timer: Option<WheelKey>,
     /// While open, when that look is due, if ever; while stopping, by when that must be over.
     pub(super) due: Time,
-    /// When the last send began, or the kernel took some of it.
+    /// When the last send began, or the kernel took some of it, or, while closing, let go of what it had pinned.
     pub(super) taken_at: Time,
     /// When bytes last arrived, or the connection was last busy with those that had.
     pub(super) active: Time,
@@ -427,7 +427,13 @@ impl<C: Decode> Wire<C> {
             }
             Event::Sent { error, pinned, .. } => self.sent(activation, error, pinned),
             Event::ShutDown { .. } | Event::Cancelled => self.others.ended(),
-            Event::Released => self.others.released(),
+            Event::Released => {
+                self.others.released();
+                // Where nothing more is pinned, nobody waits for that.
+                if !self.is_open() && self.others.are_pinned() {
+                    self.taken_at = core.now();
+                }
+            }
             Event::Closed => self.phase = Phase::Closed,
             Event::Starving => self.starve(activation),
             Event::Filled { fill } => self.filled(activation, fill),

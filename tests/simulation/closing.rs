@@ -162,6 +162,28 @@ fn what_the_kernel_has_taken_by_the_deadline_is_not_cut_off_by_a_core_that_was_h
     }
 }
 
+/// Everything has been sent, and the kernel lets go of one part after the other.
+#[test]
+fn whoever_reads_what_is_pinned_bit_by_bit_is_waited_for() {
+    for silent in [true, false] {
+        let mut scene = Scene::new(|plan| {
+            plan.faults = Faults { pinned_send: 1.0, pinned_until_read: 1.0, ..Faults::default() };
+            plan.config.linger_after = if silent { Duration::ZERO } else { 3600 * SECOND };
+        });
+        for _ in 0..9 {
+            scene.ask("say 100\n");
+        }
+        scene.ask("end 100\n");
+        for _ in 0..10 {
+            scene.simulation.run_for(4 * SECOND);
+            assert_eq!(scene.peer.read(100).len(), 100);
+        }
+        scene.simulation.run_for(6 * SECOND);
+        scene.has_ended(0);
+        assert!(scene.peer.is_ended() && !scene.peer.is_reset(), "silent: {silent}");
+    }
+}
+
 /// Whether the kernel reads them where they lie makes no difference to whoever reads in time.
 #[test]
 fn what_is_pinned_is_cut_off_only_if_it_is_not_read_in_time() {
