@@ -181,6 +181,7 @@ macro_rules! every_case_on {
                 each_publication_comes_to_everybody_once_and_in_order
                 a_publication_is_one_message_for_each_core
                 who_has_no_room_misses_it_and_is_told_how_much_and_nobody_else_does
+                who_falls_behind_gets_what_comes_though_nobody_is_left_to_be_told_of_it
                 who_is_told_that_it_has_missed_much_can_leave
                 publications_that_wait_come_to_each_together
                 who_has_room_for_one_at_a_time_misses_nothing_where_the_others_have_their_turn

@@ -225,6 +225,28 @@ fn assert_in_order_with_gaps(noted: &[Result<u64, u64>]) {
     }
 }
 
+pub fn who_falls_behind_gets_what_comes_though_nobody_is_left_to_be_told_of_it(on: On) {
+    for core in [0, 1] {
+        let world = World::with(on, 2, |config| config.activation_time = Duration::from_secs(100));
+        let room = publisher(&world, 0);
+        let before = actors(&world);
+        let (notes, told) = (Notes::new(), Notes::new());
+        let little = world.spawn(core, Subscriber::<LITTLE>(0, notes.clone()));
+        let teller = world.spawn(core, Subscriber::<MUCH>(0, told.clone()));
+        act(&world, room, move |topic| topic.subscribe_with_lag(0, little.recipient(), teller.recipient()));
+        teller.stop();
+        world.until("its end", || actors(&world) == before + 2);
+        act(&world, room, |topic| (0..20).for_each(|at| topic.publish(said(at))));
+        world.until("what it misses", || notes.len() as u64 + world.dead_letters() == 20);
+        assert!(world.dead_letters() > 0);
+        world.run(core, |_| ());
+        act(&world, room, |topic| topic.publish(said(20)));
+        world.until("the next", || notes.len() as u64 + world.dead_letters() == 21);
+        assert_eq!((notes.take().last(), told.len()), (Some(&(0, Ok(20))), 0));
+        world.end();
+    }
+}
+
 /// Does not want to hear the rest where it has missed much.
 struct Impatient(Addr<Publisher>, Notes<u64>);
 

@@ -248,11 +248,13 @@ impl<M: Message + Clone + Send> Hub<M> {
     #[cold]
     fn tell_lag(&self, turn: &Turn<M>) -> bool {
         let Some((to, lagged)) = self.members.borrow_mut().lag(turn) else { return true };
-        let is_told = to.tell(lagged).is_ok();
-        if is_told {
-            self.members.borrow_mut().told(turn, lagged.missed);
+        match to.tell(lagged) {
+            Ok(()) => self.members.borrow_mut().told(turn, lagged.missed),
+            // Whoever wanted to know has ended.
+            Err(SendError::Stopped(_)) => self.members.borrow_mut().tell_no_more(turn),
+            Err(SendError::Full(_)) => return false,
         }
-        is_told
+        true
     }
 
     fn miss(&self, core: &Core, turn: &Turn<M>, reason: DeadReason) {

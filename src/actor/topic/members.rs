@@ -191,6 +191,13 @@ impl<M: Message> Members<M> {
         }
     }
 
+    /// Nobody wants to know any more what it misses.
+    pub(super) fn tell_no_more(&mut self, turn: &Turn<M>) {
+        if let Some(member) = self.of(turn) {
+            (member.lagged, member.missed) = (None, 0);
+        }
+    }
+
     /// Its actor has ended.
     pub(super) fn forget(&mut self, turn: &Turn<M>) -> Option<Member<M>> {
         self.of(turn)?;
