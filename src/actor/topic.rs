@@ -279,11 +279,11 @@ impl<M: Message + Clone + Send> Topic<M> {
         }
     }
 
-    /// How many have subscribed, as far as is known here: an actor that has ended counts until its core has found out, which is when
-    /// something is published, if not before.
+    /// How many have subscribed, as far as is known here. An actor that has ended stops counting when the topic is next used, to subscribe,
+    /// unsubscribe or publish, after its core has found out; and that finds out when something published is handed round, if not before.
     #[must_use]
     pub fn subscribers(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.members.len() - open.forgotten.len().min(open.members.len()))
+        self.open.as_ref().map_or(0, |open| open.members.len())
     }
 }
 

@@ -395,8 +395,33 @@ pub fn a_subscriber_that_has_ended_is_forgotten(on: On) {
         topic.publish(said(0));
     });
     world.until("the end of what served them", || actors(&world) == before);
-    assert_eq!(act(&world, room, |topic| topic.subscribers()), 0);
+    let left = |topic: &mut Topic<Said>| {
+        topic.unsubscribe(7);
+        topic.subscribers()
+    };
+    assert_eq!(act(&world, room, left), 0);
     assert_eq!((notes.len(), world.dead_letters()), (0, 0));
+    world.end();
+}
+
+pub fn who_leaves_and_ends_is_taken_off_the_count_once(on: On) {
+    let world = World::new(on, 2);
+    for core in [0, 1] {
+        let room = publisher(&world, 0);
+        let notes = subscribed(&world, room, &[core, core]);
+        let before = actors(&world);
+        let guest = world.spawn(core, Guest);
+        act(&world, room, move |topic| topic.subscribe(2, guest.recipient()));
+        guest.stop();
+        world.until("its end", || actors(&world) == before);
+        act(&world, room, |topic| {
+            topic.publish(said(0));
+            topic.unsubscribe(2);
+        });
+        world.until("what was published", || notes.len() == 2);
+        world.run(core, |_| ());
+        assert_eq!(act(&world, room, |topic| topic.subscribers()), 2);
+    }
     world.end();
 }
 
