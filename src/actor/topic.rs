@@ -6,6 +6,10 @@
 //! by its own number. What it sends to one core goes one way and keeps its order; a subscription that finds no room there is refused,
 //! the end of one is kept here until there is room, and until then nothing else goes there. Publications carry their number: a
 //! subscriber that gets one later than the next in turn has missed those between, wherever they were lost.
+//!
+//! What is sent to a core from one thread keeps its order, and nothing does that is sent from two: a topic that moves sends nothing but its
+//! end until what has subscribed from elsewhere has arrived. Publications from before and after a move may come in another order, and
+//! whoever gets the later one first has missed the other.
 
 mod hub;
 mod members;
@@ -14,6 +18,8 @@ use std::any::type_name;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -96,6 +102,9 @@ impl Message for Lagged {
 ///   The actors of a core have at most [`Config::subscriptions_max`](crate::Config::subscriptions_max) subscriptions.
 /// - **The end.** An actor that has ended is not subscribed any more, whether it says so or not. Where the topic is dropped, what was
 ///   published before is still delivered.
+/// - **Moving.** A topic may be sent to another thread. What was published before that and what is published after keep no order between
+///   them: who gets the later one first has missed the other. As long as a subscription is on its way from the thread where the topic
+///   was, there is no room on the way to that core.
 ///
 /// **Costs** one message for each core where somebody has subscribed, and not one for each subscriber; on that core, one clone and one
 /// place in a mailbox for each. It is handed round as fast as an actor handles messages, and takes turns with other actors. Publications
@@ -123,8 +132,8 @@ struct Open<M: Message> {
     /// What they say it by.
     forget: Sender<Forgotten>,
     message: PhantomData<fn(M)>,
-    /// Tells a hub that the topic has ended, and the number up to which it gets what was published.
-    end: fn(CoreId, u64, u64),
+    /// Has a hub look whether the topic has ended.
+    end: fn(CoreId, u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -142,6 +151,40 @@ struct Way {
     sent: u64,
     /// Who has left, and at which publication, where there was no room to say so.
     leaving: Vec<(u64, u64)>,
+    /// So many subscriptions have gone there, the last of them from this core, or from a thread that is none.
+    joins: u64,
+    joined_from: Option<CoreId>,
+    shared: Arc<Shared>,
+}
+
+/// What a topic and its hub on one core know of each other, whatever overtakes what.
+struct Shared {
+    /// The number behind that of the last publication that has gone there, once the topic has ended; else none that there is.
+    end: AtomicU64,
+    /// So many subscriptions have arrived.
+    joins: AtomicU64,
+}
+
+impl Shared {
+    fn new() -> Arc<Shared> {
+        Arc::new(Shared { end: AtomicU64::new(u64::MAX), joins: AtomicU64::new(0) })
+    }
+
+    /// True if the topic has ended, and nothing comes from a number on.
+    fn has_ended_at(&self, arrived: u64) -> bool {
+        // Relaxed: the number is all that is read, and whoever is told of the end by a message sees what was stored before that.
+        self.end.load(Ordering::Relaxed) <= arrived
+    }
+
+    fn has_joined(&self) {
+        // Release: whoever sees it sends behind what has arrived.
+        self.joins.fetch_add(1, Ordering::Release);
+    }
+
+    fn have_joined(&self, joins: u64) -> bool {
+        // Acquire: as above.
+        self.joins.load(Ordering::Acquire) >= joins
+    }
 }
 
 /// A subscription on its way.
@@ -153,6 +196,7 @@ struct Join<M: Message> {
     /// The number of the publication that it is to get first.
     next: u64,
     forgotten: Sender<Forgotten>,
+    shared: Arc<Shared>,
 }
 
 /// An actor that had subscribed has ended, or there was no room for its subscription.
@@ -299,9 +343,9 @@ impl<M: Message + Clone + Send> Open<M> {
             forgotten,
             forget,
             message: PhantomData,
-            end: |core, number, sent| {
+            end: |core, number| {
                 let hub = RawAddress::new(core, Key::from_bits(number));
-                current::with(|from| insist(from, hub, arrive_end::<M>, sent));
+                current::with(|from| insist(from, hub, arrive_end::<M>, ()));
             },
         }
     }
@@ -327,7 +371,7 @@ impl<M: Message + Clone + Send> Open<M> {
         let way = match self.ways.iter_mut().position(|way| way.core == core) {
             Some(index) => &mut self.ways[index],
             None => {
-                self.ways.push(Way { core, members: 0, sent: 0, leaving: Vec::new() });
+                self.ways.push(Way::new(core));
                 self.ways.last_mut().expect("one was added")
             }
         };
@@ -336,9 +380,11 @@ impl<M: Message + Clone + Send> Open<M> {
         if !way.say_who_leaves::<M>(number) {
             return Err(Full);
         }
-        let join = Join { id, since, to, lagged, next, forgotten: self.forget.clone() };
+        let (forgotten, shared) = (self.forget.clone(), way.shared.clone());
+        let join = Join { id, since, to, lagged, next, forgotten, shared };
         match hand(core, number, arrive_join::<M>, join) {
             Ok(()) => {
+                (way.joins, way.joined_from) = (way.joins + 1, here());
                 way.members += 1;
                 self.members.insert(id, Subscription { core, since });
                 Ok(())
@@ -382,8 +428,23 @@ impl<M: Message + Clone + Send> Open<M> {
 }
 
 impl Way {
-    /// Says who has left, where that has not been said. False if there is no room.
+    fn new(core: CoreId) -> Way {
+        Way {
+            core,
+            members: 0,
+            sent: 0,
+            leaving: Vec::new(),
+            joins: 0,
+            joined_from: None,
+            shared: Shared::new(),
+        }
+    }
+
+    /// Says who has left, where that has not been said. False if there is no room, or what goes there now could overtake a subscription.
     fn say_who_leaves<M: Message + Clone + Send>(&mut self, number: u64) -> bool {
+        if self.joined_from != here() && !self.shared.have_joined(self.joins) {
+            return false;
+        }
         let hand_over = |leave: &(u64, u64)| {
             !matches!(hand(self.core, number, arrive_leave::<M>, *leave), Err(Refused::Full(_)))
         };
@@ -391,6 +452,11 @@ impl Way {
         self.leaving.drain(..said);
         self.leaving.is_empty()
     }
+}
+
+/// The core of this thread, if it has one.
+fn here() -> Option<CoreId> {
+    current::with(|core| core.map(|core| core.id))
 }
 
 /// Hands something to the hub of a topic on a core: at once on this one, else in the order of everything that goes there.
@@ -427,7 +493,9 @@ fn not_subscribed<M>() {
 impl<M: Message> Drop for Open<M> {
     fn drop(&mut self) {
         for way in &self.ways {
-            (self.end)(way.core, self.number, way.sent);
+            // Relaxed: see `has_ended_at`.
+            way.shared.end.store(way.sent, Ordering::Relaxed);
+            (self.end)(way.core, self.number);
         }
     }
 }

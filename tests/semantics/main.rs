@@ -198,6 +198,7 @@ macro_rules! every_case_on {
                 a_copy_may_do_with_topics_what_it_likes
                 handing_round_takes_turns_with_other_actors
                 a_topic_may_be_anywhere
+                a_topic_that_ends_elsewhere_than_where_it_was_subscribed_to_leaves_nothing
                 by_chance_nothing_is_lost_that_nobody_knows_of
             }
         }

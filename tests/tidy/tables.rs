@@ -127,6 +127,10 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
         "whose turn it is among workers, and how often each is lent out: looked at when one is chosen",
     ),
     (
+        "src/actor/topic.rs",
+        "what a topic and its hub on one core know of each other though messages overtake each other: read when one comes or ends",
+    ),
+    (
         "src/driver/pool.rs",
         "how many threads block and how many tasks there are for them: looked at when one is handed over, and when it is done",
     ),

@@ -10,9 +10,10 @@
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use super::members::{Member, Members, Turn};
-use super::{Forgotten, Join};
+use super::{Forgotten, Join, Shared};
 use crate::actor::{Message, SendError};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{Activation, Body, Budget, Core, DeadReason, Fate, Outcome, current};
@@ -32,8 +33,7 @@ pub(super) struct Hub<M: Message> {
     arrived: Cell<u64>,
     /// Behind that of the last that has gone round.
     delivered: Cell<u64>,
-    /// What it waits for before it ends: none as long as nobody has said that its topic has.
-    last: Cell<Option<u64>>,
+    shared: Arc<Shared>,
     forgotten: crossbeam_channel::Sender<Forgotten>,
 }
 
@@ -104,15 +104,14 @@ impl<M: Message + Clone + Send> Hub<M> {
             beside: Cell::new(0),
             arrived: Cell::new(join.next),
             delivered: Cell::new(join.next),
-            last: Cell::new(None),
+            shared: join.shared.clone(),
             forgotten: join.forgotten.clone(),
         }
     }
 
     /// True if there is nobody to hand anything to, or nothing to hand round any more.
     fn is_over(&self) -> bool {
-        let has_ended = self.last.get().is_some_and(|last| self.arrived.get() >= last);
-        has_ended || self.members.borrow().is_empty()
+        self.shared.has_ended_at(self.arrived.get()) || self.members.borrow().is_empty()
     }
 
     fn next_round(&self, core: &Core) -> Option<Round<M>> {
@@ -284,7 +283,7 @@ impl<M: Message + Clone + Send> Hub<M> {
     }
 
     fn publish(&self, core: &Core, at: u64, message: M) {
-        self.arrived.set(at + 1);
+        self.arrived.set(self.arrived.get().max(at + 1));
         let waiting_max = (core.config.topic_backlog_max as usize).saturating_sub(self.beside.get());
         if !self.queue.has_room(&core.chunks, waiting_max) || waiting_max == 0 {
             core.dead_letter(DeadReason::Full, type_name::<M>(), None);
@@ -323,6 +322,7 @@ fn refuse<M: Message>(core: &Core, join: Join<M>, limit: &'static str) {
 pub(super) fn arrive_join<M: Message + Clone + Send>(number: Key, join: Join<M>) {
     current::with(|core| {
         let Some(core) = core else { return };
+        join.shared.has_joined();
         let number = number.to_bits();
         let hub = core.hubs.find(number).or_else(|| {
             let hub = core.spawn(Hub::new(number, &join), Serve).ok()?;
@@ -352,9 +352,9 @@ pub(super) fn arrive_publication<M: Message + Clone + Send>(number: Key, (at, me
     });
 }
 
-/// The topic has ended: what was published before a number is delivered.
-pub(super) fn arrive_end<M: Message + Clone + Send>(number: Key, last: u64) {
-    at_hub(number, |hub: &Hub<M>| hub.last.set(Some(last)));
+/// The topic has ended: its hub looks up what was published before.
+pub(super) fn arrive_end<M: Message + Clone + Send>(number: Key, (): ()) {
+    at_hub(number, |_: &Hub<M>| {});
 }
 
 fn at_hub<M: Message + Clone + Send>(number: Key, act: impl FnOnce(&Hub<M>)) {
