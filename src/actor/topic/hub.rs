@@ -343,12 +343,23 @@ pub(super) fn arrive_leave<M: Message + Clone + Send>(number: Key, (id, until): 
 pub(super) fn arrive_publication<M: Message + Clone + Send>(number: Key, (at, message): (u64, M)) {
     current::with(|core| {
         let Some(core) = core else { return };
-        let Some(hub) = core.hubs.find(number.to_bits()) else { return core.drop_contained(message) };
-        let left = core.cells.reach(hub, message, |hub: &Hub<M>, message| hub.publish(core, at, message));
+        let hub = core.hubs.find(number.to_bits());
+        let left = match hub {
+            Some(hub) => {
+                core.cells.reach(hub, message, |hub: &Hub<M>, message| hub.publish(core, at, message))
+            }
+            None => Err(message),
+        };
         if let Err(message) = left {
+            // Else whoever had subscribed has ended before.
+            if core.is_ending() {
+                core.dead_letter(DeadReason::Stopped, type_name::<M>(), None);
+            }
             core.drop_contained(message);
         }
-        run_on_guest::<M>(core, hub);
+        if let Some(hub) = hub {
+            run_on_guest::<M>(core, hub);
+        }
     });
 }
 
