@@ -10,6 +10,34 @@ use odeon::{Config, SpawnError};
 
 use super::actors::{Said, Session};
 
+#[derive(Message, Clone)]
+struct Price(u64);
+
+struct Chart;
+
+#[actor]
+impl Chart {
+    #[message]
+    fn price(&mut self, _: Price) {}
+}
+
+#[test]
+fn who_subscribes_has_spawned_nothing_and_who_leaves_leaves_nothing() {
+    let mut config = Config::default();
+    config.actors_max = 16;
+    let cx = TestContext::<Chart>::with_config(config);
+    for _ in 0..64 {
+        let (to, mut prices) = probe::<Price>();
+        let mut topic = Topic::new();
+        topic.subscribe(1, to);
+        topic.subscribe(2, cx.recipient());
+        topic.publish(Price(7));
+        assert_eq!(prices.take().into_iter().map(|price| price.0).collect::<Vec<_>>(), [7]);
+        topic.unsubscribe(2);
+        assert_eq!(cx.spawned(), 0);
+    }
+}
+
 #[test]
 fn a_handler_is_called_like_any_method() {
     assert_eq!(Session::alone().line("/quit", &mut TestContext::new()), Flow::Close);

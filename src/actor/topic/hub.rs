@@ -16,7 +16,7 @@ use super::members::{Member, Members, Turn};
 use super::{Forgotten, Join, Shared};
 use crate::actor::{Message, SendError};
 use crate::executor::blame::{runtime, user};
-use crate::executor::{Activation, Body, Budget, Core, DeadReason, Fate, Outcome, current};
+use crate::executor::{Activation, Body, Budget, Core, Counters, DeadReason, Fate, Outcome, current};
 use crate::mem::{Fifo, Key};
 
 /// What lies in the cell of a hub.
@@ -325,7 +325,14 @@ pub(super) fn arrive_join<M: Message + Clone + Send>(number: Key, join: Join<M>)
         join.shared.has_joined();
         let number = number.to_bits();
         let hub = core.hubs.find(number).or_else(|| {
-            let hub = core.spawn(Hub::new(number, &join), Serve).ok()?;
+            let hub = Hub::new(number, &join);
+            // On the core of a test what is spawned is what the actor under test has spawned.
+            let stored = if core.links.are_none() {
+                core.cells.insert_ready(hub, Serve)
+            } else {
+                core.spawn(hub, Serve)
+            };
+            let hub = stored.ok()?;
             core.hubs.open(number, hub);
             Some(hub)
         });
@@ -383,6 +390,14 @@ fn run_on_guest<M: Message + Clone + Send>(core: &Core, hub: Key) {
     if core.links.are_none() {
         let activation = Activation::of_started(core, hub);
         let run = |head: &Hub<M>| Serve.activate(head, &activation);
-        while core.cells.find(hub, run) == Some(Outcome::Again) {}
+        let outcome = loop {
+            match core.cells.find(hub, run) {
+                Some(Outcome::Again) => {}
+                outcome => break outcome,
+            }
+        };
+        if outcome == Some(Outcome::Ended) && activation.none_is_lent() && core.cells.remove(hub) {
+            Counters::add(&core.counters.drop_panics, 1);
+        }
     }
 }

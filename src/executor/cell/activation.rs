@@ -120,6 +120,11 @@ impl Activation<'_> {
         }
     }
 
+    /// True if no cell is being visited, so that one may be freed.
+    pub(crate) fn none_is_lent(&self) -> bool {
+        self.core.cells.loans.get() == 0
+    }
+
     /// True if errands wait for the cell by now.
     #[inline(always)]
     #[must_use]
