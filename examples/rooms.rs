@@ -19,6 +19,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
+use odeon::Full;
 use odeon::prelude::*;
 
 mod support;
@@ -39,11 +40,20 @@ struct Said(Bytes);
 #[derive(Default)]
 struct Rooms(HashMap<Box<str>, Topic<Said>>);
 
-#[actor]
+// Room for a question of each session, and for as many that have ended.
+#[actor(mailbox(capacity = 4_096))]
 impl Rooms {
     #[call]
-    fn join(&mut self, room: Box<str>, client: u64, to: Recipient<Said>, lagged: Recipient<Lagged>) {
-        self.0.entry(room).or_default().subscribe_with_lag(client, to, lagged);
+    fn join(
+        &mut self,
+        room: Box<str>,
+        client: u64,
+        to: Recipient<Said>,
+        lagged: Recipient<Lagged>,
+    ) -> Result<(), Full> {
+        // One that nobody could enter, or whose last one has ended unheard.
+        self.0.retain(|_, topic| topic.subscribers() > 0);
+        self.0.entry(room).or_default().try_subscribe_with_lag(client, to, lagged)
     }
 
     #[call]
@@ -88,7 +98,11 @@ impl Session {
                 let join = self.rooms.by_key(&room).join(room, self.id, cx.recipient(), cx.recipient());
                 cx.pause_reading();
                 join.then(cx, |_, joined, cx| {
-                    cx.write_line(if joined.is_ok() { "* you are in" } else { "* not now: join again" });
+                    cx.write_line(if matches!(joined, Ok(Ok(()))) {
+                        "* you are in"
+                    } else {
+                        "* not now: join again"
+                    });
                     cx.resume_reading();
                 });
             }

@@ -31,7 +31,8 @@ use crate::mem::{Full, Key};
 use hub::{arrive_end, arrive_join, arrive_leave, arrive_publication};
 
 /// Says to a subscriber that it has missed publications of a [`Topic`]: its mailbox was full when they came, or there was no room
-/// on their way. Comes before the next publication that it gets. See [`Topic::subscribe_with_lag`], and in the manual
+/// on their way. Comes before the next publication that it gets. A mailbox that drops something itself where it is full,
+/// [`drop_newest` or `drop_oldest`](crate::manual::delivery), refuses nothing: what it has dropped, nobody is told of by this. See [`Topic::subscribe_with_lag`], and in the manual
 /// [who falls behind](crate::manual::finding#who-falls-behind).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lagged {
@@ -96,7 +97,7 @@ impl Message for Lagged {
 ///   the subscriber, so it may come behind what the publisher told that one directly afterwards.
 /// - **Who gets it.** Whoever had subscribed before, and had not unsubscribed before, unless it has no room.
 /// - **Nobody waits.** [`publish`](Topic::publish) returns at once. A subscriber whose mailbox is full misses what is published, and
-///   nobody else does. It can be [told how much](Topic::subscribe_with_lag). Each such loss is a counted dead letter; so is a
+///   nobody else does. It can be [told how much](Topic::subscribe_with_lag), unless its mailbox itself drops what it has no room for. Each such loss is a counted dead letter; so is a
 ///   publication for which there was no room on the way to a core, once.
 /// - **Bounds.** At most [`Config::topic_backlog_max`](crate::Config::topic_backlog_max) publications wait on each core to be handed round.
 ///   The actors of a core have at most [`Config::subscriptions_max`](crate::Config::subscriptions_max) subscriptions.
@@ -107,7 +108,7 @@ impl Message for Lagged {
 ///   was, there is no room on the way to that core.
 ///
 /// **Costs** one message for each core where somebody has subscribed, and not one for each subscriber; on that core, one clone and one
-/// place in a mailbox for each. It is handed round as fast as an actor handles messages, and takes turns with other actors. Publications
+/// place in a mailbox for each, and one clone more that is dropped where there is no such place for it. It is handed round as fast as an actor handles messages, and takes turns with other actors. Publications
 /// that wait there go round together, up to 16 of them: each subscriber gets these in a row, and a connection writes them as one send.
 /// No allocation to publish, once as many publications were under way before. On each core where somebody has subscribed a topic takes
 /// up one actor of [`Config::actors_max`](crate::Config::actors_max), which the [`Ledger`](crate::Ledger) counts.
@@ -297,6 +298,19 @@ impl<M: Message + Clone + Send> Topic<M> {
     /// [`Full`] when there is no room for it on the way to its core; then the `id` has not subscribed.
     pub fn try_subscribe(&mut self, id: u64, to: Recipient<M>) -> Result<(), Full> {
         self.join(id, to, None)
+    }
+
+    /// As [`subscribe_with_lag`](Topic::subscribe_with_lag), for a caller that wants to know.
+    ///
+    /// # Errors
+    /// As [`try_subscribe`](Topic::try_subscribe).
+    pub fn try_subscribe_with_lag(
+        &mut self,
+        id: u64,
+        to: Recipient<M>,
+        lagged: Recipient<Lagged>,
+    ) -> Result<(), Full> {
+        self.join(id, to, Some(lagged))
     }
 
     fn join(&mut self, id: u64, to: Recipient<M>, lagged: Option<Recipient<Lagged>>) -> Result<(), Full> {

@@ -86,7 +86,8 @@
 //! # Who falls behind
 //!
 //! However much a subscriber misses, the topic keeps it: whoever is taken out would have to be told, and has no room to be told anything. It
-//! costs a copy that is refused, and a dead letter, for each publication. Whether a part is of use to it a subscriber knows
+//! costs a copy that is refused, and a dead letter, for each publication. A mailbox with the overflow `drop_newest` or `drop_oldest` refuses
+//! nothing, so its actor is never told by `Lagged` of what that has dropped. Whether a part is of use to it a subscriber knows
 //! itself, and leaves where it is not:
 //!
 //! ```
