@@ -7,6 +7,7 @@
 //! ```
 //! use std::io::{self, BufRead, BufReader, Write};
 //! use std::net::TcpStream;
+//! use std::time::Duration;
 //!
 //! use odeon::prelude::*;
 //!
@@ -45,8 +46,8 @@
 //! #[actor(
 //!     pub,                         // visibility of the trait `SessionAddr`
 //!     codec   = Lines<8192>,       // bytes become frames: this makes it a connection
-//!     mailbox(capacity = 256),
-//!     outbox(bytes = "256k"),
+//!     mailbox(capacity = 256, overflow = drop_oldest),
+//!     outbox(bytes = "256k", grace = "2s", overflow = close), // who reads too slowly
 //! )]
 //! impl Session {
 //!     #[started]
@@ -75,7 +76,8 @@
 //!         cx.write_line(said.text);
 //!     }
 //!
-//!     #[message]
+//!     /// Comes before everything that waits already.
+//!     #[message(priority = control)]
 //!     fn evicted(&mut self, why: Evicted, cx: &mut Context<Self>) -> Flow {
 //!         cx.write_line(why.0);
 //!         Flow::Close
@@ -109,7 +111,7 @@
 //!     topic: String,
 //! }
 //!
-//! #[actor(pub, mailbox(capacity = 4096))]
+//! #[actor(pub, mailbox(capacity = 4096), on_panic = restart)]
 //! impl Room {
 //!     #[message]
 //!     fn join(&mut self, join: Join) {
@@ -152,7 +154,10 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let system = System::builder().cores(Cores::All).build()?;
-//! let room = system.spawn(Room { topic: "actors".to_owned(), ..Room::default() })?;
+//! let patience = Restart::one_for_one()
+//!     .intensity(5, Duration::from_secs(10))
+//!     .backoff(Duration::from_millis(50)..Duration::from_secs(5));
+//! let room = system.supervise(patience, || Room { topic: "actors".to_owned(), ..Room::default() })?;
 //! let listening = system
 //!     .listener("127.0.0.1:0")
 //!     .max_connections(10_000)

@@ -77,7 +77,7 @@ fn does_not_read(server: &Server) -> Client {
 }
 
 pub fn who_does_not_read_is_told_how_much_it_has_missed(backend: &str) {
-    for (policy, hears_the_last) in [("drop-oldest", true), ("refuse", false)] {
+    for (policy, keeps_the_newest) in [("drop-oldest", true), ("refuse", false)] {
         let server = Server::start_with("rooms", backend, &["--slow", policy]);
         let mut slow = does_not_read(&server);
         let (mut heard, mut missed, mut tries) = (Vec::new(), 0, 0);
@@ -99,7 +99,8 @@ pub fn who_does_not_read_is_told_how_much_it_has_missed(backend: &str) {
         }
         assert_eq!(heard.len() + missed, MANY, "{policy}");
         assert!(heard.is_sorted() && heard[0] == 0, "{policy}: {heard:?}");
-        assert_eq!(heard.contains(&(MANY - 1)), hears_the_last, "{policy}: {heard:?}");
+        // Where the newest are refused, one that comes late may find that this one reads again.
+        assert!(!keeps_the_newest || heard.contains(&(MANY - 1)), "{policy}: {heard:?}");
         drop(slow);
         server.stop("TERM");
     }
