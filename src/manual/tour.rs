@@ -179,6 +179,15 @@
 //! # }
 //! ```
 //!
+//! # What may surprise
+//!
+//! - An actor's own address, [`Context::me`](crate::Context::me), is like any other: it has `ask`. Whoever awaits itself is told at once that it
+//!   waits in a circle ([`AskError::Cycle`](crate::AskError::Cycle)).
+//! - [`try_write`](crate::Context::try_write) borrows its bytes and hands nothing back; [`try_write_bytes`](crate::Context::try_write_bytes) does.
+//! - A place of [`defer`](crate::Context::defer) that is dropped unfilled ends the connection: the peer counts on an answer.
+//! - A spawn takes no limits: they stand in the attribute and in [`Config`](crate::Config). A listener has its own, which come first.
+//! - Times are words in attributes, which the compiler checks, and [`Duration`](std::time::Duration)s everywhere else.
+//!
 //! # Where to go on
 //!
 //! [Actors](super::actors) has what the attribute makes of a block, and [asking](super::asking) what becomes of a question. What is bounded here, and
