@@ -41,7 +41,7 @@
 //!     #[frame]
 //!     fn line(&mut self, line: &str, cx: &mut Context<Self>) {
 //!         let Ok(more) = line.parse() else { return cx.write_line("a number, please") };
-//!         // A place in the output is an answer that is owed: without it, the connection does not end.
+//!         // A place in the output is an answer that is owed: until it is filled, the connection does not end.
 //!         let place = cx.defer();
 //!         cx.pause_reading();
 //!         self.sum.add(more).then(cx, move |_, sum, cx| {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`Context::spawn`](crate::Context::spawn) | this one |
 //! | [`System::spawn`](crate::System::spawn) | the next in turn |
-//! | [`System::spawn_on`](crate::System::spawn_on), [`spawn_with`](crate::System::spawn_with) | a core by its number |
+//! | [`System::spawn_on`](crate::System::spawn_on), [`spawn_with`](crate::System::spawn_with) | a core by its number, counted round if there are fewer |
 //! | [`System::spawn_by_key`](crate::System::spawn_by_key) | the one that a key belongs to |
 //! | [`System::sharded`](crate::System::sharded) | each: one of them on every core |
 //! | [`System::pool`](crate::System::pool) | in turn, so many |

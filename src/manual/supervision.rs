@@ -7,7 +7,7 @@
 //! | an actor that is begun again when it has failed | [`System::supervise`](crate::System::supervise), [`Context::supervise`](crate::Context::supervise) |
 //! | several that depend on one another | [`System::supervisor`](crate::System::supervisor), and [`spawn`](crate::Supervisor::spawn) of that, in order |
 //! | parts of a program that fail as a whole | a [`supervisor`](crate::Supervisor::supervisor) below another |
-//! | what follows a panic | `#[actor(on_panic = restart)]`, `stop` or `abort`: [`OnPanic`](crate::OnPanic) |
+//! | what follows a panic | `restart`, which it is where nothing is said, or `#[actor(on_panic = stop)]`, `abort`: [`OnPanic`](crate::OnPanic) |
 //! | being told of an end | [`watch`](crate::Context::watch): one [`Down`](crate::Down) |
 //! | ending together | [`link`](crate::Context::link) |
 //!
@@ -24,7 +24,7 @@
 //!     known: Vec<u64>,
 //! }
 //!
-//! #[actor(on_panic = restart)]
+//! #[actor]
 //! impl Prices {
 //!     #[call]
 //!     fn add(&mut self, text: String) -> usize {
@@ -55,7 +55,8 @@
 //! whoever has asked is told.
 //!
 //! Everything else is the *incarnation's*, and ends with it: its state, timers, intervals and futures, continuations of what it has
-//! asked, what it watches. Whoever waits for an answer that it owes is told [`Restarted`](crate::AskError::Restarted). The old one's
+//! asked, what it watches, and the subscriptions of a [`Topic`](crate::Topic) that is part of its state: nobody who had subscribed is told,
+//! so a topic that is to outlive failures belongs to an actor that does little else. Whoever waits for an answer that it owes is told [`Restarted`](crate::AskError::Restarted). The old one's
 //! [`stopped`](crate::Actor::stopped) has ended, and its state is dropped, before the new one is made. Panics in any of these are contained.
 //!
 //! An actor that stops, is aborted, or ends with one that it is linked to has not failed: it is not begun again. That is when those who

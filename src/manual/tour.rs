@@ -106,12 +106,13 @@
 //!
 //! #[derive(Default)]
 //! pub struct Room {
-//!     members: Topic<Said>, // what is published goes to each core once, however many are there
+//!     // What is published goes to each core once, however many are there. It is part of the state: a room that is begun again is empty.
+//!     members: Topic<Said>,
 //!     said: Vec<Said>,
 //!     topic: String,
 //! }
 //!
-//! #[actor(pub, mailbox(capacity = 4096), on_panic = restart)]
+//! #[actor(pub, mailbox(capacity = 4096))]
 //! impl Room {
 //!     #[message]
 //!     fn join(&mut self, join: Join) {

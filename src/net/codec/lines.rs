@@ -12,7 +12,7 @@ const END_BYTES_MAX: usize = 2;
 /// of it; at the end of the stream a last line needs none. A `\r` elsewhere is an ordinary character.
 ///
 /// Written lines end with `\n`. Text that ends with `\r` therefore goes out as a line that ends with `\r\n`. Text with a `\n`
-/// in it is refused: the peer would read it as two lines, and if the text came from a stranger, the second would be theirs.
+/// in it is refused by `send_frame`: the peer would read it as two lines, and if the text came from a stranger, the second would be theirs.
 ///
 /// **Costs**: one search for `\n`, each byte once however it arrives, and one check of UTF-8 for a whole line. State: 4 bytes.
 ///
