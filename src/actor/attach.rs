@@ -16,7 +16,7 @@ use super::head::Head;
 use super::shell::failed_on;
 use super::{Accepts, AcceptsLocal, Actor, Context, Flow, Message};
 use crate::executor::blame::user;
-use crate::executor::{Core, Counters, Limit, RawAddress, current};
+use crate::executor::{Core, Counters, Kind, Limit, RawAddress, current};
 use crate::mem::Key;
 
 impl<A: Actor> Context<A> {
@@ -81,7 +81,9 @@ impl<A: Actor> Context<A> {
     {
         let me = self.me().raw();
         let (name, attached) = (type_name::<S>(), Attached::<A, S> { stream, me, actor: PhantomData });
-        match self.begin(name, |core| core.begin_source(me.cell(), Limit::Never, name, attached)) {
+        match self
+            .begin(name, |core| core.begin_running(me.cell(), Kind::Source, Limit::Never, name, attached))
+        {
             true => Flow::Continue,
             false => Flow::Fail,
         }

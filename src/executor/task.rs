@@ -114,20 +114,6 @@ impl Core {
         self.begin_running(owner, Kind::Future, limit, name, future)
     }
 
-    /// The same of one that has the cell handle messages, one after the other.
-    pub(crate) fn begin_source<F>(
-        &self,
-        owner: Key,
-        limit: Limit,
-        name: &'static str,
-        future: F,
-    ) -> Result<Key, Full>
-    where
-        F: Future<Output = Flow> + 'static,
-    {
-        self.begin_running(owner, Kind::Source, limit, name, future)
-    }
-
     /// Has a cell poll what `run` makes of its state, and handle nothing else meanwhile. `pick` finds the state in the cell's
     /// head. `Err` when the core has as many tasks as it may.
     pub(crate) fn begin_exclusive<H, S, F>(
@@ -152,7 +138,8 @@ impl Core {
         self.begin_running(owner, Kind::Exclusive, limit, name, future)
     }
 
-    fn begin_running<F>(
+    /// The same of any kind of future: as a [`Kind::Source`] it has the cell handle messages, one after the other.
+    pub(crate) fn begin_running<F>(
         &self,
         owner: Key,
         kind: Kind,
