@@ -657,12 +657,13 @@ where
         // A cell that runs has a head, of the type that the asker's context named: this is called.
         let flow = owner.with_head(|head: &Head<B>| {
             let mut cx = Context::at(owner.address());
-            let Some(mut actor) = head.borrow() else {
+            let mut state = head.state().try_borrow_mut();
+            let Ok(Some(actor)) = state.as_deref_mut() else {
                 self.give_up(core, answer);
                 return Flow::Continue;
             };
             let answer = answer.unwrap_or(Err(AskError::Timeout));
-            user(|| (self.then)(&mut actor, answer, &mut cx).into_flow(type_name::<F>()))
+            user(|| (self.then)(actor, answer, &mut cx).into_flow(type_name::<F>()))
         });
         flow.unwrap_or(Flow::Continue)
     }

@@ -24,13 +24,12 @@ use std::any::{TypeId, type_name};
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
-use std::rc::Rc;
 
 use super::blame;
 use super::core::Core;
 use super::notice::{Notice, NoticeList, Notices};
 use super::watches::Fate;
-use crate::mem::{Blocks, Key};
+use crate::mem::{Blocks, BlocksOwner, Key};
 
 pub use activation::Activation;
 pub use flags::Demand;
@@ -167,7 +166,7 @@ pub struct Cells {
     /// first.
     first_ready: Cell<u32>,
     last_ready: Cell<u32>,
-    blocks: Rc<Blocks>,
+    blocks: BlocksOwner,
     notices: Notices,
 }
 
@@ -233,7 +232,7 @@ impl Cells {
             demands: Cell::new(0),
             first_ready: Cell::new(NONE),
             last_ready: Cell::new(NONE),
-            blocks: Rc::new(Blocks::default()),
+            blocks: BlocksOwner::default(),
             notices: Notices::new(),
         }
     }
@@ -727,7 +726,7 @@ impl Cells {
 
     /// The memory of cells, and of what belongs to one.
     #[must_use]
-    pub fn blocks(&self) -> &Rc<Blocks> {
+    pub fn blocks(&self) -> &BlocksOwner {
         &self.blocks
     }
 

@@ -4,7 +4,8 @@
 //!
 //! Invariants:
 //! 1. An [`AnyTask`] points to a live `Block<V, W>`, stored by [`Blocks::insert`] in the blocks that its header names, of the types
-//!    that its vtable was made for. It belongs to the `AnyTask` alone.
+//!    that its vtable was made for. It belongs to the `AnyTask` alone. The blocks are there as long as it is: they have a
+//!    [`BlocksOwner`].
 //! 2. A future in a block is never moved: it is lent for changing only behind a [`Pin`], and its memory is not given back
 //!    before it has been dropped. What is not polled may be moved out.
 //! 3. A `Block<V, W>` begins like a `Valued<V>`, which begins with a header.
@@ -14,14 +15,13 @@ use std::any::{TypeId, type_name};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
-use std::rc::Rc;
+use std::ptr::NonNull;
 use std::task::Poll;
 
 use super::cell::Activation;
 use super::core::Core;
 use super::flow::Flow;
-use crate::mem::{Blocks, Key};
+use crate::mem::{Blocks, BlocksOwner, Key};
 
 /// Waits for a value. Either of two happens to it, unless it is dropped first.
 pub trait Waiting<V>: 'static {
@@ -50,8 +50,7 @@ pub trait Polled: 'static {
 #[repr(C)]
 struct Header {
     vtable: &'static Vtable,
-    /// Dropped by whoever frees the block, after that.
-    blocks: ManuallyDrop<Rc<Blocks>>,
+    blocks: NonNull<Blocks>,
 }
 
 #[repr(C)]
@@ -117,18 +116,18 @@ pub struct AnyTask(NonNull<Header>);
 impl AnyTask {
     /// Stores something that waits for a `V`.
     #[inline]
-    pub fn waiting<V: 'static, W: Waiting<V>>(blocks: &Rc<Blocks>, waiting: W) -> AnyTask {
+    pub fn waiting<V: 'static, W: Waiting<V>>(blocks: &BlocksOwner, waiting: W) -> AnyTask {
         AnyTask::store::<V, W>(blocks, &Vtables::<V, W>::WAITING, waiting)
     }
 
     /// Stores something that is polled.
-    pub fn polled<F: Polled>(blocks: &Rc<Blocks>, future: F) -> AnyTask {
+    pub fn polled<F: Polled>(blocks: &BlocksOwner, future: F) -> AnyTask {
         AnyTask::store::<Nothing, F>(blocks, &Vtables::<Nothing, F>::POLLED, future)
     }
 
     #[inline(always)]
-    fn store<V, W>(blocks: &Rc<Blocks>, vtable: &'static Vtable, task: W) -> AnyTask {
-        let header = Header { vtable, blocks: ManuallyDrop::new(Rc::clone(blocks)) };
+    fn store<V, W>(blocks: &BlocksOwner, vtable: &'static Vtable, task: W) -> AnyTask {
+        let header = Header { vtable, blocks: blocks.place() };
         AnyTask(blocks.insert(Block::<V, W> { header, value: None, task }).cast())
     }
 
@@ -206,10 +205,9 @@ unsafe fn go_on<V: 'static, W: Waiting<V>>(
     owner: Option<&Activation<'_>>,
 ) -> Flow {
     // SAFETY: as the caller promises.
-    let blocks = unsafe { take_blocks(block) };
+    let blocks = unsafe { blocks_of(block) };
     // SAFETY: as the caller promises; it was stored in these blocks (invariant 1).
     let Block { value, task, .. } = unsafe { blocks.take(block.cast::<Block<V, W>>()) };
-    drop(blocks);
     task.go_on(value, core, owner)
 }
 
@@ -246,19 +244,19 @@ unsafe fn name<F: Polled>(block: NonNull<Header>) -> &'static str {
 /// # Safety
 /// `block` is a `Block<V, W>` that belongs to nobody else, and is not used again.
 unsafe fn free<V, W>(block: NonNull<Header>) {
-    // SAFETY: as the caller promises. They end after the block, also when a value panics as it is dropped.
-    let blocks = unsafe { take_blocks(block) };
+    // SAFETY: as the caller promises.
+    let blocks = unsafe { blocks_of(block) };
     // SAFETY: as the caller promises; it was stored in these blocks (invariant 1).
     unsafe { blocks.remove(block.cast::<Block<V, W>>()) };
 }
 
 /// # Safety
-/// `block` is a block whose header is not used again.
-unsafe fn take_blocks(block: NonNull<Header>) -> Rc<Blocks> {
+/// `block` is a live block, which stays so for as long as its blocks are used.
+unsafe fn blocks_of<'a>(block: NonNull<Header>) -> &'a Blocks {
     // SAFETY: a block begins with a header (invariant 3).
     let header = unsafe { block.as_ref() };
-    // SAFETY: the field is not used again, as the caller promises.
-    ManuallyDrop::into_inner(unsafe { ptr::read(&raw const header.blocks) })
+    // SAFETY: they are there as long as the block is (invariant 1).
+    unsafe { header.blocks.as_ref() }
 }
 
 /// Called for no block: what waits for a value is not polled.
@@ -290,6 +288,8 @@ fn name_of_type<W>(_: NonNull<Header>) -> &'static str {
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::ptr;
+    use std::rc::Rc;
 
     use super::*;
     use crate::config::Config;
@@ -412,7 +412,7 @@ mod tests {
         check(&core, [7_u8; 900]);
         check(&core, [7_u8; 70_000]);
         check(&core, Aligned);
-        assert_eq!(Rc::strong_count(core.cells.blocks()), 1);
+        assert_eq!(core.cells.blocks().out(), 0);
     }
 
     #[test]
@@ -432,7 +432,7 @@ mod tests {
         let mut task = AnyTask::waiting::<u64, _>(core.cells.blocks(), told);
         assert_eq!(task.poll(&core, NOBODY), Poll::Ready(Flow::Continue));
         drop(task);
-        assert_eq!((counted.alive(), Rc::strong_count(core.cells.blocks())), (0, 1));
+        assert_eq!((counted.alive(), core.cells.blocks().out()), (0, 0));
     }
 
     #[test]
@@ -444,7 +444,7 @@ mod tests {
         counted.0.set(true);
         assert!(catch_unwind(AssertUnwindSafe(|| drop(bad))).is_err());
         counted.0.set(false);
-        assert_eq!(Rc::strong_count(core.cells.blocks()), 1);
+        assert_eq!(core.cells.blocks().out(), 0);
         let next = AnyTask::polled(core.cells.blocks(), stays());
         assert_eq!(next.0, place);
     }
@@ -453,9 +453,12 @@ mod tests {
     fn blocks_stay_as_long_as_a_task_of_theirs() {
         let (core, counted) = (core(), Counted::new());
         let task = AnyTask::polled(core.cells.blocks(), Stays { place: 0, _counted: counted.clone() });
+        let blocks = core.cells.blocks().place();
         drop(core);
         assert_eq!((task.name(), counted.alive()), ("stays", 1));
         drop(task);
         assert_eq!(counted.alive(), 0);
+        // SAFETY: a box whose owner has left it there, because something was out, which is not so any more.
+        assert_eq!(unsafe { Box::from_raw(blocks.as_ptr()) }.out(), 0);
     }
 }

@@ -11,10 +11,12 @@
 //! 2. A block of a class is a part of one page, of the size of the class. It is out, or in the list `free` of its class, which
 //!    is linked by first words, or lies between `fresh` and the end of the page that was made last for the class.
 //! 3. A block that is out belongs to whoever took it.
+//! 4. The blocks behind a [`BlocksOwner`] are freed with it, or never: not if a value that was stored there is still out.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
 use super::poison;
@@ -58,6 +60,8 @@ pub struct Blocks {
     pages: RefCell<Vec<NonNull<u8>>>,
     /// Blocks that have ever been out.
     used: Cell<usize>,
+    /// Values that are out and too large for a block.
+    large: Cell<usize>,
 }
 
 impl Default for Blocks {
@@ -67,7 +71,12 @@ impl Default for Blocks {
             fresh: Cell::new(ptr::null_mut()),
             fresh_blocks: Cell::new(0),
         };
-        Blocks { classes: std::array::from_fn(none), pages: RefCell::new(Vec::new()), used: Cell::new(0) }
+        Blocks {
+            classes: std::array::from_fn(none),
+            pages: RefCell::new(Vec::new()),
+            used: Cell::new(0),
+            large: Cell::new(0),
+        }
     }
 }
 
@@ -78,6 +87,7 @@ impl Blocks {
     pub fn insert<T>(&self, value: T) -> NonNull<T> {
         let layout = const { Layout::new::<T>() };
         if !is_block(layout) {
+            self.large.set(self.large.get() + 1);
             // Taken apart, and put together again in `remove`.
             return NonNull::from(Box::leak(Box::new(value)));
         }
@@ -104,6 +114,7 @@ impl Blocks {
         // SAFETY: a live value, as the caller promises.
         let layout = Layout::for_value(unsafe { value.as_ref() });
         if !is_block(layout) {
+            self.large.set(self.large.get() - 1);
             // SAFETY: was a box before `insert` took it apart.
             drop(unsafe { Box::from_raw(value.as_ptr()) });
             return;
@@ -122,6 +133,7 @@ impl Blocks {
     pub unsafe fn take<T>(&self, value: NonNull<T>) -> T {
         let layout = const { Layout::new::<T>() };
         if !is_block(layout) {
+            self.large.set(self.large.get() - 1);
             // SAFETY: was a box before `insert` took it apart.
             return *unsafe { Box::from_raw(value.as_ptr()) };
         }
@@ -169,8 +181,9 @@ impl Blocks {
         poison::forbid(block.as_ptr().wrapping_add(LINK), block_bytes(index) - LINK);
     }
 
-    /// Blocks that are out. **Costs** a walk over those that are free: taking and giving one does not count it.
-    fn out(&self) -> usize {
+    /// Values that are out. **Costs** a walk over the blocks that are free: taking and giving one does not count it.
+    #[must_use]
+    pub fn out(&self) -> usize {
         let mut free = 0;
         for class in &self.classes {
             let mut next = class.free.get();
@@ -180,7 +193,7 @@ impl Blocks {
                 free += 1;
             }
         }
-        self.used.get() - free
+        self.used.get() - free + self.large.get()
     }
 }
 
@@ -194,6 +207,43 @@ impl Drop for Blocks {
             poison::allow(page.as_ptr(), PAGE);
             // SAFETY: allocated in `take_fresh` with this layout; nothing of it is out (invariant 1).
             unsafe { dealloc(page.as_ptr(), PAGE_LAYOUT) };
+        }
+    }
+}
+
+/// Owns blocks. While a value that was stored there is out, they are where they were, also when their owner is gone: then they are
+/// there for ever.
+#[derive(Debug)]
+pub struct BlocksOwner(NonNull<Blocks>);
+
+impl BlocksOwner {
+    /// Where they are.
+    #[must_use]
+    pub fn place(&self) -> NonNull<Blocks> {
+        self.0
+    }
+}
+
+impl Default for BlocksOwner {
+    fn default() -> BlocksOwner {
+        BlocksOwner(NonNull::from(Box::leak(Box::default())))
+    }
+}
+
+impl Deref for BlocksOwner {
+    type Target = Blocks;
+
+    fn deref(&self) -> &Blocks {
+        // SAFETY: not freed before this is dropped, and only ever shared.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for BlocksOwner {
+    fn drop(&mut self) {
+        if self.out() == 0 {
+            // SAFETY: was a box. Nothing is out, so nobody else knows it (invariant 4).
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }
     }
 }

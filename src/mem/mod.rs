@@ -21,7 +21,7 @@ mod slab;
 pub use self::bytes::Bytes;
 pub use aside::aside;
 pub use block_pool::{BlockPool, RegionBuf};
-pub use blocks::Blocks;
+pub use blocks::{Blocks, BlocksOwner};
 pub use buffer::Buffer;
 pub use fifo::{ChunkPool, Fifo};
 pub use lend::lend;

@@ -3,6 +3,7 @@
 //! Knows: cores without a thread. Must not know what actors do.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::*;
 use crate::config::Config;

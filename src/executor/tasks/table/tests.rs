@@ -4,13 +4,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
 use crate::executor::{Core, Flow, Polled};
-use crate::mem::Blocks;
+use crate::mem::BlocksOwner;
 use crate::sys::Random;
 
 struct Idle;
@@ -105,7 +104,7 @@ impl Twin {
     }
 }
 
-fn begin(table: &mut Table, blocks: &Rc<Blocks>, desk: (u32, Key), kind: Kind, lined: bool) -> Key {
+fn begin(table: &mut Table, blocks: &BlocksOwner, desk: (u32, Key), kind: Kind, lined: bool) -> Key {
     let begins = Begins { task: AnyTask::polled(blocks, Idle), kind, asked: None };
     table.insert(begins, Some(desk), lined.then_some(Time(7)))
 }
@@ -128,7 +127,7 @@ fn check_owned(table: &mut Table, twin: &Twin, desk: u32) {
 
 #[test]
 fn random_operations_agree_with_plain_lists() {
-    let (blocks, mut random) = (Rc::new(Blocks::default()), Random::new(5));
+    let (blocks, mut random) = (BlocksOwner::default(), Random::new(5));
     let (mut table, mut twin) = (Table::new(1000), Twin::default());
     (0..OWNERS).for_each(|desk| assert_eq!(table.open_desk(twin.owner(desk)), desk));
     for _ in 0..if cfg!(miri) { 300 } else { 100_000 } {
@@ -171,7 +170,7 @@ fn random_operations_agree_with_plain_lists() {
 
 #[test]
 fn an_exclusive_task_comes_alone() {
-    let blocks = Rc::new(Blocks::default());
+    let blocks = BlocksOwner::default();
     let mut table = Table::new(10);
     let desk = table.open_desk(owner(0));
     let other = begin(&mut table, &blocks, (desk, owner(desk)), Kind::Future, false);
