@@ -1,5 +1,6 @@
 //! Small pools, queues and tables: everything waits in order, nothing is lost, nothing spins.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use odeon::driver::backend::{Backend, Wait};
@@ -155,6 +156,44 @@ pub fn a_receive_armed_without_a_buffer_goes_on_when_one_returns<H: Harness>(rou
     world.until("both", |world| {
         world.received(receive).len() == 5_000 && world.received(waiting) == b"me too"
     });
+    world.finish();
+}
+
+pub fn a_buffer_goes_to_whoever_has_waited_longest<H: Harness>(round: u32) {
+    // One of one byte: who has it is known, and nobody else has any.
+    let limits = Limits { receive_buffers: 1, receive_size: 1, ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    world.hold_leases = true;
+    // The first has it, the second gets it once, and the others have more to deliver.
+    let bytes = [1, 1, 3, 3, 3, 3];
+    let connections = bytes.map(|count| {
+        let (socket, mut client) = world.connection();
+        world.write_all(&mut client, &pattern(0, count));
+        (socket, client)
+    });
+    let first = world.receive(connections[0].0);
+    world.until("the buffer to be held", |world| world.held(first) == 1);
+    let mut line = VecDeque::new();
+    for at in 1..5 {
+        let receive = world.receive(connections[at].0);
+        line.push_back((receive, bytes[at]));
+        world.until("it to wait", |world| world.ops[&receive].starving > 0);
+    }
+    world.release_held();
+    // The last asks before anybody can have been given what is there again.
+    line.push_back((world.receive(connections[5].0), bytes[5]));
+    while let Some((next, left)) = line.pop_front() {
+        let told = world.ops[&next].starving;
+        world.until("a byte", |world| world.ops.values().any(|op| !op.held.is_empty()));
+        assert_eq!(world.held(next), 1, "{next} has waited longest, and then {line:?}");
+        if left > 1 {
+            world.until("it to wait again", |world| world.ops[&next].starving > told);
+            line.push_back((next, left - 1));
+        }
+        world.until("all to wait", |world| line.iter().all(|(receive, _)| world.ops[receive].starving > 0));
+        world.release_held();
+    }
+    world.hold_leases = false;
     world.finish();
 }
 

@@ -68,6 +68,7 @@ macro_rules! streams_on {
                 tiny_pools_serve_a_thousand_mixed_requests
                 a_receive_without_a_buffer_waits_and_goes_on_when_one_returns
                 a_receive_armed_without_a_buffer_goes_on_when_one_returns
+                a_buffer_goes_to_whoever_has_waited_longest
                 a_receive_without_a_buffer_can_be_cancelled
                 a_full_submission_queue_keeps_everything_in_order
                 a_full_socket_table_ends_the_accept_and_keeps_the_backlog

@@ -85,8 +85,10 @@ pub struct Sim {
     done: Vec<(Key, Completion)>,
     /// The buffer that received bytes are put into, until it is full.
     filling: Option<u16>,
-    /// A receive has found no buffer, and none was free when the last `enter` began.
-    starved: bool,
+    /// Those that wait for a receive buffer, whoever has waited longest first.
+    starving: VecDeque<SocketId>,
+    /// Receive buffers that there are, as far as is known.
+    buffers: usize,
     enters: u64,
     buffer_shortages: u64,
     queue_full: u64,
@@ -99,7 +101,7 @@ struct Handle {
     place: Place,
     /// The accept, connect or receive under way is to end.
     cancelled: bool,
-    /// The receive under way has told that there is no buffer for it.
+    /// The receive under way waits for a buffer, and has told so.
     starving: bool,
 }
 
@@ -157,7 +159,8 @@ impl Sim {
             answers: VecDeque::new(),
             done: Vec::new(),
             filling: None,
-            starved: false,
+            starving: VecDeque::new(),
+            buffers: 0,
             enters: 0,
             buffer_shortages: 0,
             queue_full: 0,
@@ -185,7 +188,7 @@ impl Sim {
         if self.random.chance(self.faults.reorder) {
             self.random.shuffle(&mut self.active);
         } else if !self.active.is_empty() {
-            // Nobody is first for ever: buffers may not suffice for all.
+            // Nobody is first for ever.
             self.active.rotate_left(1);
         }
     }
@@ -247,7 +250,7 @@ impl Backend for Sim {
 
     fn enter(&mut self, pools: &Pools, _wait: Wait, completions: &mut Vec<Completion>) {
         self.enters += 1;
-        self.starved &= self.filling.is_none() && !pools.receive.has_free();
+        self.count_buffers(pools);
         let late = std::mem::take(&mut self.answers);
         late.iter().for_each(|completion| self.note(completion));
         completions.extend(late);
@@ -256,6 +259,7 @@ impl Backend for Sim {
             self.step(pools, active);
         }
         self.release_pins(pools);
+        self.count_buffers(pools);
         self.overflow();
         let done = std::mem::take(&mut self.done);
         done.iter().for_each(|(_, completion)| self.note(completion));
@@ -334,6 +338,7 @@ impl Backend for Sim {
         for completion in unreported {
             completion.event.release(pools);
         }
+        self.starving.clear();
         drop(self.table.regions.take_all());
         for id in self.table.socket_ids() {
             let key = self.table.begin(Token(0), Op::Close { socket: id, reset: false }, &pools.send);
@@ -390,14 +395,28 @@ impl Sim {
         }
     }
 
-    /// A free buffer, or what is left of one.
-    fn buffer(&mut self, pools: &Pools) -> Option<u16> {
-        self.filling = self.filling.or_else(|| pools.receive.take_free());
-        self.filling
+    fn count_buffers(&mut self, pools: &Pools) {
+        self.buffers = pools.receive.free() + usize::from(self.filling.is_some());
     }
 
-    /// Reads what there is room for. `None`: the end of the stream.
-    fn read(&mut self, pools: &Pools, end: StreamEnd, buffer: u16) -> Result<Option<Lease>, Errno> {
+    /// True if there is a buffer for a receive on this socket beside those for whoever has waited for longer.
+    fn has_buffer(&self, id: SocketId) -> bool {
+        let place = self.starving.iter().position(|waiting| *waiting == id);
+        place.unwrap_or(self.starving.len()) < self.buffers
+    }
+
+    /// Takes a socket out of the line for buffers.
+    fn stop_starving(&mut self, id: SocketId) {
+        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
+        if std::mem::take(&mut socket.handle.starving) {
+            self.starving.retain(|waiting| *waiting != id);
+        }
+    }
+
+    /// Reads what there is room for, into a buffer that is free or has room left. `None`: the end of the stream.
+    fn read(&mut self, pools: &Pools, end: StreamEnd) -> Result<Option<Lease>, Errno> {
+        let buffer = self.filling.or_else(|| pools.receive.take_free()).expect("it was counted");
+        self.filling = Some(buffer);
         let part = self.received_max();
         let (network, canary) = (&self.network, self.faults.canary);
         let lease = pools.receive.fill(buffer, |space| {
@@ -414,8 +433,10 @@ impl Sim {
             }
             self.filling = None;
         }
+        self.count_buffers(pools);
         lease.map_err(|error| Errno::of(&error))
     }
+
     /// Reads once into memory of its own, see [`Op::Fill`]. `None`: there is nothing yet.
     fn read_into(&mut self, key: Key, end: StreamEnd) -> Option<Result<u32, Errno>> {
         let part = self.received_max();

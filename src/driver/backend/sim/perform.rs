@@ -46,8 +46,8 @@ impl Sim {
             (Work::Receive, Place::Stream(end)) => {
                 let (readable, unread) =
                     self.network.with(end, |stream, side| (stream.readable(side), stream.unread(side)));
-                let tries = unread == 0 || !self.starved || !socket.handle.starving;
-                socket.handle.cancelled || readable && tries
+                let waits = || unread > 0 && socket.handle.starving && !self.has_buffer(operation.socket);
+                socket.handle.cancelled || readable && !waits()
             }
             (Work::Send { chain, sent, .. }, Place::Stream(end)) => {
                 *sent == chain.bytes() || self.network.with(end, |stream, side| stream.writable(side))
@@ -95,13 +95,14 @@ impl Sim {
     /// True if by an accident a receive finds no buffer: it has to wait.
     fn finds_no_buffer(&mut self, active: &mut Active) -> bool {
         let operation = self.operation(active.key);
-        let (token, receives) = (operation.token, matches!(operation.work, Work::Receive));
+        let (token, id) = (operation.token, operation.socket);
+        let receives = matches!(operation.work, Work::Receive) && !self.is_cancelled(id);
         if active.held || !receives || !self.random.chance(self.faults.no_buffer) {
             return false;
         }
         active.held = true;
-        self.buffer_shortages += 1;
-        self.done.push((active.key, Completion { token, event: Event::Starving }));
+        let told = self.starve(id);
+        self.done.extend(told.map(|event| (active.key, Completion { token, event })));
         true
     }
 
@@ -218,9 +219,11 @@ impl Sim {
         let result = if unread == 0 {
             self.network.with(end, |stream, side| stream.read(side, &mut [])).map(|_| None)
         } else {
-            let Some(buffer) = self.buffer(pools) else { return self.starve(id) };
-            self.table.socket_mut(id).expect("a socket outlives its operations").handle.starving = false;
-            self.read(pools, end, buffer)
+            if !self.has_buffer(id) {
+                return self.starve(id);
+            }
+            self.stop_starving(id);
+            self.read(pools, end)
         };
         match result {
             Ok(Some(lease)) => Some(Event::Received { lease }),
@@ -245,16 +248,18 @@ impl Sim {
         result
     }
 
-    /// No buffer: the receive waits for one, unless it is to end.
+    /// No buffer: the receive waits for one, behind whoever does already, unless it is to end.
     fn starve(&mut self, id: SocketId) -> Option<Event> {
-        self.starved = true;
         self.buffer_shortages += 1;
         if self.is_cancelled(id) {
             return Some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled });
         }
         let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
-        let told = std::mem::replace(&mut socket.handle.starving, true);
-        (!told).then_some(Event::Starving)
+        if std::mem::replace(&mut socket.handle.starving, true) {
+            return None;
+        }
+        self.starving.push_back(id);
+        Some(Event::Starving)
     }
 
     fn send(&mut self, pools: &Pools, key: Key, end: StreamEnd) -> Result<u32, Errno> {
@@ -346,8 +351,8 @@ impl Sim {
 
     /// What was to end has ended.
     fn uncancel(&mut self, id: SocketId) {
-        let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
-        (socket.handle.cancelled, socket.handle.starving) = (false, false);
+        self.stop_starving(id);
+        self.table.socket_mut(id).expect("a socket outlives its operations").handle.cancelled = false;
     }
 }
 

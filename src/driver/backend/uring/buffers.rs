@@ -3,8 +3,8 @@
 //! Knows: the buffer ring, the pool, the parked. Must not know sockets.
 //!
 //! A receive that finds no buffer is parked here, and armed again when the kernel has buffers: also when it already has
-//! some by the time that we hear of the shortage. First parked, first armed. As many are armed at once as there are
-//! buffers, so a single buffer does not make a thousand receives fail.
+//! some by the time that we hear of the shortage. First parked, first armed; a receive that begins meanwhile is parked behind
+//! them. As many are armed at once as there are buffers, so a single buffer does not make a thousand receives fail.
 //!
 //! The kernel is given few buffers at a time, those that were used last: what it receives into them is still in the cache when it is
 //! handled, and sent. A round of the whole pool would fall out of it.
@@ -110,7 +110,7 @@ impl Buffers {
         Some(pool.lend_from_kernel(buffer, answer.outcome().unwrap_or(0), more))
     }
 
-    /// A receive found no buffer.
+    /// A receive found no buffer, or would take it from those that are parked.
     pub(super) fn park(&mut self, key: Key) {
         self.shortages += 1;
         self.futile += 1;
@@ -121,6 +121,10 @@ impl Buffers {
     pub(super) fn unpark(&mut self, key: Key) -> bool {
         let place = self.parked.iter().position(|parked| *parked == key);
         place.is_some_and(|place| self.parked.remove(place).is_some())
+    }
+
+    pub(super) fn any_parked(&self) -> bool {
+        !self.parked.is_empty()
     }
 
     /// True if a parked receive would find a buffer.

@@ -23,10 +23,16 @@ impl Uring {
     /// Sets a new operation going.
     pub(super) fn start(&mut self, pools: &Pools, key: Key) {
         let operation = self.in_flight.operation(key).expect("an operation that has just begun");
-        if matches!(operation.work, Work::Accept | Work::Connect | Work::Receive | Work::Fill { .. }) {
-            let id = operation.socket;
+        let (token, id) = (operation.token, operation.socket);
+        let receives = matches!(operation.work, Work::Receive);
+        if receives || matches!(operation.work, Work::Accept | Work::Connect | Work::Fill { .. }) {
             let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
             socket.handle.cancelling = false;
+        }
+        if receives && self.buffers.any_parked() {
+            // Others have waited for longer, and would find nothing behind it.
+            self.instant.push(Completion { token, event: Event::Starving });
+            return self.buffers.park(key);
         }
         self.issue(pools, key);
     }
