@@ -35,6 +35,11 @@ impl Site {
         self.0.join("root")
     }
 
+    /// Where a file of it lies.
+    pub fn path(&self, name: &str) -> String {
+        self.root().join(name).to_str().unwrap().to_owned()
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.root().join(name), bytes).unwrap();
     }
@@ -327,16 +332,20 @@ pub fn wrk_finds_no_errors(backend: &str) {
     let site = Site::new();
     let server = site.serve(backend);
     for path in ["/index.html", "/big.bin"] {
-        let url = format!("http://{}{path}", server.address);
-        // For longer where the machine is so busy that nothing is answered meanwhile.
-        let requests = ["-d1s", "-d5s", "-d20s"].into_iter().find_map(|time| {
-            let mut wrk = Command::new("wrk");
-            let ended = Process::start(wrk.args(["-t1", "-c20", "--timeout", "60s", time, &url])).ended();
-            assert!(ended.status.success() && ended.output.contains("Requests/sec"), "{ended:?}");
-            (!ended.output.contains("Requests/sec:      0.00")).then_some(ended)
-        });
-        let ended = requests.expect("some are answered");
-        assert!(!ended.output.contains("Socket errors") && !ended.output.contains("Non-2xx"), "{ended:?}");
+        wrk_finds_no_errors_at(&format!("http://{}{path}", server.address));
     }
     assert_eq!(server.stop("TERM").errors, "");
+}
+
+/// Asks for the same again and again, on twenty connections.
+pub fn wrk_finds_no_errors_at(url: &str) {
+    // For longer where the machine is so busy that nothing is answered meanwhile.
+    let requests = ["-d1s", "-d5s", "-d20s"].into_iter().find_map(|time| {
+        let mut wrk = Command::new("wrk");
+        let ended = Process::start(wrk.args(["-t1", "-c20", "--timeout", "60s", time, url])).ended();
+        assert!(ended.status.success() && ended.output.contains("Requests/sec"), "{ended:?}");
+        (!ended.output.contains("Requests/sec:      0.00")).then_some(ended)
+    });
+    let ended = requests.expect("some are answered");
+    assert!(!ended.output.contains("Socket errors") && !ended.output.contains("Non-2xx"), "{ended:?}");
 }

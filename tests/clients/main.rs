@@ -111,6 +111,8 @@ macro_rules! every_case_on {
             }
             proxy {
                 curl_gets_files_through_the_proxy
+                curl_uploads_through_the_proxy
+                wrk_finds_no_errors_through_the_proxy
                 a_half_close_goes_through_the_proxy
                 nobody_upstream_is_told_and_resets_the_client
                 silence_ends_a_connection_of_the_proxy

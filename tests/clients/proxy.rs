@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::files::{Site, big, curl};
+use crate::files::{Site, big, curl, wrk_finds_no_errors_at};
 use crate::process::{PATIENCE, Server, installed};
 
 fn proxy(backend: &str, to: &TcpListener, more: &[&str]) -> Server {
@@ -44,6 +44,65 @@ pub fn curl_gets_files_through_the_proxy(backend: &str) {
         "{counts}"
     );
     files.stop("TERM");
+}
+
+pub fn wrk_finds_no_errors_through_the_proxy(backend: &str) {
+    if !installed("wrk") {
+        return;
+    }
+    let site = Site::new();
+    let files = site.serve(backend);
+    let proxy = Server::start_with("proxy", backend, &["--to", &files.address.to_string()]);
+    for path in ["/index.html", "/big.bin"] {
+        wrk_finds_no_errors_at(&format!("http://{}{path}", proxy.address));
+    }
+    let counts = counts(proxy);
+    assert!(counts.contains(" 0 idle, 0 not connected, ") && !counts.ends_with(" 0 down"), "{counts}");
+    files.stop("TERM");
+}
+
+/// Takes one request with a body of known length; answers with its head and the body.
+fn take_upload(far: &mut TcpStream) -> (String, Vec<u8>) {
+    let mut read = Vec::new();
+    let end = loop {
+        let mut piece = [0; 4096];
+        let count = far.read(&mut piece).unwrap();
+        assert!(count > 0, "a head has an end");
+        read.extend_from_slice(&piece[..count]);
+        if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let mut body = read.split_off(end);
+    let head = String::from_utf8(read).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("it is known");
+    let missing = length.parse::<usize>().unwrap() - body.len();
+    far.take(missing as u64).read_to_end(&mut body).unwrap();
+    far.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nConnection: close\r\n\r\nkept\n").unwrap();
+    (head, body)
+}
+
+pub fn curl_uploads_through_the_proxy(backend: &str) {
+    if !installed("curl") {
+        return;
+    }
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(backend, &upstream, &[]);
+    let site = Site::new();
+    let taking = std::thread::spawn(move || {
+        let (mut far, _) = upstream.accept().unwrap();
+        far.set_read_timeout(Some(PATIENCE)).unwrap();
+        take_upload(&mut far)
+    });
+    let url = format!("http://{}/stored.bin", proxy.address);
+    let file = site.path("big.bin");
+    // Without a word beforehand whether the upload is wanted, which nobody gives here.
+    assert_eq!(curl(&["--header", "Expect:", "--upload-file", &file, &url]), b"kept\n");
+    let (head, body) = taking.join().unwrap();
+    assert!(head.starts_with("PUT /stored.bin HTTP/1.1\r\n"), "{head}");
+    assert!(body == big());
+    let counts = counts(proxy);
+    assert!(counts.starts_with("connections: 1 finished, 0 idle, 0 not connected, 0 broken; "), "{counts}");
 }
 
 pub fn a_half_close_goes_through_the_proxy(backend: &str) {
