@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use odeon::prelude::*;
 
-use crate::world::{Notes, On, World};
+use crate::world::{Notes, On, World, panic_quietly};
 
 /// What happens, in order.
 type Trace = Notes<String>;
@@ -80,7 +80,7 @@ impl Stream for Fed {
         // Once: the next actor finds it whole.
         if std::mem::take(&mut waiting.breaks) {
             drop(waiting);
-            std::panic::resume_unwind(Box::new("as planned"));
+            panic_quietly();
         }
         match waiting.items.pop_front() {
             Some(item) => Poll::Ready(Some(Item(item))),
@@ -130,7 +130,7 @@ impl Taker {
         match number {
             STOP => Flow::Stop,
             FAIL => Flow::Fail,
-            PANIC => std::panic::resume_unwind(Box::new("as planned")),
+            PANIC => panic_quietly(),
             _ => Flow::Continue,
         }
     }
@@ -422,8 +422,8 @@ pub fn a_stream_may_be_woken_from_any_thread(on: On) {
             std::thread::spawn(move || (0..EACH).for_each(|number| source.put(thread * EACH + number)))
         })
         .collect();
+    fills.into_iter().for_each(|fill| world.join(fill));
     world.until("all items", || trace.len() == 1 + 2 * EACH as usize);
-    fills.into_iter().for_each(|fill| fill.join().expect("it does not panic"));
     let mut all = trace.take();
     let of_first = |one: &String| (0..EACH).any(|number| *one == format!("item {number}"));
     let (first, second): (Vec<_>, Vec<_>) = all.drain(1..).partition(of_first);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use odeon::prelude::*;
 
-use crate::world::{Notes, On, World};
+use crate::world::{Notes, On, World, panic_quietly};
 
 /// Holds as many bytes as it says, which may change.
 #[derive(Message)]
@@ -171,7 +171,9 @@ struct Bomb(AtomicUsize);
 
 impl Bomb {
     fn weigh(&self) -> usize {
-        assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), 0, "as planned");
+        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+            panic_quietly();
+        }
         10_000
     }
 }

@@ -2,7 +2,6 @@
 
 use std::any::type_name;
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context as Polling, Poll};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use futures_core::Stream;
 use odeon::prelude::*;
 use odeon::{DeadLetter, DeadReason, Handle};
 
-use crate::world::{Notes, On, World};
+use crate::world::{Notes, On, World, panic_quietly};
 
 #[derive(Message)]
 struct Job;
@@ -116,7 +115,7 @@ struct Clumsy;
 impl Clumsy {
     #[message]
     fn job(&mut self, _: Job) {
-        panic!("as planned");
+        panic_quietly();
     }
 }
 
@@ -148,7 +147,7 @@ enum End {
 impl End {
     fn now(self) -> Flow {
         match self {
-            End::Panic => resume_unwind(Box::new("as planned")),
+            End::Panic => panic_quietly(),
             End::Fail => Flow::Fail,
             End::Late => Flow::Continue,
         }
@@ -188,7 +187,7 @@ impl<M: Unpin> Stream for Once<M> {
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Polling<'_>) -> Poll<Option<M>> {
         match self.0.take() {
             Some(item) => Poll::Ready(Some(item)),
-            None => resume_unwind(Box::new("as planned")),
+            None => panic_quietly(),
         }
     }
 }

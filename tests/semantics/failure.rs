@@ -1,13 +1,12 @@
 //! Promise 6: whoever has failed is begun again, as its supervisor was told, with its address and its mailbox.
 
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use odeon::OnPanic;
 use odeon::Time;
 use odeon::prelude::*;
 
-use crate::world::{Foot, Notes, On, World};
+use crate::world::{Foot, Notes, On, World, panic_quietly};
 
 /// What happens to whom, in order.
 pub type Trace = Notes<(u8, &'static str)>;
@@ -15,11 +14,6 @@ pub type Trace = Notes<(u8, &'static str)>;
 /// Restarts without end.
 pub fn always() -> Restart {
     Restart::one_for_one().intensity(u32::MAX, Duration::from_secs(1))
-}
-
-/// Panics without a word on standard error.
-fn panic_quietly() -> ! {
-    resume_unwind(Box::new("as planned"))
 }
 
 #[derive(Message)]

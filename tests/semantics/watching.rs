@@ -3,7 +3,7 @@
 use odeon::ActorId;
 use odeon::prelude::*;
 
-use crate::world::{Notes, On, World};
+use crate::world::{Notes, On, World, panic_quietly};
 
 /// What happens, in order: to whom it happens, and what.
 type Trace = Notes<&'static str>;
@@ -45,7 +45,7 @@ impl Subject {
         match how {
             End::Stop => cx.me().stop(),
             End::Abort => cx.me().abort(),
-            End::Panic => panic!("as planned"),
+            End::Panic => panic_quietly(),
             End::Fail | End::Flow => {}
         }
         Ok(())

@@ -4,7 +4,9 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -95,6 +97,9 @@ impl World {
     pub fn with(on: On, cores: usize, change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config::default();
         config.pin = false;
+        // There is no network here, and what is made for one in each of thousands of systems would take most of their time.
+        (config.receive_buffers, config.receive_buffer_bytes) = (1, 64);
+        config.send_slots = [1, 0, 0, 0, 0];
         // However busy the machine is: what waits for an actor is handled before the foot on its core runs again.
         config.activation_time = PATIENCE;
         change(&mut config);
@@ -168,6 +173,19 @@ impl World {
         }
     }
 
+    /// Lets cores work until a thread of the test's own has ended, for whose time a simulation cares nothing.
+    pub fn join<R>(&self, thread: JoinHandle<R>) -> R {
+        let give_up = now().after(PATIENCE);
+        while !thread.is_finished() {
+            assert!(now() < give_up, "waited in vain for a thread");
+            if let Cored::Simulated(simulation) = &self.cored {
+                simulation.borrow_mut().run_for(Duration::from_millis(1));
+            }
+            std::thread::yield_now();
+        }
+        thread.join().expect("it does not panic")
+    }
+
     /// Has something run on a core, by nobody's handler but the foot's, and answers what it does.
     pub fn run<R: Send + 'static>(
         &self,
@@ -230,6 +248,11 @@ impl World {
     pub fn end(self) {
         assert_eq!(self.shutdown(), ShutdownReport::default());
     }
+}
+
+/// Panics without a word on standard error: where traces are wanted, to write one takes longer than all the rest.
+pub fn panic_quietly() -> ! {
+    resume_unwind(Box::new("as planned"))
 }
 
 /// What actors note, for tests to read.
