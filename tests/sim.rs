@@ -244,7 +244,8 @@ fn a_panic_on_a_core_fails_the_test_unless_it_is_allowed() {
         let sum = sim.spawn(Sum(1)).unwrap();
         assert!(sum.add(i64::MAX).wait().is_err());
     };
-    assert!(failure(provoke).contains("has panicked"));
+    let message = failure(provoke);
+    assert!(message.contains("has panicked") && message.contains("sim.allow_panics()"), "{message}");
     Check::new().seeds(3).run(|sim| {
         sim.allow_panics();
         provoke(sim);

@@ -59,7 +59,7 @@ impl Scene {
     pub(super) fn judge(&self, panics: u64) {
         assert!(
             panics == 0 || self.panics_allowed.get(),
-            "code that runs on a core has panicked, as told above"
+            "code that runs on a core has panicked, as told above; where that is meant, `sim.allow_panics()` lets the test go on"
         );
     }
 
