@@ -46,6 +46,17 @@ impl Pigeonhole {
     fn note(&mut self, _: Note) {}
 }
 
+/// Fails at every note.
+struct Clerk;
+
+#[actor]
+impl Clerk {
+    #[message]
+    fn note(&mut self, Note(number): Note) -> Result<(), String> {
+        Err(format!("note {number}"))
+    }
+}
+
 struct Session {
     sum: Addr<Sum>,
     kept: &'static Mutex<Vec<Bytes>>,
@@ -465,6 +476,33 @@ fn a_peer_that_does_not_read_makes_the_other_wait_and_can_do_all_that_peers_do()
             sim.ledgers().unwrap().iter().all(|ledger| ledger.connections_opened == ledger.connections_closed)
         });
     });
+}
+
+/// Has the runtime complain, and fails if it is told to by the environment.
+#[test]
+fn complains_where_it_is_told_to() {
+    let Some(how) = std::env::var_os("ODEON_SIM_COMPLAINS") else { return };
+    Check::new().seeds(1).run(|sim| {
+        sim.spawn(Clerk).unwrap().tell(Note(7)).unwrap();
+        sim.settle();
+        assert!(how != "and fails", "as planned");
+    });
+}
+
+#[test]
+fn what_the_runtime_says_is_shown_where_the_test_fails() {
+    let run = |how: &str| {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["complains_where_it_is_told_to", "--exact"]).env("ODEON_SIM_COMPLAINS", how);
+        let output = test.env_remove("RUST_TEST_NOCAPTURE").output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    let complaint = "odeon: Clerk::note failed: note 7";
+    let (passed, text) = run("and goes on");
+    assert!(passed && text.contains("1 passed") && !text.contains("odeon: "), "{text}");
+    let (passed, text) = run("and fails");
+    assert!(!passed && text.contains(complaint), "{text}");
 }
 
 /// Fails for some seeds, where it is told to by the environment.

@@ -2,8 +2,10 @@
 //!
 //! Knows: how to speak and how to end. Must not know why.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::Write;
+use std::marker::PhantomData;
 
 /// Says what is broken and aborts the process. A panic would not do: inside a handler it would be caught, and the runtime
 /// would go on with memory that it no longer understands.
@@ -31,10 +33,39 @@ pub fn abort_as_asked(why: fmt::Arguments<'_>) -> ! {
 /// Whoever cannot be told, as where the disk is full, is not.
 #[cold]
 pub fn warn(what: fmt::Arguments<'_>) {
-    // Formatted before the stream is locked: what is shown may be values of users. And not by `eprintln`, which panics where
+    // Formatted before the stream is locked: what is shown may be values of users. And not by `eprint`, which panics where
     // nothing can be written.
     let said = format!("odeon: {what}\n");
-    drop(std::io::stderr().write_all(said.as_bytes()));
+    if REHEARSALS.try_with(Cell::get).is_ok_and(|rehearsals| rehearsals > 0) {
+        eprint!("{said}");
+    } else {
+        drop(std::io::stderr().write_all(said.as_bytes()));
+    }
+}
+
+thread_local! {
+    /// So many simulations are on this thread.
+    static REHEARSALS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While one is there, what this thread [says](warn) is said as tests print: a test harness shows it where the test fails.
+#[derive(Debug)]
+pub struct Rehearsal(PhantomData<*const ()>);
+
+impl Rehearsal {
+    /// From here on.
+    #[must_use]
+    pub fn begin() -> Rehearsal {
+        REHEARSALS.set(REHEARSALS.get() + 1);
+        Rehearsal(PhantomData)
+    }
+}
+
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        // A thread that ends has no simulation any more.
+        let _ = REHEARSALS.try_with(|count| count.set(count.get() - 1));
+    }
 }
 
 /// A number of things, in words: `1 core`, `2 cores`.

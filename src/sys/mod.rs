@@ -31,7 +31,7 @@ pub mod sync;
 #[cfg_attr(not(target_os = "linux"), path = "topology_elsewhere.rs")]
 mod topology;
 
-pub use abort::{Count, abort, abort_as_asked, warn};
+pub use abort::{Count, Rehearsal, abort, abort_as_asked, warn};
 #[cfg(target_os = "linux")]
 use backlog::bound_unsent;
 #[cfg(target_os = "linux")]

@@ -34,7 +34,7 @@ use crate::driver::{Backend, ListenSocket, Wait};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Arrivals, Core, CoreId, Counters, CutOff, Ending, Executor, Links, current};
 use crate::net::{Connection, Credits, Peer};
-use crate::sys::{Clock, Random, Time};
+use crate::sys::{Clock, Random, Rehearsal, Time};
 
 /// What a simulated system is made of.
 #[derive(Debug, Clone)]
@@ -85,6 +85,7 @@ pub struct Simulation {
     /// Phases so far, and those before the time that it is now.
     phases: u64,
     phases_before: u64,
+    _rehearsal: Rehearsal,
 }
 
 /// So many phases at one time are too many: something goes round for ever.
@@ -127,6 +128,7 @@ impl Simulation {
             config,
             phases: 0,
             phases_before: 0,
+            _rehearsal: Rehearsal::begin(),
         })
     }
 
