@@ -19,6 +19,7 @@ mod excess;
 #[cfg(test)]
 mod tests;
 
+use std::panic::Location;
 use std::task::Waker;
 
 use super::flush::Watched;
@@ -155,7 +156,7 @@ impl Output {
         aside.is_forwarded()
             || (spilled > 0 && spilled >= self.max as usize / 8)
             || aside.has_many_places()
-            || aside.is_broken()
+            || aside.broken().is_some()
     }
 
     /// True if reading that was paused may go on: the actor wants it so, less than a quarter of the bound is queued, and less
@@ -171,7 +172,9 @@ impl Output {
         !self.holds()
             && self.queued <= self.low()
             && self.aside.as_ref().is_none_or(|aside| {
-                (aside.spilled() == 0 || aside.can_drop()) && aside.has_few_places() && !aside.is_broken()
+                (aside.spilled() == 0 || aside.can_drop())
+                    && aside.has_few_places()
+                    && aside.broken().is_none()
             })
     }
 
@@ -200,7 +203,13 @@ impl Output {
     /// True if a place was abandoned: the peer cannot be sent what follows, and the connection has to be closed.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.aside.as_ref().is_some_and(|aside| aside.is_broken())
+        self.broken().is_some()
+    }
+
+    /// Where the place was reserved that was abandoned last.
+    #[must_use]
+    pub fn broken(&self) -> Option<&'static Location<'static>> {
+        self.aside.as_ref().and_then(|aside| aside.broken())
     }
 
     /// True if there are bytes that may be sent and that no send carries yet.
@@ -243,7 +252,7 @@ impl Output {
     /// these would be more than a share of what is left.
     pub fn write_bytes(&mut self, pool: &SendPool, bytes: &mut Bytes) -> Result<(), Full> {
         let waits = |aside: &Aside| {
-            aside.places() > 0 || aside.is_broken() || aside.can_drop() || aside.is_finished()
+            aside.places() > 0 || aside.broken().is_some() || aside.can_drop() || aside.is_finished()
         };
         if self.is_slow() || bytes.len() > self.room() || self.aside.as_deref().is_some_and(waits) {
             return self.write_aside(pool, bytes);
@@ -472,11 +481,11 @@ impl Output {
 
     /// There will be no answer at a place, or not the rest of it: the output [is broken](Output::is_broken) from there on. What
     /// stands there and behind is dropped, and so is what is written later; what stands before may still leave, and places
-    /// before may still be filled. Does nothing if the place is not open.
-    pub fn abandon(&mut self, pool: &SendPool, place: PlaceId) {
+    /// before may still be filled. Does nothing if the place is not open. `reserved`: by which code it was.
+    pub fn abandon(&mut self, pool: &SendPool, place: PlaceId, reserved: &'static Location<'static>) {
         let Some(aside) = &mut self.aside else { return };
         let Some(index) = aside.find(place) else { return };
-        let dropped = aside.abandon(index);
+        let dropped = aside.abandon(index, reserved);
         self.queued -= dropped as u32;
         pool.waited(dropped);
     }

@@ -190,16 +190,19 @@ impl<A: Connection> ConnectionBody<A> {
     /// Why the actor ends: what it has written decides first.
     fn reason(wire: &Wire<A::Codec>, activation: &Activation<'_>, batch: Batch) -> StopReason {
         let (core, cell) = (activation.core, activation.cell());
-        let spoiled = core.with_output(cell, |output| (output.overflowed(), output.is_broken()));
+        let spoiled = core.with_output(cell, |output| (output.overflowed(), output.broken()));
         match (spoiled, batch) {
             (Some((true, _)), _) => StopReason::OutboxFull,
             // One that says more than that an answer is missing comes first.
-            (Some((_, true)), batch) if !matches!(batch, Batch::End(reason) if wire.orderly(reason).is_none()) =>
+            (Some((_, Some(reserved))), batch) if !matches!(batch, Batch::End(reason) if wire.orderly(reason).is_none()) =>
             {
                 let name = std::any::type_name::<A>();
                 core.report_last_failure(
                     name,
-                    format_args!("has dropped a place in its output unfilled: the connection is reset"),
+                    format_args!(
+                        "has dropped unfilled the place that it reserved by `cx.defer()` at {reserved}: the connection is reset; fill \
+                         each place, if only with nothing, also before Flow::Close, or reserve it later"
+                    ),
                 );
                 StopReason::Failed
             }

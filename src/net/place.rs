@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use super::codec::{Encode, FrameError, Sink};
 use super::connection::Connection;
@@ -15,12 +16,14 @@ use crate::mem::{Bytes, Full, SendPool};
 /// answers leave in the order of requests. Made by [`Context::defer`], filled by [`Context::fill`] and its like.
 ///
 /// Dropping it unfilled ends its connection with [`StopReason::Failed`](crate::StopReason::Failed): the peer could not tell to
-/// which request the next answer belongs. It stays on its core.
+/// which request the next answer belongs. What is told of that on standard error says where it was reserved. It stays on its core.
 #[must_use = "a place that is not filled ends the connection"]
 pub struct Place {
     connection: RawAddress,
     /// None if it leads nowhere.
     id: Option<PlaceId>,
+    /// By which code it was reserved.
+    reserved: &'static Location<'static>,
     local: PhantomData<*const ()>,
 }
 
@@ -48,7 +51,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.with_output(|output, pool, id| {
-            output.abandon(pool, id);
+            output.abandon(pool, id, self.reserved);
             Ok(())
         });
     }
@@ -98,6 +101,7 @@ impl<A: Connection> Context<A> {
     ///     }
     /// }
     /// ```
+    #[track_caller]
     pub fn defer(&mut self) -> Place {
         let defer =
             |core: &Core| core.with_output(self.cell(), |output| output.defer(core.config.deferred_max));
@@ -105,7 +109,12 @@ impl<A: Connection> Context<A> {
         if deferred == Some(Err(Full)) {
             self.overflow();
         }
-        Place { connection: self.me().raw(), id: deferred.and_then(Result::ok), local: PhantomData }
+        Place {
+            connection: self.me().raw(),
+            id: deferred.and_then(Result::ok),
+            reserved: Location::caller(),
+            local: PhantomData,
+        }
     }
 
     /// Writes the answer for which a place was reserved, whole. Where there is no room for it, the connection ends with

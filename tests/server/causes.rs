@@ -145,6 +145,21 @@ impl Picky {
     }
 }
 
+/// Reserves a place, and closes before it has filled it.
+struct Hasty;
+
+/// Where it does.
+const HASTY: u32 = line!() + 6;
+
+#[actor(codec = Lines<9>)]
+impl Hasty {
+    #[frame]
+    fn line(&mut self, _: &str, cx: &mut Context<Self>) -> Flow {
+        let _place = cx.defer();
+        Flow::Close
+    }
+}
+
 /// Asks for a body, and has nothing that takes it.
 struct Careless;
 
@@ -337,6 +352,22 @@ pub(crate) fn the_handler_that_has_panicked_is_named_by_its_name(on: BackendChoi
         let told = format!("causes::Mortal ends: it has panicked{how}");
         assert_eq!(said.matches(&told).count(), 1, "{said}");
     }
+}
+
+pub(crate) fn a_place_that_is_not_filled_is_told_of_by_where_it_was_reserved(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let mut client = connect(world.serve(|_| Hasty));
+        std::io::Write::write_all(&mut client, b"hello\n").expect("the server reads");
+        ends_by_reset(&mut client);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_place_that_is_not_filled_is_told_of_by_where_it_was_reserved");
+    assert_eq!(lines(&said, "causes::Hasty "), 1, "{said}");
+    let told =
+        format!("has dropped unfilled the place that it reserved by `cx.defer()` at {}:{HASTY}:", file!());
+    assert_eq!(lines(&said, &told), 1, "{said}");
+    assert!(said.contains("fill each place, if only with nothing, also before Flow::Close"), "{said}");
 }
 
 pub(crate) fn a_handler_that_does_not_finish_in_its_time_is_named(on: BackendChoice) {

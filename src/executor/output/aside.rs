@@ -7,6 +7,7 @@
 //! longer one, so that a byte is moved seldom whatever the order in which answers come.
 
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::task::Waker;
 
 use super::excess::LeftOut;
@@ -96,8 +97,8 @@ pub(super) struct Aside {
     places_max: u32,
     /// Bytes at places and behind them.
     held: usize,
-    /// A place was abandoned: whatever is written would stand behind it.
-    broken: bool,
+    /// Where a place was reserved that was abandoned: whatever is written would stand behind it.
+    broken: Option<&'static Location<'static>>,
 }
 
 /// Whether a write that waits stays, although old ones may be dropped.
@@ -121,7 +122,7 @@ impl Aside {
             && self.places.is_empty()
             && self.watches.is_empty()
             && self.tie == Tie::default()
-            && !self.broken
+            && self.broken.is_none()
             && self.untold == LeftOut::default()
             && (queued == 0 || !has_history)
     }
@@ -133,10 +134,11 @@ impl Aside {
 
     /// True if the connection has to be looked at, whether to end it or to tell what was left out.
     pub(super) fn is_troubled(&self) -> bool {
-        self.broken || self.untold != LeftOut::default()
+        self.broken.is_some() || self.untold != LeftOut::default()
     }
 
-    pub(super) fn is_broken(&self) -> bool {
+    /// Where the place was reserved that was abandoned last, if one was.
+    pub(super) fn broken(&self) -> Option<&'static Location<'static>> {
         self.broken
     }
 
@@ -321,8 +323,8 @@ impl Aside {
     }
 
     /// Closes a place for which there will be no answer, and all behind it; answers how many bytes were dropped.
-    pub(super) fn abandon(&mut self, index: usize) -> usize {
-        self.broken = true;
+    pub(super) fn abandon(&mut self, index: usize, reserved: &'static Location<'static>) -> usize {
+        self.broken = Some(reserved);
         let dropped = self.places.drain(index..).map(|place| place.answer.len() + place.behind.len()).sum();
         self.held -= dropped;
         dropped

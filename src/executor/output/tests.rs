@@ -344,7 +344,7 @@ fn a_place_that_is_closed_is_not_filled_again() {
         assert_eq!(output.fill(&pool, place, b"b"), Err(PlaceError::Closed));
         assert_eq!(output.append(&pool, place, b"b"), Err(PlaceError::Closed));
         assert_eq!(output.close(&pool, place), Err(PlaceError::Closed));
-        output.abandon(&pool, place);
+        output.abandon(&pool, place, Location::caller());
         assert!(!output.is_broken());
     }
     let three = output.defer(4).unwrap();
@@ -360,7 +360,7 @@ fn nothing_from_behind_an_abandoned_place_leaves() {
     let (one, two, three) = (output.defer(8).unwrap(), output.defer(8).unwrap(), output.defer(8).unwrap());
     output.append(&pool, two, b"2").unwrap();
     output.write(&pool, b"behind").unwrap();
-    output.abandon(&pool, two);
+    output.abandon(&pool, two, Location::caller());
     assert!(output.is_broken() && output.must_pause());
     assert_eq!((output.queued(), output.places()), (0, 1));
     assert_eq!(output.fill(&pool, three, b"3"), Err(PlaceError::Closed));
@@ -502,7 +502,8 @@ impl Twin {
         if !open.is_empty() {
             let pick = pick % open.len();
             let part = open[pick];
-            self.output.abandon(pool, self.parts[part].0.take().expect("it is open"));
+            let place = self.parts[part].0.take().expect("it is open");
+            self.output.abandon(pool, place, Location::caller());
             // What stands at the first place was written like everything before it.
             self.parts.truncate(part + usize::from(pick == 0));
         }
