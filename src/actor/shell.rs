@@ -253,7 +253,7 @@ impl<A: Actor> Head<A> {
     ) {
         let (core, cell) = (activation.core, activation.cell());
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
-            tell_end::<A>(core, cell, reason);
+            tell_end::<A>(core, cell, reason, Then::SupervisorDecides);
         }
         reply::while_restarting(core, || self.end_state(activation, reason, cx, || ()));
         core.take_cause(cell);
@@ -283,30 +283,49 @@ impl<A: Actor> Head<A> {
 fn close_otherwise<A: Actor>(activation: &Activation<'_>, reason: StopReason) {
     activation.close(fate_of(reason));
     if matches!(reason, StopReason::Panicked | StopReason::Failed) {
-        tell_end::<A>(activation.core, activation.cell(), reason);
+        tell_end::<A>(activation.core, activation.cell(), reason, Then::Nothing);
+    }
+}
+
+/// What comes of an actor that has gone wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// It is begun again, or has failed too often, which is told there.
+    SupervisorDecides,
+}
+
+impl Then {
+    /// What it does, and what follows.
+    fn in_words(self) -> (&'static str, &'static str) {
+        match self {
+            Then::Nothing => ("ends", ""),
+            Then::SupervisorDecides => ("fails", "; its supervisor decides"),
+        }
     }
 }
 
 /// Says why an actor ends that has gone wrong, unless that has been said; or ends the process, if it asks for that.
 #[cold]
-fn tell_end<A: Actor>(core: &Core, cell: Key, reason: StopReason) {
+fn tell_end<A: Actor>(core: &Core, cell: Key, reason: StopReason, then: Then) {
     let name = type_name::<A>();
+    let (ends, then) = then.in_words();
     if reason == StopReason::Panicked && A::ON_PANIC == OnPanic::Abort {
         crate::sys::abort_as_asked(format_args!("{name} has panicked (OnPanic::Abort)"));
     }
     match (reason, core.take_cause(cell)) {
         (StopReason::Panicked, Some(Cause::Panic(handler))) => {
-            core.report(Matter::Panic, name, format_args!("ends: {reason} in {handler}"));
+            core.report(Matter::Panic, name, format_args!("{ends}: {reason} in {handler}{then}"));
         }
-        (StopReason::Panicked, _) => core.report(Matter::Panic, name, format_args!("ends: {reason}")),
+        (StopReason::Panicked, _) => core.report(Matter::Panic, name, format_args!("{ends}: {reason}{then}")),
         (_, Some(Cause::Told)) => {}
         (_, Some(Cause::Body)) => core.report_failure(
             name,
-            format_args!("ends: {reason}, for what was to be its body, or go to a file, did not get there"),
+            format_args!("{ends}: {reason}, for what was to be its body, or go to a file, did not get there"),
         ),
         _ => core.report_failure(
             name,
-            format_args!("ends: {reason}, a hook or a handler of it has answered Flow::Fail"),
+            format_args!("{ends}: {reason}, a hook or a handler of it has answered Flow::Fail{then}"),
         ),
     }
 }

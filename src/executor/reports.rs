@@ -33,6 +33,8 @@ pub enum Matter {
     Mailbox,
     /// A panic has ended an actor.
     Panic,
+    /// A supervisor has an actor begun again.
+    Restart,
     /// A supervisor has given up.
     Supervisor,
 }

@@ -69,11 +69,75 @@
 //! [`intensity`](crate::Restart::intensity) says how many failures within a time are forgiven: one in five seconds, unless you say
 //! otherwise. One more, and the supervisor gives up: it ends all that are below it, the last one first, and has failed itself. If
 //! there is a supervisor above it, that decides, as it would for an actor: it may have the whole group begin again, under the addresses
-//! that its actors had. At the root they end, with [`Escalated`](crate::StopReason::Escalated), which is told on standard error.
+//! that its actors had. At the root they end, with [`Escalated`](crate::StopReason::Escalated).
 //! [`Ledger::restarts`](crate::Ledger::restarts) and [`given_up`](crate::Ledger::given_up) count both.
 //!
 //! [`backoff`](crate::Restart::backoff) puts a wait before each new beginning, which doubles with every failure within that time, less
 //! a part by chance. In a simulation the same seed has the same waits.
+//!
+//! # Who learns of it
+//!
+//! Standard error is told of each of these, by the type of the actor, and once a second at most of each:
+//!
+//! ```text
+//! odeon: shop::Prices fails: it has panicked; its supervisor decides
+//! odeon: shop::Prices is begun again: 1 of 5 failures forgiven within 10s (Restart::intensity)
+//! odeon: shop::Prices is not begun again: its supervisor gives up, after more than 5 failures within 10s (Restart::intensity), and
+//!        ends all below it: shop::Prices
+//! ```
+//!
+//! The rest of the program goes on when a supervisor at the root has given up: other actors and listeners do, and
+//! [`run_until_signal`](crate::System::run_until_signal) waits for a signal as before. Who sends to the actors that have ended, or asks them, is
+//! told that they have stopped. Where the program is to end with them, `main` has to be told by an actor that watches one of them:
+//!
+//! ```
+//! use std::sync::mpsc::{Sender, channel};
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//!
+//! struct Prices;
+//!
+//! #[actor]
+//! impl Prices {
+//!     #[call]
+//!     fn update(&mut self) {
+//!         panic!("nobody knows the prices")
+//!     }
+//! }
+//!
+//! /// Tells `main` when the prices are given up.
+//! struct Observer {
+//!     prices: Addr<Prices>,
+//!     main: Sender<StopReason>,
+//! }
+//!
+//! #[actor]
+//! impl Observer {
+//!     #[started]
+//!     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
+//!         if cx.watch(self.prices).is_ok() { Flow::Continue } else { Flow::Fail }
+//!     }
+//!
+//!     #[message]
+//!     fn down(&mut self, Down { reason, .. }: Down) {
+//!         // It fails where `main` waits no more, which then knows.
+//!         let _ = self.main.send(reason);
+//!     }
+//! }
+//!
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! let prices = system.supervise(Restart::one_for_one().intensity(1, Duration::from_secs(10)), || Prices)?;
+//! let (main, ended) = channel();
+//! system.spawn(Observer { prices, main })?;
+//! # for _ in 0..2 {
+//! #     assert!(prices.update().wait().is_err());
+//! # }
+//!
+//! // A server looks at both: at this, and by `Signals::wait_for` at whether it is asked to end.
+//! assert_eq!(ended.recv()?, StopReason::Escalated);
+//! system.shutdown();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Order
 //!

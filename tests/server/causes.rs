@@ -2,6 +2,8 @@
 //!
 //! Knows: bounds, failures, panics, the words. Must not know how often.
 
+use std::time::Duration;
+
 use odeon::fs::File;
 use odeon::prelude::*;
 use odeon::{BodyRefusal, ForwardedFile, Handle, Timeout};
@@ -9,6 +11,9 @@ use odeon::{BodyRefusal, ForwardedFile, Handle, Timeout};
 use crate::child::{self, lines, role};
 use crate::client::{connect, ends_by_reset, request, reset};
 use crate::world::World;
+
+/// Within which failures are counted.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Writes more than may wait.
 struct Flood;
@@ -352,6 +357,56 @@ pub(crate) fn the_handler_that_has_panicked_is_named_by_its_name(on: BackendChoi
         let told = format!("causes::Mortal ends: it has panicked{how}");
         assert_eq!(said.matches(&told).count(), 1, "{said}");
     }
+}
+
+pub(crate) fn an_actor_that_is_begun_again_is_told_of_as_one(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        let wait = Duration::from_millis(1)..Duration::from_millis(2);
+        let twice = Restart::rest_for_one().intensity(2, MINUTE).backoff(wait);
+        let mortal = world.system.supervise(twice, || Mortal).expect("there is room");
+        mortal.tell(End::Exclusive).expect("there is room");
+        assert_eq!(mortal.wait().wait(), Ok(()));
+        return drop(world);
+    }
+    let said = said(on, "causes::an_actor_that_is_begun_again_is_told_of_as_one");
+    let told = "causes::Mortal fails: it has panicked in Mortal::alone; its supervisor decides";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    assert_eq!(lines(&said, "causes::Mortal ends"), 0, "{said}");
+    let told = |line: &&str| {
+        let (begins, ends) =
+            ("odeon: server::causes::Mortal is begun again after ", " of 2 failures forgiven within ");
+        line.starts_with(begins) && line.contains(ends)
+    };
+    let [told] = said.lines().filter(told).collect::<Vec<_>>()[..] else { panic!("{said}") };
+    let rest = "s, and those behind it with it: 1 of 2 failures forgiven within 60s (Restart::intensity)";
+    assert!(told.ends_with(rest), "{said}");
+}
+
+pub(crate) fn a_supervisor_that_gives_up_names_those_below_it(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 2);
+        let root =
+            world.system.supervisor(Restart::one_for_one().intensity(0, MINUTE)).expect("there is room");
+        let group = root.supervisor(Restart::one_for_one().intensity(1, MINUTE)).expect("there is room");
+        group.spawn(|| Wedged).expect("there is room");
+        let [mortal, _] = [(); 2].map(|()| group.spawn(|| Mortal).expect("there is room"));
+        for _ in 0..2 {
+            mortal.tell(End::Panic).expect("there is room");
+        }
+        assert_eq!(mortal.wait().wait(), Err(AskError::Stopped));
+        return drop(world);
+    }
+    let said = said(on, "causes::a_supervisor_that_gives_up_names_those_below_it");
+    let told = "causes::Mortal is begun again: 1 of 1 failure forgiven within 60s (Restart::intensity)";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    let told = "causes::Mortal is not begun again: its supervisor gives up, after more than 1 failure within 60s \
+                (Restart::intensity), and ends all below it: server::causes::Wedged, 2 × server::causes::Mortal; the one above it \
+                decides";
+    assert_eq!(lines(&said, told), 1, "{said}");
+    let told = "odeon: a supervisor is not begun again: its supervisor gives up, after more than 0 failures within 60s \
+                (Restart::intensity), and ends all below it: a supervisor\n";
+    assert_eq!(said.matches(told).count(), 1, "{said}");
 }
 
 pub(crate) fn a_place_that_is_not_filled_is_told_of_by_where_it_was_reserved(on: BackendChoice) {

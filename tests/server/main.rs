@@ -133,6 +133,8 @@ macro_rules! every_case_on {
                 an_actor_that_fails_is_told_of_once
                 what_an_actor_has_said_is_not_taken_for_why_another_ends
                 the_handler_that_has_panicked_is_named_by_its_name
+                an_actor_that_is_begun_again_is_told_of_as_one
+                a_supervisor_that_gives_up_names_those_below_it
                 a_place_that_is_not_filled_is_told_of_by_where_it_was_reserved
                 a_handler_that_does_not_finish_in_its_time_is_named
                 a_body_that_no_hook_takes_is_told_of

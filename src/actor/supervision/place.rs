@@ -2,12 +2,14 @@
 //!
 //! Knows: cells, and who is told of them. Must not know what becomes of them.
 
+use std::any::type_name;
+
 use super::super::address::demand;
 use super::super::head::Head;
 use super::super::{Actor, Addr, Context};
 use super::Restart;
 use super::child::Supervised;
-use super::supervisor::Supervisor;
+use super::supervisor::{NAME, Supervisor};
 use super::words::{Above, Board, What, Word, hear};
 use crate::executor::{Core, Demand, RawAddress, current};
 use crate::mem::{Full, Key};
@@ -30,7 +32,7 @@ pub(crate) fn open(
     let supervisor = Supervisor::new(restart, Some(above), is_root, lone);
     match core.spawn_kept(Board::default(), supervisor) {
         Ok(cell) => {
-            above.tell(core, cell, What::Adopted);
+            above.tell(core, cell, What::Adopted(NAME));
             Ok(core.address(cell))
         }
         Err(_) => Err(refuse(core, above)),
@@ -72,7 +74,7 @@ where
 {
     match core.spawn_kept(Head::<A>::vacant(), Supervised::new(make, above)) {
         Ok(cell) => {
-            above.tell(core, cell, What::Adopted);
+            above.tell(core, cell, What::Adopted(type_name::<A>()));
             Ok(Addr::from_raw(core.address(cell)))
         }
         Err((_, refused)) => {

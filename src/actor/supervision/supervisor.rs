@@ -9,12 +9,18 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::super::address::demand;
 use super::words::{Above, Board, What, Word, begin};
 use super::{Restart, Strategy};
-use crate::executor::{Activation, Body, Core, Counters, Demand, Matter, Outcome, RawAddress, WheelKey};
-use crate::sys::{Random, Time};
+use crate::executor::{
+    Activation, Body, Core, Counters, Demand, Matter, Name, Outcome, RawAddress, WheelKey,
+};
+use crate::sys::{Count, Random, Time};
+
+/// What a supervisor is called by the one above it.
+pub(super) const NAME: &str = "a supervisor";
 
 /// The body of the cell of a supervisor.
 pub(super) struct Supervisor {
@@ -55,6 +61,8 @@ enum Mode {
 
 struct Child {
     at: RawAddress,
+    /// The name of its type.
+    name: &'static str,
     phase: Phase,
     /// How many times it was told to begin.
     begun: u32,
@@ -123,14 +131,13 @@ impl Body<Board> for Supervisor {
 impl State {
     fn hear(&mut self, core: &Core, Word { number, from, what }: Word) {
         if what == What::Reserved {
-            let child = Child { at: from, phase: Phase::Reserved, begun: 0, not_before: Time::ZERO };
-            self.children.insert(number, child);
+            self.children.insert(number, Child::reserved(from));
             return;
         }
         let Some(child) = self.children.get_mut(&number) else { return };
         match what {
             What::Reserved => {}
-            What::Adopted => (child.at, child.phase) = (from, Phase::Down),
+            What::Adopted(name) => (child.at, child.name, child.phase) = (from, name, Phase::Down),
             What::Began(begun) if child.begun == begun && child.phase == Phase::Beginning => {
                 child.phase = Phase::Up
             }
@@ -186,12 +193,14 @@ impl State {
         self.failures.retain(|at| now.since(*at) < self.restart.within);
         self.failures.push_back(now);
         if self.failures.len() > self.restart.count as usize {
-            return self.give_up(core);
+            return self.give_up(core, number);
         }
         Counters::add(&core.counters.restarts, 1);
         // Chance that is the same when a simulation is repeated.
         let mut random = Random::new(now.0 ^ number);
-        let at = now.after(self.restart.delay(self.failures.len(), &mut random));
+        let delay = self.restart.delay(self.failures.len(), &mut random);
+        self.tell_restart(core, number, delay);
+        let at = now.after(delay);
         let first = match self.restart.strategy {
             Strategy::OneForOne => {
                 if let Some(child) = self.children.get_mut(&number) {
@@ -211,18 +220,70 @@ impl State {
     }
 
     #[cold]
-    fn give_up(&mut self, core: &Core) {
+    fn give_up(&mut self, core: &Core, number: u64) {
         Counters::add(&core.counters.given_up, 1);
         let Restart { count, within, .. } = self.restart;
-        let then = if self.is_root { "those that it has begun are ended" } else { "the one above decides" };
+        let then = if self.is_root { "" } else { "; the one above it decides" };
         core.report(
             Matter::Supervisor,
-            "a supervisor",
+            self.name_of(number),
             format_args!(
-                "gives up, after more than {count} failures within {within:?} (Restart::intensity): {then}"
+                "is not begun again: its supervisor gives up, after more than {} within {within:?} (Restart::intensity), and ends all \
+                 below it: {}{then}",
+                Count(count.into(), "failure"),
+                self.names()
             ),
         );
         self.mode = Mode::Halting(What::Failed(self.begun));
+    }
+
+    /// Says what follows a failure that is forgiven.
+    #[cold]
+    fn tell_restart(&self, core: &Core, number: u64, delay: Duration) {
+        let Restart { strategy, count, within, .. } = self.restart;
+        let others = match strategy {
+            Strategy::OneForOne => "",
+            Strategy::OneForAll => ", and all others of its supervisor with it",
+            Strategy::RestForOne => ", and those behind it with it",
+        };
+        let after = if delay.is_zero() { String::new() } else { format!(" after {delay:.1?}") };
+        let failures = self.failures.len();
+        core.report(
+            Matter::Restart,
+            self.name_of(number),
+            format_args!(
+                "is begun again{after}{others}: {failures} of {} forgiven within {within:?} (Restart::intensity)",
+                Count(count.into(), "failure")
+            ),
+        );
+    }
+
+    fn name_of(&self, number: u64) -> &'static str {
+        self.children.get(&number).map_or(NAME, |child| child.name)
+    }
+
+    /// The types of those below, and how many of each: the first few.
+    fn names(&self) -> String {
+        const NAMES_MAX: usize = 8;
+        let (mut names, mut others): (Vec<(&str, usize)>, _) = (Vec::new(), 0);
+        for child in self.children.values() {
+            if let Some((_, count)) = names.iter_mut().find(|(name, _)| *name == child.name) {
+                *count += 1;
+            } else if names.len() < NAMES_MAX {
+                names.push((child.name, 1));
+            } else {
+                others += 1;
+            }
+        }
+        let word = |(name, count): (&'static str, usize)| match count {
+            1 => Name(name).to_string(),
+            count => format!("{count} × {}", Name(name)),
+        };
+        let mut words: Vec<String> = names.into_iter().map(word).collect();
+        if others > 0 {
+            words.push(format!("{others} of others"));
+        }
+        words.join(", ")
     }
 }
 
@@ -333,6 +394,11 @@ impl State {
 }
 
 impl Child {
+    /// There is a place for it, and no more.
+    fn reserved(at: RawAddress) -> Child {
+        Child { at, name: NAME, phase: Phase::Reserved, begun: 0, not_before: Time::ZERO }
+    }
+
     fn is_asked(&self, what: Demand) {
         demand(self.at, what);
     }

@@ -19,8 +19,8 @@ pub(super) enum What {
     Reserved,
     /// There was no room for it.
     Forgotten,
-    /// It is there, and has not begun.
-    Adopted,
+    /// It is there, and has not begun: the name of its type.
+    Adopted(&'static str),
     /// It has begun, for so many times.
     Began(u32),
     /// So it had, and has failed.
@@ -67,7 +67,7 @@ impl Above {
         match what {
             What::Reserved => insist(from, way, arrive::<0>, word),
             What::Forgotten => insist(from, way, arrive::<1>, word),
-            What::Adopted => insist(from, way, arrive::<2>, word),
+            What::Adopted(_) => insist(from, way, arrive::<2>, word),
             What::Began(_) => insist(from, way, arrive::<3>, word),
             What::Failed(_) => insist(from, way, arrive::<4>, word),
             What::Halted => insist(from, way, arrive::<5>, word),
