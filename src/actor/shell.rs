@@ -5,7 +5,7 @@
 use std::any::type_name;
 
 use super::head::Head;
-use super::watch::fate_of;
+use super::watch::{fate_of, link_again};
 use super::{Actor, Context, Flow, OnPanic, StopReason, reply};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{
@@ -243,8 +243,7 @@ impl<A: Actor> Head<A> {
 }
 
 impl<A: Actor> Head<A> {
-    /// Ends what there is of an actor that may be begun again: its mailbox stays as it is. Whoever waits for an answer of it is
-    /// told.
+    /// Ends what there is of an actor that may be begun again: its mailbox and its links stay. Whoever waits for an answer of it is told.
     pub(crate) fn end_incarnation(
         &self,
         activation: &Activation<'_>,
@@ -256,6 +255,7 @@ impl<A: Actor> Head<A> {
             tell_end::<A>(core, cell, reason, Then::SupervisorDecides);
         }
         reply::while_restarting(core, || self.end_state(activation, reason, cx, || ()));
+        link_again(core, cell);
         core.take_cause(cell);
     }
 

@@ -8,7 +8,9 @@ use std::marker::PhantomData;
 use super::address::demand;
 use super::attach::handle;
 use super::{AcceptsLocal, Actor, Addr, Context, Flow, Message, StopReason};
-use crate::executor::{Activation, AnyTask, Core, CoreId, Demand, Fate, RawAddress, Waiting};
+use crate::executor::{
+    Activation, AnyTask, AskError, Core, CoreId, Demand, Fate, RawAddress, Waiting, current,
+};
 use crate::mem::{Full, Key};
 
 /// Which actor, whatever its type: what [`Addr::actor_id`] answers. No two actors of a process ever have the same.
@@ -121,7 +123,11 @@ impl<A: Actor> Context<A> {
     }
 
     /// Ties the lives of two actors: when one of them has ended, for whatever reason, the other stops after the message that it is
-    /// handling, with [`StopReason::LinkEnded`]; at once if it had ended before. They may live on different cores.
+    /// handling, with [`StopReason::LinkEnded`]; at once if it had ended before. They may live on different cores. To link two that are
+    /// linked changes nothing.
+    ///
+    /// A restart is no end: whichever of them a supervisor begins again, the other goes on, and both stay linked. What a supervised actor
+    /// has made in `started`, and makes again there, it stops in `stopped`. One that ends for this reason is not begun again.
     ///
     /// ```
     /// use odeon::prelude::*;
@@ -171,7 +177,14 @@ impl<A: Actor> Context<A> {
     /// As [`watch`](Context::watch).
     pub fn link<B: Actor>(&mut self, other: Addr<B>) -> Result<(), Full> {
         let (other, me) = (other.raw(), self.me().raw());
-        self.begin_watch(other, || Link { other: Some(other), me }).map(|_| ())
+        if self.with_core(|core| core.tie(self.cell(), other)) == Some(false) {
+            return Ok(());
+        }
+        let begun = self.begin_watch(other, || Link { other: Some(other), me });
+        if begun.is_err() {
+            self.with_core(|core| core.untie(self.cell(), other));
+        }
+        begun.map(|_| ())
     }
 
     fn begin_watch<W: Waiting<Fate>>(
@@ -214,15 +227,17 @@ impl<A: AcceptsLocal<Down>> Waiting<Fate> for Watching<A> {
     }
 }
 
-/// Waits for the end of an actor, to end another; and ends it, if it goes before.
+/// Waits for the end of an actor, to end another; and ends it, if it goes before, unless that is begun again.
 struct Link {
     other: Option<RawAddress>,
     me: RawAddress,
 }
 
 impl Waiting<Fate> for Link {
-    fn go_on(mut self, _: Option<Fate>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
-        self.other = None;
+    fn go_on(mut self, _: Option<Fate>, core: &Core, _: Option<&Activation<'_>>) -> Flow {
+        if let Some(other) = self.other.take() {
+            core.untie(self.me.cell(), other);
+        }
         demand(self.me, Demand::EndLink);
         Flow::Continue
     }
@@ -230,8 +245,28 @@ impl Waiting<Fate> for Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some(other) = self.other.take() {
+        let Some(other) = self.other.take() else { return };
+        let ends = current::at(self.me.core(), |core| {
+            core.is_none_or(|core| {
+                core.why_unanswered() != AskError::Restarted && core.untie(self.me.cell(), other)
+            })
+        });
+        if ends {
             demand(other, Demand::EndLink);
+        }
+    }
+}
+
+/// What an actor had begun has ended, because it is to begin again: it waits again for the ends of those that it is linked to.
+#[cold]
+pub(super) fn link_again(core: &Core, cell: Key) {
+    for other in core.ties(cell) {
+        let link = Link { other: Some(other), me: core.address(cell) };
+        let task = AnyTask::waiting::<Fate, _>(core.cells.blocks(), link);
+        if let Err(task) = core.begin_watch(cell, task, other) {
+            // Code that ran meanwhile has taken the places of all tasks. Two that could not be told of each other both end.
+            core.drop_contained(task);
+            core.demand(cell, Demand::EndLink);
         }
     }
 }

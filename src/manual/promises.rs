@@ -49,7 +49,8 @@
 //!
 //! # Watching
 //!
-//! *Whoever watches an actor is told once that it has ended, and why, also if it had ended before.* A restart is no end. Of an actor that is gone for
+//! *Whoever watches an actor is told once that it has ended, and why, also if it had ended before. Whoever is linked to it ends with it.* A
+//! restart is no end: nobody is told of it, nobody ends with it, and who was linked still is. Of an actor that is gone for
 //! long the reason may not be known: [`Gone`](crate::StopReason::Gone). More: [supervision](super::supervision).
 //! `tests/semantics/watching.rs`; connections: `tests/server/endings.rs`.
 //!

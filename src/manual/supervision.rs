@@ -60,7 +60,8 @@
 //! [`stopped`](crate::Actor::stopped) has ended, and its state is dropped, before the new one is made. Panics in any of these are contained.
 //!
 //! An actor that stops, is aborted, or ends with one that it is linked to has not failed: it is not begun again. That is when those who
-//! watch it are told; of a new beginning they hear nothing. While it is down, it can be stopped and aborted like any other.
+//! watch it are told, and those that are linked to it end; of a new beginning the ones hear nothing, and the others stay linked, whoever of
+//! both has made the [link](crate::Context::link). While it is down, it can be stopped and aborted like any other.
 //!
 //! A connection is never begun again, for its socket is gone: `on_panic = restart` with a `codec` does not compile.
 //!

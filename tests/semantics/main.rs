@@ -132,6 +132,9 @@ macro_rules! every_case_on {
                 those_who_are_linked_end_together
                 whoever_is_linked_to_the_dead_ends
                 a_chain_of_links_ends_as_a_whole
+                a_restart_ends_nobody_who_is_linked
+                whoever_is_down_ends_with_those_that_it_is_linked_to
+                whoever_links_the_same_again_has_one_link
             }
             failure {
                 whoever_has_failed_is_begun_again_under_its_address_and_with_its_mailbox

@@ -3,6 +3,7 @@
 use odeon::ActorId;
 use odeon::prelude::*;
 
+use crate::failure::{HOUR, always, count};
 use crate::world::{Notes, On, World, panic_quietly};
 
 /// What happens, in order: to whom it happens, and what.
@@ -60,6 +61,9 @@ impl Subject {
     fn link(&mut self, other: Addr<Subject>, cx: &mut Context<Self>) {
         cx.link(other).expect("there is room");
     }
+
+    #[call]
+    fn alive(&self) {}
 
     #[call]
     fn keep(&mut self, reply: Reply<()>) {
@@ -387,5 +391,109 @@ pub fn a_chain_of_links_ends_as_a_whole(on: On) {
     let told = scene.told(chain.len());
     let linked = told.iter().filter(|(_, reason)| *reason == StopReason::LinkEnded).count();
     assert_eq!((told.len(), linked), (8, 7), "{told:?}");
+    scene.world.end();
+}
+
+impl Scene {
+    fn supervised(&self, core: usize, restart: Restart) -> Addr<Subject> {
+        let trace = self.trace.clone();
+        self.world.supervise(core, restart, move || Subject::new(&trace))
+    }
+
+    /// Has it fail, and waits for the next one.
+    fn restart(&self, who: Addr<Subject>) {
+        who.tell(Finish(Flow::Fail)).or_dead_letter();
+        self.settle();
+        self.answer(move |cx, noted| who.alive().then(cx, move |_, alive, _| noted.note(alive)));
+        self.settle();
+    }
+}
+
+/// Whoever of both is begun again, and on whichever cores they are, both go on, and both are linked still.
+pub fn a_restart_ends_nobody_who_is_linked(on: On) {
+    let scene = Scene::new(on);
+    for core in 0..2 {
+        for (restarted, ends_first) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let pair = [(0, 0), (1, core)].map(|(place, core)| match place == restarted {
+                true => scene.supervised(core, always()),
+                false => scene.subject(core),
+            });
+            for who in pair {
+                scene.watch(who);
+            }
+            scene.link(pair[0], pair[1]);
+            for _ in 0..3 {
+                scene.restart(pair[restarted]);
+                assert_eq!(scene.told.len(), 0, "a restart is no end");
+            }
+            pair[ends_first].stop();
+            let told = scene.told(2);
+            let (ends, follows) = (pair[ends_first].actor_id(), pair[1 - ends_first].actor_id());
+            assert!(told.contains(&(ends, StopReason::Stopped)), "{told:?}");
+            assert!(told.contains(&(follows, StopReason::LinkEnded)), "{told:?}");
+        }
+    }
+    scene.world.end();
+}
+
+pub fn whoever_is_down_ends_with_those_that_it_is_linked_to(on: On) {
+    let scene = Scene::new(on);
+    for core in 0..2 {
+        for links in [true, false] {
+            let down = scene.supervised(0, Restart::one_for_one().backoff(HOUR..HOUR));
+            let other = scene.subject(core);
+            for who in [down, other] {
+                scene.watch(who);
+            }
+            let (one, another) = if links { (down, other) } else { (other, down) };
+            scene.link(one, another);
+            scene.trace.take();
+            down.tell(Finish(Flow::Fail)).or_dead_letter();
+            scene.world.until("its end", || scene.trace.len() == 2);
+            scene.settle();
+            assert_eq!(scene.told.len(), 0);
+            other.stop();
+            let told = scene.told(2);
+            assert!(told.contains(&(down.actor_id(), StopReason::LinkEnded)), "{told:?}");
+        }
+    }
+    scene.world.end();
+}
+
+/// Is linked to another, whenever it starts.
+struct Tied(Addr<Subject>);
+
+#[actor]
+impl Tied {
+    #[started]
+    fn started(&mut self, cx: &mut Context<Self>) {
+        cx.link(self.0).expect("there is room");
+        cx.link(self.0).expect("that changes nothing");
+    }
+
+    #[message]
+    fn finish(&mut self, Finish(flow): Finish) -> Flow {
+        flow
+    }
+}
+
+pub fn whoever_links_the_same_again_has_one_link(on: On) {
+    let scene = Scene::new(on);
+    let held = || scene.world.ledgers().iter().map(|ledger| ledger.tasks).sum::<usize>();
+    for core in 0..2 {
+        let other = scene.subject(core);
+        let before = held();
+        let tied = scene.world.supervise(0, always(), move || Tied(other));
+        let restarts = count(&scene.world, |ledger| ledger.restarts);
+        for _ in 0..20 {
+            tied.tell(Finish(Flow::Fail)).or_dead_letter();
+        }
+        scene.world.until("all of them", || count(&scene.world, |ledger| ledger.restarts) == restarts + 20);
+        scene.world.until("the last of them", || held() == before + 1);
+        scene.watch(other);
+        tied.tell(Finish(Flow::Stop)).or_dead_letter();
+        assert_eq!(scene.told(1), [(other.actor_id(), StopReason::LinkEnded)]);
+        assert_eq!(held(), before);
+    }
     scene.world.end();
 }

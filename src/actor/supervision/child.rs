@@ -13,7 +13,7 @@ use super::super::shell::{Batch, reason_of};
 use super::super::{Actor, Context, OnPanic, StopReason};
 use super::words::{Above, What};
 use crate::executor::blame::user;
-use crate::executor::{Activation, Body, Demand, Outcome};
+use crate::executor::{Activation, Body, Demand, Errand, Outcome};
 
 /// The body of a cell whose actor is made by `make`, again and again.
 pub(super) struct Supervised<F> {
@@ -57,6 +57,10 @@ impl<F> Supervised<F> {
         F: FnMut() -> A,
     {
         let (core, cell) = (activation.core, activation.cell());
+        // Of what it had begun, its links are left.
+        while let Some(Errand::Answer(link)) = core.next_errand(cell) {
+            core.contain(|| link.go_on(core, None));
+        }
         match core.cells.take_demand(cell) {
             // It has failed before it heard that.
             None | Some(Demand::Halt) => {}
