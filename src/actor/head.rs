@@ -149,6 +149,11 @@ impl<A: Actor> Head<A> {
         self.extra.made_by(|| core.cells.interrupt())
     }
 
+    /// The same, if it is there.
+    pub(super) fn extra_if_made(&self) -> Option<&Extra<A::Message>> {
+        self.extra.get()
+    }
+
     /// True if nothing comes before the mailbox, nor will without an [interrupt](crate::executor::Cells::interrupt).
     #[inline(always)]
     pub(crate) fn is_simple(&self) -> bool {

@@ -243,7 +243,8 @@ impl<A: Actor> Head<A> {
 }
 
 impl<A: Actor> Head<A> {
-    /// Ends what there is of an actor that may be begun again: its mailbox and its links stay. Whoever waits for an answer of it is told.
+    /// Ends what there is of an actor that may be begun again: its mailbox and its links stay, and what it has set aside comes before what
+    /// waits there. Whoever waits for an answer of it is told.
     pub(crate) fn end_incarnation(
         &self,
         activation: &Activation<'_>,
@@ -254,7 +255,7 @@ impl<A: Actor> Head<A> {
         if matches!(reason, StopReason::Panicked | StopReason::Failed) {
             tell_end::<A>(core, cell, reason, Then::SupervisorDecides);
         }
-        reply::while_restarting(core, || self.end_state(activation, reason, cx, || ()));
+        reply::while_restarting(core, || self.end_state(activation, reason, cx, || self.unstash(core)));
         link_again(core, cell);
         core.take_cause(cell);
     }

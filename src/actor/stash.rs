@@ -88,8 +88,9 @@ impl<A: Actor> Head<A> {
     /// Has all come back that was set aside.
     pub(super) fn unstash(&self, core: &Core) {
         core.cells.interrupt();
-        let extra = self.extra(core);
-        extra.lines().for_each(|line| line.stash.give_back());
+        if let Some(extra) = self.extra_if_made() {
+            extra.lines().for_each(|line| line.stash.give_back());
+        }
     }
 }
 
@@ -97,8 +98,9 @@ impl<A: Actor> Context<A> {
     /// Sets a message aside until [`unstash`](Context::unstash): for an actor that cannot handle it yet. It is handled again like one that
     /// has just come.
     ///
-    /// As many can be set aside as [`Actor::MAILBOX_CAPACITY`] and [`Actor::MAILBOX_BYTES`] say, of each priority, beside what waits in the mailbox. When the actor
-    /// ends, what is left is counted among the dead letters.
+    /// As many can be set aside as [`Actor::MAILBOX_CAPACITY`] and [`Actor::MAILBOX_BYTES`] say, of each priority, beside what waits in the mailbox. An
+    /// actor that has failed and is begun again finds all of it before what waits, as if it had been unstashed: the new one sets aside again what
+    /// it cannot handle yet. When the actor ends, what is left is counted among the dead letters.
     ///
     /// **Costs** memory of its own while something is set aside, and an allocation, once, for an actor that has never done this.
     ///

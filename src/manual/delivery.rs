@@ -121,7 +121,8 @@
 //!
 //! An actor that cannot handle a message yet sets it aside: [`Context::stash`](crate::Context::stash), for questions
 //! [`stash_ask`](crate::Context::stash_ask). [`unstash`](crate::Context::unstash) has all of it handled, in the order in which it was set
-//! aside, before what waits at the same priority. No more can be set aside than the mailbox has room for, beside what waits there. At
+//! aside, before what waits at the same priority. No more can be set aside than the mailbox has room for, beside what waits there. Where an
+//! actor has failed and is begun again, the new one has it before what waits, without asking for it. At
 //! the actor's end the rest is dead letters, and those who asked are told. An enum as the actor's state makes a state machine of it, as in the example
 //! there. (`stash.rs`)
 //!

@@ -48,7 +48,8 @@
 //!
 //! # What stays and what goes
 //!
-//! The address stays, and so does the mailbox with what waits in it, in its order. Messages are taken in while there is no actor.
+//! The address stays, and so does the mailbox with what waits in it, in its order, and before that what the old one had
+//! [set aside](crate::Context::stash). Messages are taken in while there is no actor.
 //! The message on which it has failed is gone: a dead letter, with the reason [`Failed`](crate::DeadReason::Failed), whose asker is told
 //! [`Panicked`](crate::AskError::Panicked), if it has panicked. So is one whose asynchronous handler has failed, a message that the actor
 //! has sent itself for later, and an item of a stream. Whatever else is being handled is not: handlers beside the one that has failed end, and

@@ -92,6 +92,7 @@ macro_rules! every_case_on {
                 what_was_set_aside_comes_before_what_waits_by_its_priority
                 no_more_is_set_aside_than_the_mailbox_holds
                 what_is_set_aside_at_the_end_is_counted_and_whoever_asked_is_told
+                what_was_set_aside_comes_back_at_a_restart
                 whatever_is_sent_and_set_aside_comes_as_a_model_says
             }
             bytes {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use odeon::prelude::*;
 
+use crate::failure::{Fail, always};
 use crate::world::{Foot, Notes, On, World};
 
 #[derive(Message)]
@@ -58,6 +59,11 @@ impl Door {
             true => self.handled.note(word.0),
             false => cx.stash(word).or_dead_letter(),
         }
+    }
+
+    #[message]
+    fn fail(&mut self, _: Fail) -> Flow {
+        Flow::Fail
     }
 
     #[call]
@@ -154,6 +160,37 @@ pub fn what_is_set_aside_at_the_end_is_counted_and_whoever_asked_is_told(on: On)
     world.run(0, move |_| to.stop());
     world.until("the end", || answers.len() == 1);
     assert_eq!((answers.take(), handled.len(), world.dead_letters()), (vec![Err(AskError::Stopped)], 0, 3));
+    world.end();
+}
+
+/// Whoever is begun again has first what was set aside, and what was sent before what was sent later.
+pub fn what_was_set_aside_comes_back_at_a_restart(on: On) {
+    let world = World::new(on, 2);
+    for core in 0..2 {
+        let (handled, answers, mut made) = (Notes::new(), Notes::new(), 0);
+        let noted = handled.clone();
+        let to = world.supervise(core, always(), move || {
+            made += 1;
+            Door { open: made == 3, handled: noted.clone(), refused: Notes::new() }
+        });
+        let before = world.dead_letters();
+        let noted = answers.clone();
+        send(&world, to, move |cx| {
+            to.tell(Job(0)).expect("there is room");
+            to.ask(Question(1)).then(cx, move |_, answer, _| noted.note(answer));
+            to.tell(Word(10)).expect("there is room");
+        });
+        // The second, which is not open either, sets them aside again, and what comes behind them.
+        for number in 2..4 {
+            send(&world, to, move |_| {
+                to.tell(Fail).expect("there is room");
+                to.tell(Job(number)).expect("there is room");
+            });
+        }
+        world.until("all of them", || handled.len() == 5 && answers.len() == 1);
+        assert_eq!((handled.take(), answers.take()), (vec![10, 0, 1, 2, 3], vec![Ok(1)]));
+        assert_eq!(world.dead_letters() - before, 2, "the messages on which it has failed");
+    }
     world.end();
 }
 
