@@ -8,6 +8,8 @@
 mod asks;
 #[path = "../benches/messaging/heap.rs"]
 mod heap;
+#[path = "limits/lanes.rs"]
+mod lanes;
 #[path = "limits/messages.rs"]
 mod messages;
 #[path = "limits/owned.rs"]

@@ -20,7 +20,8 @@ pub enum Cores {
     /// One for each processor that the process may use: affinity, cpusets and quotas of control groups are respected.
     #[default]
     All,
-    /// So many. Cores beyond the number of processors share them, and do not spin before they sleep.
+    /// So many, 1,024 at most. Cores beyond the number of processors share them, and do not spin before they sleep. Each pair has
+    /// [lanes](crate#sizing), so that what they take grows with the square of this.
     Count(usize),
 }
 
@@ -73,7 +74,7 @@ impl SystemBuilder {
             Cores::All => available_processors(),
             Cores::Count(count) => count,
         };
-        if !(1..=1024).contains(&count) {
+        if !(1..=CORES_MAX).contains(&count) {
             return Err(Error::Cores(count));
         }
         let mut config = self.config;
@@ -98,6 +99,9 @@ impl SystemBuilder {
         .map_err(Error::from)
     }
 }
+
+/// More would have lanes for more memory than machines have.
+const CORES_MAX: usize = 1024;
 
 /// The kernel's table of a ring's direct descriptors ends there (`IORING_MAX_FIXED_FILES`).
 const PLACES_MAX: u64 = 1 << 20;
