@@ -306,6 +306,7 @@ impl Core {
     #[cold]
     fn drop_panic(&self, panic: Box<dyn Any + Send>) {
         Counters::add(&self.counters.panics, 1);
+        self.note_panic();
         blame::contained();
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(second);

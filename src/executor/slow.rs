@@ -25,6 +25,10 @@ pub(super) struct Slow {
     limit_ns: u64,
     /// The longest that has not been told of; zero if there is none.
     longest_ns: Cell<u64>,
+    /// The look at the clock before a panic was contained last.
+    panicked_after: Cell<Option<Time>>,
+    /// One was while something took too long that has not been told of.
+    has_panicked: Cell<bool>,
     watched_until: Cell<Time>,
 }
 
@@ -35,7 +39,13 @@ impl Slow {
             // Such a clock moves while nothing runs.
             Clock::Virtual(_) => u64::MAX,
         };
-        Slow { limit_ns, longest_ns: Cell::new(0), watched_until: Cell::new(Time::ZERO) }
+        Slow {
+            limit_ns,
+            longest_ns: Cell::new(0),
+            panicked_after: Cell::new(None),
+            has_panicked: Cell::new(false),
+            watched_until: Cell::new(Time::ZERO),
+        }
     }
 
     /// True if nothing but code that ran on the core may not take so long.
@@ -50,15 +60,21 @@ impl Core {
     #[inline(always)]
     pub(super) fn note_work(&self, from: Time, to: Time) {
         if self.slow.is_too_long(from, to) {
-            self.note_slow(to.0 - from.0);
+            self.note_slow(from, to.0 - from.0);
         }
     }
 
     #[cold]
-    fn note_slow(&self, taken_ns: u64) {
-        let slow = &self.slow.longest_ns;
-        slow.set(slow.get().max(taken_ns));
+    fn note_slow(&self, from: Time, taken_ns: u64) {
+        let slow = &self.slow;
+        slow.longest_ns.set(slow.longest_ns.get().max(taken_ns));
+        slow.has_panicked.set(slow.has_panicked.get() || slow.panicked_after.get() >= Some(from));
         self.reports.be_due(Time::ZERO);
+    }
+
+    /// Notes that a panic has been contained: to say so on standard error, with a backtrace, takes time.
+    pub(super) fn note_panic(&self) {
+        self.slow.panicked_after.set(Some(self.now()));
     }
 
     /// True while it is to be found out who takes so long.
@@ -78,6 +94,10 @@ impl Core {
             None if self.is_watched() => ("something other than a handler", ""),
             None => ("a handler", ": the next such within a minute is named"),
         };
+        let panic = match self.slow.has_panicked.take() {
+            true => ", a panic and what the process says of it included",
+            false => "",
+        };
         Counters::add(&self.counters.slow, 1);
         self.slow.watched_until.set(self.now().after(WATCH));
         let taken = Duration::from_millis(longest_ns / 1_000_000);
@@ -86,7 +106,7 @@ impl Core {
             Matter::Slow,
             name,
             format_args!(
-                "has kept its core from everything else for {taken:?}, unless the machine has (Config::slow_handler is \
+                "has kept its core from everything else for {taken:?}{panic}, unless the machine has (Config::slow_handler is \
                  {limit:?}){next}"
             ),
         );

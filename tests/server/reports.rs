@@ -210,6 +210,17 @@ struct Keep {
     leave: Receiver<()>,
 }
 
+/// Panics at once.
+struct Brittle;
+
+#[actor]
+impl Brittle {
+    #[call]
+    fn touch(&self) {
+        panic!("broken")
+    }
+}
+
 const SLOW: Duration = Duration::from_millis(20);
 
 fn take(time: Duration) {
@@ -239,6 +250,31 @@ pub(crate) fn a_handler_that_keeps_its_core_is_named(on: BackendChoice) {
     let said = said(on, "reports::a_handler_that_keeps_its_core_is_named");
     assert!(lines(&said, "a handler has kept its core from everything else for ") >= 2, "{said}");
     assert!(lines(&said, "reports::Sloth has kept its core from everything else for ") >= 2, "{said}");
+}
+
+pub(crate) fn a_panic_that_takes_long_to_be_told_is_named_as_such(on: BackendChoice) {
+    if role().is_some() {
+        // As with a backtrace.
+        std::panic::set_hook(Box::new(|_| take(SLOW * 2)));
+        let world = World::with(on, 1, |config| config.slow_handler = SLOW);
+        for noticed in [1, 2] {
+            let brittle = world.system.spawn(Brittle).expect("there is room");
+            assert_eq!(brittle.touch().wait(), Err(AskError::Panicked));
+            world.wait_for_figure("it to be noticed", noticed, |ledger| ledger.slow);
+        }
+        world.system.spawn(Sloth).expect("there is room").dawdle().wait().expect("it answers");
+        world.wait_for_figure("what is slow without a panic", 3, |ledger| ledger.slow);
+        return drop(world);
+    }
+    let said = said(on, "reports::a_panic_that_takes_long_to_be_told_is_named_as_such");
+    let with_panic = |name| {
+        let of =
+            |line: &&str| line.contains(name) && line.contains("has kept its core from everything else for ");
+        let mut lines = said.lines().filter(of).peekable();
+        assert!(lines.peek().is_some(), "{said}");
+        lines.all(|line| line.contains(", a panic and what the process says of it included, unless"))
+    };
+    assert!(with_panic("reports::Brittle ") && !with_panic("reports::Sloth "), "{said}");
 }
 
 /// Does next to nothing.
