@@ -15,9 +15,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::report::ShutdownReport;
 use super::thread::CoreThread;
 use super::{Error, Ledger, Result, System, any_cell, ask_core};
-use crate::executor::{CoreId, CutOff, Ending, Request, current, insist};
+use crate::executor::{CoreId, CutOff, CutOffKind, Ending, Request, current, insist};
 use crate::mem::Key;
 use crate::sys::{Count, Signals, Time, now, warn};
+
+/// A shutdown that takes longer says what it waits for.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// Plain actors need some time, also when connections have used it up.
 pub(super) const LEAST: Duration = Duration::from_millis(100);
@@ -110,6 +113,22 @@ impl System {
         ShutdownReport::new(cut_off, file_requests_left)
     }
 
+    /// Says which connections are waited for.
+    #[cold]
+    fn tell_waiting(&self, deadline: Time) {
+        let CutOff { connections, mut names, .. } =
+            ask_cut_off(self.cores.iter().map(|core| core.id), deadline.min(now().after(SILENCE))).0;
+        names.retain(|(kind, ..)| *kind == CutOffKind::Connection);
+        let waits = ShutdownReport::new(CutOff { connections, names, ..CutOff::default() }, 0);
+        // They may have ended by now.
+        if connections > 0 {
+            warn(format_args!(
+                "shutting down: waits for {waits} to finish, and for their peers to close, for {:?} at most (Config::drain_deadline)",
+                self.config.drain_deadline
+            ));
+        }
+    }
+
     /// Has every core end what the stage ends. True if one of them had not at the deadline, and not when it was asked afterwards:
     /// then `figures` are what they held. `limit`: what sets the deadline.
     fn stage(
@@ -128,7 +147,11 @@ impl System {
             insist(None, any_cell(core.id), end_here, (ending, quiet.clone()));
         }
         drop(quiet);
-        let mut missing = self.cores.len() - count_until(&answers, deadline);
+        let mut missing = self.cores.len() - count_until(&answers, deadline.min(now().after(SILENCE)));
+        if missing > 0 && ending == Ending::Connections {
+            self.tell_waiting(deadline);
+        }
+        missing -= if missing > 0 { count_until(&answers, deadline) } else { 0 };
         if missing == 0 {
             return false;
         }
@@ -150,6 +173,20 @@ impl System {
         ));
         true
     }
+}
+
+/// What cores have cut off, and would cut off if they ended now; and how many have not answered until then.
+fn ask_cut_off(cores: impl Iterator<Item = CoreId>, until: Time) -> (CutOff, usize) {
+    let ask = |core| ask_core(core, tell_cut_off, (), until).ok();
+    let asked: Vec<_> = cores.filter_map(ask).collect();
+    let (mut cut_off, mut silent) = (CutOff::default(), 0);
+    for answers in asked {
+        match answers.recv_timeout(until.since(now())) {
+            Ok(its) => cut_off.merge(its),
+            Err(_) => silent += 1,
+        }
+    }
+    (cut_off, silent)
 }
 
 /// A figure of all cores together.
@@ -174,16 +211,7 @@ fn end_at_second(signals: &Signals, cores: &[CoreId]) {
     /// What a core has not said by then is not known: it may be kept by a handler, and nobody waits longer for that now.
     const PATIENCE: Duration = Duration::from_secs(1);
     let Some(signal) = signals.wait_unless_roused() else { return };
-    let until = now().after(PATIENCE);
-    let ask = |core: &CoreId| ask_core(*core, tell_cut_off, (), until).ok();
-    let asked: Vec<_> = cores.iter().filter_map(ask).collect();
-    let (mut cut_off, mut silent) = (CutOff::default(), 0);
-    for answers in asked {
-        match answers.recv_timeout(until.since(now())) {
-            Ok(its) => cut_off.merge(its),
-            Err(_) => silent += 1,
-        }
-    }
+    let (cut_off, silent) = ask_cut_off(cores.iter().copied(), now().after(PATIENCE));
     let silent = match silent {
         0 => String::new(),
         1 => ", and nothing is known of 1 core, which has not answered".to_owned(),

@@ -252,6 +252,44 @@ pub(crate) fn a_handler_that_keeps_its_core_is_named(on: BackendChoice) {
     assert!(lines(&said, "reports::Sloth has kept its core from everything else for ") >= 2, "{said}");
 }
 
+/// Comes, and stays.
+struct Guest;
+
+#[actor(codec = Lines<9>)]
+impl Guest {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+}
+
+pub(crate) fn a_shutdown_that_takes_time_says_whom_it_waits_for(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::with(on, 1, |config| {
+            (config.drain_deadline, config.close_deadline) = (PATIENCE, PATIENCE);
+        });
+        let mut client = connect(world.serve(|_| Guest));
+        crate::client::request(&mut client, "hello", "hello\n");
+        // Whoever has started this process has it leave.
+        let leave = std::thread::spawn(move || {
+            let mut end = String::new();
+            std::io::stdin().read_line(&mut end).expect("it can be read");
+            drop(client);
+        });
+        let report = world.system.shutdown();
+        assert!(report.is_clean(), "{report}");
+        return leave.join().expect("it leaves");
+    }
+    let case = "reports::a_shutdown_that_takes_time_says_whom_it_waits_for";
+    let mut child = child::start(on, case, "speaker", "true", &[]);
+    let errors = std::io::BufReader::new(child.stderr.take().expect("it is a pipe"));
+    let told = "odeon: shutting down: waits for 1 connection (server::reports::Guest) to finish, and for their peers to close, for ";
+    let found = std::io::BufRead::lines(errors).map_while(Result::ok).find(|line| line.starts_with(told));
+    drop(child.stdin.take());
+    let ended = child.wait().expect("it was started");
+    assert!(found.is_some() && ended.success(), "{found:?}, {ended}");
+}
+
 pub(crate) fn a_panic_that_takes_long_to_be_told_is_named_as_such(on: BackendChoice) {
     if role().is_some() {
         // As with a backtrace.
