@@ -3,9 +3,11 @@
 //! Knows: counters. Must not know who reads them.
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::current;
+use crate::sys::Count;
 
 /// Why a message was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,6 +88,47 @@ impl Counters {
     pub fn dead_letters(&self) -> u64 {
         self.dead.iter().map(Cell::get).sum()
     }
+
+    /// The same, by reason.
+    #[must_use]
+    pub fn dead(&self) -> Dead {
+        Dead(std::array::from_fn(|reason| self.dead[reason].get()))
+    }
+}
+
+/// Messages not delivered, by reason. As text, they are one sentence that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dead([u64; DeadReason::COUNT]);
+
+impl Dead {
+    /// Adds those of another core.
+    pub fn merge(&mut self, other: Dead) {
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count = count.wrapping_add(more));
+    }
+
+    /// True if all have been delivered.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Dead::default()
+    }
+}
+
+impl fmt::Display for Dead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WORDS: [(DeadReason, &str); DeadReason::COUNT] = [
+            (DeadReason::Full, "because a mailbox, or the way to it, was full"),
+            (DeadReason::Stopped, "because their receiver had stopped"),
+            (DeadReason::Failed, "because their receiver failed on them"),
+            (DeadReason::Overflow, "because a full mailbox dropped them"),
+        ];
+        write!(out, "{} not delivered", Count(self.0.iter().sum(), "message"))?;
+        let mut before = ": ";
+        for (reason, why) in WORDS.into_iter().filter(|(reason, _)| self.0[*reason as usize] > 0) {
+            write!(out, "{before}{} {why}", self.0[reason as usize])?;
+            before = ", ";
+        }
+        Ok(())
+    }
 }
 
 /// Messages that threads outside of any system gave up on, by reason.
@@ -105,4 +148,25 @@ pub fn give_up(reason: DeadReason, message: &'static str) {
 pub fn dead_letters_outside() -> u64 {
     // Relaxed: as above.
     DEAD_OUTSIDE.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_delivered_reads_as_one_sentence() {
+        let counters = Counters::default();
+        let mut dead = counters.dead();
+        assert!(dead.is_none());
+        for reason in [DeadReason::Stopped, DeadReason::Overflow, DeadReason::Stopped] {
+            counters.dead_letter(reason);
+        }
+        dead.merge(counters.dead());
+        assert_eq!(
+            dead.to_string(),
+            "3 messages not delivered: 2 because their receiver had stopped, 1 because a full mailbox dropped them"
+        );
+        assert!(!dead.is_none());
+    }
 }

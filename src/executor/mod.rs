@@ -51,7 +51,7 @@ pub use bodies::{NoBody, Wanted};
 pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Visit};
 pub use circle::Circle;
 pub use core::{Budget, Core, Ending, drop_from};
-pub use counters::{Counters, DeadReason, dead_letters_outside, give_up};
+pub use counters::{Counters, Dead, DeadReason, dead_letters_outside, give_up};
 pub use cut_off::{CutOff, CutOffKind};
 pub use dead_letters::{DeadLetters, Undelivered};
 pub use deadlines::Deadline;

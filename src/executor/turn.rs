@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::core::Core;
-use super::counters::Counters;
+use super::counters::{Counters, Dead};
 use super::current;
 use super::links::Arrivals;
 use super::notice::Notice;
@@ -100,9 +100,10 @@ impl<B: Backend> Executor<B> {
     }
 
     /// Takes the core apart after its last turn, when nobody finds it any more. What arrived meanwhile is dropped here, as
-    /// dead letters: those are values of users. `leaked` operations may still use its memory: then that is kept for ever.
-    pub fn end(self, leaked: usize) {
-        self.take_apart(leaked, hand_over);
+    /// dead letters: those are values of users. `leaked` operations may still use its memory: then that is kept for ever. Answers what the
+    /// core has not delivered in all.
+    pub fn end(self, leaked: usize) -> Dead {
+        self.take_apart(leaked, hand_over)
     }
 
     /// The same of a core that was not asked to finish, whatever it is in the middle of: everything in flight is ended, and nobody waited
@@ -114,7 +115,7 @@ impl<B: Backend> Executor<B> {
         self.take_apart(left.operations, |core| core.links.give_up_overdue());
     }
 
-    fn take_apart(self, leaked: usize, hand_over: impl FnOnce(&Core)) {
+    fn take_apart(self, leaked: usize, hand_over: impl FnOnce(&Core)) -> Dead {
         let Executor { mut core, driver, mut arrivals, .. } = self;
         current::scope(&core, || {
             core.unanswered_because(AskError::Stopped, || {
@@ -137,11 +138,13 @@ impl<B: Backend> Executor<B> {
             hand_over(&core);
         });
         core.tell_all_untold();
+        let dead = core.counters.dead();
         if leaked > 0 {
             std::mem::forget((core, driver));
         } else {
             drop(core);
         }
+        dead
     }
 
     /// Phases 1 and 2, **enter** and **route**: hands the outbox over, collects completions, and takes each to its cell.

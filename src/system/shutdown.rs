@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::report::ShutdownReport;
 use super::thread::CoreThread;
 use super::{Error, Ledger, Result, System, any_cell, ask_core};
-use crate::executor::{CoreId, CutOff, CutOffKind, Ending, Request, current, insist};
+use crate::executor::{CoreId, CutOff, CutOffKind, Dead, Ending, Request, current, insist};
 use crate::mem::Key;
 use crate::sys::{Count, Signals, Time, now, warn};
 
@@ -98,18 +98,22 @@ impl System {
 
     /// Waits until all cores have ended.
     fn join(&mut self) -> ShutdownReport {
-        let (mut cut_off, mut file_requests_left) = (CutOff::default(), 0);
+        let (mut cut_off, mut file_requests_left, mut dead) = (CutOff::default(), 0, Dead::default());
         for core in &mut self.cores {
             match core.thread.take().map(CoreThread::wait) {
                 Some(Ok(end)) => {
                     file_requests_left += end.requests_left;
                     cut_off.merge(end.cut_off);
+                    dead.merge(end.dead);
                 }
                 Some(Err(_)) => crate::sys::abort(format_args!("the thread of core {} panicked", core.id.0)),
                 None => {}
             }
         }
         self.cores.clear();
+        if !dead.is_none() {
+            warn(format_args!("{dead}; System::dead_letters tells an actor of each kind as it happens"));
+        }
         ShutdownReport::new(cut_off, file_requests_left)
     }
 

@@ -16,7 +16,7 @@ use crate::driver::backend::mio::Mio;
 use crate::driver::backend::uring::{Uring, UringConfig};
 use crate::driver::{Backend, BlockingPool, Left};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Arrivals, Core, CoreId, CutOff, Envelope, Executor, Links, lane};
+use crate::executor::{Arrivals, Core, CoreId, CutOff, Dead, Envelope, Executor, Links, lane};
 use crate::sys::{Clock, Count, abort, allowed_processors, descriptor_limit, pin_thread, warn};
 
 /// Which backend the threads are started with.
@@ -99,6 +99,8 @@ pub(super) struct CoreEnd {
     /// Requests about files that it has left to the kernel or to other threads.
     pub(super) requests_left: usize,
     pub(super) cut_off: CutOff,
+    /// Messages that were not delivered there.
+    pub(super) dead: Dead,
 }
 
 /// The thread of a core that runs.
@@ -224,9 +226,9 @@ fn run<B: Backend>(
     directory::close(id);
     warn_of(plan.index, &left);
     let cut_off = executor.core().take_cut_off();
-    executor.end(left.operations);
+    let dead = executor.end(left.operations);
     std::mem::forget(abort);
-    CoreEnd { requests_left: left.requests(), cut_off }
+    CoreEnd { requests_left: left.requests(), cut_off, dead }
 }
 
 /// Says what a core could not end.

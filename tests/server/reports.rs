@@ -159,6 +159,8 @@ pub(crate) fn messages_that_a_full_mailbox_drops_are_told_of(on: BackendChoice) 
         "{said}"
     );
     assert!(said.contains("its mailbox holds 4 (Actor::MAILBOX_CAPACITY)"), "{said}");
+    let sum = "odeon: 16 messages not delivered: 16 because a mailbox, or the way to it, was full; System::dead_letters tells ";
+    assert_eq!(lines(&said, sum), 1, "at the end: {said}");
 }
 
 pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoice) {
@@ -313,6 +315,7 @@ pub(crate) fn a_panic_that_takes_long_to_be_told_is_named_as_such(on: BackendCho
         lines.all(|line| line.contains(", a panic and what the process says of it included, unless"))
     };
     assert!(with_panic("reports::Brittle ") && !with_panic("reports::Sloth "), "{said}");
+    assert_eq!(lines(&said, "not delivered"), 0, "{said}");
 }
 
 /// Does next to nothing.
