@@ -5,6 +5,7 @@
 mod address;
 pub mod blame;
 mod bodies;
+mod budget;
 mod cancelled;
 mod cell;
 mod circle;
@@ -48,9 +49,10 @@ mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
 pub use bodies::{NoBody, Wanted};
+pub use budget::Budget;
 pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Visit};
 pub use circle::Circle;
-pub use core::{Budget, Core, Ending, drop_from};
+pub use core::{Core, Ending, drop_from};
 pub use counters::{Counters, Dead, DeadReason, dead_letters_outside, give_up};
 pub use cut_off::{CutOff, CutOffKind};
 pub use dead_letters::{DeadLetters, Undelivered};
