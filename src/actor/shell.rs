@@ -162,8 +162,11 @@ impl<A: Actor> Head<A> {
     /// a future borrows the state of the actor, with that alone.
     fn run_tasks(&self, activation: &Activation<'_>, budget: &mut Budget, cx: &mut Context<A>) -> Batch {
         let (core, cell, demands) = (activation.core, activation.cell(), activation.core.cells.demands());
+        // What is run though the budget is used up.
+        let mut owed = 0;
         while activation.has_errands() {
             let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
+            let exclusive = matches!(&errand, Errand::Future(taken) if taken.kind == Kind::Exclusive);
             let batch = match errand {
                 Errand::Answer(task) => match core.contain(|| runtime(|| task.go_on(core, Some(activation))))
                 {
@@ -177,9 +180,12 @@ impl<A: Actor> Head<A> {
                 return batch;
             }
             // That a future has given the state back is asked of nobody: what has waited for that comes before the next message, which
-            // may borrow it again.
+            // may borrow it again. However small the budget, so does something besides intervals, which come first.
+            let gave_back = exclusive && !activation.is_suspended();
+            owed = if gave_back { A::INTERVALS.len() + 1 } else { owed.saturating_sub(1) };
             let interrupted = demands != core.cells.demands() && core.cells.is_asked(cell);
-            if !budget.spend(core) || interrupted {
+            let spent = !budget.spend(core);
+            if interrupted || (spent && owed == 0) {
                 return Batch::Again;
             }
         }

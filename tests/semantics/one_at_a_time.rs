@@ -184,11 +184,14 @@ impl Busy {
 }
 
 pub fn messages_that_wait_keep_nothing_else_waiting_that_was_begun(on: On) {
-    let world = World::new(on, 2);
-    let done = Notes::new();
-    let busy = world.spawn(0, Busy { came: [false; 4], done: done.clone() });
-    let clerk = world.spawn(1, Clerk);
-    world.run(0, move |_| busy.tell(Begin(clerk)).expect("there is room"));
-    world.until("an answer, a timer, a future and an interval", || done.len() == 1);
-    world.end();
+    // Also where an actor goes on with one thing at a time.
+    for messages in [1, 2, 64] {
+        let world = World::with(on, 2, |config| config.activation_messages = messages);
+        let done = Notes::new();
+        let busy = world.spawn(0, Busy { came: [false; 4], done: done.clone() });
+        let clerk = world.spawn(1, Clerk);
+        world.run(0, move |_| busy.tell(Begin(clerk)).expect("there is room"));
+        world.until("an answer, a timer, a future and an interval", || done.len() == 1);
+        world.end();
+    }
 }
