@@ -208,6 +208,77 @@ fn whoever_is_not_answered_waits_as_long_as_was_said_and_no_time_passes_outside(
     });
 }
 
+#[derive(Message)]
+struct Strike(Time);
+
+/// Strikes now and then, and tells another.
+struct Tower {
+    to: Recipient<Strike>,
+}
+
+#[actor]
+impl Tower {
+    #[every("7ms")]
+    fn strike(&mut self, cx: &mut Context<Self>) {
+        self.to.tell(Strike(cx.now())).or_dead_letter();
+    }
+}
+
+/// Never answers.
+#[derive(Default)]
+struct Silent(Vec<Reply<()>>);
+
+#[actor]
+impl Silent {
+    #[call]
+    fn nothing(&mut self, reply: Reply<()>) {
+        self.0.push(reply);
+    }
+}
+
+/// Hears that on another core, and asks somebody.
+struct Ear {
+    silent: Addr<Silent>,
+    /// When it has struck, was heard, and somebody was waited for no more.
+    times: Vec<[Time; 3]>,
+}
+
+#[actor]
+impl Ear {
+    #[message]
+    fn struck(&mut self, Strike(at): Strike, cx: &mut Context<Self>) {
+        let heard = cx.now();
+        self.silent.nothing().then(cx, move |me, _, cx| me.times.push([at, heard, cx.now()]));
+    }
+
+    #[call]
+    fn times(&mut self) -> Vec<[Time; 3]> {
+        std::mem::take(&mut self.times)
+    }
+}
+
+#[test]
+fn it_is_the_same_time_on_all_cores_and_who_is_not_answered_waits_for_all_of_its_time() {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    /// What a timer may be late by.
+    const TICK: Duration = Duration::from_nanos(65_536);
+    let check =
+        Check::new().faults(|_| Faults::none()).cores(2).config(|config| config.ask_timeout = PATIENCE);
+    check.run(|sim| {
+        let silent = sim.spawn_on(0, Silent::default()).unwrap();
+        let ear = sim.spawn_on(1, Ear { silent, times: Vec::new() }).unwrap();
+        sim.spawn_on(0, Tower { to: ear.recipient() }).unwrap();
+        sim.run_for(Duration::from_secs(1));
+        let times = ear.times().wait().unwrap();
+        assert!(times.len() > 120, "{}", times.len());
+        for [struck, heard, given_up] in times {
+            assert_eq!(heard, struck);
+            let waited = given_up.since(heard);
+            assert!(waited >= PATIENCE && waited <= PATIENCE + TICK, "{waited:?}");
+        }
+    });
+}
+
 #[test]
 fn what_is_waited_for_in_vain_is_named() {
     let check = |test: fn(&Sim), parts: &[&str]| {

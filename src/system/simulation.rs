@@ -308,10 +308,14 @@ impl Simulation {
     }
 
     /// True if a whole turn of every core found nothing to do, from its first phase to its last: what an activation releases
-    /// is seen by the next enter only.
+    /// is seen by the next enter only. Each core has come to the end of its turn then, where a real one rests: time that passes in the
+    /// middle of a turn is not seen before the next, and whatever began until then would have begun too early.
     fn turn_all_finds_nothing(&mut self) -> bool {
         let before = self.network.trace();
         for index in 0..self.cores.len() {
+            while self.cores[index].next != Phase::Enter {
+                self.step_core(index);
+            }
             for _ in 0..8 {
                 self.step_core(index);
             }

@@ -163,10 +163,7 @@ impl Pending {
 
     /// Its asker waits from now on: so long, or as long as for any answer.
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
-        let until = match timeout {
-            Some(timeout) => clock().map(|now| now.after(timeout)),
-            None => Some(odeon::time::now().after(self.questions.2)),
-        };
+        let until = clock().map(|now| now.after(timeout.unwrap_or(self.questions.2)));
         if let Some(open) = self.questions.books().open.get_mut(&self.id) {
             open.until = until;
         }
