@@ -433,6 +433,7 @@ impl<M: Message + Clone + Send> Open<M> {
                 Ok(()) => way.sent = at + 1,
                 Err(Refused::Full(_)) => give_up(DeadReason::Full, type_name::<M>()),
                 Err(Refused::Gone(_)) => {
+                    give_up(DeadReason::Stopped, type_name::<M>());
                     way.members = 0;
                     self.members.retain(|_, member| member.core != way.core);
                 }

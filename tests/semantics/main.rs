@@ -195,6 +195,8 @@ macro_rules! every_case_on {
                 who_subscribes_anew_takes_the_place_of_whoever_was_there
                 a_subscriber_that_has_ended_is_forgotten
                 who_leaves_and_ends_is_taken_off_the_count_once
+                who_leaves_a_busy_topic_is_forgotten_and_gets_nothing_more
+                what_is_published_to_a_system_that_has_ended_is_a_dead_letter
                 subscribers_that_come_and_go_take_no_memory_though_nothing_is_published
                 there_are_as_many_subscriptions_as_may_be
                 what_was_published_before_the_end_of_a_topic_comes_and_nothing_is_left

@@ -447,6 +447,75 @@ pub fn subscribers_that_come_and_go_take_no_memory_though_nothing_is_published(o
     world.end();
 }
 
+/// Publishes one more for each publication that comes to it, so that what hands them round never rests, and has another subscriber for each.
+struct Restless {
+    topic: Topic<Said>,
+    to: Recipient<Said>,
+}
+
+#[derive(Message)]
+struct Begin;
+
+impl Restless {
+    const LAST: u64 = 200;
+}
+
+#[actor]
+impl Restless {
+    #[message]
+    fn begin(&mut self, _: Begin, cx: &mut Context<Self>) {
+        self.topic.subscribe(0, cx.recipient());
+        (0..2).for_each(|at| self.topic.publish(said(at)));
+    }
+
+    #[message]
+    fn said(&mut self, Said { number, .. }: Said) {
+        let next = number + 2;
+        if next <= Restless::LAST {
+            self.topic.subscribe(next, self.to);
+            self.topic.publish(said(next));
+            self.topic.unsubscribe(next);
+        }
+    }
+}
+
+pub fn who_leaves_a_busy_topic_is_forgotten_and_gets_nothing_more(on: On) {
+    let world = World::with(on, 1, |config| {
+        config.activation_messages = 1;
+        config.subscriptions_max = 16;
+    });
+    let notes = Notes::new();
+    let to = world.spawn(0, Subscriber::<MUCH>(0, notes.clone())).recipient();
+    world.spawn(0, Restless { topic: Topic::new(), to }).tell(Begin).expect("there is room");
+    let expected: Vec<_> = (2..=Restless::LAST).map(|number| (0, Ok(number))).collect();
+    world.until("what each of them gets", || notes.len() >= expected.len());
+    world.run(0, |_| ());
+    let mut got = notes.take();
+    // Nothing is promised between those who have subscribed.
+    got.sort();
+    assert_eq!(got, expected);
+    world.end();
+}
+
+pub fn what_is_published_to_a_system_that_has_ended_is_a_dead_letter(on: On) {
+    let [world, other] = [(); 2].map(|()| World::new(on, 1));
+    let (room, notes) = (publisher(&world, 0), Notes::new());
+    let subscriber = other.spawn(0, Subscriber::<MUCH>(0, notes.clone()));
+    act(&world, room, move |topic| {
+        topic.subscribe(0, subscriber.recipient());
+        topic.publish(said(0));
+    });
+    other.until("the first", || notes.len() == 1);
+    other.end();
+    let left = act(&world, room, |topic| {
+        (1..3).for_each(|at| topic.publish(said(at)));
+        topic.subscribers()
+    });
+    // With the first of these it is known that nobody is left.
+    assert_eq!((world.dead_letters(), left), (1, 0));
+    world.end();
+}
+
 pub fn there_are_as_many_subscriptions_as_may_be(on: On) {
     let world = World::with(on, 1, |config| config.subscriptions_max = 3);
     let room = publisher(&world, 0);

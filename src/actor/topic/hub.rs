@@ -75,7 +75,11 @@ impl<M: Message + Clone + Send> Body<Hub<M>> for Serve {
         let budget = &mut Budget::new(core);
         while let Some(mut round) = hub.next_round(core) {
             match core.contain(|| runtime(|| hub.go_round(core, &mut round, budget))) {
-                Some(true) => hub.end_round(core, round),
+                Some(true) => {
+                    hub.end_round(core, round);
+                    // Publications may follow without an end.
+                    hub.part(core, hub.delivered.get());
+                }
                 Some(false) => {
                     hub.round.set(Some(round));
                     return Outcome::Again;
@@ -87,8 +91,7 @@ impl<M: Message + Clone + Send> Body<Hub<M>> for Serve {
                 return Outcome::Again;
             }
         }
-        let parted = hub.members.borrow_mut().part();
-        core.hubs.unsubscribe(parted);
+        hub.part(core, u64::MAX - 1);
         if hub.is_over() { hub.end(core, cell) } else { Outcome::Rest }
     }
 }
@@ -135,6 +138,12 @@ impl<M: Message + Clone + Send> Hub<M> {
         }
         self.beside.set(publications.len() - 1);
         Some(Round { publications, place: 0, index: 0, has_got: false, again: false })
+    }
+
+    /// Takes out those that have left and get nothing from this number on.
+    fn part(&self, core: &Core, from: u64) {
+        let parted = self.members.borrow_mut().part(from);
+        core.hubs.unsubscribe(parted);
     }
 
     /// Drops what has gone round. That runs code of users.

@@ -106,14 +106,14 @@ impl<M: Message> Members<M> {
         }
     }
 
-    /// Takes out those that leave, where nothing is on its way to them. Answers how many.
-    pub(super) fn part(&mut self) -> usize {
+    /// Takes out those that leave and get nothing from this number on, where all before it has gone round. Answers how many.
+    pub(super) fn part(&mut self, from: u64) -> usize {
         if self.leaving == 0 {
             return 0;
         }
         let before = self.len();
         for place in 0..self.places.len() {
-            if self.places[place].as_ref().is_some_and(|member| member.until < u64::MAX) {
+            if self.places[place].as_ref().is_some_and(|member| member.until <= from) {
                 self.take(place);
             }
         }
