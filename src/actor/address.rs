@@ -351,6 +351,24 @@ pub(super) fn demand(raw: RawAddress, demand: Demand) {
     });
 }
 
+/// Ends a cell of any core at once, because the system ends. Never lost.
+pub(super) fn cut_off(raw: RawAddress) {
+    current::with(|core| match core {
+        Some(core) if core.id == raw.core() => arrive_cut_off(raw.cell()),
+        from => insist(from, raw, |cell, ()| arrive_cut_off(cell), ()),
+    });
+}
+
+/// This core may not have heard yet that what is left is cut off.
+fn arrive_cut_off(cell: Key) {
+    current::with(|core| {
+        core.map(|core| {
+            core.note_cut_off(cell);
+            core.demand(cell, Demand::Abort)
+        })
+    });
+}
+
 fn arrive_demand(cell: Key, demand: Demand) {
     current::with(|core| core.is_some_and(|core| core.demand(cell, demand)));
 }

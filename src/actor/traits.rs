@@ -233,6 +233,9 @@ pub trait Actor: Sized + 'static {
     /// reset: it shall not take a stream that was cut short for a whole one. So it does if what is written here passes the bound of
     /// the outbox, or a [place](crate::Context::defer) in it is still open. After [`Disconnected`](StopReason::Disconnected) there
     /// is nobody to be sent anything.
+    ///
+    /// A [task](crate::task::spawn) that is begun here outlives the actor. The end of a system waits for it like for a connection, unless the
+    /// actor is one that ends later than those.
     fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
         let _ = (reason, cx);
     }

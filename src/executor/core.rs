@@ -380,7 +380,7 @@ impl Core {
         }
     }
 
-    /// A connection ends before the future that serves it: the end of connections waits for that as well.
+    /// An actor ends before the future that serves it, or that it has begun as it ended: the end of connections waits for that as well.
     pub fn begin_epilogue(&self) {
         self.epilogues.set(self.epilogues.get() + 1);
     }
@@ -391,7 +391,7 @@ impl Core {
         self.look_for_quiet();
     }
 
-    /// Futures that go on after the connection that they served.
+    /// Futures that go on after the connection that they served, or the actor that has begun them as it ended.
     #[must_use]
     pub fn epilogues(&self) -> usize {
         self.epilogues.get()

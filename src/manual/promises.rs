@@ -67,7 +67,9 @@
 //! *A system that ends accepts no more, serves what is in the backlog, lets connections finish until a deadline, and then stops the other
 //! actors, those below supervisors in the reverse of the order in which they began. What is left is aborted, counted and named. A second
 //! signal ends the process at once.* Every request that was accepted and answered in time reaches its client, if that reads. Messages
-//! that wait in mailboxes are not handled any more, and tasks are dropped: [`ShutdownReport`](crate::ShutdownReport) says what was cut off.
+//! that wait in mailboxes are not handled any more, and tasks are dropped, but for those that [`stopped`](crate::Actor::stopped) of a
+//! connection has begun, which have until the deadline: [`ShutdownReport`](crate::ShutdownReport) says what was cut off. What the program
+//! aborts itself meanwhile is not.
 //! `tests/semantics/shutdown.rs`, `tests/semantics/failure.rs`; connections: `tests/server/systems.rs`; signals:
 //! `tests/server/process.rs`, `tests/clients/starting.rs`.
 //!

@@ -21,7 +21,8 @@ pub struct Ledger {
     pub actors: usize,
     /// Those of them that own a socket: connections and listeners.
     pub socket_actors: usize,
-    /// Futures that [serve](crate::ListenerBuilder::serve) a connection that has gone, and have not finished.
+    /// Futures that [serve](crate::ListenerBuilder::serve) a connection that has gone, and tasks that an actor has begun as it ended, in
+    /// [`stopped`](crate::Actor::stopped), and that have not finished.
     pub epilogues: usize,
     /// Chunks that mailboxes hold.
     pub mailbox_chunks: usize,

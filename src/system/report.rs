@@ -9,8 +9,8 @@ use crate::sys::Count;
 
 /// What a shutdown had to cut off. As text, it is one paragraph that says so.
 ///
-/// It is noted on each core as it happens: what ends by itself at the last moment has not been cut off. The runtime's own
-/// actors, such as listeners and supervisors, do not count.
+/// It is noted on each core as it happens: what ends by itself at the last moment, or because the program aborts it, has not been cut off.
+/// The runtime's own actors, such as listeners and supervisors, do not count.
 ///
 /// ```
 /// use odeon::prelude::*;
@@ -34,7 +34,7 @@ pub struct ShutdownReport {
     /// Other actors that had not stopped by the deadline.
     pub actors_cut_off: usize,
     /// Futures that ran by themselves and had not finished: tasks, and those that [served](crate::ListenerBuilder::serve) a connection.
-    /// They are dropped when connections have ended.
+    /// They are dropped when connections have ended, and with these those that an actor had begun in [`stopped`](crate::Actor::stopped).
     pub tasks_cut_off: usize,
     /// Answers for which all of these were still waiting, in continuations or in exclusive asynchronous handlers.
     pub questions_unanswered: usize,

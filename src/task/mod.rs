@@ -30,8 +30,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::executor::{
-    Activation, Body, Core, Demand, Errand, Flow, Guest, Limit, Oneshot, Outcome, Ran, RawAddress, current,
-    insist, stage,
+    Activation, AskError, Body, Core, Demand, Errand, Flow, Guest, Limit, Oneshot, Outcome, Ran, RawAddress,
+    current, insist, stage,
 };
 use crate::mem::Key;
 
@@ -163,7 +163,11 @@ fn abort_here(task: Key, (): ()) {
 /// Runs a future on the core of this thread, from a handler or another task. Outside of a system, see
 /// [`System::spawn_task`](crate::System::spawn_task).
 ///
-/// A panic ends the task, and whoever waits for it is told. When the system ends, tasks are dropped with the actors that are no connections.
+/// A panic ends the task, and whoever waits for it is told.
+///
+/// When the system ends, tasks are dropped with the actors that are no connections, and counted as cut off. Those that an actor has begun
+/// as it ended, in [`stopped`](crate::Actor::stopped), are waited for like connections, up to `Config::drain_deadline`: they are its last
+/// words. What actors begin that the end of the system stops itself, after connections, is not run any more.
 ///
 /// Where there is no core, or no room, the future is dropped, and the handle answers [`JoinError::Refused`].
 ///
@@ -192,7 +196,10 @@ where
         completion.complete(Err(JoinError::Refused));
         return None;
     };
+    let epilogue = Epilogue::begin(core);
     let run = async move {
+        // It is over when all that the future held is.
+        let _epilogue = epilogue;
         let completion = completion;
         let value = future.await;
         completion.complete(Ok(value));
@@ -253,6 +260,27 @@ impl<T> Drop for Completion<T> {
     fn drop(&mut self) {
         let panicking = std::thread::panicking();
         self.complete(Err(if panicking { JoinError::Panicked } else { JoinError::Aborted }));
+    }
+}
+
+/// What an actor has begun as it ended: the end of connections waits for it.
+struct Epilogue;
+
+impl Epilogue {
+    /// None if no actor ends now.
+    fn begin(core: &Core) -> Option<Epilogue> {
+        // What an actor owes until it has ended is not answered for that reason.
+        if !matches!(core.why_unanswered(), AskError::Stopped | AskError::Restarted) {
+            return None;
+        }
+        core.begin_epilogue();
+        Some(Epilogue)
+    }
+}
+
+impl Drop for Epilogue {
+    fn drop(&mut self) {
+        current::with(|core| core.map(|core| core.end_epilogue()));
     }
 }
 

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::{CutOffKind, ShutdownReport};
+use odeon::{CutOffKind, Never, ShutdownReport};
 
 use crate::world::{Notes, On, World};
 
@@ -135,6 +135,77 @@ impl Last {
 pub fn what_is_begun_at_the_end_keeps_nobody(on: On) {
     let world = World::with(on, 1, soon);
     world.spawn(0, Last);
+    world.end();
+}
+
+/// Begins a task as it ends, and notes that it has.
+struct Dying<T> {
+    task: Option<T>,
+    begun: Notes<()>,
+}
+
+impl<T: Future<Output = ()> + Send + 'static> Actor for Dying<T> {
+    type Message = Never;
+
+    fn started(&mut self, _: &mut Context<Self>) -> Flow {
+        Flow::Stop
+    }
+
+    fn handle(&mut self, message: Never, _: &mut Context<Self>) -> Flow {
+        match message {}
+    }
+
+    fn stopped(&mut self, _: StopReason, _: &mut Context<Self>) {
+        odeon::task::spawn(self.task.take().expect("it ends once")).detach();
+        self.begun.note(());
+    }
+}
+
+/// Has an actor end that begins this task in its last hook, which has run when this answers.
+fn end_with(world: &World, core: usize, task: impl Future<Output = ()> + Send + 'static) {
+    let begun = Notes::new();
+    world.spawn(core, Dying { task: Some(task), begun: begun.clone() });
+    world.until("its end", || begun.len() == 1);
+}
+
+pub fn what_an_actor_begins_as_it_ends_is_waited_for(on: On) {
+    let world = World::new(on, 2);
+    let done = Notes::new();
+    for core in 0..2 {
+        let noted = done.clone();
+        end_with(&world, core, async move {
+            odeon::time::sleep(Duration::from_millis(20)).await;
+            noted.note(());
+        });
+    }
+    world.end();
+    assert_eq!(done.len(), 2);
+}
+
+pub fn what_an_actor_begins_as_it_ends_has_until_the_deadline(on: On) {
+    let world = World::with(on, 2, soon);
+    for core in 0..2 {
+        end_with(&world, core, pending());
+    }
     let report = world.shutdown();
-    assert_eq!((report.actors_cut_off, report.connections_cut_off), (0, 0), "{report}");
+    assert_eq!((report.actors_cut_off, report.tasks_cut_off), (0, 2), "{report}");
+}
+
+/// While the system waits for the one that does so.
+pub fn whoever_is_aborted_by_the_program_meanwhile_is_not_cut_off(on: On) {
+    let world = World::new(on, 2);
+    let ends = Notes::new();
+    let stuck = [0, 1].map(|core| {
+        let noted = ends.clone();
+        let stuck = world.supervise(core, Restart::one_for_one(), move || Stuck(noted.clone()));
+        world.run(0, move |_| stuck.tell(Hang).expect("there is room"));
+        stuck
+    });
+    world.until("both to hang", || world.ledgers().iter().map(|ledger| ledger.tasks).sum::<usize>() == 2);
+    end_with(&world, 0, async move {
+        odeon::time::sleep(Duration::from_millis(20)).await;
+        stuck.iter().for_each(|stuck| stuck.abort());
+    });
+    world.end();
+    assert_eq!(ends.take(), [StopReason::Aborted; 2]);
 }

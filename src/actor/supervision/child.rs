@@ -98,10 +98,6 @@ impl<F> Supervised<F> {
             StopReason::Restarting => What::Halted,
             _ => What::Ended,
         };
-        if reason == StopReason::Aborted {
-            // Its supervisor may have heard of the end of the system before this core has.
-            core.note_cut_off(cell);
-        }
         if what == What::Ended {
             head.end(activation, reason, cx);
         } else {

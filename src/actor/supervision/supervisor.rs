@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::super::address::demand;
+use super::super::address::{cut_off, demand};
 use super::words::{Above, Board, What, Word, begin};
 use super::{Restart, Strategy};
 use crate::executor::{
@@ -166,7 +166,8 @@ impl State {
             (Demand::Halt, Mode::Ending(_) | Mode::Down) => return,
             (Demand::Halt, _) => Mode::Halting(What::Halted),
             (Demand::Abort | Demand::Broken, _) => {
-                self.children.values().for_each(|child| child.is_asked(Demand::Abort));
+                // Nobody but the system has a supervisor end at once.
+                self.children.values().for_each(|child| cut_off(child.at));
                 self.children.clear();
                 Mode::Ending(Demand::Abort)
             }
