@@ -24,7 +24,7 @@
 //! *A message is delivered once or not at all. What is not delivered is handed back to its sender, or counted as a dead letter.* `Ok` says that
 //! the mailbox has it, on the same core, or that it is on its way, to another. It does not say that it will be handled: the actor may
 //! end before. More: [delivery](super::delivery). `tests/semantics/delivery.rs`, `tests/semantics/overflow.rs`,
-//! `tests/semantics/stash.rs`.
+//! `tests/semantics/stash.rs`, `tests/semantics/restarts.rs`.
 //!
 //! # Back-pressure
 //!
@@ -45,7 +45,8 @@
 //! *A panic ends an actor, and not its core. A supervisor has it begun again, under its address and with its mailbox.* Its state, and what it
 //! had begun, is gone, and so is the message on which it has failed: a dead letter. Connections are not begun again. A broken invariant
 //! of the runtime ends the process, and so does a panic under `panic = "abort"`. More: [supervision](super::supervision).
-//! `tests/semantics/failure.rs`, `tests/semantics/shortages.rs`; the end of the process: `tests/server/panics.rs`.
+//! `tests/semantics/failure.rs`, `tests/semantics/restarts.rs`, `tests/semantics/shortages.rs`; the end of the process:
+//! `tests/server/panics.rs`.
 //!
 //! # Watching
 //!

@@ -19,6 +19,7 @@ mod failure;
 mod one_at_a_time;
 mod order;
 mod overflow;
+mod restarts;
 mod shortages;
 mod shutdown;
 mod stash;
@@ -141,13 +142,13 @@ macro_rules! every_case_on {
                 whoever_has_failed_is_begun_again_under_its_address_and_with_its_mailbox
                 each_part_of_an_end_comes_before_the_next_beginning
                 nothing_of_the_old_one_comes_to_the_new
-                many_restarts_lose_and_double_no_message
                 a_storm_of_restarts_stops_at_its_intensity
+                failures_that_are_far_enough_apart_are_forgiven_without_end
                 whoever_stops_is_not_begun_again
                 whoever_is_down_can_be_stopped
                 a_wait_before_a_restart_is_as_long_as_it_was_said
                 panics_anywhere_are_failures_like_others
-                whoever_does_not_finish_in_its_time_is_begun_again_then
+                a_handler_that_hangs_ends_within_its_time_and_one_turn
                 all_are_begun_again_for_one
                 the_rest_is_begun_again_for_one
                 groups_begin_in_order_and_stop_in_reverse
@@ -163,7 +164,9 @@ macro_rules! every_case_on {
                 who_waits_for_a_restart_where_there_is_no_timer_is_begun_again_at_once
                 full_ways_between_cores_lose_no_restart
                 what_finds_no_place_below_a_supervisor_is_refused_and_leaves_nothing
-                a_handler_that_hangs_ends_within_its_time_and_one_turn
+            }
+            restarts {
+                no_message_is_lost_or_doubled_by_a_restart
             }
             stopping {
                 each_part_of_the_end_of_an_actor_comes_in_its_order

@@ -5,7 +5,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 
 use crate::failure::{Fail, HOUR, Trace, Worker, always, count, fail, name, only};
-use crate::world::{Notes, On, Run, World};
+use crate::world::{On, Run, World};
 
 /// Takes a place.
 struct Filler;
@@ -102,52 +102,5 @@ pub fn what_finds_no_place_below_a_supervisor_is_refused_and_leaves_nothing(on: 
         world.until("all places to be free", || actors() == held);
     }
     assert_eq!(only(&trace, &["started"]), [(0, "started"), (1, "started"), (1, "started")]);
-    world.end();
-}
-
-/// Hangs once it is told to.
-struct Hanging(Notes<(&'static str, odeon::Time)>);
-
-#[derive(Message)]
-struct Hang;
-
-const SHORT: Duration = Duration::from_millis(50);
-
-#[actor]
-impl Hanging {
-    #[started]
-    fn started(&mut self, cx: &mut Context<Self>) {
-        self.0.note(("started", cx.now()));
-    }
-
-    #[message(timeout = "50ms")]
-    async fn hang(&mut self, _: Hang, cx: &mut Context<Self>) {
-        self.0.note(("hangs", cx.now()));
-        std::future::pending().await
-    }
-
-    #[stopped]
-    fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
-        self.0.note((if reason == StopReason::Failed { "failed" } else { "stopped" }, cx.now()));
-    }
-}
-
-pub fn a_handler_that_hangs_ends_within_its_time_and_one_turn(on: On) {
-    let world = World::new(on, 2);
-    for core in 0..2 {
-        let notes = Notes::new();
-        let noted = notes.clone();
-        let hanging = world.supervise(core, always(), move || Hanging(noted.clone()));
-        hanging.tell(Hang).or_dead_letter();
-        world.until("a new one", || notes.len() == 4);
-        let noted = notes.take();
-        let what: Vec<_> = noted.iter().map(|(what, _)| *what).collect();
-        assert_eq!(what, ["started", "hangs", "failed", "started"]);
-        let took = noted[2].1.since(noted[1].1);
-        assert!(took >= SHORT, "{took:?}");
-        if let On::Seed(_) = on {
-            assert!(took < SHORT + Duration::from_millis(1), "{took:?}");
-        }
-    }
     world.end();
 }

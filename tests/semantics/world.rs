@@ -18,7 +18,7 @@ use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
 /// Long enough for a machine that does much else, short enough to find out about a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Simulated systems for each case, unless `ODEON_SEEDS` says otherwise; `ODEON_SEED` names the only one.
-const SEEDS: u64 = 24;
+pub const SEEDS: u64 = 24;
 
 /// Where a case runs.
 #[derive(Debug, Clone, Copy)]
