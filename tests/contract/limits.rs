@@ -237,6 +237,27 @@ pub fn a_full_submission_queue_keeps_everything_in_order<H: Harness>(round: u32)
     world.finish();
 }
 
+pub fn a_burst_of_ten_thousand_completions_loses_nothing<H: Harness>(round: u32) {
+    const EACH: usize = 100;
+    // A buffer for every byte, so that each is a completion, and a queue of eight for them.
+    let limits = Limits { queue: 8, receive_buffers: 1 << 14, receive_size: 1, ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let mut connections: Vec<(SocketId, H::Client)> = (0..100).map(|_| world.connection()).collect();
+    let receives: Vec<u64> = connections.iter().map(|(socket, _)| world.receive(*socket)).collect();
+    world.step();
+    for (at, (_, client)) in connections.iter_mut().enumerate() {
+        assert_eq!(client.write(&pattern(at, EACH)), EACH, "nobody looks meanwhile");
+    }
+    world.until("all of it", |world| receives.iter().all(|receive| world.received(*receive).len() == EACH));
+    // They all go on.
+    connections.iter_mut().for_each(|(_, client)| assert_eq!(client.write(&[7]), 1));
+    world.until("more", |world| receives.iter().all(|receive| world.received(*receive).len() == EACH + 1));
+    for (at, receive) in receives.iter().enumerate() {
+        assert!(world.received(*receive)[..EACH] == pattern(at, EACH), "in order");
+    }
+    world.finish();
+}
+
 pub fn a_full_socket_table_ends_the_accept_and_keeps_the_backlog<H: Harness>(round: u32) {
     // Room for the listener and three connections.
     let mut world = World::<H>::start(round, &Limits { sockets: 4, ..Limits::default() });

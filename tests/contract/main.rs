@@ -71,6 +71,7 @@ macro_rules! streams_on {
                 a_buffer_goes_to_whoever_has_waited_longest
                 a_receive_without_a_buffer_can_be_cancelled
                 a_full_submission_queue_keeps_everything_in_order
+                a_burst_of_ten_thousand_completions_loses_nothing
                 a_full_socket_table_ends_the_accept_and_keeps_the_backlog
             }
             listeners {
