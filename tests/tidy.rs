@@ -116,4 +116,5 @@ all_files! {
     no_handler_is_hidden_by_a_method_of_addresses: names::of_addresses;
     most_functions_are_very_short: shape::function_length_usual;
     tests_that_the_manual_names_are_there: manual::named_tests;
+    cases_that_the_contract_names_are_run: manual::named_cases;
 }

@@ -2,6 +2,28 @@
 //!
 //! A backend that the machine refuses is skipped, and says so. On `sim` every case runs several times: once on a
 //! well-behaved network, then with a different mix of accidents each time.
+//!
+//! Which cases hold what is asked of the data path, on sim, mio and io_uring unless said; what lies above the backends is held by the
+//! files, in simulated systems and on both real backends. Both are looked for by `tests/tidy/manual.rs`.
+//!
+//! | what | by |
+//! |---|---|
+//! | files | `what_was_written_is_read`, `a_file_is_opened_as_asked`, `a_write_and_its_sync_are_one_request`, `no_path_leads_out_of_a_directory` |
+//! | connects | `a_connection_is_made_and_is_as_good_as_one_that_was_accepted`, `a_connect_that_nobody_answers_is_cancelled`; sim alone: `a_connect_waits_for_room_in_a_backlog` |
+//! | short sends, and sends of many parts | `short_sends_continue_in_order`, `sends_of_several_slots_arrive_whole`, `an_empty_send_completes` |
+//! | sends that are awaited, by a mark in all that is queued | `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/server/flushes.rs`, `tests/simulation/flushes.rs` |
+//! | sends without a copy (on mio with one) | `what_is_pinned_is_released_once_and_the_next_send_does_not_wait_for_it`, `a_send_that_is_cut_short_is_released_as_well`, `slots_are_not_back_before_what_is_pinned_is_read_or_reset` |
+//! | ends in order, ends by a reset, deadlines | `a_close_delivers_what_was_sent`, `a_close_with_reset_is_seen_as_one`, `a_reply_after_half_close_arrives`, `tests/server/endings.rs`, `tests/simulation/closing.rs` |
+//! | end, failure and truncation | `end_failure_and_cancel_are_three_things`, `a_reset_by_the_peer_is_seen_once`, `a_send_to_a_peer_that_is_gone_fails` |
+//! | bodies of a known length | `a_large_body_is_filled_bit_by_bit`, `a_cancelled_fill_loses_nothing`, `tests/server/bodies.rs` |
+//! | too few receive buffers | `a_receive_without_a_buffer_waits_and_goes_on_when_one_returns`, `a_buffer_goes_to_whoever_has_waited_longest`, `a_fill_needs_no_receive_buffer` |
+//! | full queues and tables | `a_full_submission_queue_keeps_everything_in_order`, `a_burst_of_ten_thousand_completions_loses_nothing`, `a_full_socket_table_ends_the_accept_and_keeps_the_backlog`, `tiny_pools_serve_a_thousand_mixed_requests` |
+//! | pauses | `a_cancelled_receive_loses_nothing`, `tests/server/pressure.rs` |
+//! | forwarding, to connections and to files | `a_chain_is_written`, `tests/server/proxies.rs`, `tests/server/uploads.rs`, `tests/transfers/` |
+//! | bounds of what is sent to slow peers | `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/server/slow.rs`, `tests/simulation/slow.rs` |
+//! | regions | `a_block_is_written_and_read_back`, `what_lies_in_a_region_is_sent_byte_for_byte`, `a_region_waits_for_a_read_that_is_in_flight` |
+//! | stale names | `a_stale_socket_does_not_reach_the_next_one_in_its_place`, `a_fill_of_a_stale_socket_hands_its_memory_back` |
+//! | the end of a backend | `a_drain_leaves_nothing_behind`, `a_drain_takes_back_what_is_pinned`, `a_drain_ends_connects`, `a_drain_closes_files` |
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 

@@ -1,6 +1,6 @@
-//! Tests that pages for readers name: each is a file.
+//! Tests that pages for readers name: each is a file, or a case of the contract.
 //!
-//! Knows: how a page names a file. Must not know what it promises.
+//! Knows: how a page names a file or a case. Must not know what it promises.
 
 use super::source::{Source, Violation};
 
@@ -9,23 +9,14 @@ const PROMISES: &str = "src/manual/promises.rs";
 const WITHOUT: [&str; 2] = ["src/manual/mod.rs", "src/manual/words.rs"];
 /// What is wrong on purpose is not among the sources.
 const UNREAD: &str = "tests/ui/";
+/// Has a table of cases.
+const CONTRACT: &str = "tests/contract/main.rs";
 
 /// What pages of the manual name below `tests/` is there; each page names something, and so does every section of the promises.
 pub(crate) fn named_tests(sources: &[Source]) -> Vec<Violation> {
-    let is_there = |name: &str| {
-        name == UNREAD
-            || sources
-                .iter()
-                .any(|source| source.path == name || (name.ends_with('/') && source.path.starts_with(name)))
-    };
     let mut found = Vec::new();
     for source in sources.iter().filter(|source| source.path.starts_with("src/manual/")) {
-        for (place, _) in source.text.match_indices("`tests/") {
-            let name = source.text[place + 1..].split('`').next().unwrap_or_default();
-            if !is_there(name) {
-                found.push(source.violation(place, format!("`{name}` is no file")));
-            }
-        }
+        found.extend(named_files(sources, source));
     }
     let silent =
         |source: &&Source| source.path.starts_with("src/manual/") && !source.text.contains("`tests/");
@@ -41,6 +32,45 @@ pub(crate) fn named_tests(sources: &[Source]) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// What the table of the contract names is there: cases that are run, and files.
+pub(crate) fn named_cases(sources: &[Source]) -> Vec<Violation> {
+    let Some(contract) = sources.iter().find(|source| source.path == CONTRACT) else { return Vec::new() };
+    let mut found = named_files(sources, contract);
+    let (mut at, mut rows) = (0, 0);
+    for line in contract.text.split_inclusive('\n') {
+        if let Some(row) = line.strip_prefix("//! | ") {
+            rows += 1;
+            for name in row.split('`').skip(1).step_by(2).filter(|name| !name.contains('/')) {
+                let is_run = contract.text.lines().any(|line| line.trim() == name);
+                if !is_run {
+                    found.push(contract.violation(at, format!("`{name}` is no case")));
+                }
+            }
+        }
+        at += line.len();
+    }
+    if rows == 0 {
+        found.push(contract.violation_of_file("no table of its cases".to_owned()));
+    }
+    found
+}
+
+/// Names of files below `tests/` that are none.
+fn named_files(sources: &[Source], page: &Source) -> Vec<Violation> {
+    let is_there = |name: &str| {
+        name == UNREAD
+            || sources
+                .iter()
+                .any(|source| source.path == name || (name.ends_with('/') && source.path.starts_with(name)))
+    };
+    let named = page.text.match_indices("`tests/").map(|(place, _)| {
+        let name = page.text[place + 1..].split('`').next().unwrap_or_default();
+        (place, name)
+    });
+    let absent = named.filter(|(_, name)| !is_there(name));
+    absent.map(|(place, name)| page.violation(place, format!("`{name}` is no file"))).collect()
 }
 
 /// What follows each heading, and where.
@@ -66,5 +96,17 @@ mod tests {
         check("//! # Order\n//! `tests/semantics/order.rs`\n//! # Peace\n//! nobody knows\n", 1);
         // Neither the page nor its promise.
         check("//! # Order\n//! nobody knows\n", 2);
+    }
+    #[test]
+    fn what_the_table_of_the_contract_names_is_run() {
+        let check = |table: &str, expected: usize| {
+            let text = format!("{table}\non! {{\n    sends {{\n        a_case\n    }}\n}}\n");
+            let found = named_cases(&[Source::new(CONTRACT, &text), Source::new("tests/server/slow.rs", "")]);
+            assert_eq!(found.len(), expected, "{table}: {found:?}");
+        };
+        check("//! | what | by |\n//! | sends | `a_case`, `tests/server/slow.rs` |", 0);
+        check("//! | sends | `a_case_that_is_gone`, `a_case` |", 1);
+        check("//! | sends | `a_case`, `tests/server/fast.rs` |", 1);
+        check("//! sends: `a_case`", 1);
     }
 }
