@@ -73,6 +73,26 @@ fn an_answer_may_be_there_before_the_question() {
 }
 
 #[test]
+fn an_answer_that_nobody_asks_for_is_a_mistake() {
+    let (mut session, mut cx) = (Session::alone(), TestContext::new());
+    cx.answer(Ok(7_u64));
+    let _ = session.line("/look seven", &mut cx);
+    cx.answer(Ok(8_u64));
+    let line = line!() - 1;
+    let said = panics(move || drop(cx));
+    let expected =
+        format!("Session has not asked for the answer, a `u64`, that the test gave at {}:{line}:", file!());
+    assert!(said.contains(&expected), "{said}");
+    // A test that fails says why, and not this.
+    let said = panics(|| {
+        let mut cx = TestContext::<Session>::new();
+        cx.answer(Ok(9_u64));
+        panic!("another reason");
+    });
+    assert_eq!(said, "another reason");
+}
+
+#[test]
 fn an_answer_of_another_type_is_a_mistake() {
     let (mut session, mut cx) = (Session::alone(), TestContext::new());
     let _ = session.line("/look one", &mut cx);

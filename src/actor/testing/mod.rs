@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::IntoFuture;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -258,11 +259,13 @@ impl<A: Actor> TestContext<A> {
     /// happens with the next [`run`](TestContext::run): the continuation, or a future that waits.
     ///
     /// # Panics
-    /// When the question is answered by another type. Where the answer was there first, the panic comes out of what asks.
+    /// When the question is answered by another type. Where the answer was there first, the panic comes out of what asks. And when the
+    /// context is dropped, unless the test has failed already: where nobody has asked for an answer that was there first.
     #[track_caller]
     pub fn answer<T: 'static>(&mut self, answer: Result<T, AskError>) {
         // Not in a closure: the panic is to name the line of the test.
-        if let Err(wrong) = self.guest.enter(|_| self.questions().answer(answer)) {
+        let given = Location::caller();
+        if let Err(wrong) = self.guest.enter(|_| self.questions().answer(answer, given)) {
             wrong.tell();
         }
     }
@@ -411,6 +414,18 @@ impl Stuck {
             Stuck::Waits => panic!("a future of {actor} waits for what does not come"),
             Stuck::Panicked => panic!("{actor} has panicked, as told above"),
             Stuck::NoRoom => panic!("{actor} has as many tasks as Config::tasks_max allows"),
+        }
+    }
+}
+
+/// Fails a test that takes an answer for granted which nobody has asked for.
+impl<A: Actor> Drop for TestContext<A> {
+    fn drop(&mut self) {
+        if let Some((given, answer)) = self.questions().unasked()
+            && !std::thread::panicking()
+        {
+            let actor = type_name::<A>();
+            panic!("{actor} has not asked for the answer, a `{answer}`, that the test gave at {given}");
         }
     }
 }

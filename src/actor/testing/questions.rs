@@ -5,6 +5,7 @@
 use std::any::{Any, type_name};
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::rc::Rc;
 
 use super::super::reply::{Answer, Reply};
@@ -22,6 +23,7 @@ pub(super) struct Questions {
 struct Prepared {
     answer: Box<dyn Any>,
     type_name: &'static str,
+    given: &'static Location<'static>,
 }
 
 /// A question, of whatever type, that waits for the test.
@@ -50,7 +52,7 @@ impl<C: 'static, T: 'static> Open for Asked<C, T> {
         &mut self.content
     }
 
-    fn answer(self: Box<Self>, Prepared { answer, type_name: given }: Prepared) -> Result<(), Mismatch> {
+    fn answer(self: Box<Self>, Prepared { answer, type_name: given, .. }: Prepared) -> Result<(), Mismatch> {
         match answer.downcast::<Answer<T>>().map(|answer| *answer) {
             Ok(Ok(answer)) => self.reply.send(answer),
             Ok(Err(why)) => self.reply.refuse(why),
@@ -98,9 +100,18 @@ impl Questions {
         content
     }
 
+    /// The first answer that nobody has asked for: where the test has given it, and of which type.
+    pub(super) fn unasked(&self) -> Option<(&'static Location<'static>, &'static str)> {
+        self.answers.borrow().front().map(|first| (first.given, first.type_name))
+    }
+
     /// Answers the oldest, or the next.
-    pub(super) fn answer<T: 'static>(&self, answer: Answer<T>) -> Result<(), Mismatch> {
-        let answer = Prepared { answer: Box::new(answer), type_name: type_name::<T>() };
+    pub(super) fn answer<T: 'static>(
+        &self,
+        answer: Answer<T>,
+        given: &'static Location<'static>,
+    ) -> Result<(), Mismatch> {
+        let answer = Prepared { answer: Box::new(answer), type_name: type_name::<T>(), given };
         match self.take_oldest() {
             Some(question) => question.answer(answer)?,
             None => self.answers.borrow_mut().push_back(answer),
