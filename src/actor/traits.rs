@@ -311,8 +311,10 @@ pub trait Accepts<M: Message>: Actor {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to another core",
     label = "this is not `Send`",
-    note = "help: carry what is `Send`, such as an `Arc` instead of an `Rc`; of a type parameter, say so: `impl<T: Send>`; or mark the handler `local`, \
-            as in `#[message(local)]` or `#[call(local)]`: then only actors of the same core reach it, by `LocalAddr`"
+    note = "help: carry what is `Send`, such as an `Arc` instead of an `Rc`",
+    note = "help: of a type parameter, say so: `impl<T: Send>`",
+    note = "help: or mark the handler `local`, as in `#[message(local)]` or `#[call(local)]`: only actors of the same core reach it then, by \
+            `LocalAddr`"
 )]
 pub trait Sendable {}
 
@@ -337,9 +339,9 @@ impl<A: Send> Spawnable for A {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to `{A}`",
     label = "not something that `{A}` can be sent",
-    note = "help: a message is a type of your own with `#[derive(Message)]`, for which the `#[actor]` block of `{A}` has a `#[message]` handler; where that is `local`, only actors of the \
-            same core reach it: `address.local()` finds it there, `LocalAddr`; what is not `Send` goes nowhere else either, so carry an `Arc` \
-            instead of an `Rc`"
+    note = "help: a message is a type of your own with `#[derive(Message)]`, for which the `#[actor]` block of `{A}` has a `#[message]` handler",
+    note = "help: where that handler is `local`, only actors of the same core reach it, by the `LocalAddr` that `address.local()` finds there",
+    note = "help: what is not `Send` goes nowhere else either: carry an `Arc` instead of an `Rc`"
 )]
 pub trait SendTo<A: Actor>: Message + Send {
     #[doc(hidden)]
