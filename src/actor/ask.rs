@@ -240,7 +240,8 @@ where
     /// runs within the handler that asks, and never while another handler of this actor does; messages are handled meanwhile.
     /// What it returns is what a handler may return, such as nothing or a [`Flow`].
     ///
-    /// If the asking actor ends first, the continuation is dropped. So it is if there are as many tasks as `Config::tasks_max` allows
+    /// If the asking actor ends first, the continuation is dropped; a connection waits at the end of its peer's stream for none that has no
+    /// [place](Context::defer) and was not [announced](Context::expect_answer). So it is if there are as many tasks as `Config::tasks_max` allows
     /// and 1,024 continuations wait already to be told [`AskError::Full`]: that is counted in
     /// [`Ledger::failures`](crate::Ledger::failures) and told on standard error by the continuation's name, and whoever waits for
     /// a reply that it holds is told `Full`. An actor that asks in a loop asks no more than so many questions in one handler.

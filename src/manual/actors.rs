@@ -12,6 +12,9 @@
 //!   It answers what the message says (`#[message(reply = …)]` on the type; nothing unless it says so).
 //! - `#[call]` takes any arguments and answers anything. It is reached by the method of its name on the address, and by nothing else.
 //!
+//! A message has one handler, whatever it is called: of two that take one type, one of them by an alias, the compiler says that the
+//! implementations of `Accepts` are in conflict.
+//!
 //! Both may take `cx: &mut Context<Self>`, and `reply: Reply<T>` to answer later. Parameters are recognised by the last name in
 //! their type, whatever the order: `Context`, `Reply`, `Handle`, and in hooks `StopReason` and `FrameError`. An alias of these is not.
 //!
@@ -22,7 +25,8 @@
 //!
 //! The methods of an address belong to a trait that is named after the actor: `RoomAddr` for a `Room`, and `RoomLocalAddr` for handlers
 //! that are `local`. It is private to the module unless the attribute begins with a visibility, and who calls the methods elsewhere
-//! imports it along with the actor. `tell`, `ask` and `Recipient` need no import.
+//! imports it along with the actor; where that was forgotten, the compiler finds no such method, and names the trait to import. `tell`,
+//! `ask` and `Recipient` need no import.
 //!
 //! ```
 //! mod room {
@@ -76,7 +80,9 @@
 //! # Results and errors
 //!
 //! A hook returns nothing, a [`Flow`](crate::Flow), or a `Result` of either. An `Err` ends the actor with
-//! [`StopReason::Failed`](crate::StopReason::Failed). In a message or call an `Err` is the answer; where nobody asked it is a failure that is
+//! [`StopReason::Failed`](crate::StopReason::Failed). Of a connection that is no orderly end: an `Err` from `#[frame]`, as from any other hook,
+//! resets it, and what was written and has not been sent is lost. Where the peer is to read why, write that and return
+//! [`Flow::Close`](crate::Flow::Close). In a message or call an `Err` is the answer; where nobody asked it is a failure that is
 //! counted, and told on standard error: of each handler once a second at most, and then how many more there were.
 //!
 //! # By hand

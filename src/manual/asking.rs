@@ -99,6 +99,11 @@
 //! | [`WithinCore`](crate::AskError::WithinCore) | `wait` was called where it would keep a core from everything else |
 //! | [`Cycle`](crate::AskError::Cycle) | the actor waits for the asker, perhaps by way of others: not handled |
 //!
+//! A connection that waits by `then` alone owes its peer nothing: where the peer ends its stream, or a handler returns
+//! [`Flow::Close`](crate::Flow::Close), it ends before the answer has come, and the continuation is dropped. The answer is waited for where it
+//! has a place in the output, by [`defer`](crate::Context::defer), or was announced by [`expect_answer`](crate::Context::expect_answer);
+//! or where `#[end_of_stream]` returns `Flow::Continue`.
+//!
 //! # Waiting for one another
 //!
 //! An actor that uses `then` handles messages while it waits, so two that ask each other do not block. An exclusive asynchronous
