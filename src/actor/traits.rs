@@ -33,7 +33,7 @@ use crate::mem::Key;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "actors cannot be sent this",
-    note = "a message is a type of your own with `#[derive(Message)]`; what others define goes into one as a field"
+    note = "write `#[derive(Message)]` above the type, where it is your own; what others define goes into one as a field"
 )]
 pub trait Message: 'static {
     /// What the handler answers; `()` where nobody asks.
