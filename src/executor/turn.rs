@@ -366,3 +366,6 @@ fn route(core: &Core, completion: Completion) {
         crate::sys::abort(format_args!("a completion for a cell that is gone: {cell:?} {notice:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What a turn may take, on a clock that whoever runs moves.
+//!
+//! Knows: cells that take long. Must not know what they do.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::*;
+use crate::config::Config;
+use crate::driver::Waker;
+use crate::driver::backend::null::{Null, NullLoad};
+use crate::executor::directory::{self, Port};
+use crate::executor::{Activation, Body, Budget, Links, Outcome};
+use crate::sys::Clock;
+
+/// Never has done with it, and takes a time for each piece.
+struct Endless {
+    done: Rc<Cell<u32>>,
+    clock: Rc<Cell<Time>>,
+    each: Duration,
+}
+
+impl Body<()> for Endless {
+    fn activate(&self, (): &(), activation: &Activation<'_>) -> Outcome {
+        let budget = &mut Budget::new(activation.core);
+        loop {
+            self.done.set(self.done.get() + 1);
+            self.clock.set(self.clock.get().after(self.each));
+            if !budget.spend(activation.core) {
+                return Outcome::Again;
+            }
+        }
+    }
+}
+
+fn executor(config: Config, clock: &Rc<Cell<Time>>) -> Executor<Null> {
+    let id = directory::reserve(1);
+    let core = Core::new(id, Rc::new(config), Clock::Virtual(clock.clone()), Links::new(id, []));
+    let (inbox, envelopes) = crossbeam_channel::bounded(1);
+    let port = Arc::new(Port::new(inbox, Waker::None, Duration::ZERO));
+    let load = NullLoad { connections: 0, request: Vec::new(), answer_len: 0, requests: 0 };
+    Executor::new(Rc::new(core), Null::new(load, 1), Arrivals::new(port, envelopes, Vec::new()))
+}
+
+/// What each of three has done after so many turns, in which a piece of any takes so long.
+fn done(turns: usize, each: Duration) -> [u32; 3] {
+    let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+    (config.activation_time, config.turn_time) = (Duration::from_millis(10), Duration::from_millis(50));
+    (config.activation_messages, config.turn_activations) = (64, 6);
+    let (clock, done) = (Rc::new(Cell::new(Time::ZERO)), [(); 3].map(|()| Rc::new(Cell::new(0))));
+    let mut executor = executor(config, &clock);
+    let core = executor.core().clone();
+    current::scope(&core, || {
+        for done in &done {
+            let endless = Endless { done: done.clone(), clock: clock.clone(), each };
+            core.spawn((), endless).map_err(drop).expect("there is room");
+        }
+        for _ in 0..turns {
+            core.read_clock();
+            executor.activate();
+        }
+    });
+    drop(core);
+    executor.dismantle();
+    done.map(|done| done.get())
+}
+
+#[test]
+fn whoever_takes_no_time_is_bounded_by_numbers_alone() {
+    assert_eq!(done(1, Duration::ZERO), [128; 3]);
+}
+
+#[test]
+fn an_activation_and_a_turn_are_bounded_in_time() {
+    // After four pieces, and twelve milliseconds, the clock is looked at first: ten more, and it is over.
+    let each = Duration::from_millis(3);
+    assert_eq!(done(1, each), [8, 8, 8], "the third ends behind the end of the turn");
+    assert_eq!(done(2, each), [16, 16, 16]);
+    // One alone takes longer than a turn: others have theirs in the next.
+    let each = Duration::from_millis(15);
+    assert_eq!([1, 2, 3].map(|turns| done(turns, each)), [[8, 0, 0], [8, 8, 0], [8, 8, 8]]);
+}
