@@ -4,10 +4,10 @@
 //!
 //! A message that waits is an *offer*. It lies on the receiver's core, wherever its sender is, and goes into the mailbox when it is its
 //! turn. Its sender is told by a oneshot: once it is in, or with the message that the actor has stopped. Offers wait only where the
-//! mailbox is full, and go in with each message that is taken out, so who does not wait finds it full.
+//! mailbox is full, and go in with each message that is taken out, so who does not wait finds it full. Where the way to that core is full, an
+//! offer waits in front of it (`executor/anteroom.rs`), and its sender is told of nothing in between.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -19,7 +19,7 @@ use super::address::Verbs;
 use super::head::Head;
 use super::{Actor, Message, Priority, SendError, SendTo};
 use crate::executor::blame::user;
-use crate::executor::{Core, Oneshot, RawAddress, Refused, current, post};
+use crate::executor::{Core, Oneshot, Patient, Queue, RawAddress, Refused, current, post, wait_for_way};
 use crate::mem::Key;
 
 type Sent<M> = Result<(), SendError<M>>;
@@ -37,6 +37,12 @@ impl<M> Offer<M> {
 
     fn take(&mut self) -> M {
         self.message.take().expect("it is taken once")
+    }
+}
+
+impl<M: Send + 'static> Patient for Offer<M> {
+    fn is_closed(&self) -> bool {
+        self.answer.is_closed()
     }
 }
 
@@ -75,16 +81,12 @@ impl<A: Actor, M: SendTo<A>> Offered<A::Message> for To<A, M> {
 
 /// Those who wait for room at one priority.
 pub(super) struct Offers<T> {
-    waiting: RefCell<VecDeque<Box<dyn Offered<T>>>>,
-    /// At so many it is looked for those that nobody waits for any more.
-    sweep_at: Cell<usize>,
+    waiting: RefCell<Queue<Box<dyn Offered<T>>>>,
 }
 
 impl<T> Offers<T> {
-    const SWEEP_MIN: usize = 16;
-
     pub(super) fn new() -> Offers<T> {
-        Offers { waiting: RefCell::default(), sweep_at: Cell::new(Self::SWEEP_MIN) }
+        Offers { waiting: RefCell::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,24 +94,14 @@ impl<T> Offers<T> {
     }
 
     fn push(&self, core: &Core, offer: Box<dyn Offered<T>>) {
-        let closed = {
-            let waiting = &mut *self.waiting.borrow_mut();
-            let mut closed = VecDeque::new();
-            if waiting.len() >= self.sweep_at.get() {
-                let (gone, left) = waiting.drain(..).partition(|offer| offer.is_closed());
-                (closed, *waiting) = (gone, left);
-                self.sweep_at.set(Self::SWEEP_MIN.max(2 * waiting.len()));
-            }
-            waiting.push_back(offer);
-            closed
-        };
+        let closed = self.waiting.borrow_mut().push(offer, |offer| offer.is_closed());
         closed.into_iter().for_each(|offer| core.drop_contained(offer));
     }
 
     /// Takes the one that has waited longest and still does.
     pub(super) fn next(&self, core: &Core) -> Option<Box<dyn Offered<T>>> {
         loop {
-            let offer = self.waiting.borrow_mut().pop_front()?;
+            let offer = self.waiting.borrow_mut().pop()?;
             if !offer.is_closed() {
                 return Some(offer);
             }
@@ -119,7 +111,7 @@ impl<T> Offers<T> {
 
     /// Gives all that waits back to its senders.
     pub(super) fn give_back(&self, core: &Core) {
-        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        let waiting = self.waiting.borrow_mut().take();
         waiting.into_iter().for_each(|offer| core.drop_contained(offer));
     }
 }
@@ -128,10 +120,8 @@ impl<T> Offers<T> {
 pub(super) enum Offering<M> {
     /// It is in the mailbox, or comes back.
     Done(Sent<M>),
-    /// It waits at the receiver's core.
+    /// It waits at the receiver's core, or is on its way there.
     Waits(Arc<Oneshot<Sent<M>>>),
-    /// The lane is full.
-    Again(M),
 }
 
 impl<A: Actor> Head<A> {
@@ -149,10 +139,14 @@ pub(super) fn offer<A: Actor, M: SendTo<A>>(to: RawAddress, message: M) -> Offer
         from => {
             let offer = Offer::new(message);
             let answer = Arc::clone(&offer.answer);
-            match post(from, to, arrive::<A, M>, offer) {
+            let posted = match post(from, to, arrive::<A, M>, offer) {
+                Err(Refused::Full(offer)) => wait_for_way(from, to, arrive::<A, M>, offer),
+                Err(Refused::Gone(offer)) => Err(offer),
+                Ok(()) => Ok(()),
+            };
+            match posted {
                 Ok(()) => Offering::Waits(answer),
-                Err(Refused::Full(mut offer)) => Offering::Again(offer.take()),
-                Err(Refused::Gone(mut offer)) => Offering::Done(Err(SendError::Stopped(offer.take()))),
+                Err(mut offer) => Offering::Done(Err(SendError::Stopped(offer.take()))),
             }
         }
     })
@@ -225,11 +219,6 @@ impl<M: Message> Future for SendFuture<M> {
             State::Begins(message) => match (verbs.offer)(to, message) {
                 Offering::Done(sent) => return Poll::Ready(sent),
                 Offering::Waits(answer) => self.state = State::Waits(answer),
-                Offering::Again(message) => {
-                    self.state = State::Begins(message);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
             },
             waits => self.state = waits,
         }
@@ -255,3 +244,6 @@ impl<M: Message> fmt::Debug for SendFuture<M> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

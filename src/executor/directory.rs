@@ -1,6 +1,6 @@
 //! Every core of the process, by its id: how threads outside of a system reach one.
 //!
-//! Knows: inboxes and wakes. Must not know what an envelope is for.
+//! Knows: inboxes, who waits in front of them, and wakes. Must not know what an envelope is for.
 //!
 //! Ids are given out once and never again, so an address kept beyond the end of its system finds nothing. The table keeps
 //! one word for each core that the process ever had.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 
 use super::address::CoreId;
+use super::anteroom::Anteroom;
 use super::envelope::Envelope;
 use super::names;
 use super::sleep::SleepFlag;
@@ -22,6 +23,8 @@ use crate::driver::Waker;
 pub struct Port {
     /// Where envelopes are put, by whoever holds [`Ports`]: once the way is closed, what is there is all there will be.
     pub inbox: Sender<Envelope>,
+    /// Where those wait who find the inbox full, or their lane to the core. What was said of the inbox holds here as well.
+    pub anteroom: Anteroom,
     /// Where tasks are put that were woken from elsewhere.
     pub wakes: WakeList,
     /// Whether the core sleeps.
@@ -36,7 +39,14 @@ impl Port {
     /// The way into a core that is awake.
     #[must_use]
     pub fn new(inbox: Sender<Envelope>, waker: Waker, ask_timeout: Duration) -> Port {
-        Port { inbox, wakes: WakeList::new(), sleep: SleepFlag::new(), waker, ask_timeout }
+        Port {
+            inbox,
+            anteroom: Anteroom::default(),
+            wakes: WakeList::new(),
+            sleep: SleepFlag::new(),
+            waker,
+            ask_timeout,
+        }
     }
 
     /// Wakes the core if it has announced that it sleeps. Call it after something was made visible to it.

@@ -139,7 +139,15 @@ pub fn lane(capacity: usize) -> (Sender, Receiver) {
     let head = Padded(AtomicUsize::new(0));
     let tail = Padded(AtomicUsize::new(0));
     let ring = Arc::new(Ring { places, closed: AtomicBool::new(false), head, tail });
-    let sender = Sender { ring: Arc::clone(&ring), tail: 0, published: 0, head_seen: 0, closed: false };
+    let sender = Sender {
+        ring: Arc::clone(&ring),
+        tail: 0,
+        published: 0,
+        head_seen: 0,
+        shut: false,
+        closed: false,
+        held: false,
+    };
     (sender, Receiver { ring, head: 0 })
 }
 
@@ -155,7 +163,10 @@ pub struct Sender {
     published: usize,
     /// The head, when it was last looked at.
     head_seen: usize,
+    /// Nothing can be pushed: for one of the two reasons below.
+    shut: bool,
     closed: bool,
+    held: bool,
 }
 
 impl Sender {
@@ -166,7 +177,7 @@ impl Sender {
     /// lane seems full. An allocation if the message is not inline, see [`is_inline`](super::is_inline).
     ///
     /// # Errors
-    /// The message, when the lane is full or its other end is gone.
+    /// The message, when the lane is full or held, or its other end is gone.
     #[inline(always)]
     pub fn push<M: Send + 'static>(
         &mut self,
@@ -229,6 +240,18 @@ impl Sender {
         self.closed
     }
 
+    /// Takes nothing any more, or again, whatever room there is: somebody else comes first.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+        self.shut = self.closed || held;
+    }
+
+    /// Whether it takes nothing because of that.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     #[inline]
     fn has_room(&mut self, places: usize) -> bool {
         let used_max = self.ring.places.len() - places;
@@ -237,13 +260,14 @@ impl Sender {
             self.head_seen = self.ring.head.0.load(Ordering::Acquire);
             self.look_for_end();
         }
-        !self.closed && self.tail.wrapping_sub(self.head_seen) <= used_max
+        !self.shut && self.tail.wrapping_sub(self.head_seen) <= used_max
     }
 
     #[inline]
     fn look_for_end(&mut self) {
         // Relaxed: seen too late, it only means that what was pushed meanwhile is dropped later.
         self.closed = self.closed || self.ring.closed.load(Ordering::Relaxed);
+        self.shut = self.closed || self.held;
     }
 }
 

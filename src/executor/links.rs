@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, TrySendError};
 
 use super::address::{CoreId, RawAddress};
+use super::anteroom::Patient;
 use super::blame::runtime;
 use super::core::{Core, drop_from};
 use super::counters::DeadReason;
@@ -38,6 +39,8 @@ struct Way {
     port: OnceCell<Arc<Port>>,
     /// Something was pushed and not published.
     pushed: Cell<bool>,
+    /// The ticket of the last that waits in front of the core because the lane was full. Until it has passed, the lane is held.
+    waits: Cell<usize>,
 }
 
 /// The ways from one core to the others of its system.
@@ -55,7 +58,12 @@ impl Links {
     /// Ways by the sending ends of lanes, in the order of the system's cores; none for the core itself.
     #[must_use]
     pub fn new(first: CoreId, lanes: impl IntoIterator<Item = Option<lane::Sender>>) -> Links {
-        let way = |lane| Way { lane: RefCell::new(lane), port: OnceCell::new(), pushed: Cell::new(false) };
+        let way = |lane| Way {
+            lane: RefCell::new(lane),
+            port: OnceCell::new(),
+            pushed: Cell::new(false),
+            waits: Cell::new(0),
+        };
         let ways = lanes.into_iter().map(|lane| lane.map(way)).collect();
         Links { first, ways, pushed: Cell::new(false), overdue: RefCell::default() }
     }
@@ -101,13 +109,18 @@ impl Links {
         if !way.lane.borrow_mut().publish() {
             return;
         }
+        if let Some(port) = self.port(index, way) {
+            port.wake_if_asleep();
+        }
+    }
+
+    /// The way into the core where a lane ends; none if that has ended before it was looked for.
+    fn port<'a>(&self, index: usize, way: &'a Way) -> Option<&'a Port> {
         if way.port.get().is_none() {
             let core = CoreId(self.first.0 + index as u32);
             directory::port(core).map(|port| way.port.set(port).ok());
         }
-        if let Some(port) = way.port.get() {
-            port.wake_if_asleep();
-        }
+        way.port.get().map(|port| &**port)
     }
 
     /// Does not wait for the end of the turn: the other core begins while this one goes on.
@@ -234,22 +247,89 @@ pub fn post<M: Send + 'static>(
     if let Some(links) = from.map(|core| &core.links)
         && let Some(way) = links.way(target.core())
     {
-        let mut lane = way.lane.borrow_mut();
-        return match lane.push(target.cell(), arrive, ManuallyDrop::into_inner(message)) {
-            Ok(()) => {
-                way.pushed.set(true);
-                links.pushed.set(true);
-                if lane.is_long() {
-                    drop(lane);
-                    links.publish_early(target.core());
-                }
-                Ok(())
-            }
-            Err(message) if lane.is_closed() => Err(Refused::Gone(message)),
-            Err(message) => Err(Refused::Full(message)),
-        };
+        return post_by(links, way, target, arrive, ManuallyDrop::into_inner(message));
     }
     post_to_inbox(target, arrive, aside(ManuallyDrop::into_inner(message)))
+}
+
+#[inline(always)]
+fn post_by<M: Send + 'static>(
+    links: &Links,
+    way: &Way,
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+) -> Result<(), Refused<M>> {
+    let message = ManuallyDrop::new(message);
+    let mut lane = way.lane.borrow_mut();
+    match lane.push(target.cell(), arrive, ManuallyDrop::into_inner(message)) {
+        Ok(()) => {
+            way.pushed.set(true);
+            links.pushed.set(true);
+            if lane.is_long() {
+                drop(lane);
+                links.publish_early(target.core());
+            }
+            Ok(())
+        }
+        Err(message) if lane.is_closed() => Err(Refused::Gone(message)),
+        Err(message) if lane.is_held() => {
+            drop(lane);
+            post_by_held(links, way, target, arrive, aside(message))
+        }
+        Err(message) => Err(Refused::Full(message)),
+    }
+}
+
+/// Sends by a lane in front of which somebody has waited: if that has passed, it is a lane like others again.
+#[cold]
+#[inline(never)]
+fn post_by_held<M: Send + 'static>(
+    links: &Links,
+    way: &Way,
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+) -> Result<(), Refused<M>> {
+    let port = links.port(links.index(target.core()), way);
+    if port.is_some_and(|port| !port.anteroom.has_passed(way.waits.get())) {
+        return Err(Refused::Full(message));
+    }
+    way.lane.borrow_mut().hold(false);
+    post_by(links, way, target, arrive, message)
+}
+
+/// Has a message wait in front of a core whose way was full, until that takes it: behind whoever waits there, and behind what was sent
+/// by the same way, which takes nothing else until then.
+///
+/// # Errors
+/// The message, when that core has ended.
+#[cold]
+pub fn wait_for_way<M: Patient>(
+    from: Option<&Core>,
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+) -> Result<(), M> {
+    let way = from.and_then(|core| Some((&core.links, core.links.way(target.core())?)));
+    if let Some((links, way)) = way {
+        let index = links.index(target.core());
+        links.publish_way(index, way);
+        links.port(index, way);
+    }
+    let closed = {
+        let ports = directory::ports();
+        let Some(port) = ports.find(target.core()) else { return Err(message) };
+        let (ticket, closed) = port.anteroom.push(target.cell(), arrive, message, way.is_none());
+        if let Some((_, way)) = way {
+            way.waits.set(ticket);
+            way.lane.borrow_mut().hold(true);
+        }
+        port.wake_if_asleep();
+        closed
+    };
+    closed.into_iter().for_each(|closed| drop_from(from, closed));
+    Ok(())
 }
 
 #[inline(never)]
@@ -260,6 +340,9 @@ fn post_to_inbox<M: Send + 'static>(
 ) -> Result<(), Refused<M>> {
     let ports = directory::ports();
     let Some(port) = ports.find(target.core()) else { return Err(Refused::Gone(message)) };
+    if port.anteroom.shuts_inbox() {
+        return Err(Refused::Full(message));
+    }
     Envelope::send(&port.inbox, target.cell(), arrive, message).map_err(|refused| match refused {
         TrySendError::Full(message) => Refused::Full(message),
         TrySendError::Disconnected(message) => Refused::Gone(message),
@@ -288,16 +371,27 @@ impl Arrivals {
         Arrivals { port, inbox, lanes, first: 0 }
     }
 
+    /// The lanes, for whoever steps a core in parts.
+    #[cfg(test)]
+    pub(crate) fn lanes_mut(&mut self) -> &mut Vec<lane::Receiver> {
+        &mut self.lanes
+    }
+
     /// True if an envelope or a wake waits: a look at memory.
     #[must_use]
     pub fn pending(&self) -> bool {
-        self.lanes.iter().any(|lane| !lane.is_empty()) || !self.inbox.is_empty() || self.port.wakes.pending()
+        self.lanes.iter().any(|lane| !lane.is_empty())
+            || !self.inbox.is_empty()
+            || self.port.wakes.pending()
+            || self.port.anteroom.is_pending()
     }
 
     /// Wakes the tasks that were woken from elsewhere, and delivers what was there when it was called: what arrives
     /// meanwhile waits for the next turn. The lane that came first comes last next time, because the first fills the mailboxes
     /// that have little room. A panic in a user's `Accepts::accept` ends that message, which is then a dead letter.
     pub fn deliver(&mut self, core: &Core) {
+        // What was published before something came to wait is in a lane by now, or in the inbox.
+        let waiting = self.port.anteroom.take();
         for task in self.port.wakes.take() {
             core.wake_task(task);
         }
@@ -317,6 +411,14 @@ impl Arrivals {
                 core.dead_letter(DeadReason::Failed, FAILED, None);
             }
         }
+        if let Some((waiting, last)) = waiting {
+            for waits in waiting {
+                if core.contain(|| runtime(|| waits.deliver())).is_none() {
+                    core.dead_letter(DeadReason::Failed, FAILED, None);
+                }
+            }
+            self.port.anteroom.pass(last);
+        }
     }
 
     /// Says that the core is about to sleep. Look at [`Arrivals::pending`] once more before it does.
@@ -331,8 +433,13 @@ impl Arrivals {
 }
 
 impl Drop for Arrivals {
-    /// Drops what is in the inbox: others may hold the way into it for longer, and whoever has asked is told.
+    /// Drops what is in the inbox, and what waits in front of it: others may hold the way there for longer, and whoever has asked, or
+    /// waits, is told.
     fn drop(&mut self) {
+        if let Some((waiting, last)) = self.port.anteroom.take() {
+            self.port.anteroom.pass(last);
+            waiting.into_iter().for_each(|waits| current::with(|core| drop_from(core, waits)));
+        }
         while let Ok(envelope) = self.inbox.try_recv() {
             current::with(|core| drop_from(core, envelope));
         }

@@ -3,6 +3,7 @@
 //! Knows: cells, the turn, budgets, timers, lanes between cores. Must not know what actors do.
 
 mod address;
+mod anteroom;
 pub mod blame;
 mod bodies;
 mod budget;
@@ -48,6 +49,7 @@ mod watches;
 mod wheel;
 
 pub use address::{CoreId, RawAddress, token};
+pub use anteroom::{Anteroom, Patient, Queue};
 pub use bodies::{NoBody, Wanted};
 pub use budget::Budget;
 pub use cell::{Activated, Activation, Body, Cells, Demand, Outcome, Visit};
@@ -63,7 +65,7 @@ pub use flow::Flow;
 pub use flush::{Flush, Watched};
 pub use guest::Guest;
 pub use hubs::Hubs;
-pub use links::{Arrivals, Links, Refused, insist, post};
+pub use links::{Arrivals, Links, Refused, insist, post, wait_for_way};
 pub use notice::Notice;
 pub use oneshot::{Oneshot, Refusing};
 pub use output::{Bound, LeftOut, Output, Overflow, PlaceError, PlaceId, Tie};

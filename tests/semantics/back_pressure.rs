@@ -155,6 +155,40 @@ pub fn from_wherever_it_comes_all_of_it_does_in_order(on: On) {
     world.end();
 }
 
+/// Whatever room comes meanwhile: what one actor sends later does not come before what it has sent and waits for.
+pub fn nobody_comes_before_those_who_wait_for_a_lane(on: On) {
+    for _ in 0..8 {
+        let world = World::with(on, 2, |config| config.lane_capacity = 8);
+        let (to, handled) = worker(&world, 1);
+        let sent = Notes::new();
+        let noted = sent.clone();
+        world.run(0, move |_| {
+            let mut number = 0;
+            // Twice what there is room for on the way.
+            while number < 64 {
+                if to.tell(Job(number)).is_ok() {
+                    noted.note(number);
+                    number += 1;
+                    continue;
+                }
+                let mut send = to.send(Job(number));
+                noted.note(number);
+                number += 1;
+                let waits = poll(&mut send).is_pending();
+                // Where the other core stands still meanwhile, nobody makes room.
+                assert!(!matches!(on, On::Seed(_)) || (waits && to.tell(Job(99)).is_err()));
+                task::spawn(async move { drop(send.await) }).detach();
+            }
+        });
+        // The mailbox is small: what did not wait may have been lost there.
+        world.until("all of it", || handled.len() as u64 + world.dead_letters() == sent.len() as u64);
+        let handled = handled.take();
+        assert!(handled.is_sorted(), "{handled:?}");
+        assert_eq!(handled.last(), Some(&63), "who waits loses nothing");
+        world.end();
+    }
+}
+
 /// Sends to another by an asynchronous handler.
 struct Sender {
     to: Addr<Worker>,

@@ -117,6 +117,7 @@ macro_rules! every_case_on {
                 whoever_waits_comes_before_whoever_does_not
                 an_actor_that_ends_gives_back_what_waits
                 from_wherever_it_comes_all_of_it_does_in_order
+                nobody_comes_before_those_who_wait_for_a_lane
                 an_asynchronous_handler_waits_for_room
                 whoever_begins_to_wait_while_a_batch_is_handled_comes_next
                 those_that_nobody_waits_for_any_more_are_not_kept

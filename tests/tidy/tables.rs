@@ -59,6 +59,11 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     ),
     ("src/actor/ask.rs", 3, "where an answer is put, by its type: one call per answer"),
     (
+        "src/executor/anteroom.rs",
+        3,
+        "messages of any type wait in front of a core: one call for each that has to, when its turn comes",
+    ),
+    (
         "src/actor/send.rs",
         4,
         "messages of any type wait for room in one line: two calls for each that has to",
@@ -133,6 +138,10 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
     (
         "src/driver/pool.rs",
         "how many threads block and how many tasks there are for them: looked at when one is handed over, and when it is done",
+    ),
+    (
+        "src/executor/anteroom.rs",
+        "who waits in front of a core whose ways are full: looked at every turn, locked where somebody does",
     ),
     (
         "src/executor/circle.rs",
