@@ -66,7 +66,8 @@
 //! # The end
 //!
 //! *A system that ends accepts no more, serves what is in the backlog, lets connections finish until a deadline, and then stops the other
-//! actors, those below supervisors in the reverse of the order in which they began. What is left is aborted, counted and named. A second
+//! actors, those below supervisors in the reverse of the order in which they began: on whichever cores they are, if they were begun from
+//! outside, and each core's own on their own if they were begun by its actors. What is left is aborted, counted and named. A second
 //! signal ends the process at once.* Every request that was accepted and answered in time reaches its client, if that reads. Messages
 //! that wait in mailboxes are not handled any more, and tasks are dropped, but for those that [`stopped`](crate::Actor::stopped) of a
 //! connection has begun, which have until the deadline: [`ShutdownReport`](crate::ShutdownReport) says what was cut off. What the program

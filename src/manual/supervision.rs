@@ -146,7 +146,9 @@
 //! Those below a supervisor begin in the order in which they were spawned, on whichever cores they are, each when the one before has
 //! started. [`one_for_all`](crate::Restart::one_for_all) and [`rest_for_one`](crate::Restart::rest_for_one) end others
 //! in the reverse of it, one after the other, with [`Restarting`](crate::StopReason::Restarting). So does the end of a system: what was begun last
-//! stops first. An asynchronous handler that has not finished keeps an actor from being ended, as it does for any stop; its time is
+//! stops first. That is one order of all that `System` has supervised, on whichever cores; what an actor has supervised, by
+//! [`Context::supervise`](crate::Context::supervise), is in the order of its own core, which for core 0 is the same one. Between cores such have none: who depends on
+//! somebody who began elsewhere is spawned below a [`supervisor`](crate::System::supervisor) with it. An asynchronous handler that has not finished keeps an actor from being ended, as it does for any stop; its time is
 //! bounded.
 //!
 //! # At the end of an actor

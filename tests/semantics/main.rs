@@ -187,6 +187,7 @@ macro_rules! every_case_on {
                 what_an_actor_begins_as_it_ends_is_waited_for
                 what_an_actor_begins_as_it_ends_has_until_the_deadline
                 whoever_is_aborted_by_the_program_meanwhile_is_not_cut_off
+                what_each_core_has_begun_stops_there_in_reverse
             }
             topics {
                 each_publication_comes_to_everybody_once_and_in_order

@@ -8,6 +8,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::{CutOffKind, Never, ShutdownReport};
 
+use crate::failure::{Trace, Worker, name, only};
 use crate::world::{Notes, On, World};
 
 /// Longer than any case takes.
@@ -208,4 +209,27 @@ pub fn whoever_is_aborted_by_the_program_meanwhile_is_not_cut_off(on: On) {
     });
     world.end();
     assert_eq!(ends.take(), [StopReason::Aborted; 2]);
+}
+
+/// Whoever has its actors supervised from a core, and whoever does so from outside, has an order: there is none between cores.
+pub fn what_each_core_has_begun_stops_there_in_reverse(on: On) {
+    let world = World::new(on, 2);
+    let trace = Trace::new();
+    for place in 0..8_u8 {
+        let traced = trace.clone();
+        let make = move || Worker::new(place, &traced);
+        let restart = Restart::one_for_one();
+        let worker = match place % 4 {
+            // Of one order, whichever core they run on.
+            0 | 1 => world.supervise(usize::from(place % 4), restart, make),
+            2 => world.run(0, move |cx| cx.supervise(restart, make).expect("there is room")),
+            _ => world.run(1, move |cx| cx.supervise(restart, make).expect("there is room")),
+        };
+        assert_eq!(name(&world, worker), Ok(place));
+    }
+    trace.take();
+    world.end();
+    let stopped: Vec<u8> = only(&trace, &["stopped"]).into_iter().map(|(place, _)| place).collect();
+    let (there, here): (Vec<u8>, Vec<u8>) = stopped.into_iter().partition(|place| place % 4 == 3);
+    assert_eq!((here, there), (vec![6, 5, 4, 2, 1, 0], vec![7, 3]));
 }
