@@ -16,6 +16,7 @@ mod cores;
 mod cycles;
 mod delivery;
 mod failure;
+mod intensity;
 mod one_at_a_time;
 mod order;
 mod overflow;
@@ -160,6 +161,11 @@ macro_rules! every_case_on {
                 an_actor_can_have_others_supervised
                 what_was_begun_first_stops_last_when_a_system_ends
                 a_system_ends_whoever_is_down
+            }
+            intensity {
+                failures_that_are_long_past_are_forgiven
+                after_a_quiet_time_the_wait_is_the_shortest_again
+                an_interval_that_panics_is_gone_and_the_next_one_has_its_own
             }
             shortages {
                 who_waits_for_a_restart_where_there_is_no_timer_is_begun_again_at_once
