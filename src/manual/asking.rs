@@ -61,7 +61,9 @@
 //! // On a thread of the program's own: by `wait`.
 //! assert_eq!(front.put_both(40, 2).wait()?, Ok(2));
 //! assert_eq!(front.refresh().wait()?, 42);
-//! assert_eq!(front.sum().wait()?, 42);
+//! // In another runtime: by `await`.
+//! let tokio = tokio::runtime::Builder::new_current_thread().build()?;
+//! assert_eq!(tokio.block_on(async { front.sum().await })?, 42);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

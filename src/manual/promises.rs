@@ -79,4 +79,4 @@
 //!
 //! *Any thread, and any other asynchronous runtime, may send and ask through the same addresses.* An answer can be awaited wherever it
 //! can be sent to. What comes from outside has one way into each core, and finds it full like anybody else. More: [asking](super::asking).
-//! `tests/outside.rs`.
+//! `tests/semantics/outside.rs`; code of users that runs outside of handlers: `tests/outside.rs`.

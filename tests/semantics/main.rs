@@ -19,6 +19,7 @@ mod failure;
 mod intensity;
 mod one_at_a_time;
 mod order;
+mod outside;
 mod overflow;
 mod restarts;
 mod shortages;
@@ -166,6 +167,12 @@ macro_rules! every_case_on {
                 failures_that_are_long_past_are_forgiven
                 after_a_quiet_time_the_wait_is_the_shortest_again
                 an_interval_that_panics_is_gone_and_the_next_one_has_its_own
+            }
+            outside {
+                what_comes_from_outside_is_handled_in_its_order
+                whoever_asks_outside_may_block_for_the_answer
+                a_full_inbox_is_told_and_waited_for
+                whoever_waits_outside_is_told_of_the_end
             }
             shortages {
                 who_waits_for_a_restart_where_there_is_no_timer_is_begun_again_at_once
