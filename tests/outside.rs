@@ -1,6 +1,8 @@
 //! Code of users that runs outside of handlers: conversions of messages, codecs, what makes connections, and states that are
 //! dropped with their system.
 
+#[path = "server/fragile.rs"]
+mod fragile;
 #[path = "outside/meddling.rs"]
 mod meddling;
 
@@ -240,6 +242,30 @@ fn a_codec_that_panics_when_it_is_made_costs_its_connection_alone() {
 #[test]
 fn a_codec_that_panics_when_it_is_dropped_costs_its_connection_alone() {
     fragile::<Fragile<false>>();
+}
+
+#[test]
+fn a_hook_that_panics_costs_its_connection_alone() {
+    for (breaks, said) in fragile::HOOKS {
+        let mut simulation = Simulation::new(SimulationConfig::new(1)).expect("the limits are possible");
+        let (address, (told, reasons)) =
+            ("10.0.0.1:1".parse().expect("an address"), std::sync::mpsc::channel());
+        let make = move |_| fragile::Fragile { breaks, file: "/kept".into(), told: told.clone() };
+        simulation.listener(address).start(make).expect("nobody listens there");
+        let network = simulation.network().clone();
+        for _ in 0..3 {
+            let mut peer = network.connect(address).expect("somebody listens");
+            peer.write(said.as_bytes());
+            if breaks == "end_of_stream" {
+                peer.shutdown_write();
+            }
+            simulation.run_for(Duration::from_secs(1));
+            assert_eq!(reasons.try_recv(), Ok(StopReason::Panicked), "{breaks}");
+        }
+        let ledger = simulation.ledgers()[0];
+        assert_eq!((ledger.panics, ledger.socket_actors), (3, 1), "{breaks}: the listener goes on");
+        end(simulation);
+    }
 }
 
 /// Panics when it is dropped by a core, and not by whoever set the test up.

@@ -22,6 +22,7 @@ mod echo;
 mod endings;
 mod files;
 mod flushes;
+mod fragile;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod handlers;
@@ -108,6 +109,7 @@ macro_rules! every_case_on {
                 a_panic_in_drop_ends_its_connection_only
                 panics_in_a_frame_in_stopped_and_in_drop_together_end_one_connection
                 a_panic_in_the_function_that_makes_actors_costs_one_connection
+                a_panic_in_any_hook_ends_its_connection_only
                 a_panic_in_a_codec_ends_its_connection_only
                 a_function_that_makes_actors_may_panic_when_dropped
                 panics_in_handlers_and_messages_end_one_actor_each

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::panic;
 use std::sync::Once;
+use std::sync::mpsc::channel;
 
 use odeon::executor::current;
 use odeon::net::codec::{Decoded, FrameError};
@@ -13,9 +14,10 @@ use odeon::prelude::*;
 
 use crate::child::{self, role};
 use crate::client::{connect, connect_unless_reset, ends_by_reset, is_reset, request};
+use crate::fragile::{Fragile, HOOKS};
 use crate::runner::{Runner, on_core};
 use crate::session::{Do, Habits, Told, sessions};
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 const MANY: u64 = 1000;
 
@@ -105,6 +107,37 @@ pub(crate) fn a_panic_in_the_function_that_makes_actors_costs_one_connection(on:
     }
     assert_eq!(world.sum(|ledger| ledger.panics), MANY / 2);
     world.finish();
+}
+
+pub(crate) fn a_panic_in_any_hook_ends_its_connection_only(on: BackendChoice) {
+    let mut world = World::new(on, 2);
+    let (make, _witnessed) = sessions(Habits::default());
+    let healthy = world.serve(make);
+    let file = std::env::temp_dir().join(format!("odeon-fragile-{}-{on:?}", std::process::id()));
+    let fragile = HOOKS.map(|(breaks, said)| {
+        let ((told, reasons), file) = (channel(), file.clone());
+        let address = world.serve(move |_| Fragile { breaks, file: file.clone(), told: told.clone() });
+        (breaks, said, address, reasons)
+    });
+    let mut witness = connect(healthy);
+    for (breaks, said, address, reasons) in fragile {
+        for round in 1..=3 {
+            let before = world.sum(|ledger| ledger.panics);
+            if let Some(mut stream) = connect_unless_reset(address) {
+                let _ = std::io::Write::write_all(&mut stream, said.as_bytes());
+                if breaks == "end_of_stream" {
+                    let _ = stream.shutdown(std::net::Shutdown::Write);
+                }
+                ends_by_reset(&mut stream);
+            }
+            assert_eq!(reasons.recv_timeout(PATIENCE), Ok(StopReason::Panicked), "{breaks}, {round}");
+            assert_eq!(world.sum(|ledger| ledger.panics), before + 1, "{breaks}");
+            request(&mut witness, "echo unharmed", "unharmed\n");
+        }
+    }
+    drop(witness);
+    world.finish();
+    std::fs::remove_file(file).expect("it was made");
 }
 
 /// A codec that panics where it is told to.
