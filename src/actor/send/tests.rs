@@ -173,18 +173,24 @@ fn who_has_waited_for_a_lane_may_wait_again() {
 }
 
 #[test]
-fn what_waits_for_a_lane_is_not_passed_by_what_comes_while_it_is_taken() {
-    let (mut scene, woken) = (scene(), Arc::default());
-    let (before, waiting) = current::scope(&scene.from.core, || scene.fill(&woken));
-    let Stepped { core, arrivals } = &mut scene.to;
-    let arrivals = arrivals.as_mut().expect("it has not ended");
-    // As if the other core had sent while this one was about to empty the lanes.
-    let mut lane_only = std::mem::take(arrivals.lanes_mut());
-    current::scope(core, || lane_only[0].deliver(usize::MAX));
-    let told = current::scope(&scene.from.core, || scene.log.tell(Number(99)));
-    assert!(matches!(told, Err(SendError::Full(_))), "there is room, and somebody waits for it");
-    *arrivals.lanes_mut() = lane_only;
-    scene.check(&woken, before, waiting);
+fn who_waits_is_not_passed_where_there_is_room_by_now() {
+    for from_thread in [false, true] {
+        let (mut scene, woken) = (scene(), Arc::default());
+        let sends = |scene: &Scene, send: &mut dyn FnMut()| match from_thread {
+            true => send(),
+            false => current::scope(&scene.from.core, send),
+        };
+        let mut filled = None;
+        sends(&scene, &mut || filled = Some(scene.fill(&woken)));
+        // As if the other core were in the middle of emptying its ways.
+        let Stepped { core, arrivals } = &mut scene.to;
+        current::scope(core, || arrivals.as_mut().expect("it has not ended").deliver_ways());
+        let mut told = Ok(());
+        sends(&scene, &mut || told = scene.log.tell(Number(99)));
+        assert!(matches!(told, Err(SendError::Full(_))), "there is room, and somebody waits for it");
+        let (before, waiting) = filled.expect("it was filled");
+        scene.check(&woken, before, waiting);
+    }
 }
 
 #[test]
