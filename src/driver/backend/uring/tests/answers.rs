@@ -190,6 +190,19 @@ fn a_listener_that_does_not_block_is_made_to() {
 }
 
 #[test]
+fn a_drain_that_may_take_no_time_ends_what_needs_none() {
+    needs_io_uring!();
+    let mut rig = Rig::new();
+    let (mut client, socket) = rig.connect();
+    rig.submit(RECEIVE, Op::Receive { socket });
+    rig.turn(Wait::No);
+    assert_eq!(rig.uring.drain(&rig.pools, Duration::ZERO), Left::default());
+    assert_eq!(rig.uring.ledger().sockets, 0);
+    assert!(read(&mut client).map_or(true, |bytes| bytes == 0), "it is closed");
+    assert_eq!(rig.pools.receive.free(), usize::from(rig.pools.receive.count()));
+}
+
+#[test]
 fn what_does_not_end_is_counted_and_its_memory_left_alone() {
     needs_io_uring!();
     let mut desk = Desk::new();
