@@ -480,6 +480,26 @@ fn no_pair_is_torn_by_the_end_of_the_queue() {
 }
 
 #[test]
+fn a_queue_of_one_entry_takes_a_write_and_then_its_sync() {
+    needs_io_uring!();
+    let directory = Directory::new("parted-pairs");
+    let path = directory.join("file");
+    let config = UringConfig { submission_entries: 1, sockets_max: 16, ..UringConfig::default() };
+    let mut rig = Rig::of(&config, ReceivePool::new(2, 4096));
+    assert!(!rig.uring.outgoing.can_link());
+    let file = rig.opened(None, open(&path, MAKE));
+    for number in 0..10_u64 {
+        rig.ask(file, write_synced(8 * number, &number.to_be_bytes()));
+    }
+    for _ in 0..10 {
+        assert_eq!(synced(rig.answered()), (Ok(0), 8));
+    }
+    let expected: Vec<u8> = (0..10_u64).flat_map(u64::to_be_bytes).collect();
+    assert_eq!(fs::read(&path).unwrap(), expected);
+    rig.close_file(file);
+}
+
+#[test]
 fn a_sync_is_answered_also_where_the_write_before_it_fails() {
     needs_io_uring!();
     let directory = Directory::new("failing-pair");
