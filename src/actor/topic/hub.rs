@@ -8,6 +8,9 @@
 //! A copy is made while nothing is borrowed: that is code of users, who may subscribe, publish and end meanwhile. A publication goes
 //! round within the budget of an activation, like a batch of messages, and goes on in the next where it has stopped.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
