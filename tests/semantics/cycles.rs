@@ -419,6 +419,46 @@ pub fn a_question_held_beside_something_else_counts_as_waited_for_until_the_hand
     }
 }
 
+/// Answers at once, and asks somebody when it has; when it has the answer, it goes on with something else.
+struct Turn(Notes<Result<(), AskError>>);
+
+#[derive(Message)]
+struct Ask(Addr<Turn>, Option<Addr<Turn>>);
+
+#[actor]
+impl Turn {
+    #[call]
+    fn answer(&mut self, then: Option<Addr<Turn>>, cx: &mut Context<Self>) {
+        if let Some(next) = then {
+            cx.me().tell(Ask(next, None)).expect("there is room");
+        }
+    }
+
+    #[message]
+    async fn ask_next(&mut self, Ask(whom, then): Ask) {
+        self.0.note(whom.answer(then).await);
+        odeon::time::sleep(Duration::from_micros(1)).await;
+    }
+}
+
+/// Each waits for the next at some time, and never all of them at once: the third begins when the second has its answer. A search that is on
+/// its way meanwhile has seen all three.
+pub fn waits_that_follow_one_another_are_no_circle(on: On) {
+    const ROUNDS: usize = 20;
+    for cores in 2..=3 {
+        let world = World::new(on, cores);
+        let answers = Notes::new();
+        let [first, second, third] = [0, 1, 2 % cores].map(|core| world.spawn(core, Turn(answers.clone())));
+        for round in 0..ROUNDS {
+            assert!(second.tell(Ask(third, Some(first))).is_ok(), "there is room");
+            assert!(first.tell(Ask(second, None)).is_ok(), "there is room");
+            world.until("all answers", || answers.len() == 3);
+            assert_eq!(answers.take(), [Ok(()); 3], "in round {round} on {cores}");
+        }
+        world.end();
+    }
+}
+
 /// Who waits for whom, as a plain list, kept by those who wait.
 #[derive(Default)]
 struct Graph {
@@ -594,6 +634,7 @@ fn wander(on: On, cores: usize, count: usize, plan: Plan) -> (Vec<Result<(), Ask
     }
     world.until("all to be at rest", || done.len() == count);
     assert!(done.take().iter().all(|answer| matches!(answer, Ok(()) | Err(AskError::Stopped))));
+    assert!(world.ledgers().iter().all(|ledger| ledger.panics == 0), "what they assert is so");
     world.end();
     let answers = shared.over.take().into_iter().map(|(_, answer)| answer).collect();
     let graph = shared.graph();

@@ -54,6 +54,7 @@ macro_rules! every_case_on {
                 a_question_that_is_handled_already_is_not_refused_but_the_next_of_the_circle
                 of_a_large_circle_eight_are_named
                 nobody_is_refused_who_is_asked_by_one_that_waits_for_somebody_else
+                waits_that_follow_one_another_are_no_circle
                 where_nobody_asks_back_nobody_is_refused
                 on_one_core_exactly_those_are_refused_that_close_a_circle
                 on_several_cores_somebody_is_refused_wherever_there_was_a_circle
