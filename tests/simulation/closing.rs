@@ -145,6 +145,28 @@ fn whoever_does_not_read_is_cut_off_and_counted() {
     scene.has_ended(1);
 }
 
+/// Without a deadline it would keep its place for as long as its peer likes.
+#[test]
+fn whoever_does_not_read_is_cut_off_at_once_where_there_is_no_timer() {
+    let mut scene = Scene::new(|plan| plan.config.timers_max = 1);
+    let mut other = scene.simulation.network().connect(World::address()).expect("the backlog has room");
+    scene.peer.limit_unread(1000);
+    other.limit_unread(1000);
+    // It has the only one.
+    scene.ask("end 2000\n");
+    assert_eq!(other.write(b"end 2000\n"), 9);
+    scene.simulation.settle();
+    assert_eq!((scene.peer.is_reset(), other.is_reset()), (false, true));
+    scene.simulation.run_for(5 * SECOND + MOMENT);
+    assert!(scene.peer.is_reset());
+    let ledger = &scene.simulation.ledgers()[0];
+    assert_eq!(
+        (ledger.connections_closed, ledger.driver.operations, ledger.timers),
+        (2, 1, 0),
+        "it accepts still"
+    );
+}
+
 /// Whether the last is taken by a second part of a send, or by one that had to wait for the first.
 #[test]
 fn what_the_kernel_has_taken_by_the_deadline_is_not_cut_off_by_a_core_that_was_held() {
