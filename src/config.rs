@@ -92,6 +92,13 @@ pub struct Config {
     pub unwritten_bytes_max: usize,
     /// Bytes of one [body](crate::Context::read_exact_into), which a connection receives into memory of its own. Default 64 MiB.
     pub body_bytes_max: usize,
+    /// Bytes that a core holds of what has come in part: frames that lie in several receive buffers, bodies as far as the runtime has made
+    /// room for them, and what arrived before a connection stopped reading. While half of it is held, those of which
+    /// something has come in part receive one after the other, as there is room for all that each of them is known to need; the others wait, and so do
+    /// their peers. A connection that receives what there is no room for is closed
+    /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536. Default 256 MiB,
+    /// as much as may wait [on the way out](Config::spill_bytes_max), and four of the largest bodies.
+    pub assembly_bytes_max: usize,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
     /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than
     /// on Linux, in steps of a good part of the socket's send buffer.) What the kernel has taken is its own affair, also where it reads it
@@ -192,6 +199,7 @@ impl Default for Config {
             read_ahead_bytes_max: 64 << 10,
             unwritten_bytes_max: 1 << 20,
             body_bytes_max: 64 << 20,
+            assembly_bytes_max: 256 << 20,
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
             completion_entries: 4096,
@@ -293,7 +301,7 @@ impl Config {
         ];
         let broken = rules
             .into_iter()
-            .chain(self.rules_of_output())
+            .chain(self.rules_of_bytes())
             .chain(self.rules_of_queues())
             .chain(self.rules_of_files())
             .chain(self.rules_of_times())
@@ -302,7 +310,7 @@ impl Config {
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(ConfigError { limit, got, expected }))
     }
 
-    fn rules_of_output(&self) -> [Rule; 9] {
+    fn rules_of_bytes(&self) -> [Rule; 10] {
         [
             (
                 "pinned_parts_max",
@@ -352,6 +360,12 @@ impl Config {
                 self.body_bytes_max as u64,
                 (1..=1 << 40).contains(&(self.body_bytes_max as u64)),
                 "from 1 to 1,099,511,627,776",
+            ),
+            (
+                "assembly_bytes_max",
+                self.assembly_bytes_max as u64,
+                self.assembly_bytes_max >= 64 << 10,
+                "at least 65,536",
             ),
         ]
     }

@@ -18,7 +18,7 @@ use odeon::system::workbench::Workbench;
 /// The end of a case: shut down, every core holds nothing.
 fn end(simulation: Simulation) {
     let remains = simulation.shutdown();
-    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
+    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 13]), "{remains:?}");
     assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
 }
 

@@ -9,6 +9,8 @@
 
 #[path = "simulation/asks.rs"]
 mod asks;
+#[path = "simulation/assembly.rs"]
+mod assembly;
 #[path = "simulation/bodies.rs"]
 mod bodies;
 #[path = "simulation/canary.rs"]

@@ -75,6 +75,11 @@ pub enum StopReason {
     /// is reset, which is counted ([`Ledger::connections_outbox_full`](crate::Ledger::connections_outbox_full)), and told on standard
     /// error, once a second at most of each type of actor.
     OutboxFull,
+    /// What has come of a frame or a body found no room beside what the core holds of others
+    /// ([`Config::assembly_bytes_max`](crate::Config::assembly_bytes_max)). The connection is closed once what is queued has been sent,
+    /// which is counted ([`Ledger::connections_assembly_full`](crate::Ledger::connections_assembly_full)), and told on standard error, once a second
+    /// at most of each type of actor.
+    AssemblyFull,
     /// The connection that this one [forwards to](crate::Context::forward_to), or that is forwarded to it, has ended before.
     ForwardEnded,
     /// Its supervisor ends it, to [begin it again](crate::Restart) because of another that has failed. Only
@@ -106,6 +111,7 @@ impl fmt::Display for StopReason {
             StopReason::Malformed => "its peer has sent what its codec refuses",
             StopReason::Idle => "its peer was idle for too long",
             StopReason::OutboxFull => "its output has passed a bound, or its peer does not read",
+            StopReason::AssemblyFull => "there was no room for what came in part",
             StopReason::ForwardEnded => "the connection that it is tied to has ended",
             StopReason::Restarting => "its supervisor begins it again",
             StopReason::Escalated => "its supervisor has given up",

@@ -272,7 +272,7 @@ pub(super) fn link_again(core: &Core, cell: Key) {
 }
 
 /// Reasons that carry nothing, by their numbers from one on. A number above those of errors is that of no other reason.
-const REASONS: [StopReason; 13] = [
+const REASONS: [StopReason; 14] = [
     StopReason::MailboxFull,
     StopReason::Stopped,
     StopReason::Aborted,
@@ -282,6 +282,7 @@ const REASONS: [StopReason; 13] = [
     StopReason::Malformed,
     StopReason::Idle,
     StopReason::OutboxFull,
+    StopReason::AssemblyFull,
     StopReason::ForwardEnded,
     StopReason::LinkEnded,
     StopReason::Escalated,
@@ -323,7 +324,8 @@ mod tests {
             StopReason::Disconnected(_) => StopReason::Malformed,
             StopReason::Malformed => StopReason::Idle,
             StopReason::Idle => StopReason::OutboxFull,
-            StopReason::OutboxFull => StopReason::MailboxFull,
+            StopReason::OutboxFull => StopReason::AssemblyFull,
+            StopReason::AssemblyFull => StopReason::MailboxFull,
             StopReason::MailboxFull => StopReason::ForwardEnded,
             StopReason::ForwardEnded => StopReason::Restarting,
             StopReason::Restarting => StopReason::Escalated,

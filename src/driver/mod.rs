@@ -39,7 +39,7 @@ impl Pools {
     #[inline]
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.send.has_released() || self.receive.has_returned()
+        self.send.has_released() || self.receive.has_returned() || self.receive.assembly().has_freed()
     }
 
     /// Releases the leases of what was sent, and hands the counted bytes to `let_go`, which drops them: their owner is a user's

@@ -1,13 +1,16 @@
-//! Bodies that connections have been asked to receive, until they begin with them.
+//! Bodies that connections have been asked to receive, until they begin with them, and connections that wait for room for what they
+//! receive.
 //!
 //! Knows: memory and files, how much is to come, by the name of a cell. Must not know what is received.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
 use super::core::Core;
 use super::files::OpenFile;
+use super::notice::Notice;
 use crate::mem::Key;
 
 /// How many bytes are to be received, and where they go.
@@ -55,6 +58,8 @@ impl fmt::Display for NoBody {
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     wanted: RefCell<Vec<(Key, Wanted)>>,
+    /// Those that wait for room, the first at the front. Some may have ended.
+    line: RefCell<VecDeque<Key>>,
 }
 
 impl Core {
@@ -82,6 +87,39 @@ impl Core {
         let mut wanted = self.bodies.wanted.borrow_mut();
         let place = wanted.iter().position(|(asked, _)| *asked == cell)?;
         Some(wanted.swap_remove(place).1)
+    }
+
+    /// Puts a connection behind those that wait for room for what has come in part. It is told once it is the first.
+    pub fn wait_for_room(&self, cell: Key) {
+        let mut line = self.bodies.line.borrow_mut();
+        // Those that have ended leave once they are half of it.
+        if line.len() > 2 * self.cells.live_io() {
+            line.retain(|cell| self.cells.is_io(*cell));
+        }
+        line.push_back(cell);
+        self.pools.receive.assembly().be_awaited();
+    }
+
+    /// The one that was told finds no room: it is the first again when some is given back.
+    pub fn stay_in_line(&self, cell: Key) {
+        self.bodies.line.borrow_mut().push_front(cell);
+        self.pools.receive.assembly().be_awaited();
+    }
+
+    /// True if any connection waits for room.
+    #[must_use]
+    pub fn is_anybody_in_line(&self) -> bool {
+        !self.bodies.line.borrow().is_empty()
+    }
+
+    /// Tells the first in line. Whoever is told and does not stay has the next one told.
+    pub fn call_for_room(&self) {
+        loop {
+            let Some(cell) = self.bodies.line.borrow_mut().pop_front() else { return };
+            if self.notify(cell, Notice::Room).is_ok() {
+                return;
+            }
+        }
     }
 
     /// The connection has no body any more.

@@ -94,9 +94,9 @@ pub struct Core {
     /// The cell that sees to the end of those that are [kept](Core::spawn_kept) and nobody else's, if there is one.
     pub roots: Cell<Option<Key>>,
     requests: RefCell<Vec<Request>>,
-    thirsty: RefCell<VecDeque<Key>>,
+    pub(super) thirsty: RefCell<VecDeque<Key>>,
     /// How many of these have ended meanwhile.
-    thirsty_ended: Cell<usize>,
+    pub(super) thirsty_ended: Cell<usize>,
     /// Futures that served a connection, and go on after it has gone.
     epilogues: Cell<usize>,
     ending: Cell<Ending>,
@@ -133,7 +133,8 @@ impl Core {
             tasks: Tasks::new(config.tasks_max, config.ask_timeout),
             cells: Cells::new(config.actors_max),
             pools: Rc::new(Pools {
-                receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes),
+                receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes)
+                    .assembling(config.assembly_bytes_max),
                 send: SendPool::new(config.send_slots)
                     .bounded(config.connection_slot_bytes_max, config.spill_bytes_max)
                     .with_parts(config.send_parts_max, config.send_part_bytes_max)
@@ -456,6 +457,9 @@ impl Core {
         while self.pools.is_unsettled() || self.files.has_woken() {
             self.pools.settle(|bytes| self.drop_contained(bytes));
             self.wake_for_files();
+            if self.pools.receive.assembly().take_freed() {
+                self.call_for_room();
+            }
         }
         // What owners and wakers have told other cores: a rest may follow.
         self.links.publish(self.now());
@@ -614,45 +618,6 @@ impl Core {
     pub fn take_requests(&self) -> Vec<Request> {
         std::mem::take(&mut self.requests.borrow_mut())
     }
-
-    /// Puts a cell behind those that wait for send slots. It is told once some have been released, and waits no more then.
-    pub fn wait_for_slots(&self, cell: Key) {
-        self.thirsty.borrow_mut().push_back(cell);
-    }
-
-    /// Tells the cell that has waited longest for send slots that there are some. False if none waits.
-    #[inline]
-    pub fn wake_for_slots(&self) -> bool {
-        !self.thirsty.borrow().is_empty() && self.wake_first_for_slots()
-    }
-
-    #[cold]
-    fn wake_first_for_slots(&self) -> bool {
-        loop {
-            let Some(cell) = self.thirsty.borrow_mut().pop_front() else { return false };
-            // One that has ended meanwhile does not use up the turn of the next.
-            if self.notify(cell, Notice::Slots).is_ok() {
-                return true;
-            }
-            self.thirsty_ended.set(self.thirsty_ended.get().saturating_sub(1));
-        }
-    }
-
-    /// A cell that waits for send slots ends. Those that have are taken out of the line once they are half of it.
-    pub fn wait_no_more(&self, cell: Key) {
-        let mut thirsty = self.thirsty.borrow_mut();
-        self.thirsty_ended.set(self.thirsty_ended.get() + 1);
-        if self.thirsty_ended.get() * 2 >= thirsty.len() {
-            thirsty.retain(|other| *other != cell && self.cells.is_io(*other));
-            self.thirsty_ended.set(0);
-        }
-    }
-
-    /// Cells in the line for send slots.
-    #[must_use]
-    pub fn waiting_for_slots(&self) -> usize {
-        self.thirsty.borrow().len()
-    }
 }
 
 /// Drops a value of a user's on the thread of a core, as [`Core::drop_contained`] does, or on one that runs none: then a panic is
@@ -677,21 +642,6 @@ mod tests {
     use super::*;
     use crate::executor::{Links, current};
     use crate::mem::{Bytes, Chain};
-
-    /// Waits for slots, and ends when it is asked to.
-    struct Waits;
-
-    impl Body<()> for Waits {
-        fn activate(&self, (): &(), activation: &Activation<'_>) -> Outcome {
-            let (core, cell) = (activation.core, activation.cell());
-            if core.cells.take_demand(cell).is_none() {
-                core.wait_for_slots(cell);
-                return Outcome::Rest;
-            }
-            core.wait_no_more(cell);
-            Outcome::Ended
-        }
-    }
 
     fn alone() -> Core {
         let first = CoreId(0);
@@ -729,24 +679,5 @@ mod tests {
         });
         assert!(!core.pools.is_unsettled());
         assert_eq!((core.counters.panics.get(), core.counters.drop_panics.get()), (1, 1));
-    }
-
-    #[test]
-    fn who_ends_leaves_the_line_for_send_slots() {
-        let core = alone();
-        let waits = || {
-            let cell = core.spawn_io((), Waits).ok().expect("there is room");
-            while core.run_next() {}
-            cell
-        };
-        waits();
-        for _ in 0..if cfg!(miri) { 50 } else { 1000 } {
-            let cell = waits();
-            core.demand(cell, Demand::Stop);
-            while core.run_next() {}
-        }
-        assert!(core.waiting_for_slots() <= 3, "{} are in the line", core.waiting_for_slots());
-        assert!(core.wake_for_slots(), "the one that stays is still in it");
-        assert!(!core.wake_for_slots());
     }
 }

@@ -36,6 +36,7 @@ mod request;
 mod schedule;
 mod sleep;
 mod sleepers;
+mod slots;
 mod slow;
 mod spin;
 pub mod stage;

@@ -17,6 +17,8 @@ pub enum Notice {
     Stored(Box<FileRequest>),
     /// Send slots that this cell waits for have been released. Others may have taken them since: then it waits again.
     Slots,
+    /// This cell is the first in line for [room](super::Core::wait_for_room), and some has been given back.
+    Room,
     /// Another connection is forwarded to this cell.
     Fed,
     /// The one whose stream is forwarded to this cell has nothing more.

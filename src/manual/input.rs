@@ -80,4 +80,14 @@
 //! Where nothing is announced, or where a part is of use by itself, the codec [`Raw`](crate::net::codec::Raw) hands on what comes as it
 //! comes, without a copy.
 //!
-//! Tested in `tests/server/bodies.rs`, `tests/simulation/bodies.rs` and `tests/server/pressure.rs`.
+//! # What comes in part
+//!
+//! A frame that is whole in the receive buffer takes up no memory beside that. What a core holds of others, which lie in several
+//! buffers, of bodies, and of what arrived while nobody read, is at most
+//! [`Config::assembly_bytes_max`](crate::Config::assembly_bytes_max) in all. When half of that is held, connections go on in turn, each
+//! once there is room for all that its frame or body is known to need; the others do not read, and their peers wait. So many
+//! large uploads at a time take longer, and those who send small frames notice nothing. Whoever has received what there is no room for, because
+//! too many have sent at once or nothing would ever be given back, is closed, with
+//! [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), which is counted and told on standard error.
+//!
+//! Tested in `tests/server/bodies.rs`, `tests/simulation/bodies.rs`, `tests/simulation/assembly.rs` and `tests/server/pressure.rs`.

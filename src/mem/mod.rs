@@ -3,6 +3,7 @@
 //! Knows: sizes, ids, who holds what. Must not know sockets, rings or actors.
 
 mod aside;
+mod assembly;
 mod block_pool;
 mod blocks;
 mod buffer;
@@ -20,6 +21,7 @@ mod slab;
 
 pub use self::bytes::Bytes;
 pub use aside::aside;
+pub use assembly::{AssemblyRoom, AssemblyShare, Promise};
 pub use block_pool::{BlockPool, RegionBuf};
 pub use blocks::{Blocks, BlocksOwner};
 pub use buffer::Buffer;

@@ -20,6 +20,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::{io, slice};
 
@@ -27,7 +28,7 @@ use super::kept::{Kept, Memory};
 use super::pool_id::PoolId;
 use super::region::Region;
 use super::returns::Returns;
-use super::{Bytes, poison};
+use super::{AssemblyRoom, Bytes, poison};
 
 /// Part of a receive buffer, lent until it is released to its pool.
 #[derive(Debug)]
@@ -118,6 +119,8 @@ pub struct ReceivePool {
     kept: Cell<usize>,
     /// How many of these are whose.
     keepers: RefCell<BTreeMap<u64, usize>>,
+    /// For what cannot be handed on where it lies.
+    assembly: Rc<AssemblyRoom>,
     /// Told apart so that a lease is released to the pool that it came from.
     id: PoolId,
 }
@@ -139,8 +142,23 @@ impl ReceivePool {
             busy: Cell::new(0),
             kept: Cell::new(0),
             keepers: RefCell::default(),
+            assembly: Rc::new(AssemblyRoom::new(usize::MAX)),
             id: PoolId::new(),
         }
+    }
+
+    /// Bounds what is copied from its buffers because it cannot be handed on yet, in bytes.
+    #[must_use]
+    pub fn assembling(mut self, bytes_max: usize) -> ReceivePool {
+        self.assembly = Rc::new(AssemblyRoom::new(bytes_max));
+        self
+    }
+
+    /// The room for that.
+    #[inline]
+    #[must_use]
+    pub fn assembly(&self) -> &Rc<AssemblyRoom> {
+        &self.assembly
     }
 
     /// Buffers in the pool.

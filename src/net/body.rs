@@ -130,8 +130,10 @@ impl<A: Connection> ConnectionBody<A> {
             wire.send_waiting(activation);
             return Self::rest(wire, head, activation, Batch::Again);
         }
-        if reason == StopReason::OutboxFull {
-            Self::tell_outbox_full(wire, activation);
+        match reason {
+            StopReason::OutboxFull => Self::tell_outbox_full(wire, activation),
+            StopReason::AssemblyFull => Self::tell_assembly_full(activation.core),
+            _ => {}
         }
         head.end(activation, reason, cx);
         Wire::<A::Codec>::tell_left_out(activation, std::any::type_name::<A>());
@@ -156,6 +158,17 @@ impl<A: Connection> ConnectionBody<A> {
             format!("its peer has read nothing for {:?} (Config::write_stall)", core.config.write_stall)
         };
         core.report(Matter::Outbox, std::any::type_name::<A>(), format_args!("ends: {why}"));
+    }
+
+    /// Counts and reports a connection that has received what there was no room for.
+    #[cold]
+    fn tell_assembly_full(core: &Core) {
+        Counters::add(&core.counters.connections_assembly_full, 1);
+        let held = Count::of(core.pools.receive.assembly().held(), "byte");
+        let why = format_args!(
+            "ends: what has come of a frame or a body finds no room: the core holds {held} of such (Config::assembly_bytes_max)"
+        );
+        core.report(Matter::Assembly, std::any::type_name::<A>(), why);
     }
 
     /// Which bound its output has passed, and where that is set. Where the peer has taken all that was sent, it is not to blame.
@@ -323,6 +336,9 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Batch {
         let mut budget = Budget::new(activation.core);
         let batch = loop {
+            if wire.inward.is_cut() {
+                break Batch::End(StopReason::AssemblyFull);
+            }
             if wire.paused {
                 if activation.has_body()
                     && let Some(batch) = Self::end_body(wire, head, activation, cx)
@@ -331,6 +347,7 @@ impl<A: Connection> ConnectionBody<A> {
                 }
             } else if wire.inward.has_rest() {
                 match Self::feed(wire, head, activation, cx, &mut budget) {
+                    Ok(None) if wire.inward.is_cut() => continue,
                     Ok(None) => {}
                     Ok(Some(Enough::Budget)) => {
                         wire.take_sent(activation);

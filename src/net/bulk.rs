@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind};
 use crate::actor::StopReason;
 use crate::driver::Fill;
 use crate::executor::NoBody;
+use crate::mem::AssemblyShare;
 use crate::sys::Count;
 
 /// From so many missing bytes on they are received straight into the memory, by one receive at a time. Below, receiving into
@@ -26,6 +27,8 @@ pub(super) struct Bulk {
     fill: Option<Box<Fill>>,
     /// So many bytes will it hold.
     end: usize,
+    /// So much has the memory grown here.
+    grown: usize,
     /// There was no memory for more.
     failed: bool,
     /// Nobody wants the rest.
@@ -36,7 +39,7 @@ impl Bulk {
     pub(super) fn new(buffer: Vec<u8>, len: usize) -> Bulk {
         let end = buffer.len().saturating_add(len);
         let fill = Some(Box::new(Fill { buffer, max: 0, outcome: Ok(0) }));
-        Bulk { fill, end, failed: false, given_up: false }
+        Bulk { fill, end, grown: 0, failed: false, given_up: false }
     }
 
     /// True if an operation has the memory.
@@ -51,6 +54,16 @@ impl Bulk {
 
     pub(super) fn is_complete(&self) -> bool {
         !self.is_away() && self.missing() == 0
+    }
+
+    /// So many bytes are received without more memory.
+    pub(super) fn spare(&self) -> usize {
+        self.fill.as_ref().map_or(0, |fill| fill.buffer.capacity() - fill.buffer.len())
+    }
+
+    /// By so many bytes has the memory grown since it was handed over.
+    pub(super) fn grown(&self) -> usize {
+        self.grown
     }
 
     /// True if there was no memory for the rest.
@@ -72,10 +85,10 @@ impl Bulk {
         self.missing() >= FILL_MIN
     }
 
-    /// Copies what belongs to it from the start of these bytes; answers how many those were.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
+    /// Copies what belongs to it from the start of these bytes, as far as there is room; answers how many those were.
+    pub(super) fn take(&mut self, bytes: &[u8], share: &mut AssemblyShare) -> usize {
         let mut taken = 0;
-        while taken < bytes.len() && self.missing() > 0 && self.make_room() {
+        while taken < bytes.len() && self.missing() > 0 && self.make_room(bytes.len() - taken, share) {
             let missing = self.missing();
             let Some(fill) = &mut self.fill else { break };
             let room = (fill.buffer.capacity() - fill.buffer.len()).min(missing);
@@ -86,9 +99,9 @@ impl Bulk {
         taken
     }
 
-    /// Hands the memory out, for an operation that fills it. None if there is no memory for more.
-    pub(super) fn lend(&mut self) -> Option<Box<Fill>> {
-        if !self.make_room() {
+    /// Hands the memory out, for an operation that fills it. None if there is no memory for more, or no room.
+    pub(super) fn lend(&mut self, share: &mut AssemblyShare) -> Option<Box<Fill>> {
+        if !self.make_room(FILL_MIN, share) {
             return None;
         }
         let max = self.missing();
@@ -102,14 +115,23 @@ impl Bulk {
         self.fill = Some(fill);
     }
 
-    /// Makes room for one byte more at least.
-    fn make_room(&mut self) -> bool {
+    /// Makes room for one byte more at least, and where it has to grow, for so many, or for all that is missing.
+    fn make_room(&mut self, least: usize, share: &mut AssemblyShare) -> bool {
         let missing = self.missing();
         let Some(fill) = &mut self.fill else { return false };
         let buffer = &mut fill.buffer;
         if buffer.len() == buffer.capacity() && !self.failed {
-            let more = missing.min(buffer.len().max(GROWTH_MIN));
+            let least = missing.min(least);
+            let more = match share.promised() {
+                0 if share.is_ample() => missing.min(buffer.len().max(GROWTH_MIN)),
+                promised => missing.min(promised).max(least),
+            };
+            let more = if share.may_grow(more) { more } else { least };
+            if share.grow(more).is_err() {
+                return false;
+            }
             self.failed = buffer.try_reserve_exact(more).is_err();
+            self.grown += more;
         }
         !self.failed
     }
@@ -238,7 +260,14 @@ impl std::error::Error for BodyRefused {}
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::mem::AssemblyRoom;
+
+    fn share() -> AssemblyShare {
+        AssemblyShare::new(Rc::new(AssemblyRoom::new(usize::MAX)))
+    }
 
     fn bulk(held: &[u8], len: usize) -> Bulk {
         Bulk::new(held.to_vec(), len)
@@ -247,9 +276,9 @@ mod tests {
     #[test]
     fn what_belongs_to_a_body_is_taken_and_no_more() {
         let mut bulk = bulk(b"head:", 4);
-        assert_eq!((bulk.take(b"bo"), bulk.missing(), bulk.is_complete()), (2, 2, false));
-        assert_eq!((bulk.take(b"dynext"), bulk.is_complete()), (2, true));
-        assert_eq!(bulk.take(b"next"), 0);
+        assert_eq!((bulk.take(b"bo", &mut share()), bulk.missing(), bulk.is_complete()), (2, 2, false));
+        assert_eq!((bulk.take(b"dynext", &mut share()), bulk.is_complete()), (2, true));
+        assert_eq!(bulk.take(b"next", &mut share()), 0);
         assert_eq!(bulk.finish(Ok(())).unwrap(), b"head:body");
     }
 
@@ -259,7 +288,7 @@ mod tests {
         let mut bulk = bulk(b"", len);
         let mut filled = 0;
         while filled < 3 << 20 {
-            let mut fill = bulk.lend().expect("there is memory");
+            let mut fill = bulk.lend(&mut share()).expect("there is memory");
             assert_eq!(fill.max, len - filled);
             assert!(fill.buffer.capacity() <= (2 * filled).max(GROWTH_MIN), "after {filled} bytes");
             assert!(bulk.is_away() && !bulk.is_complete());
@@ -282,13 +311,13 @@ mod tests {
     #[test]
     fn a_body_for_which_there_is_no_memory_keeps_what_it_has() {
         let mut bulk = bulk(&[], usize::MAX);
-        assert_eq!(bulk.take(b"abc"), 3);
+        assert_eq!(bulk.take(b"abc", &mut share()), 3);
         // As if so much had come: nobody has room for as much again.
         bulk.end = usize::MAX;
         let Some(fill) = &mut bulk.fill else { panic!("it is here") };
         fill.buffer.shrink_to_fit();
         bulk.failed = true;
-        assert!(bulk.lend().is_none() && bulk.take(b"d") == 0);
+        assert!(bulk.lend(&mut share()).is_none() && bulk.take(b"d", &mut share()) == 0);
         let error = bulk.finish(Err(StopReason::Failed)).unwrap_err();
         assert_eq!(error.buffer(), b"abc");
         assert_eq!(io::Error::from(error).kind(), ErrorKind::OutOfMemory);

@@ -13,6 +13,7 @@ use crate::actor::StopReason;
 use crate::driver::{Event, FileRequest, Fill, ReceiveEnd};
 use crate::executor::blame::user;
 use crate::executor::{Activation, Demand, Wanted};
+use crate::mem::Promise;
 use crate::sys::Errno;
 
 impl<C: Decode> Wire<C> {
@@ -64,7 +65,7 @@ impl<C: Decode> Wire<C> {
             }
             Wanted::File { file, offset, len } => {
                 let filing = Filing::new(file, offset, len, core.config.unwritten_bytes_max);
-                self.inward.begin_filing(filing, fresh.flatten());
+                self.inward.begin_filing(&core.pools.receive, filing, fresh.flatten());
                 self.file_step(activation);
             }
         }
@@ -163,12 +164,12 @@ impl<C: Decode> Wire<C> {
             if self.inward.filing().is_some() || !self.awaits_memory(activation) {
                 self.end_receive(activation);
             }
-            return false;
+            return self.inward.is_cut();
         }
         if self.body_end().is_none() {
             self.receive_body(activation);
         }
-        self.body_end().is_some()
+        self.inward.is_cut() || self.body_end().is_some()
     }
 
     fn receive_body(&mut self, activation: &Activation<'_>) {
@@ -183,11 +184,48 @@ impl<C: Decode> Wire<C> {
             }
             _ => {}
         }
-        if !self.receiving {
+        if self.inward.gathers() && !self.has_room(activation) {
+            if !self.awaits_memory(activation) {
+                self.end_receive(activation);
+            }
+        } else if !self.receiving {
             self.receive(activation);
         } else if self.inward.prefers_memory() {
             self.end_receive(activation);
         }
+    }
+
+    /// True if there is room for what is to come, whose beginning has come: else it is in line for that.
+    pub(super) fn has_room(&mut self, activation: &Activation<'_>) -> bool {
+        let (core, cell) = (activation.core, activation.cell());
+        let pool = &core.pools.receive;
+        if pool.assembly().is_ample() || self.inward.has_promise() || self.inward.lacks(pool) == 0 {
+            return true;
+        }
+        if self.inward.waits_for_room() {
+            return false;
+        }
+        let first = !core.is_anybody_in_line();
+        if first && self.inward.ask_for_room(pool) != Promise::Later {
+            return true;
+        }
+        self.inward.wait_for_room(true);
+        core.wait_for_room(cell);
+        false
+    }
+
+    /// It is the first in line for room, and there may be some. If it needs none, or finds enough, it is the turn of the next.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn called_for_room(&mut self, activation: &Activation<'_>) {
+        let (core, cell) = (activation.core, activation.cell());
+        if self.inward.waits_for_room() && !self.inward.has_promise() {
+            if self.inward.ask_for_room(&core.pools.receive) == Promise::Later {
+                return core.stay_in_line(cell);
+            }
+            self.inward.wait_for_room(false);
+        }
+        core.call_for_room();
     }
 
     /// Nobody waits for the rest of the body.

@@ -8,13 +8,15 @@
 //! A body comes before frames: as long as there is one, reading is paused, and what arrives belongs to it, up to its end. It goes into
 //! memory, or to a file.
 
+use std::rc::Rc;
+
 use super::bulk::{BodyError, Bulk};
 use super::codec::{Decode, Decoded, FrameError, next_frame};
 use super::filing::{Filing, ForwardedFile};
 use crate::actor::StopReason;
 use crate::driver::{Fill, Pools};
 use crate::executor::blame::user;
-use crate::mem::{Lease, ReceivePool};
+use crate::mem::{AssemblyRoom, AssemblyShare, Full, Lease, Promise, ReceivePool};
 
 /// What became of a look for frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +43,11 @@ pub(super) struct Inward<C> {
 
 /// Bytes that were copied because they could not be handed on where they arrived. Never without any for longer than a step,
 /// unless there is a body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Assembly {
     bytes: Vec<u8>,
+    /// What the bytes, and those of a body, hold of the core's room.
+    share: AssemblyShare,
     /// Bytes at the start that have been consumed.
     start: u32,
     /// Bytes at the end that also lie before the offset into the current lease.
@@ -56,6 +60,10 @@ struct Assembly {
     body: Option<Bulk>,
     /// The same of a body that goes to a file.
     filing: Option<Box<Filing>>,
+    /// In line for room.
+    waits: bool,
+    /// Bytes have arrived for which there was no room: they are lost, and the connection ends.
+    cut: bool,
 }
 
 /// A body that is over.
@@ -66,8 +74,54 @@ pub(super) enum Ended {
 }
 
 impl Assembly {
+    fn new(room: &Rc<AssemblyRoom>) -> Assembly {
+        Assembly {
+            bytes: Vec::new(),
+            share: AssemblyShare::new(room.clone()),
+            start: 0,
+            copied: 0,
+            away: false,
+            starved: false,
+            body: None,
+            filing: None,
+            waits: false,
+            cut: false,
+        }
+    }
+
     fn rest(&self) -> &[u8] {
         &self.bytes[self.start as usize..]
+    }
+
+    /// Puts bytes behind the others, if there is room.
+    fn append(&mut self, bytes: &[u8]) {
+        self.cut |= self.make_room(bytes.len()).is_err();
+        if !self.cut {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Capacities are powers of two, as long as there is room for everybody: memory of few sizes is found again when others have let it
+    /// go. What was promised is taken at once.
+    fn make_room(&mut self, more: usize) -> Result<(), Full> {
+        let (held, needed) = (self.bytes.capacity(), self.bytes.len() + more);
+        if needed <= held {
+            return Ok(());
+        }
+        let capacity = match self.share.promised() {
+            0 if self.share.is_ample() => needed.next_power_of_two().max(PIECE),
+            promised => needed.max(held + promised),
+        };
+        let capacity = if self.share.may_grow(capacity - held) { capacity } else { needed };
+        self.share.grow(capacity - held)?;
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+        Ok(())
+    }
+
+    /// Drops the bytes.
+    fn clear(&mut self) {
+        self.share.shrink(self.bytes.capacity());
+        (self.bytes, self.start) = (Vec::new(), 0);
     }
 }
 
@@ -115,32 +169,49 @@ impl<C: Decode> Inward<C> {
     pub(super) fn set_aside(&mut self, pool: &ReceivePool, lease: Lease) -> bool {
         self.set_current_aside(pool);
         let bytes = pool.bytes(&lease);
-        let taken = self.body_mut().map_or(0, |body| body.take(bytes));
-        self.copy(&bytes[taken..]);
+        let taken = self.take_for_body(bytes);
+        self.copy(pool, &bytes[taken..]);
         pool.release(lease);
         taken > 0
+    }
+
+    /// Copies what belongs to the body, if there is one; answers how many bytes that were.
+    fn take_for_body(&mut self, bytes: &[u8]) -> usize {
+        let Some(Assembly { body: Some(body), share, cut, .. }) = self.assembly.as_deref_mut() else {
+            return 0;
+        };
+        let taken = body.take(bytes, share);
+        // What follows would be taken for what is behind the body.
+        *cut |= taken < bytes.len() && body.missing() > 0 && !body.has_failed();
+        taken
     }
 
     /// Copies what is left of the current lease to the end of the assembly.
     pub(super) fn set_current_aside(&mut self, pool: &ReceivePool) {
         if let Some((lease, offset)) = self.current.take() {
-            self.copy(&pool.bytes(&lease)[offset as usize..]);
+            self.copy(pool, &pool.bytes(&lease)[offset as usize..]);
             self.forget_copied();
             pool.release(lease);
         }
     }
 
-    fn copy(&mut self, bytes: &[u8]) {
+    /// The assembly, made if there is none.
+    fn assemble(&mut self, pool: &ReceivePool) -> &mut Assembly {
+        self.assembly.get_or_insert_with(|| Box::new(Assembly::new(pool.assembly())))
+    }
+
+    fn copy(&mut self, pool: &ReceivePool, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        let Assembly { bytes: assembled, start, .. } = &mut **self.assembly.get_or_insert_default();
+        let assembly = self.assemble(pool);
+        let Assembly { bytes: assembled, start, .. } = assembly;
         // What has been consumed goes once it is half of all: a peer whose bytes always come while reading is paused would
         // make this grow for ever otherwise.
         if *start as usize >= assembled.len() / 2 {
             assembled.drain(..std::mem::take(start) as usize);
         }
-        assembled.extend_from_slice(bytes);
+        assembly.append(bytes);
     }
 
     fn forget_copied(&mut self) {
@@ -174,7 +245,8 @@ impl<C: Decode> Inward<C> {
                 return fed;
             }
             if matches!(fed, Fed::Hungry) && !rest.is_empty() {
-                self.assembly.get_or_insert_default().bytes.extend_from_slice(rest);
+                let assembly = self.assembly.get_or_insert_with(|| Box::new(Assembly::new(pool.assembly())));
+                assembly.append(rest);
             }
             self.release_current(pool);
             return fed;
@@ -214,6 +286,9 @@ impl<C: Decode> Inward<C> {
         if assembly.rest().is_empty() {
             // An idle connection keeps no buffer.
             self.assembly = None;
+        } else if consumed > 0 {
+            // It was for what is whole.
+            assembly.share.forget_promise();
         }
         fed
     }
@@ -240,17 +315,23 @@ impl<C: Decode> Inward<C> {
     /// From now on what arrives belongs to a body, up to its end, and first what is here. A codec that has seen a part of it as one
     /// of a frame is replaced.
     pub(super) fn begin_body(&mut self, pool: &ReceivePool, mut body: Bulk, codec: Option<C>) {
-        let assembly = self.assembly.get_or_insert_default();
-        let taken = body.take(assembly.rest());
-        assembly.start += taken as u32;
+        let assembly = self.assembly.get_or_insert_with(|| Box::new(Assembly::new(pool.assembly())));
+        let Assembly { bytes, start, share, .. } = &mut **assembly;
+        *start += body.take(&bytes[*start as usize..], share) as u32;
         // What was copied from the current lease is looked at here.
         assembly.copied = 0;
         if assembly.rest().is_empty() {
-            (assembly.bytes, assembly.start) = (Vec::new(), 0);
+            assembly.clear();
             if let Some((lease, offset)) = &mut self.current {
-                *offset += body.take(&pool.bytes(lease)[*offset as usize..]) as u32;
+                *offset += body.take(&pool.bytes(lease)[*offset as usize..], &mut assembly.share) as u32;
             }
         }
+        let left = !assembly.rest().is_empty()
+            || self
+                .current
+                .as_ref()
+                .is_some_and(|(lease, offset)| pool.bytes(lease).len() > *offset as usize);
+        assembly.cut |= left && body.missing() > 0 && !body.has_failed();
         assembly.body = Some(body);
         self.begin_anew(codec);
         if self.current.as_ref().is_some_and(|(lease, offset)| pool.bytes(lease).len() == *offset as usize) {
@@ -267,8 +348,8 @@ impl<C: Decode> Inward<C> {
     }
 
     /// The same for a body that goes to a file. What is here is to be [handed to it](Inward::hand_to_file).
-    pub(super) fn begin_filing(&mut self, filing: Filing, codec: Option<C>) {
-        let assembly = self.assembly.get_or_insert_default();
+    pub(super) fn begin_filing(&mut self, pool: &ReceivePool, filing: Filing, codec: Option<C>) {
+        let assembly = self.assemble(pool);
         assembly.copied = 0;
         assembly.filing = Some(Box::new(filing));
         self.begin_anew(codec);
@@ -287,7 +368,7 @@ impl<C: Decode> Inward<C> {
     pub(super) fn file(&mut self, pools: &Pools, lease: Lease) -> bool {
         self.set_current_aside(&pools.receive);
         if self.has_assembled() {
-            self.copy(pools.receive.bytes(&lease));
+            self.copy(&pools.receive, pools.receive.bytes(&lease));
             pools.receive.release(lease);
         } else {
             self.arrived(lease);
@@ -304,7 +385,7 @@ impl<C: Decode> Inward<C> {
         let (mut bytes, wants) = (0, filing.wants());
         let all = filing.room().is_some_and(|queue| self.hand_on(pools, queue, &mut bytes, wants));
         filing.received(bytes);
-        self.assembly.get_or_insert_default().filing = Some(filing);
+        self.assemble(&pools.receive).filing = Some(filing);
         self.set_current_aside(&pools.receive);
         all || wants == 0 || !self.has_assembled()
     }
@@ -314,7 +395,12 @@ impl<C: Decode> Inward<C> {
         let assembly = self.assembly.as_mut()?;
         let ended = match assembly.filing.take() {
             Some(filing) => Ended::File(filing.finish(end)),
-            None => Ended::Memory(assembly.body.take()?.finish(end)),
+            None => {
+                let body = assembly.body.take()?;
+                assembly.share.shrink(body.grown());
+                assembly.share.forget_promise();
+                Ended::Memory(body.finish(end))
+            }
         };
         assembly.starved = false;
         if assembly.rest().is_empty() {
@@ -328,6 +414,9 @@ impl<C: Decode> Inward<C> {
         let Some(assembly) = &mut self.assembly else { return false };
         if assembly.filing.is_some() {
             // It needs no more than that others are written, which does not depend on it.
+            return false;
+        }
+        if !assembly.share.may_grow(*RECEIVED_PIECE.end()) {
             return false;
         }
         let waits = assembly.body.as_ref().is_some_and(|body| body.missing() > 0);
@@ -347,18 +436,25 @@ impl<C: Decode> Inward<C> {
     pub(super) fn lend(&mut self) -> Option<Box<Fill>> {
         let assembly = self.assembly.as_mut()?;
         if let Some(body) = &mut assembly.body {
-            return (assembly.starved || body.is_large()).then(|| body.lend()).flatten();
+            if !assembly.starved && !body.is_large() {
+                return None;
+            }
+            let lent = body.lend(&mut assembly.share);
+            assembly.cut |= lent.is_none() && !body.has_failed();
+            return lent;
         }
         if !assembly.starved {
             return None;
         }
-        let mut buffer = std::mem::take(&mut assembly.bytes);
-        buffer.drain(..std::mem::take(&mut assembly.start) as usize);
-        let missing = (self.needed as usize).saturating_sub(buffer.len());
+        assembly.bytes.drain(..std::mem::take(&mut assembly.start) as usize);
+        let missing = (self.needed as usize).saturating_sub(assembly.bytes.len());
         let max = missing.clamp(*RECEIVED_PIECE.start(), *RECEIVED_PIECE.end());
-        buffer.reserve_exact(max);
+        if assembly.make_room(max).is_err() {
+            assembly.cut = true;
+            return None;
+        }
         assembly.away = true;
-        Some(Box::new(Fill { buffer, max, outcome: Ok(0) }))
+        Some(Box::new(Fill { buffer: std::mem::take(&mut assembly.bytes), max, outcome: Ok(0) }))
     }
 
     /// What was lent has come back. Where nobody waits for it any more, it is dropped.
@@ -379,20 +475,20 @@ impl<C: Decode> Inward<C> {
             self.release_current(pool);
             return false;
         }
-        let Assembly { bytes: assembled, start, copied, .. } = &mut **self.assembly.get_or_insert_default();
-        assembled.drain(..std::mem::take(start) as usize);
-        let missing = (self.needed as usize).saturating_sub(assembled.len());
+        let Some(assembly) = &mut self.assembly else { return false };
+        assembly.bytes.drain(..std::mem::take(&mut assembly.start) as usize);
+        let missing = (self.needed as usize).saturating_sub(assembly.bytes.len());
         let piece = missing.max(PIECE).min(bytes.len());
-        assembled.extend_from_slice(&bytes[..piece]);
+        assembly.append(&bytes[..piece]);
         *offset += piece as u32;
-        *copied += piece as u32;
-        true
+        assembly.copied += piece as u32;
+        !assembly.cut
     }
 
     /// The stream has ended: hands a last frame to `take`, if what is left is one.
     pub(super) fn finish(&mut self, take: impl FnOnce(C::Frame<'_>)) -> Result<(), FrameError> {
-        let rest = self.assembly.take().unwrap_or_default();
-        if let Some(frame) = self.codec.finish(rest.rest())? {
+        let rest = self.assembly.take();
+        if let Some(frame) = self.codec.finish(rest.as_ref().map_or(&[], |rest| rest.rest()))? {
             take(frame);
         }
         Ok(())
@@ -422,6 +518,57 @@ impl<C: Decode> Inward<C> {
     /// Puts it back.
     pub(super) fn put_current(&mut self, lease: Lease, offset: u32) {
         self.current = Some((lease, offset));
+    }
+
+    /// True if bytes have arrived for which there was no room: nothing behind them can be looked at.
+    #[inline]
+    pub(super) fn is_cut(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.cut)
+    }
+
+    /// True if something has come in part, or a body has begun: for the rest of it there has to be room.
+    #[inline]
+    pub(super) fn gathers(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.filing.is_none())
+    }
+
+    /// True if it waits in line for room.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.waits)
+    }
+
+    pub(super) fn wait_for_room(&mut self, waits: bool) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.waits = waits;
+        }
+    }
+
+    /// True if what is to come has been promised room.
+    pub(super) fn has_promise(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.share.promised() > 0)
+    }
+
+    /// Bytes for which room is lacking: all that is known to come, and where that is not known, what one buffer brings.
+    pub(super) fn lacks(&self, pool: &ReceivePool) -> usize {
+        let Some(assembly) = &self.assembly else { return 0 };
+        let bytes = &assembly.bytes;
+        let (missing, spare) = match &assembly.body {
+            Some(body) => (body.missing(), body.spare()),
+            None if self.needed as usize > assembly.rest().len() + 1 => {
+                (self.needed as usize - assembly.rest().len(), bytes.capacity() - bytes.len())
+            }
+            None => (pool.size() as usize, bytes.capacity() - bytes.len()),
+        };
+        missing.saturating_sub(spare)
+    }
+
+    /// Asks for room for all of that.
+    pub(super) fn ask_for_room(&mut self, pool: &ReceivePool) -> Promise {
+        let lacks = self.lacks(pool);
+        let Some(assembly) = self.assembly.as_mut().filter(|_| lacks > 0) else { return Promise::Given };
+        let promise = assembly.share.ask(lacks);
+        assembly.cut |= promise == Promise::Never;
+        promise
     }
 
     /// Drops everything that has arrived.

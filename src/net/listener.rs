@@ -212,6 +212,7 @@ impl<A: Connection, F: FnMut(Peer) -> A + 'static> Body<ListenerHead> for Listen
                 // Also told by connections that give a credit back.
                 Notice::Timer(_) => accepting.disarm_retry(activation),
                 Notice::Slots
+                | Notice::Room
                 | Notice::Stored(_)
                 | Notice::Fed
                 | Notice::FeedEnded

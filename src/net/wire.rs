@@ -74,6 +74,7 @@ pub(super) enum Orderly {
     Malformed,
     Idle,
     ForwardEnded,
+    AssemblyFull,
 }
 
 pub(super) struct Wire<C> {
@@ -132,6 +133,7 @@ impl Orderly {
             StopReason::EndOfStream => Some(Orderly::EndOfStream),
             StopReason::Malformed => Some(Orderly::Malformed),
             StopReason::Idle => Some(Orderly::Idle),
+            StopReason::AssemblyFull => Some(Orderly::AssemblyFull),
             StopReason::ForwardEnded if whole => Some(Orderly::ForwardEnded),
             _ => None,
         }
@@ -143,6 +145,7 @@ impl Orderly {
             Orderly::EndOfStream => StopReason::EndOfStream,
             Orderly::Malformed => StopReason::Malformed,
             Orderly::Idle => StopReason::Idle,
+            Orderly::AssemblyFull => StopReason::AssemblyFull,
             Orderly::ForwardEnded => StopReason::ForwardEnded,
         }
     }
@@ -193,6 +196,10 @@ impl<C: Decode> Wire<C> {
         self.receiving = true;
         let socket = self.socket;
         let op = match self.inward.lend() {
+            None if self.inward.is_cut() => {
+                self.receiving = false;
+                return;
+            }
             None => Op::Receive { socket },
             Some(fill) => Op::Fill { socket, fill },
         };
@@ -416,6 +423,7 @@ impl<C: Decode> Wire<C> {
                 return self.finish();
             }
             Notice::Finished => return self.finish(),
+            Notice::Room => return self.called_for_room(activation),
             Notice::Stored(request) => return self.stored(activation, request),
             Notice::Timer(_) | Notice::Untied => return,
         };
@@ -622,10 +630,20 @@ impl<C: Decode> Wire<C> {
             return true;
         }
         // Not before everything is used up: a peer that sends fast would fill the assembly without bound.
-        if hungry && !self.receiving && !self.deaf && self.is_heard() {
+        if hungry && !self.deaf && self.is_heard() {
+            self.receive_more(activation);
+        }
+        self.inward.is_cut()
+    }
+
+    /// Receives, if there is room for what has come in part.
+    #[inline]
+    fn receive_more(&mut self, activation: &Activation<'_>) {
+        if self.inward.gathers() && !self.has_room(activation) {
+            self.end_receive(activation);
+        } else if !self.receiving {
             self.receive(activation);
         }
-        false
     }
 
     /// Reading is paused.
@@ -649,7 +667,7 @@ impl<C: Decode> Wire<C> {
         if !apart {
             self.note_high(activation);
         }
-        false
+        self.inward.is_cut()
     }
 
     pub(super) fn disarm(&mut self, core: &Core) {

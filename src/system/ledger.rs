@@ -43,6 +43,8 @@ pub struct Ledger {
     pub file_requests: usize,
     /// Regions ([`fs::Region`](crate::fs::Region)) of which anything is left: a handle, a block, or what waits for either.
     pub regions: usize,
+    /// Bytes of memory for what has come in part ([`Config::assembly_bytes_max`](crate::Config::assembly_bytes_max)).
+    pub assembly_bytes: usize,
     /// Actors spawned since the start.
     pub spawned: u64,
     /// Messages and frames handled since the start.
@@ -71,6 +73,9 @@ pub struct Ledger {
     pub connections_cut_off: u64,
     /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
     pub connections_outbox_full: u64,
+    /// Those of them that ended with [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), because there was no room for what they
+    /// had received.
+    pub connections_assembly_full: u64,
     /// Writes since the start for which an outbox had no room, and without which its connection went on
     /// ([`Overflow::Refuse`](crate::Overflow::Refuse)). Those that `try_write` handed back are not among them.
     pub writes_refused: u64,
@@ -102,6 +107,7 @@ impl Ledger {
             asleep: core.asleep(),
             file_requests: core.file_requests(),
             regions: core.regions(),
+            assembly_bytes: core.pools.receive.assembly().held(),
             spawned: counters.started.get(),
             handled: counters.handled.get(),
             dead_letters: counters.dead_letters(),
@@ -115,6 +121,7 @@ impl Ledger {
             connections_closed: counters.connections_closed.get(),
             connections_cut_off: counters.connections_cut_off.get(),
             connections_outbox_full: counters.connections_outbox_full.get(),
+            connections_assembly_full: counters.connections_assembly_full.get(),
             writes_refused: counters.writes_refused.get(),
             writes_dropped: counters.writes_dropped.get(),
             slow: counters.slow.get(),
@@ -124,12 +131,12 @@ impl Ledger {
 
     /// What must be back at its baseline when nothing is going on, without what only grows.
     #[must_use]
-    pub fn held(&self) -> [usize; 12] {
+    pub fn held(&self) -> [usize; 13] {
         self.held_by_name().map(|(_, count)| count)
     }
 
     /// The same, each with the name of its field.
-    pub(crate) fn held_by_name(&self) -> [(&'static str, usize); 12] {
+    pub(crate) fn held_by_name(&self) -> [(&'static str, usize); 13] {
         [
             ("sockets", self.driver.sockets),
             ("operations", self.driver.operations),
@@ -143,6 +150,7 @@ impl Ledger {
             ("asleep", self.asleep),
             ("file_requests", self.file_requests),
             ("regions", self.regions),
+            ("assembly_bytes", self.assembly_bytes),
         ]
     }
 }

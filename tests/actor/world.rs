@@ -106,7 +106,7 @@ impl World {
     /// Everything ends, and nothing is left behind.
     pub(crate) fn end(self) {
         let remains = self.simulation.shutdown();
-        assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
+        assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 13]), "{remains:?}");
         assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
     }
 }

@@ -236,7 +236,7 @@ impl World {
         match self.cored {
             Cored::Simulated(simulation) => {
                 let remains = simulation.into_inner().shutdown();
-                assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
+                assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 13]), "{remains:?}");
                 assert_eq!((remains.leaked, remains.buffers_missing), (0, 0));
                 remains.report
             }

@@ -11,6 +11,7 @@ mod on;
 
 mod answers;
 mod asks;
+mod assembly;
 mod bodies;
 mod causes;
 mod child;
@@ -86,6 +87,9 @@ macro_rules! every_case_on {
                 a_message_may_send_messages_when_it_is_dropped
                 writes_of_two_activations_do_not_wait_for_the_client
                 a_message_to_a_core_that_is_about_to_sleep_wakes_it
+            }
+            assembly {
+                what_comes_in_part_is_held_within_a_bound
             }
             bodies {
                 bodies_of_any_size_come_whole_and_in_order

@@ -178,7 +178,7 @@ fn end_well(world: &mut World, rules: &Rules, clients: &mut [Client]) {
     }
     world.simulation.run_for(AGES);
     for ledger in world.simulation.ledgers() {
-        let listener = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let listener = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(ledger.held(), listener, "back to the listener alone: {ledger:#?}");
     }
 }

@@ -232,7 +232,7 @@ impl Scene {
 
     /// Nothing is held but the listener.
     fn assert_even(&mut self) {
-        assert_eq!(self.simulation.ledgers()[0].held(), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(self.simulation.ledgers()[0].held(), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }
 

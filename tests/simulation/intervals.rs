@@ -112,7 +112,7 @@ fn run<const SET: usize>(habit: Habit, steps: &[Duration]) -> Vec<(usize, u64)> 
     }
     let seen = ticks.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let remains = simulation.shutdown();
-    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 12]), "{remains:?}");
+    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 13]), "{remains:?}");
     seen
 }
 

@@ -131,7 +131,7 @@ fn an_actor_that_is_begun_while_all_are_aborted_is_aborted() {
     simulation.spawn_on(0, again).expect("there is room");
     let remains = simulation.shutdown();
     assert_eq!(lives.lives(), (4, 4));
-    assert_eq!(remains.ledgers[0].held(), [0; 12]);
+    assert_eq!(remains.ledgers[0].held(), [0; 13]);
     assert_eq!(lives.sums().problems, [""; 0]);
 }
 

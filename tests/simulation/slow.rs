@@ -154,7 +154,7 @@ impl Scene {
     fn finish(self) {
         let Scene { simulation, peer, other, .. } = self;
         drop((peer, other));
-        assert_eq!(simulation.shutdown().ledgers[0].held(), [0; 12]);
+        assert_eq!(simulation.shutdown().ledgers[0].held(), [0; 13]);
     }
 }
 

@@ -156,7 +156,7 @@ impl Scene {
 
     /// Nothing is held but the listener.
     fn assert_even(&mut self) {
-        assert_eq!(self.simulation.ledgers()[0].held(), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(self.simulation.ledgers()[0].held(), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(self.simulation.network().disk().open_files(), 0);
     }
 }
@@ -414,7 +414,7 @@ fn whoever_is_stopped_in_the_middle_has_written_what_had_come() {
     scene.simulation.settle();
     let network = scene.simulation.network().clone();
     let remains = scene.simulation.shutdown();
-    assert_eq!(remains.ledgers[0].held(), [0; 12]);
+    assert_eq!(remains.ledgers[0].held(), [0; 13]);
     let told = scene.told.lock().expect("nobody panics with it").clone();
     let stopped = End::Stream(StopReason::Stopped);
     assert_eq!(told, [Told::Kept(100_000, stopped), Told::Ended(StopReason::Stopped, 100_000)]);
@@ -437,7 +437,7 @@ fn an_end_while_a_write_is_under_way_waits_for_it_alone() {
     let network = scene.simulation.network().clone();
     // The deadline is over before the disk has answered.
     let remains = scene.simulation.shutdown();
-    assert_eq!((remains.leaked, remains.ledgers[0].held()), (0, [0; 12]));
+    assert_eq!((remains.leaked, remains.ledgers[0].held()), (0, [0; 13]));
     let told = scene.told.lock().expect("nobody panics with it").clone();
     let [Told::Ended(StopReason::Aborted, counted)] = told[..] else { panic!("{told:?}") };
     let kept = network.disk().contents("/kept").expect("it was made");
@@ -512,7 +512,7 @@ fn what_a_disk_answers_late_is_let_go_while_the_connection_lingers() {
             peer.write(b"x");
             scene.simulation.run_for(Duration::from_millis(100));
             let ended = scene.told.lock().expect("nobody panics with it").len() == 2;
-            let [sockets, .., receive_leases, _, send_slots, _, _, requests, _] =
+            let [sockets, _, _, _, _, receive_leases, _, send_slots, _, _, requests, ..] =
                 scene.simulation.ledgers()[0].held();
             let lingers = ended && sockets > 1;
             if lingers && waits && requests == 0 {
@@ -539,7 +539,7 @@ fn behind_a_body_what_is_written_is_copied_no_more_often_than_before() {
     peer.limit_unread(1);
     peer.write(b"echo of what is long enough\n");
     scene.simulation.settle();
-    let [.., receive_leases, _, _, _, _, _, _] = scene.simulation.ledgers()[0].held();
+    let [_, _, _, _, _, receive_leases, ..] = scene.simulation.ledgers()[0].held();
     assert_eq!(receive_leases, 1, "it is sent from where it was received");
 }
 

@@ -127,7 +127,7 @@ fn nothing_is_held(remains: &Remains) {
     assert_eq!(remains.leaked, 0, "operations were left in flight");
     assert_eq!(remains.buffers_missing, 0, "receive buffers are neither free nor lent");
     for ledger in &remains.ledgers {
-        assert_eq!(ledger.held(), [0; 12], "{ledger:#?}");
+        assert_eq!(ledger.held(), [0; 13], "{ledger:#?}");
         assert_eq!(ledger.connections_opened, ledger.connections_closed, "{ledger:#?}");
     }
 }

@@ -1,0 +1,188 @@
+//! Peers that send in part, more of them than a core has room for: what it holds, who waits, and who is closed.
+//!
+//! Knows: frames and bodies of known lengths. Must not know how the runtime keeps what has come.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use odeon::prelude::*;
+use odeon::sys::Random;
+use odeon::system::simulation::{SimPeer, Simulation};
+
+use super::world::{World, small};
+
+/// The bound of what is held.
+const BOUND: usize = 1 << 20;
+
+/// Answers each frame, or what is behind it as a body, with its length.
+struct Lengths {
+    bodies: bool,
+    ended: Sender<StopReason>,
+}
+
+#[actor(codec = LengthDelimited<2_097_152>)]
+impl Lengths {
+    #[frame]
+    fn whole(&mut self, frame: &[u8], cx: &mut Context<Self>) {
+        if self.bodies {
+            let length = u32::from_be_bytes(frame.try_into().expect("four bytes announce a body"));
+            cx.read_exact_into(Vec::new(), length as usize).expect("there is one at a time");
+        } else {
+            writeln!(cx, "{}", frame.len());
+        }
+    }
+
+    #[body]
+    fn body(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) {
+        writeln!(cx, "{}", body.map_or(0, |body| body.len()));
+    }
+
+    #[stopped]
+    fn end(&mut self, reason: StopReason) {
+        // The test may not want to know any more.
+        let _ = self.ended.send(reason);
+    }
+}
+
+/// One that sends a frame, or a body, of which all but the last byte comes before any other's last.
+struct Part {
+    peer: SimPeer,
+    bytes: Vec<u8>,
+    sent: usize,
+    heard: Vec<u8>,
+}
+
+struct Scene {
+    simulation: Simulation,
+    ended: Receiver<StopReason>,
+    bodies: bool,
+}
+
+impl Scene {
+    fn new(bodies: bool) -> Scene {
+        let mut plan = small(3);
+        plan.config.assembly_bytes_max = BOUND;
+        let mut simulation = Simulation::new(plan).expect("the limits are possible");
+        let (ended, ends) = channel();
+        let listener = simulation.listener(World::address());
+        listener.start(move |_| Lengths { bodies, ended: ended.clone() }).expect("nobody listens there yet");
+        Scene { simulation, ended: ends, bodies }
+    }
+
+    fn sender(&self, length: usize) -> Part {
+        let peer = self.simulation.network().connect(World::address()).expect("the backlog has room");
+        let announced = (length as u32).to_be_bytes();
+        let mut bytes = if self.bodies { vec![0, 0, 0, 4] } else { Vec::new() };
+        bytes.extend(announced);
+        bytes.resize(bytes.len() + length, b'x');
+        Part { peer, bytes, sent: 0, heard: Vec::new() }
+    }
+
+    /// As much of it as is taken, up to so many bytes before its end.
+    fn send(&mut self, sender: &mut Part, piece: usize, short_of: usize) {
+        let end = (sender.bytes.len() - short_of).min(sender.sent + piece).max(sender.sent);
+        sender.sent += sender.peer.write(&sender.bytes[sender.sent..end]);
+        self.simulation.settle();
+        let held = self.simulation.ledgers()[0].assembly_bytes;
+        assert!(held <= BOUND, "{held} bytes are held");
+        sender.heard.extend(sender.peer.read(100));
+    }
+
+    /// Somebody else is served at once.
+    fn serves(&mut self) {
+        while self.ended.try_recv().is_ok() {}
+        let mut other = self.sender(4);
+        let bytes = other.bytes.clone();
+        other.peer.write(&bytes);
+        self.simulation.settle();
+        assert_eq!(other.peer.read(100), b"4\n");
+        other.peer.close();
+        self.simulation.settle();
+        assert_eq!(self.ended.try_recv(), Ok(StopReason::EndOfStream));
+    }
+
+    fn closed_for_want_of_room(&mut self) -> u64 {
+        self.simulation.ledgers()[0].connections_assembly_full
+    }
+}
+
+#[test]
+fn who_sends_in_part_has_to_wait_until_there_is_room_and_comes_to_its_turn() {
+    for bodies in [false, true] {
+        let mut scene = Scene::new(bodies);
+        let mut random = Random::new(7);
+        let lengths = std::iter::repeat_with(|| 20_000 + random.index(300_000));
+        let mut senders: Vec<Part> = lengths.take(40).map(|length| scene.sender(length)).collect();
+        for _ in 0..30 {
+            for sender in &mut senders {
+                scene.send(sender, 2_000, 1);
+            }
+            scene.serves();
+        }
+        let waits = senders.iter().filter(|sender| sender.sent + 1 < sender.bytes.len()).count();
+        assert!(waits > 10, "{waits} of 40 have to wait, with bodies: {bodies}");
+        let mut rounds = 0..1000;
+        while senders.iter().any(|sender| sender.heard.is_empty()) {
+            assert!(rounds.next().is_some(), "{:#?}", scene.simulation.ledgers());
+            for sender in &mut senders {
+                scene.send(sender, 2_000, 0);
+            }
+        }
+        for sender in &senders {
+            let length = sender.bytes.len() - if bodies { 8 } else { 4 };
+            assert_eq!(sender.heard, format!("{length}\n").as_bytes(), "with bodies: {bodies}");
+        }
+        assert_eq!(scene.closed_for_want_of_room(), 0);
+        scene.simulation.settle();
+        assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, 0);
+        drop(scene.simulation.shutdown());
+    }
+}
+
+#[test]
+fn who_needs_more_room_than_there_is_gets_all_of_it_and_is_closed() {
+    for bodies in [false, true] {
+        let mut scene = Scene::new(bodies);
+        let mut sender = scene.sender(BOUND + 1);
+        while !sender.peer.is_ended() && sender.sent < sender.bytes.len() {
+            scene.send(&mut sender, 100_000, 0);
+        }
+        assert_eq!(scene.ended.try_recv(), Ok(StopReason::AssemblyFull));
+        assert!(sender.sent > BOUND / 2, "{} bytes were taken before", sender.sent);
+        assert_eq!(scene.closed_for_want_of_room(), 1);
+        drop(sender);
+        scene.simulation.settle();
+        scene.serves();
+        assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, 0);
+        drop(scene.simulation.shutdown());
+    }
+}
+
+#[test]
+fn what_many_have_sent_at_once_is_within_the_bound_and_costs_some_of_them_their_connection() {
+    for bodies in [false, true] {
+        let mut scene = Scene::new(bodies);
+        let mut senders: Vec<Part> = (0..60).map(|_| scene.sender(60_000)).collect();
+        for sender in &mut senders {
+            sender.sent += sender.peer.write(&sender.bytes[..50_000]);
+        }
+        for _ in 0..1000 {
+            scene.simulation.step();
+            let held = scene.simulation.ledgers()[0].assembly_bytes;
+            assert!(held <= BOUND, "{held} bytes are held");
+        }
+        let mut rounds = 0..100;
+        while senders.iter().any(|sender| sender.heard.is_empty() && !sender.peer.is_ended()) {
+            assert!(rounds.next().is_some(), "{:#?}", scene.simulation.ledgers());
+            for sender in senders.iter_mut().filter(|sender| !sender.peer.is_ended()) {
+                scene.send(sender, 60_000, 0);
+            }
+        }
+        let served = senders.iter().filter(|sender| sender.heard == b"60000\n").count();
+        assert!(served >= 8, "{served} of 60 are served");
+        assert_eq!(scene.closed_for_want_of_room(), 60 - served as u64);
+        drop(senders);
+        scene.simulation.settle();
+        scene.serves();
+        drop(scene.simulation.shutdown());
+    }
+}
