@@ -94,9 +94,6 @@ pub(crate) fn a_peer_that_never_reads_is_told_and_leaves_nothing(on: BackendChoi
     world.ends(&services);
 }
 
-/// Connections at one time.
-const TOGETHER: u64 = 8;
-
 pub(crate) fn whatever_happens_every_stream_arrives_or_its_end_is_told(on: BackendChoice) {
     const LARGEST: u64 = 2 << 20;
     let mut world = World::with(on, 2, |config| {
@@ -105,8 +102,7 @@ pub(crate) fn whatever_happens_every_stream_arrives_or_its_end_is_told(on: Backe
         config.receive_buffer_bytes = 8 << 10;
         config.send_slots = [64, 32, 16, 4, 2];
     });
-    let services: Vec<_> =
-        (0..TOGETHER).map(|lane| world.echo(Kind::ALL[lane as usize % Kind::ALL.len()])).collect();
+    let services = Kind::ALL.map(|kind| world.echo(kind));
     each_seed(12, 1, |seed| {
         let mut random = Random::new(seed);
         thread::scope(|scope| {

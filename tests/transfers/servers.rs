@@ -5,13 +5,14 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard};
 
-use odeon::fs::OpenOptions;
+use odeon::fs::{File, OpenOptions};
 use odeon::prelude::*;
 use odeon::sys::Random;
-use odeon::{ForwardError, Timeout};
+use odeon::{FileForwardError, ForwardError, ForwardedFile, Timeout};
 
 use crate::wire::{FRAME_BYTES_MAX, Shape, log_uniform};
 use crate::world::{PATIENCE, World, until};
@@ -68,15 +69,14 @@ pub(crate) enum Kind {
     Owned,
     /// Through a file.
     Files,
+    /// Frames, each of which goes to a file before anybody sees it.
+    Kept,
     /// Through another connection, whose far end sends it back: two connections that are tied.
     Ties,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 6] =
-        [Kind::Raw, Kind::Lines, Kind::Frames, Kind::Stream, Kind::Bodies, Kind::StreamBodies];
-    /// Those as well that hold more than one socket, or files, by which accidents may be told otherwise.
-    pub(crate) const EVERY: [Kind; 9] = [
+    pub(crate) const ALL: [Kind; 10] = [
         Kind::Raw,
         Kind::Lines,
         Kind::Frames,
@@ -85,6 +85,7 @@ impl Kind {
         Kind::StreamBodies,
         Kind::Owned,
         Kind::Files,
+        Kind::Kept,
         Kind::Ties,
     ];
 
@@ -95,7 +96,7 @@ impl Kind {
                 Shape::Bytes
             }
             Kind::Lines => Shape::Lines,
-            Kind::Frames | Kind::Bodies => Shape::Frames,
+            Kind::Frames | Kind::Bodies | Kind::Kept => Shape::Frames,
         }
     }
 }
@@ -150,6 +151,12 @@ impl World {
             Kind::Frames => self.serve(move |_| FramesBack(told.clone())),
             Kind::Bodies => self.serve(move |_| BodiesBack { told: told.clone(), cut: false }),
             Kind::Owned => self.serve(move |_| OwnedBack(told.clone())),
+            Kind::Kept => self.serve(move |peer| Keeper {
+                told: told.clone(),
+                path: unseen(peer.id()),
+                file: None,
+                cut: false,
+            }),
             Kind::Ties => {
                 let far = self.serve(|_| Raws(channel().0));
                 self.serve(move |_| Near { told: told.clone(), far })
@@ -287,11 +294,21 @@ impl Far {
     }
 }
 
-/// By a file that nobody else sees.
+/// A path for a file of this connection.
+fn unseen(connection: u64) -> PathBuf {
+    std::env::temp_dir().join(format!("odeon-transfer-{}-{connection}", std::process::id()))
+}
+
+/// Opens a file, and takes away its name, so that nobody else sees it.
+async fn open_unseen(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).await?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+/// By a file.
 async fn send_files_back(mut stream: Stream) -> io::Result<()> {
-    let path = std::env::temp_dir().join(format!("odeon-transfer-{}-{}", std::process::id(), stream.id()));
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).await?;
-    fs::remove_file(&path)?;
+    let file = open_unseen(&unseen(stream.id())).await?;
     let (mut random, mut offset) = (Random::new(stream.id()), 0);
     loop {
         let mut buffer = vec![0; log_uniform(&mut random, 256 << 10) as usize];
@@ -360,6 +377,73 @@ impl Connection for BodiesBack {
             Err(error) => self.cut = error.why() == StopReason::EndOfStream,
         }
         Flow::Continue
+    }
+}
+
+/// What an actor has the runtime store by its length, and reads again.
+struct Keeper {
+    told: Sender<Reason>,
+    path: PathBuf,
+    /// Here while nothing goes to it.
+    file: Option<File>,
+    /// The stream has ended within what was to be stored.
+    cut: bool,
+}
+
+#[actor(codec = Fixed<4>)]
+impl Keeper {
+    #[frame]
+    fn length(&mut self, head: &[u8; 4], cx: &mut Context<Self>) -> Flow {
+        let length = u64::from(u32::from_be_bytes(*head));
+        cx.exclusive(
+            "Keeper::length",
+            Timeout::Never,
+            async move |me: &mut Keeper, cx: &mut Context<Keeper>| {
+                let file = match me.file.take() {
+                    Some(file) => file,
+                    None => open_unseen(&me.path).await.expect("there is room on the disk"),
+                };
+                cx.forward_to_file(file, 0, Some(length)).expect("there is one at a time");
+                Flow::Continue
+            },
+        )
+    }
+
+    #[forwarded]
+    fn kept(&mut self, forwarded: ForwardedFile, cx: &mut Context<Self>) -> Flow {
+        let ForwardedFile { bytes, end, file } = forwarded;
+        match end {
+            Ok(()) => {}
+            Err(FileForwardError::Stream(why)) => {
+                self.cut = why == StopReason::EndOfStream;
+                return Flow::Continue;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        cx.exclusive(
+            "Keeper::kept",
+            Timeout::Never,
+            async move |me: &mut Keeper, cx: &mut Context<Keeper>| {
+                let mut body = Vec::with_capacity(bytes as usize);
+                while (body.len() as u64) < bytes {
+                    let at = body.len() as u64;
+                    let read;
+                    (read, body) = file.read_at(body, at).await;
+                    assert!(read.is_ok_and(|read| read > 0), "so much was stored");
+                }
+                cx.write((bytes as u32).to_be_bytes());
+                // A longer one may have been there before.
+                cx.write(&body[..bytes as usize]);
+                me.file = Some(file);
+                Flow::Continue
+            },
+        )
+    }
+
+    #[stopped]
+    fn end(&mut self, reason: StopReason) {
+        let reason = if self.cut { StopReason::Malformed } else { reason };
+        tell(&self.told, reason.into());
     }
 }
 

@@ -24,7 +24,7 @@ fn both(faults: Faults) -> Plan {
 pub(crate) fn streams_arrive_though_they_are_split_at_every_byte(on: BackendChoice) {
     const LARGEST: u64 = 64 << 10;
     let mut world = World::new(on, 1);
-    let services = Kind::EVERY.map(|kind| world.echo(kind));
+    let services = Kind::ALL.map(|kind| world.echo(kind));
     let cut = Faults { cuts: Cuts::EveryByte, ..Faults::NONE };
     each_seed(6, 1, |seed| {
         let mut random = Random::new(seed);
@@ -43,7 +43,7 @@ pub(crate) fn streams_arrive_though_they_are_split_at_every_byte(on: BackendChoi
 pub(crate) fn streams_arrive_though_they_stall_before_any_byte(on: BackendChoice) {
     const LENGTH: u64 = 40;
     let mut world = World::new(on, 1);
-    let services = Kind::EVERY.map(|kind| world.echo(kind));
+    let services = Kind::ALL.map(|kind| world.echo(kind));
     for byte in 0..=LENGTH {
         for service in &services {
             let stall = Faults::at(byte, Accident::Stall);
@@ -58,7 +58,7 @@ pub(crate) fn streams_arrive_though_they_stall_before_any_byte(on: BackendChoice
 pub(crate) fn streams_arrive_though_they_trickle(on: BackendChoice) {
     const LENGTH: u64 = 300;
     let mut world = World::new(on, 1);
-    let services = Kind::EVERY.map(|kind| world.echo(kind));
+    let services = Kind::ALL.map(|kind| world.echo(kind));
     let pace = Some(Duration::from_millis(1));
     let trickle = Faults { cuts: Cuts::EveryByte, gulp: 1, pace, ..Faults::NONE };
     let plans = [Plan::up(trickle), Plan::down(trickle), both(trickle)];
@@ -78,7 +78,7 @@ pub(crate) fn streams_arrive_though_they_trickle(on: BackendChoice) {
 pub(crate) fn large_streams_arrive_however_they_are_cut(on: BackendChoice) {
     const LARGEST: u64 = 64 << 20;
     let mut world = World::new(on, 2);
-    let services = Kind::EVERY.map(|kind| world.echo(kind));
+    let services = Kind::ALL.map(|kind| world.echo(kind));
     each_seed(8, 1, |seed| {
         let mut random = Random::new(seed);
         let length = if seed == 0 { LARGEST } else { log_uniform(&mut random, LARGEST) };
@@ -100,7 +100,7 @@ fn resident() -> u64 {
 /// process take some as well.
 pub(crate) fn the_largest_stream_arrives_and_in_a_soak_takes_no_more_memory(on: BackendChoice) {
     let mut world = World::new(on, 1);
-    let kinds: &[Kind] = if is_soak() { &Kind::EVERY } else { &[Kind::Raw] };
+    let kinds: &[Kind] = if is_soak() { &Kind::ALL } else { &[Kind::Raw] };
     for (seed, kind) in (0..).zip(kinds) {
         let services = [world.echo(*kind)];
         let go = |length| Transfer { seed, length, plan: Plan::NOTHING }.go_beside(&services[0], |_| {});
