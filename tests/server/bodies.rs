@@ -15,7 +15,7 @@ use crate::world::{PATIENCE, World};
 
 /// What an actor has been told.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+pub(crate) enum Told {
     Started(Addr<Store>),
     Began,
     Body(Vec<u8>),
@@ -26,14 +26,14 @@ enum Told {
 }
 
 /// Receives a body behind each line that says how long it is, and answers with the sum of its bytes.
-struct Store {
+pub(crate) struct Store {
     told: Sender<Told>,
     /// What the next body is appended to.
     buffer: Vec<u8>,
 }
 
 #[derive(Message)]
-enum Order {
+pub(crate) enum Order {
     Stop,
     /// From a message: what is behind the last line.
     Body(usize),
@@ -114,7 +114,7 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 /// Opens a listener with stores; what they are told.
-fn stores(world: &mut World, held: &[u8]) -> (SocketAddr, Receiver<Told>) {
+pub(crate) fn stores(world: &mut World, held: &[u8]) -> (SocketAddr, Receiver<Told>) {
     let (told, heard) = channel();
     let held = held.to_vec();
     let address = world.serve(move |_| Store { told: told.clone(), buffer: held.clone() });

@@ -39,7 +39,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// A listener whose backlog is full, so that who connects is not answered, and the connections that fill it.
-fn crowded() -> (Socket, SocketAddr, Vec<Socket>) {
+pub(crate) fn crowded() -> (Socket, SocketAddr, Vec<Socket>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port is found");
     listener.listen(1).expect("it is bound");

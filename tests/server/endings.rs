@@ -10,9 +10,11 @@ use std::time::Duration;
 use odeon::Timeout;
 use odeon::prelude::*;
 
+use crate::child::{self, report};
 use crate::client::{connect, finish, pattern, request, reset, rest};
 use crate::echo::Echo;
 use crate::session::{Do, Habits, Told, sessions};
+use crate::soak::is_soak;
 use crate::ways::tell;
 use crate::world::{PATIENCE, World};
 
@@ -165,24 +167,31 @@ pub(crate) fn a_thousand_connections_reset_at_once_leave_a_server_that_serves(on
     world.finish();
 }
 
+/// Other processes, each with one connection: in the middle of a reply, in the middle of a request, or silent. With `ODEON_SOAK=1` in
+/// the environment a thousand.
 pub(crate) fn clients_that_are_killed_leave_nothing(on: BackendChoice) {
     let (make, _events) = sessions(Habits::default());
     let mut world = World::new(on, 1);
     let address = world.serve(make);
-    for round in 0..20 {
-        // Another process, with one connection in the middle of a reply.
-        let script = format!(
-            "exec 3<>/dev/tcp/127.0.0.1/{}; printf 'big 900000\\n' >&3; head -c {} <&3 >/dev/null; kill -9 $$",
-            address.port(),
-            1 + round * 1000,
-        );
+    let kills = if is_soak() { 1_000 } else { 30 };
+    for round in 0..kills {
+        let last = match round % 3 {
+            0 => format!("printf 'big 900000\\n' >&3; head -c {} <&3 >/dev/null", 1 + round % 20 * 1000),
+            1 => "printf 'half a requ' >&3".to_owned(),
+            _ => ":".to_owned(),
+        };
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; {last}; kill -9 $$", address.port());
         let status = std::process::Command::new("bash").args(["-c", &script]).status();
         assert!(!status.expect("there is a bash").success(), "it was killed");
+        if round % 100 == 99 {
+            world.settle();
+        }
     }
     let mut stream = connect(address);
     request(&mut stream, "echo still here", "still here\n");
     drop(stream);
     world.finish();
+    report(&format!("{}: {kills} clients have been killed", child::name(on)));
 }
 
 /// Says what happens to it.

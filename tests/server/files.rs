@@ -193,7 +193,7 @@ pub(crate) fn futures_that_are_dropped_leave_nothing(on: BackendChoice) {
 }
 
 /// Reads and writes until it cannot.
-async fn churn(from: PathBuf, offset: u64, to: PathBuf) -> std::io::Result<Infallible> {
+pub(crate) async fn churn(from: PathBuf, offset: u64, to: PathBuf) -> std::io::Result<Infallible> {
     let file = File::open(from).await?;
     loop {
         let (read, buffer) = file.read_at(Vec::with_capacity(1 << 14), offset).await;

@@ -19,6 +19,7 @@ mod client;
 mod connects;
 mod crossfire;
 mod deferred;
+mod drops;
 mod echo;
 mod endings;
 mod files;
@@ -215,7 +216,6 @@ macro_rules! every_case_on {
                 a_shutdown_counts_no_listener_that_it_cuts_off
                 a_shutdown_counts_no_actor_whose_core_is_busy
                 systems_start_and_end_in_a_row
-                a_system_may_be_dropped_with_everything_in_flight
                 messages_on_their_way_at_the_end_may_panic_when_dropped
                 more_cores_than_processors_serve
                 a_handler_that_asks_its_own_system_is_told_so
@@ -439,6 +439,7 @@ macro_rules! every_case_on {
                 what_comes_after_the_reading_half_has_gone_is_thrown_away
                 whoever_gets_no_task_is_reset
             }
+            drops { a_system_may_be_dropped_with_everything_in_flight }
             soak {
                 connections_that_come_and_go_leave_everything_as_it_was
                 many_connections_are_open_at_once

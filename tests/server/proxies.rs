@@ -20,7 +20,7 @@ use crate::world::{PATIENCE, World, until};
 
 /// What the test is told.
 #[derive(Debug, PartialEq)]
-enum Told {
+pub(crate) enum Told {
     Refused(std::io::ErrorKind),
     Tied([Result<(), ForwardError>; 3]),
     Body(Vec<u8>),
@@ -30,7 +30,7 @@ enum Told {
 }
 
 /// What a client is connected to: it connects to the far side, and is tied to it.
-struct Near {
+pub(crate) struct Near {
     to: SocketAddr,
     /// So many bytes of the client are not for the far side.
     greeting: usize,
@@ -111,6 +111,11 @@ impl Connection for Far {
     fn frame(&mut self, _: &[u8], _: &mut Context<Self>) -> Flow {
         unreachable!("it is forwarded before anything is read")
     }
+}
+
+/// A way to make connections that are tied to another one, which leads there.
+pub(crate) fn nears(to: SocketAddr, told: Sender<Told>) -> impl FnMut(Peer) -> Near + Clone + Send {
+    move |_| Near { to, greeting: 0, told: told.clone() }
 }
 
 struct Scene {

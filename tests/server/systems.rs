@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::{Random, now};
-use odeon::{Config, Error, ShutdownReport};
+use odeon::{Error, ShutdownReport};
 
 use crate::child;
 use crate::client::{connect, ends_by_reset, exchange, expect, finish, pattern, request, rest};
@@ -302,57 +302,6 @@ pub(crate) fn systems_start_and_end_in_a_row(on: BackendChoice) {
         let address = world.serve(make);
         request(&mut connect(address), "echo hello", "hello\n");
         world.finish();
-    }
-}
-
-pub(crate) fn a_system_may_be_dropped_with_everything_in_flight(on: BackendChoice) {
-    if child::apart(on, "systems::a_system_may_be_dropped_with_everything_in_flight") {
-        return;
-    }
-    crate::panics::quietly();
-    for seed in 0..200 {
-        let mut random = Random::new(seed);
-        let config = |config: &mut Config| {
-            config.drain_deadline = Duration::from_millis(2);
-            config.close_deadline = Duration::from_millis(20);
-            config.receive_buffers = 4;
-        };
-        let mut world = World::with(on, 1 + random.index(2), config);
-        let (make, events) = sessions(Habits::default());
-        let listener = world.system.listener((child::own_loopback(), 0));
-        let listening = listener.start(make).expect("a free port is found");
-        let lines = listening.address();
-        world.listens();
-        let echo = world.serve(|_| Echo);
-        let mut clients = Vec::new();
-        for _ in 0..random.index(12) {
-            let (choice, size) = (random.index(5), 1 + random.index(1 << 20));
-            let mut stream = connect(if choice < 3 { echo } else { lines });
-            stream.set_nonblocking(true).expect("a socket can be made not to block");
-            match choice {
-                0 => {}
-                // Much in both directions, and nobody reads it.
-                1 | 2 => drop(stream.write(&vec![b'x'; size])),
-                3 => drop(stream.write(b"big 1000000\nbig 1000000\nclose\n")),
-                _ => drop(stream.write(b"big 1000\npanic\n")),
-            }
-            clients.push(stream);
-        }
-        for _ in 0..random.index(4) {
-            world.ledgers();
-        }
-        if random.chance(0.5) {
-            while let Some(told) = events.at_hand() {
-                if let crate::session::Told::Started(session) = told {
-                    session.tell(Do::Write(vec![b'y'; 500_000])).or_dead_letter();
-                }
-            }
-        }
-        if random.chance(0.3) {
-            clients.clear();
-        }
-        drop(world.system);
-        TcpStream::connect(lines).expect_err("nobody listens any more");
     }
 }
 

@@ -18,7 +18,7 @@ use crate::world::{PATIENCE, World};
 
 /// What the test is told.
 #[derive(Debug, PartialEq)]
-enum Told {
+pub(crate) enum Told {
     /// So many bytes, and the error of the kernel.
     Kept(u64, Option<i32>),
     Short(u64, StopReason),
@@ -26,7 +26,7 @@ enum Told {
 }
 
 /// A frame of eight bytes is the length of what is to be kept, or none of it at all.
-struct Keeper {
+pub(crate) struct Keeper {
     path: PathBuf,
     told: Sender<Told>,
 }
@@ -87,6 +87,11 @@ impl Connection for Keeper {
     }
 }
 
+/// A way to make keepers of one file, which tell what they have kept.
+pub(crate) fn keepers(path: PathBuf, told: Sender<Told>) -> impl FnMut(Peer) -> Keeper + Clone + Send {
+    move |_| Keeper { path: path.clone(), told: told.clone() }
+}
+
 struct Scene {
     world: World,
     address: SocketAddr,
@@ -97,7 +102,7 @@ impl Scene {
     fn new(on: BackendChoice, path: PathBuf, change: impl FnOnce(&mut Config)) -> Scene {
         let mut world = World::with(on, 1, change);
         let (telling, told) = channel();
-        let address = world.serve(move |_| Keeper { path: path.clone(), told: telling.clone() });
+        let address = world.serve(keepers(path, telling));
         Scene { world, address, told }
     }
 
