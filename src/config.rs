@@ -99,6 +99,19 @@ pub struct Config {
     /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536. Default 256 MiB,
     /// as much as may wait [on the way out](Config::spill_bytes_max), and four of the largest bodies.
     pub assembly_bytes_max: usize,
+    /// An accepted connection ends if its peer sends nothing at all for so long, with
+    /// [`StopReason::Late`](crate::StopReason::Late). `Duration::MAX`: it may wait, as where only the server speaks. What the
+    /// [listener](crate::ListenerBuilder::first_byte_timeout) or the
+    /// [actor](crate::Connection::FIRST_BYTE_TIMEOUT) says comes first. Longer than nothing. Default 10 s.
+    pub first_byte_timeout: Duration,
+    /// A connection ends so, too, if its peer has begun a frame or a [body](crate::Context::read_exact_into) and not sent all of it in
+    /// this time, and in what it earns beyond by [`frame_rate_min`](Config::frame_rate_min). Time in which the connection does not
+    /// read does not count, unless it [waits for room](Config::assembly_bytes_max). `Duration::MAX`: it may take as long as it likes. What the
+    /// [listener](crate::ListenerBuilder::frame_timeout) or the [actor](crate::Connection::FRAME_TIMEOUT) says comes first. Longer
+    /// than nothing. Default 30 s, as [`write_stall`](Config::write_stall).
+    pub frame_timeout: Duration,
+    /// Bytes of a frame or a body that earn its peer a second more: who sends as fast is never late. At least 1. Default 1,024.
+    pub frame_rate_min: u32,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
     /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than
     /// on Linux, in steps of a good part of the socket's send buffer.) What the kernel has taken is its own affair, also where it reads it
@@ -200,6 +213,9 @@ impl Default for Config {
             unwritten_bytes_max: 1 << 20,
             body_bytes_max: 64 << 20,
             assembly_bytes_max: 256 << 20,
+            first_byte_timeout: Duration::from_secs(10),
+            frame_timeout: Duration::from_secs(30),
+            frame_rate_min: 1024,
             write_stall: Duration::from_secs(30),
             submission_entries: 256,
             completion_entries: 4096,
@@ -425,11 +441,14 @@ impl Config {
     }
 
     /// Times that may be as long as anybody likes.
-    fn rules_of_times(&self) -> [Rule; 4] {
+    fn rules_of_times(&self) -> [Rule; 7] {
         let rule = |limit, time: Duration| (limit, time.as_secs(), !time.is_zero(), "longer than nothing");
         let ask_timeout = self.ask_timeout;
         [
             rule("write_stall", self.write_stall),
+            rule("first_byte_timeout", self.first_byte_timeout),
+            rule("frame_timeout", self.frame_timeout),
+            ("frame_rate_min", self.frame_rate_min.into(), self.frame_rate_min > 0, "at least 1"),
             ("ask_timeout", ask_timeout.as_secs(), ask_timeout >= ASK_TIMEOUT_MIN, "at least 1 ms"),
             rule("handler_timeout", self.handler_timeout),
             rule("slow_handler", self.slow_handler),
@@ -497,10 +516,12 @@ mod tests {
     #[test]
     fn times_of_nothing_are_refused_where_nothing_could_happen_in_them() {
         type Set = fn(&mut Config, Duration);
-        let set: [(&str, Set); 3] = [
+        let set: [(&str, Set); 5] = [
             ("write_stall", |config, time| config.write_stall = time),
             ("handler_timeout", |config, time| config.handler_timeout = time),
             ("slow_handler", |config, time| config.slow_handler = time),
+            ("first_byte_timeout", |config, time| config.first_byte_timeout = time),
+            ("frame_timeout", |config, time| config.frame_timeout = time),
         ];
         for (limit, set) in set {
             let check = |time| {

@@ -35,6 +35,8 @@ mod forwards;
 mod intervals;
 #[path = "simulation/journal.rs"]
 mod journal;
+#[path = "simulation/late.rs"]
+mod late;
 #[path = "simulation/lives.rs"]
 mod lives;
 #[path = "simulation/messages.rs"]

@@ -95,6 +95,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `outbox(bytes = "256k")` | how much output waits at most; a listener's own comes first | as in `Config` |
 /// | `outbox(overflow = refuse)` | what becomes of what has no room: `close`, `refuse`, `drop_oldest`; also beside `bytes` | `close` |
 /// | `outbox(grace = "2s")` | how long a peer may read too slowly before that applies; also beside `bytes` | as long as there is room |
+/// | `timeouts(first_byte = "10s")` | how long the peer of an accepted connection may be silent at first, or `"never"`; a listener's own comes first | as in `Config` |
+/// | `timeouts(frame = "30s")` | how long all of a frame or body may take to come, and longer at a rate, or `"never"`; also beside `first_byte` | as in `Config` |
 /// | `on_panic = stop` | what follows a panic: `restart`, if a supervisor has it begun again; `stop`; or `abort` of the process | `restart` |
 /// | `address = LobbyAddr` | the name of the first trait; that of the second becomes `LobbyLocalAddr` | `SumAddr`, `SumLocalAddr` |
 /// | `crate = path` | where Odeon is | `::odeon` |

@@ -70,6 +70,10 @@ pub enum StopReason {
     Malformed,
     /// Nothing was received for as long as the idle timeout.
     Idle,
+    /// The peer was late: nothing came of it for as long as the [first byte](crate::Config::first_byte_timeout) may take, or not all of a
+    /// [frame or a body](crate::Config::frame_timeout) that it had begun. The connection is closed once what is queued has been sent, which is
+    /// counted ([`Ledger::connections_late`](crate::Ledger::connections_late)), and told on standard error, once a second at most of each type of actor.
+    Late,
     /// The peer did not read: the outbox reached its bound, half of it was queued for longer than
     /// [`Connection::OUTBOX_GRACE`](crate::Connection::OUTBOX_GRACE), or a send was in flight for `Config::write_stall`. The connection
     /// is reset, which is counted ([`Ledger::connections_outbox_full`](crate::Ledger::connections_outbox_full)), and told on standard
@@ -110,6 +114,7 @@ impl fmt::Display for StopReason {
             }
             StopReason::Malformed => "its peer has sent what its codec refuses",
             StopReason::Idle => "its peer was idle for too long",
+            StopReason::Late => "its peer was late with what it was to send",
             StopReason::OutboxFull => "its output has passed a bound, or its peer does not read",
             StopReason::AssemblyFull => "there was no room for what came in part",
             StopReason::ForwardEnded => "the connection that it is tied to has ended",

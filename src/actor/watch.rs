@@ -272,7 +272,7 @@ pub(super) fn link_again(core: &Core, cell: Key) {
 }
 
 /// Reasons that carry nothing, by their numbers from one on. A number above those of errors is that of no other reason.
-const REASONS: [StopReason; 14] = [
+const REASONS: [StopReason; 15] = [
     StopReason::MailboxFull,
     StopReason::Stopped,
     StopReason::Aborted,
@@ -281,6 +281,7 @@ const REASONS: [StopReason; 14] = [
     StopReason::EndOfStream,
     StopReason::Malformed,
     StopReason::Idle,
+    StopReason::Late,
     StopReason::OutboxFull,
     StopReason::AssemblyFull,
     StopReason::ForwardEnded,
@@ -323,7 +324,8 @@ mod tests {
             StopReason::EndOfStream => StopReason::Disconnected(104),
             StopReason::Disconnected(_) => StopReason::Malformed,
             StopReason::Malformed => StopReason::Idle,
-            StopReason::Idle => StopReason::OutboxFull,
+            StopReason::Idle => StopReason::Late,
+            StopReason::Late => StopReason::OutboxFull,
             StopReason::OutboxFull => StopReason::AssemblyFull,
             StopReason::AssemblyFull => StopReason::MailboxFull,
             StopReason::MailboxFull => StopReason::ForwardEnded,

@@ -43,6 +43,8 @@ pub struct Counters {
     pub connections_cut_off: Cell<u64>,
     /// Those of them whose peer did not read: their output passed a bound, or none of it was taken for too long.
     pub connections_outbox_full: Cell<u64>,
+    /// Those of them whose peer was late with what it was to send.
+    pub connections_late: Cell<u64>,
     /// Those of them that have received what there was no room for.
     pub connections_assembly_full: Cell<u64>,
     /// Writes for which an outbox had no room, and without which its connection went on.

@@ -27,6 +27,8 @@ pub enum Matter {
     Failure,
     /// The peer of a connection does not read.
     Outbox,
+    /// The peer of a connection is late.
+    Late,
     /// There is no room for what comes in part.
     Assembly,
     /// Something keeps the core from everything else.

@@ -80,6 +80,44 @@
 //! Where nothing is announced, or where a part is of use by itself, the codec [`Raw`](crate::net::codec::Raw) hands on what comes as it
 //! comes, without a copy.
 //!
+//! # Peers that are late
+//!
+//! Whoever connects and says nothing, or begins something and does not go on, keeps a connection, and memory, from others. So an accepted
+//! connection is closed if no first byte has come for [`Config::first_byte_timeout`](crate::Config::first_byte_timeout), 10 s; and
+//! any connection whose peer has begun a frame or a body, if that has not come whole in
+//! [`Config::frame_timeout`](crate::Config::frame_timeout), 30 s, and a second more for each
+//! [`Config::frame_rate_min`](crate::Config::frame_rate_min) bytes of it, 1,024, that have come. Its actor is told in `#[stopped]`, with
+//! [`StopReason::Late`](crate::StopReason::Late); what was written before is still sent. Time in which the connection does not read
+//! is not the peer's, and does not count. Between frames a peer may be silent for as long as it likes, or as `#[idle]` says.
+//!
+//! A protocol in which only the server speaks says so, and one for people gives them time:
+//!
+//! ```
+//! use std::time::Duration;
+//! use odeon::prelude::*;
+//!
+//! /// Clients only listen.
+//! struct Ticker;
+//!
+//! #[actor(codec = Lines<80>, timeouts(first_byte = "never", frame = "5s"))]
+//! impl Ticker {
+//!     #[frame]
+//!     fn line(&mut self, _: &str) {}
+//! }
+//!
+//! # fn main() -> odeon::Result<()> {
+//! let system = System::builder().cores(Cores::Count(1)).build()?;
+//! // What the listener says comes first.
+//! let listener = system.listener("127.0.0.1:0").frame_timeout(Duration::from_secs(60));
+//! let listening = listener.start(|_peer| Ticker)?;
+//! # drop(listening);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A future that serves a connection bounds its own reads, by [`timeout`](crate::time::timeout); one that waits for the first byte, or for the rest of
+//! a body, is told [`TimedOut`](std::io::ErrorKind::TimedOut) after these times.
+//!
 //! # What comes in part
 //!
 //! A frame that is whole in the receive buffer takes up no memory beside that. What a core holds of others, which lie in several
@@ -90,4 +128,4 @@
 //! too many have sent at once or nothing would ever be given back, is closed, with
 //! [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), which is counted and told on standard error.
 //!
-//! Tested in `tests/server/bodies.rs`, `tests/simulation/bodies.rs`, `tests/simulation/assembly.rs` and `tests/server/pressure.rs`.
+//! Tested in `tests/server/bodies.rs`, `tests/simulation/bodies.rs`, `tests/simulation/assembly.rs`, `tests/simulation/late.rs` and `tests/server/pressure.rs`.

@@ -17,6 +17,7 @@ use super::codec::Decode;
 use super::connection::Connection;
 use super::forward::Forward;
 use super::inward::{Ended, Fed};
+use super::late::Late;
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
 use super::wire::{LAST_CALL, LOOK, Outward, Phase, STOP, Stream, Wire};
@@ -66,6 +67,14 @@ pub(super) fn spawn<A: Connection>(
         assert!(
             !matches!(A::OUTBOX_GRACE, Some(Duration::ZERO)),
             "OUTBOX_GRACE is longer than nothing, or None"
+        );
+        assert!(
+            !matches!(A::FIRST_BYTE_TIMEOUT, Some(Duration::ZERO)),
+            "FIRST_BYTE_TIMEOUT is longer than nothing, or None"
+        );
+        assert!(
+            !matches!(A::FRAME_TIMEOUT, Some(Duration::ZERO)),
+            "FRAME_TIMEOUT is longer than nothing, or None"
         );
     };
     let outbox_bytes_max = outbox_bytes_max::<A>(&shared, core);
@@ -158,6 +167,30 @@ impl<A: Connection> ConnectionBody<A> {
             format!("its peer has read nothing for {:?} (Config::write_stall)", core.config.write_stall)
         };
         core.report(Matter::Outbox, std::any::type_name::<A>(), format_args!("ends: {why}"));
+    }
+
+    /// Counts and reports a connection whose peer is late.
+    #[cold]
+    fn tell_late(wire: &Wire<A::Codec>, core: &Core, late: Late) {
+        Counters::add(&core.counters.connections_late, 1);
+        let name = std::any::type_name::<A>();
+        match late {
+            Late::FirstByte => {
+                let time = wire.shared.first_byte_timeout;
+                let what =
+                    format_args!("ends: its peer has sent nothing for {time:?} (Config::first_byte_timeout)");
+                core.report(Matter::Late, name, what);
+            }
+            Late::Frame => {
+                let (time, rate) = (wire.shared.frame_timeout, core.config.frame_rate_min);
+                let rate = Count(rate.into(), "byte");
+                let what = format_args!(
+                    "ends: its peer has begun a frame or a body and not sent all of it in {time:?}, nor {rate} each second \
+                     (Config::frame_timeout, frame_rate_min)"
+                );
+                core.report(Matter::Late, name, what);
+            }
+        }
     }
 
     /// Counts and reports a connection that has received what there was no room for.
@@ -297,7 +330,7 @@ impl<A: Connection> ConnectionBody<A> {
         activation: &Activation<'_>,
         cx: &mut Context<A>,
     ) -> Batch {
-        wire.phase = Phase::Open;
+        wire.phase = Phase::Silent;
         wire.receive(activation);
         let armed = wire.arm_look(activation);
         // Also where no timer can be set: `stopped` never comes without `started` before it.
@@ -472,6 +505,7 @@ impl<A: Connection> ConnectionBody<A> {
         match notice {
             Notice::Io(Event::Received { lease }) => {
                 wire.active = activation.core.now();
+                wire.phase = Phase::Open;
                 wire.last_call.heard();
                 if wire.leaves.is_some() {
                     activation.core.pools.receive.release(lease);
@@ -530,6 +564,22 @@ impl<A: Connection> ConnectionBody<A> {
                 return Some(end_late(wire, activation, true, StopReason::OutboxFull));
             }
             activation.core.with_output(activation.cell(), Output::be_slow);
+        }
+        if let Some(late) = wire.is_late(activation.core) {
+            if !A::SERVED {
+                Self::tell_late(wire, activation.core, late);
+                return Some(Batch::End(StopReason::Late));
+            }
+            // Who serves it decides what follows for a read that waits, and how long it waits for something to begin.
+            let begun = late == Late::FirstByte || wire.inward.has_come();
+            wire.inward.excuse();
+            wire.inward.note_begun(activation.core.now());
+            if begun {
+                wire.active = activation.core.now();
+            }
+            if begun && let Err(reason) = head.call(activation.core, |actor| actor.idle(cx)) {
+                return Some(Batch::End(reason));
+            }
         }
         if wire.busy {
             wire.active = activation.core.now();

@@ -29,6 +29,8 @@ pub(super) struct Bulk {
     end: usize,
     /// So much has the memory grown here.
     grown: usize,
+    /// So many bytes have come, as far as is known here.
+    got: u64,
     /// There was no memory for more.
     failed: bool,
     /// Nobody wants the rest.
@@ -39,7 +41,7 @@ impl Bulk {
     pub(super) fn new(buffer: Vec<u8>, len: usize) -> Bulk {
         let end = buffer.len().saturating_add(len);
         let fill = Some(Box::new(Fill { buffer, max: 0, outcome: Ok(0) }));
-        Bulk { fill, end, grown: 0, failed: false, given_up: false }
+        Bulk { fill, end, grown: 0, got: 0, failed: false, given_up: false }
     }
 
     /// True if an operation has the memory.
@@ -54,6 +56,11 @@ impl Bulk {
 
     pub(super) fn is_complete(&self) -> bool {
         !self.is_away() && self.missing() == 0
+    }
+
+    /// How many bytes have come, but for those that an operation has taken by now.
+    pub(super) fn got(&self) -> u64 {
+        self.got
     }
 
     /// So many bytes are received without more memory.
@@ -95,6 +102,7 @@ impl Bulk {
             let piece = &bytes[taken..bytes.len().min(taken + room)];
             fill.buffer.extend_from_slice(piece);
             taken += piece.len();
+            self.got += piece.len() as u64;
         }
         taken
     }
@@ -112,6 +120,7 @@ impl Bulk {
 
     /// The operation has handed the memory back.
     pub(super) fn give_back(&mut self, fill: Box<Fill>) {
+        self.got += fill.outcome.unwrap_or(0) as u64;
         self.fill = Some(fill);
     }
 

@@ -78,6 +78,7 @@ pub fn connect(address: SocketAddr) -> Connect {
         options: ConnectOptions::default(),
         timeout: TIMEOUT,
         idle_timeout: None,
+        frame_timeout: None,
         outbox_bytes_max: None,
         outbox_overflow: None,
         outbox_grace: None,
@@ -93,6 +94,7 @@ pub struct Connect {
     options: ConnectOptions,
     timeout: Duration,
     idle_timeout: Option<Duration>,
+    frame_timeout: Option<Duration>,
     outbox_bytes_max: Option<usize>,
     outbox_overflow: Option<Overflow>,
     outbox_grace: Option<Duration>,
@@ -115,6 +117,12 @@ impl Connect {
     /// See [`ListenerBuilder::idle_timeout`](crate::ListenerBuilder::idle_timeout).
     pub fn idle_timeout(mut self, timeout: Duration) -> Connect {
         self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// See [`ListenerBuilder::frame_timeout`](crate::ListenerBuilder::frame_timeout).
+    pub fn frame_timeout(mut self, timeout: Duration) -> Connect {
+        self.frame_timeout = Some(timeout);
         self
     }
 
@@ -181,6 +189,7 @@ impl Connect {
     {
         self.outbox_overflow = self.outbox_overflow.or(Some(A::OUTBOX_OVERFLOW));
         self.outbox_grace = self.outbox_grace.or(A::OUTBOX_GRACE);
+        self.frame_timeout = self.frame_timeout.or(A::FRAME_TIMEOUT);
         let idle_timeout = self.idle_timeout.or(A::IDLE_TIMEOUT);
         let unwanted = |actor: Addr<A>| actor.abort();
         Connecting::new(self, idle_timeout, unwanted, move |core, told, peer, socket, shared| {
@@ -382,6 +391,9 @@ impl<T: 'static> Begin<T> {
             Connect { idle_timeout: Some(Duration::ZERO), .. } => {
                 "idle_timeout: longer than nothing, or left out"
             }
+            Connect { frame_timeout: Some(Duration::ZERO), .. } => {
+                "frame_timeout: longer than nothing, or left out"
+            }
             Connect { outbox_grace: Some(Duration::ZERO), .. } => {
                 "outbox_grace: longer than nothing, or left out"
             }
@@ -400,6 +412,8 @@ impl<T: 'static> Begin<T> {
             credits: Vec::new(),
             at_limit: AtLimit::Refuse,
             idle_timeout,
+            first_byte_timeout: Duration::MAX,
+            frame_timeout: connect.frame_timeout.unwrap_or(core.config.frame_timeout),
             outbox_bytes_max: connect.outbox_bytes_max,
             outbox_overflow: connect.outbox_overflow.unwrap_or_default(),
             outbox_grace: connect.outbox_grace,

@@ -63,6 +63,18 @@ pub trait Connection: Actor {
     /// ([`idle_timeout`](crate::ListenerBuilder::idle_timeout)) comes first. Default: never.
     const IDLE_TIMEOUT: Option<Duration> = None;
 
+    /// After so long without a first byte from its peer, an accepted connection is closed, with
+    /// [`StopReason::Late`](crate::StopReason::Late). What the listener says
+    /// ([`first_byte_timeout`](crate::ListenerBuilder::first_byte_timeout)) comes first. `Duration::MAX`: never. Default:
+    /// `Config::first_byte_timeout`.
+    const FIRST_BYTE_TIMEOUT: Option<Duration> = None;
+
+    /// After so long, a frame or a body that has begun has come whole, or its peer sends at the rate of `Config::frame_rate_min`: else the
+    /// connection is closed, with [`StopReason::Late`](crate::StopReason::Late). What the listener says
+    /// ([`frame_timeout`](crate::ListenerBuilder::frame_timeout)) comes first. `Duration::MAX`: never. Default:
+    /// `Config::frame_timeout`.
+    const FRAME_TIMEOUT: Option<Duration> = None;
+
     /// Bytes written and not yet taken by the kernel, from 1 to 1,073,741,824. What the listener says
     /// ([`outbox_bytes`](crate::ListenerBuilder::outbox_bytes)) comes first. Default: `Config::outbox_bytes_max`.
     const OUTBOX_BYTES_MAX: Option<usize> = None;

@@ -31,6 +31,8 @@ pub(super) struct Filing {
     full: bool,
     /// None while it is under way.
     request: Option<Box<FileRequest>>,
+    /// Bytes that have come.
+    got: u64,
     written: u64,
     error: Option<io::Error>,
 }
@@ -40,7 +42,7 @@ impl Filing {
     pub(super) fn new(file: Rc<OpenFile>, offset: u64, len: Option<u64>, max: usize) -> Filing {
         let request = Some(FileRequest::new(None, FileWork::Close));
         let queue = Output::new(max);
-        Filing { file, offset, left: len, queue, full: false, request, written: 0, error: None }
+        Filing { file, offset, left: len, queue, full: false, request, got: 0, written: 0, error: None }
     }
 
     /// Bytes that are still to be received for it.
@@ -72,8 +74,14 @@ impl Filing {
         (self.error.is_none() && !self.full).then_some(&mut self.queue)
     }
 
+    /// How many bytes have come.
+    pub(super) fn got(&self) -> u64 {
+        self.got
+    }
+
     /// So many have gone there.
     pub(super) fn received(&mut self, bytes: u64) {
+        self.got += bytes;
         if let Some(left) = &mut self.left {
             *left -= bytes;
         }

@@ -23,6 +23,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn filled(&mut self, activation: &Activation<'_>, fill: Box<Fill>) {
         if let Ok(1..) = fill.outcome {
             self.active = activation.core.now();
+            self.note_first_byte();
             self.last_call.heard();
         }
         let why = match fill.outcome {
@@ -160,6 +161,7 @@ impl<C: Decode> Wire<C> {
         }
         let blocked = mailbox_full || self.is_body_blocked(activation, apart);
         if blocked {
+            self.inward.excuse();
             self.inward.set_current_aside(&activation.core.pools.receive);
             if self.inward.filing().is_some() || !self.awaits_memory(activation) {
                 self.end_receive(activation);
@@ -180,10 +182,12 @@ impl<C: Decode> Wire<C> {
             Some(filing) if filing.wants() == 0 => return,
             // There is no room for more, or no slot for what is here.
             Some(filing) if filing.is_full() || self.inward.has_rest() => {
+                self.inward.excuse();
                 return self.end_receive(activation);
             }
             _ => {}
         }
+        self.watch_frame(activation);
         if self.inward.gathers() && !self.has_room(activation) {
             if !self.awaits_memory(activation) {
                 self.end_receive(activation);

@@ -17,6 +17,7 @@ use crate::actor::StopReason;
 use crate::driver::{Fill, Pools};
 use crate::executor::blame::user;
 use crate::mem::{AssemblyRoom, AssemblyShare, Full, Lease, Promise, ReceivePool};
+use crate::sys::Time;
 
 /// What became of a look for frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,8 @@ struct Assembly {
     filing: Option<Box<Filing>>,
     /// In line for room.
     waits: bool,
+    /// Since when its peer has been at what is not whole, if it is.
+    begun: Option<Time>,
     /// Bytes have arrived for which there was no room: they are lost, and the connection ends.
     cut: bool,
 }
@@ -85,6 +88,7 @@ impl Assembly {
             body: None,
             filing: None,
             waits: false,
+            begun: None,
             cut: false,
         }
     }
@@ -289,6 +293,7 @@ impl<C: Decode> Inward<C> {
         } else if consumed > 0 {
             // It was for what is whole.
             assembly.share.forget_promise();
+            assembly.begun = None;
         }
         fed
     }
@@ -333,6 +338,7 @@ impl<C: Decode> Inward<C> {
                 .is_some_and(|(lease, offset)| pool.bytes(lease).len() > *offset as usize);
         assembly.cut |= left && body.missing() > 0 && !body.has_failed();
         assembly.body = Some(body);
+        assembly.begun = None;
         self.begin_anew(codec);
         if self.current.as_ref().is_some_and(|(lease, offset)| pool.bytes(lease).len() == *offset as usize) {
             self.release_current(pool);
@@ -352,6 +358,7 @@ impl<C: Decode> Inward<C> {
         let assembly = self.assemble(pool);
         assembly.copied = 0;
         assembly.filing = Some(Box::new(filing));
+        assembly.begun = None;
         self.begin_anew(codec);
     }
 
@@ -403,6 +410,7 @@ impl<C: Decode> Inward<C> {
             }
         };
         assembly.starved = false;
+        assembly.begun = None;
         if assembly.rest().is_empty() {
             self.assembly = None;
         }
@@ -518,6 +526,44 @@ impl<C: Decode> Inward<C> {
     /// Puts it back.
     pub(super) fn put_current(&mut self, lease: Lease, offset: u32) {
         self.current = Some((lease, offset));
+    }
+
+    /// True if something has come in part, or is to come.
+    #[inline]
+    pub(super) fn has_begun(&self) -> bool {
+        self.assembly.is_some()
+    }
+
+    /// The peer is at what is not whole, from now on if it was not before.
+    pub(super) fn note_begun(&mut self, now: Time) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.begun.get_or_insert(now);
+        }
+    }
+
+    /// True if some of what is not whole has come, or has been promised room.
+    pub(super) fn has_come(&self) -> bool {
+        self.has_promise() || self.begun().is_some_and(|(_, got)| got > 0)
+    }
+
+    /// That what has begun does not get on is not the peer's doing.
+    pub(super) fn excuse(&mut self) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.begun = None;
+        }
+    }
+
+    /// Since when the peer has been at what is not whole, and how many bytes of it have come.
+    pub(super) fn begun(&self) -> Option<(Time, u64)> {
+        let assembly = self.assembly.as_ref()?;
+        let got = match (&assembly.body, &assembly.filing) {
+            (Some(body), _) if body.is_complete() => return None,
+            (_, Some(filing)) if filing.wants() == 0 || filing.is_full() => return None,
+            (Some(body), _) => body.got(),
+            (_, Some(filing)) => filing.got(),
+            _ => assembly.rest().len() as u64,
+        };
+        Some((assembly.begun?, got))
     }
 
     /// True if bytes have arrived for which there was no room: nothing behind them can be looked at.

@@ -68,6 +68,9 @@ pub(crate) struct Shared {
     pub(crate) at_limit: AtLimit,
     /// After so long without bytes, an actor is told.
     pub(crate) idle_timeout: Option<Duration>,
+    /// After so long without a first byte, it ends, or when a frame has not come whole.
+    pub(crate) first_byte_timeout: Duration,
+    pub(crate) frame_timeout: Duration,
     pub(crate) outbox_bytes_max: Option<usize>,
     /// What becomes of what finds no room in an outbox, and after how long a peer is too slow.
     pub(crate) outbox_overflow: Overflow,

@@ -15,6 +15,7 @@ mod forward;
 mod intake;
 mod inward;
 mod last_call;
+mod late;
 mod listener;
 mod others;
 mod pipe;

@@ -26,6 +26,8 @@ pub(super) const STOP: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     New,
+    /// Open, and nothing has arrived.
+    Silent,
     Open,
     Flushing,
     Lingering,
@@ -73,6 +75,7 @@ pub(super) enum Orderly {
     EndOfStream,
     Malformed,
     Idle,
+    Late,
     ForwardEnded,
     AssemblyFull,
 }
@@ -133,6 +136,7 @@ impl Orderly {
             StopReason::EndOfStream => Some(Orderly::EndOfStream),
             StopReason::Malformed => Some(Orderly::Malformed),
             StopReason::Idle => Some(Orderly::Idle),
+            StopReason::Late => Some(Orderly::Late),
             StopReason::AssemblyFull => Some(Orderly::AssemblyFull),
             StopReason::ForwardEnded if whole => Some(Orderly::ForwardEnded),
             _ => None,
@@ -145,6 +149,7 @@ impl Orderly {
             Orderly::EndOfStream => StopReason::EndOfStream,
             Orderly::Malformed => StopReason::Malformed,
             Orderly::Idle => StopReason::Idle,
+            Orderly::Late => StopReason::Late,
             Orderly::AssemblyFull => StopReason::AssemblyFull,
             Orderly::ForwardEnded => StopReason::ForwardEnded,
         }
@@ -182,7 +187,7 @@ impl<C: Decode> Wire<C> {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Open)
+        matches!(self.phase, Phase::New | Phase::Silent | Phase::Open)
     }
 
     /// How it ends for this reason, unless that waits for nothing.
@@ -300,7 +305,11 @@ impl<C: Decode> Wire<C> {
         let idle_at = self.idle_at();
         let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
         let grace_over_at = self.grace_over_at(activation).unwrap_or(Time::MAX);
-        let due = idle_at.unwrap_or(Time::MAX).min(stalled_at).min(grace_over_at);
+        let due = idle_at
+            .unwrap_or(Time::MAX)
+            .min(stalled_at)
+            .min(grace_over_at)
+            .min(self.late_at(activation.core));
         if due < Time::MAX {
             self.timer = activation.core.arm(activation.cell(), LOOK, due).ok();
         }
@@ -644,6 +653,9 @@ impl<C: Decode> Wire<C> {
         } else if !self.receiving {
             self.receive(activation);
         }
+        if self.inward.has_begun() {
+            self.watch_frame(activation);
+        }
     }
 
     /// Reading is paused.
@@ -662,6 +674,7 @@ impl<C: Decode> Wire<C> {
             }
             return false;
         }
+        self.inward.excuse();
         // For as long as the pause takes: buffers are few.
         self.inward.set_current_aside(&activation.core.pools.receive);
         if !apart {

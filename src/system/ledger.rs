@@ -73,6 +73,8 @@ pub struct Ledger {
     pub connections_cut_off: u64,
     /// Those of them that ended with [`StopReason::OutboxFull`](crate::StopReason::OutboxFull), because their peer did not read.
     pub connections_outbox_full: u64,
+    /// Those of them that ended with [`StopReason::Late`](crate::StopReason::Late), because their peer sent too slowly, or nothing.
+    pub connections_late: u64,
     /// Those of them that ended with [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), because there was no room for what they
     /// had received.
     pub connections_assembly_full: u64,
@@ -121,6 +123,7 @@ impl Ledger {
             connections_closed: counters.connections_closed.get(),
             connections_cut_off: counters.connections_cut_off.get(),
             connections_outbox_full: counters.connections_outbox_full.get(),
+            connections_late: counters.connections_late.get(),
             connections_assembly_full: counters.connections_assembly_full.get(),
             writes_refused: counters.writes_refused.get(),
             writes_dropped: counters.writes_dropped.get(),

@@ -57,6 +57,10 @@ pub(super) struct Options {
     connections_max: Option<usize>,
     at_limit: AtLimit,
     idle_timeout: Option<Duration>,
+    first_byte_timeout: Option<Duration>,
+    frame_timeout: Option<Duration>,
+    /// Those of the system.
+    usual_timeouts: [Duration; 2],
     outbox_bytes_max: Option<usize>,
     outbox_overflow: Option<Overflow>,
     outbox_grace: Option<Duration>,
@@ -70,6 +74,9 @@ impl Options {
             connections_max: None,
             at_limit: AtLimit::Wait,
             idle_timeout: None,
+            first_byte_timeout: None,
+            frame_timeout: None,
+            usual_timeouts: [config.first_byte_timeout, config.frame_timeout],
             outbox_bytes_max: None,
             outbox_overflow: None,
             outbox_grace: None,
@@ -87,6 +94,13 @@ impl Options {
         let rules = [
             ("max_connections", self.connections_max.unwrap_or(usize::MAX) as u64, u64::MAX, "at least 1"),
             ("idle_timeout", idle_ns, u64::MAX, "longer than nothing, or left out"),
+            (
+                "first_byte_timeout",
+                nanos(self.first_byte_timeout),
+                u64::MAX,
+                "longer than nothing, or left out",
+            ),
+            ("frame_timeout", nanos(self.frame_timeout), u64::MAX, "longer than nothing, or left out"),
             ("outbox_bytes", outbox, 1 << 30, "from 1 to 1,073,741,824"),
             ("outbox_grace", grace_ns, u64::MAX, "longer than nothing, or left out"),
             ("backlog", self.backlog.into(), u64::MAX, "at least 1"),
@@ -107,10 +121,16 @@ impl Options {
 
     /// What all connections of one core have in common whose actor is an `A`.
     pub(super) fn shared<A: Connection>(&self, credits: Vec<Arc<Credits>>) -> Shared {
+        let [first_byte_timeout, frame_timeout] = self.usual_timeouts;
         Shared {
             credits,
             at_limit: self.at_limit,
             idle_timeout: self.idle_timeout.or(A::IDLE_TIMEOUT),
+            first_byte_timeout: self
+                .first_byte_timeout
+                .or(A::FIRST_BYTE_TIMEOUT)
+                .unwrap_or(first_byte_timeout),
+            frame_timeout: self.frame_timeout.or(A::FRAME_TIMEOUT).unwrap_or(frame_timeout),
             outbox_bytes_max: self.outbox_bytes_max,
             outbox_overflow: self.outbox_overflow.unwrap_or(A::OUTBOX_OVERFLOW),
             outbox_grace: self.outbox_grace.or(A::OUTBOX_GRACE),
@@ -159,6 +179,25 @@ impl<'a> ListenerBuilder<'a> {
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// After so long without a first byte from its peer, a connection is closed, with [`StopReason::Late`](crate::StopReason::Late);
+    /// a read of a [`Stream`] that waits is told [`TimedOut`](std::io::ErrorKind::TimedOut) instead. One that
+    /// does not read at that time is not watched. Longer than nothing; `Duration::MAX`: it may wait. Default:
+    /// [`Connection::FIRST_BYTE_TIMEOUT`], or `Config::first_byte_timeout`.
+    #[must_use]
+    pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
+        self.options.first_byte_timeout = Some(timeout);
+        self
+    }
+
+    /// After so long since its first byte, a frame or a body has come whole, or at the rate of `Config::frame_rate_min`: else
+    /// the same follows. Longer than nothing; `Duration::MAX`: it may take as long as it likes. Default: [`Connection::FRAME_TIMEOUT`], or
+    /// `Config::frame_timeout`.
+    #[must_use]
+    pub fn frame_timeout(mut self, timeout: Duration) -> Self {
+        self.options.frame_timeout = Some(timeout);
         self
     }
 

@@ -15,7 +15,13 @@ const OUTBOX: usize = 4096;
 
 struct Session(Notes);
 
-#[actor(pub(crate), codec = Lines<16>, outbox(bytes = OUTBOX), mailbox(capacity = Session::ROOM))]
+#[actor(
+    pub(crate),
+    codec = Lines<16>,
+    outbox(bytes = OUTBOX),
+    mailbox(capacity = Session::ROOM),
+    timeouts(first_byte = "never", frame = "1m")
+)]
 impl Session {
     const ROOM: u32 = 4;
 
@@ -275,6 +281,8 @@ fn the_end_of_the_stream_and_what_is_malformed_have_hooks() {
 fn the_time_of_idle_is_that_of_the_attribute() {
     let mut world = World::new();
     assert_eq!(Session::IDLE_TIMEOUT, Some(Duration::from_secs(600)));
+    let late = (Session::FIRST_BYTE_TIMEOUT, Session::FRAME_TIMEOUT);
+    assert_eq!(late, (Some(Duration::MAX), Some(Duration::from_secs(60))));
     let notes = world.notes.clone();
     let peer = world.connect(move || Session(notes.clone()));
     world.run_for(Duration::from_secs(590));

@@ -28,6 +28,7 @@ mod fragile;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod handlers;
+mod late;
 mod limits;
 mod load;
 mod messages;
@@ -88,6 +89,10 @@ macro_rules! every_case_on {
                 a_message_may_send_messages_when_it_is_dropped
                 writes_of_two_activations_do_not_wait_for_the_client
                 a_message_to_a_core_that_is_about_to_sleep_wakes_it
+            }
+            late {
+                a_client_that_sends_nothing_is_closed_and_others_are_not
+                a_client_that_does_not_go_on_with_a_frame_or_a_body_is_closed
             }
             assembly {
                 what_comes_in_part_is_held_within_a_bound

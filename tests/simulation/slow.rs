@@ -72,7 +72,10 @@ struct Scene {
 
 impl Scene {
     fn new(overflow: Overflow, grace: Option<Duration>) -> Scene {
-        let mut simulation = Simulation::new(small(1)).expect("the limits are possible");
+        let mut plan = small(1);
+        // Who only reads never says anything.
+        plan.config.first_byte_timeout = Duration::MAX;
+        let mut simulation = Simulation::new(plan).expect("the limits are possible");
         let ((met, tellers), (ended, ends)) = (channel(), channel());
         let listener = simulation.listener(World::address()).outbox_bytes(BOUND).outbox_overflow(overflow);
         let listener = grace.into_iter().fold(listener, |listener, grace| listener.outbox_grace(grace));

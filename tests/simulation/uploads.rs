@@ -114,6 +114,8 @@ struct Scene {
 impl Scene {
     fn new(change: impl FnOnce(&mut SimulationConfig)) -> Scene {
         let mut plan = small(0);
+        // Disks here take minutes, and peers wait for them between two writes.
+        plan.config.frame_timeout = Duration::MAX;
         change(&mut plan);
         let mut simulation = Simulation::new(plan).expect("the plan is possible");
         let told = Arc::<Mutex<Vec<Told>>>::default();
@@ -327,6 +329,21 @@ fn a_disk_that_is_slow_makes_the_peer_wait() {
 }
 
 #[test]
+fn a_peer_that_does_not_go_on_is_late() {
+    let mut scene = Scene::new(|plan| plan.config.frame_timeout = Duration::from_secs(30));
+    let mut peer = scene.peer();
+    scene.send(&mut peer, b"200000\n");
+    scene.send(&mut peer, &pattern(100_000));
+    // Each kibibyte has earned it a second.
+    scene.simulation.run_for(Duration::from_secs(30 + 97));
+    assert_eq!(scene.told(), []);
+    scene.simulation.run_for(Duration::from_secs(1));
+    assert_eq!(scene.told(), [Told::Ended(StopReason::Late, 100_000)]);
+    scene.simulation.run_for(Duration::from_secs(10));
+    scene.assert_even();
+}
+
+#[test]
 fn a_full_disk_ends_it_with_what_is_written() {
     let mut scene = Scene::new(slow);
     scene.simulation.network().disk().limit(50_000);
@@ -451,6 +468,7 @@ fn nothing_is_written_behind_what_the_disk_has_not_taken() {
     for seed in 0..40 {
         let mut scene = Scene::new(|plan| {
             *plan = small(seed);
+            plan.config.frame_timeout = Duration::MAX;
             slow(plan);
             plan.faults.failed_file = 0.3;
         });

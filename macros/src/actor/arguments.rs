@@ -3,15 +3,16 @@
 //! Knows: its keys. Must not know the block.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Path, Result, Token, Type, Visibility, parse_quote};
 
 use super::errors::{Errors, error};
 use super::keys::{each_key, equals, nested, unknown};
-use super::values;
+use super::values::{self, Time};
 
-const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")`, \
+const KEYS: &str = "known are a visibility, `codec = Type`, `mailbox(capacity = 256)`, `outbox(bytes = \"256k\")`, `timeouts(frame = \"30s\")`, \
                     `on_panic = restart`, `address = Name` and `crate = path`";
 /// What can become of output, as variants of `Overflow`.
 const OVERFLOWS: &[(&str, &str)] = &[("close", "Close"), ("refuse", "Refuse"), ("drop_oldest", "DropOldest")];
@@ -37,6 +38,7 @@ pub(crate) struct Arguments {
     /// A variant of `MailboxOverflow`.
     pub(crate) mailbox_overflow: Option<Ident>,
     pub(crate) outbox: Option<Outbox>,
+    pub(crate) timeouts: Option<Timeouts>,
     /// A variant of `OnPanic`.
     pub(crate) on_panic: Option<Ident>,
     /// Where Odeon is.
@@ -54,6 +56,16 @@ pub(crate) struct Outbox {
     pub(crate) overflow: Option<Ident>,
 }
 
+/// How long the peer of a connection may take.
+pub(crate) struct Timeouts {
+    /// The key, for errors to point at.
+    pub(crate) key: Ident,
+    /// Of type `Duration`.
+    pub(crate) first_byte: Option<TokenStream>,
+    /// Of type `Duration`.
+    pub(crate) frame: Option<TokenStream>,
+}
+
 impl Arguments {
     /// Never fails: what is wrong is left out, and put among the errors.
     pub(crate) fn of(tokens: TokenStream, errors: &mut Errors) -> Arguments {
@@ -66,6 +78,7 @@ impl Arguments {
             mailbox_bytes: None,
             mailbox_overflow: None,
             outbox: None,
+            timeouts: None,
             on_panic: None,
             root: parse_quote!(::odeon),
         };
@@ -119,6 +132,12 @@ impl Arguments {
                 let example = "outbox(bytes = \"256k\")";
                 nested(name, example, input, errors, |name, input, _| outbox.take(name, input))?;
             }
+            "timeouts" => {
+                let timeouts =
+                    self.timeouts.insert(Timeouts { key: name.clone(), first_byte: None, frame: None });
+                let example = "timeouts(first_byte = \"10s\", frame = \"30s\")";
+                nested(name, example, input, errors, |name, input, _| timeouts.take(name, input))?;
+            }
             "on_panic" => {
                 equals(name, "on_panic = stop", input)?;
                 self.on_panic = Some(values::variant(input, ON_PANICS, "what can follow a panic")?);
@@ -153,6 +172,22 @@ impl Arguments {
                 "known is `mailbox(capacity = 256, bytes = \"1m\", overflow = drop_oldest)`",
             )),
         }
+    }
+}
+
+impl Timeouts {
+    fn take(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+        let (place, example) = match name.to_string().as_str() {
+            "first_byte" => (&mut self.first_byte, "first_byte = \"10s\""),
+            "frame" => (&mut self.frame, "frame = \"30s\""),
+            _ => return Err(unknown(name, "known is `timeouts(first_byte = \"10s\", frame = \"30s\")`")),
+        };
+        equals(name, example, input)?;
+        *place = Some(match values::time_or_never(input)? {
+            Time::Never => quote!(::core::time::Duration::MAX),
+            Time::After(time) => time,
+        });
+        Ok(())
     }
 }
 

@@ -137,4 +137,8 @@ fn refuse_keys(arguments: &Arguments, kinds: &[Kind], errors: &mut Errors) {
         let help = "leave it out, or say how bytes become frames: `codec = Lines<8192>`";
         errors.push(error(&outbox.key, "only actors with a connection have an outbox", help));
     }
+    if let (false, Some(timeouts)) = (arguments.has_codec, &arguments.timeouts) {
+        let help = "leave it out, or say how bytes become frames: `codec = Lines<8192>`";
+        errors.push(error(&timeouts.key, "only actors with a connection have a peer that may be late", help));
+    }
 }

@@ -301,7 +301,7 @@ fn local_handlers_have_a_trait_of_their_own() {
 fn nothing_names_a_crate_that_has_another_name() {
     let arguments = quote! {
         pub, crate = renamed, codec = Lines<80>, on_panic = abort, mailbox(capacity = 8, bytes = "1m", overflow = drop_oldest),
-        outbox(bytes = "4k", grace = "2s", overflow = drop_oldest)
+        outbox(bytes = "4k", grace = "2s", overflow = drop_oldest), timeouts(first_byte = "1s", frame = "2s")
     };
     let block = quote! {
         impl<T: Clone + 'static> Room<T> {
@@ -364,7 +364,11 @@ fn the_traits_may_have_names_of_their_own() {
 #[test]
 fn hooks_and_connections() {
     check_part(
-        quote!(codec = Lines<80>, outbox(bytes = "64k", grace = "2s", overflow = drop_oldest)),
+        quote!(
+            codec = Lines<80>,
+            outbox(bytes = "64k", grace = "2s", overflow = drop_oldest),
+            timeouts(first_byte = "never", frame = "5s")
+        ),
         quote! {
             impl Room {
                 #[started] fn begun(&mut self, cx: &mut Context<Self>) -> io::Result<()> { Ok(()) }
@@ -398,6 +402,8 @@ fn hooks_and_connections() {
             r#"match message.0 {}"#,
             r#"impl ::odeon::Connection for Room { type Codec = Lines<80>;"#,
             r#"const IDLE_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(::core::time::Duration::new(600u64, 0u32));"#,
+            r#"const FIRST_BYTE_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(::core::time::Duration::MAX);
+            const FRAME_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(::core::time::Duration::new(5u64, 0u32));"#,
             r#"const OUTBOX_BYTES_MAX: ::core::option::Option<::core::primitive::usize> = ::core::option::Option::Some(65536usize);"#,
             r#"<_ as ::odeon::IntoFlow>::into_flow(Self::line(self, given_0), "Room::line")"#,
             r#"fn body(
@@ -494,7 +500,7 @@ fn documentation_is_told_once_more() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     check_refused(
-        quote!(mailbox(capacity = 0), colour = Red<A, B>, outbox(bytes = 1)),
+        quote!(mailbox(capacity = 0), colour = Red<A, B>, outbox(bytes = 1), timeouts(frame = "1s")),
         quote! {
             impl Room {
                 #[message] fn said(self, said: Said) {}
@@ -507,6 +513,7 @@ fn all_mistakes_are_told_at_once() {
             "a mailbox without room",
             "unknown key `colour`",
             "only actors with a connection have an outbox",
+            "only actors with a connection have a peer that may be late",
             "`self` is lent",
             "is not a time",
             "`#[every]` is synchronous",

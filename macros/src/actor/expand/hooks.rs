@@ -217,8 +217,13 @@ fn constants_of_connection(actor: &Actor) -> TokenStream {
     let bytes = outbox.clone().filter_map(|outbox| outbox.bytes.as_ref());
     let grace = outbox.clone().filter_map(|outbox| outbox.grace.as_ref());
     let overflow = outbox.filter_map(|outbox| outbox.overflow.as_ref());
+    let timeouts = actor.arguments.timeouts.iter();
+    let first_byte = timeouts.clone().filter_map(|timeouts| timeouts.first_byte.as_ref());
+    let frame = timeouts.filter_map(|timeouts| timeouts.frame.as_ref());
     quote! {
         #(#idle)*
+        #(const FIRST_BYTE_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#first_byte);)*
+        #(const FRAME_TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#frame);)*
         #(const OUTBOX_GRACE: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#grace);)*
         #(const OUTBOX_OVERFLOW: #root::Overflow = #root::Overflow::#overflow;)*
         #(const OUTBOX_BYTES_MAX: ::core::option::Option<::core::primitive::usize> = ::core::option::Option::Some(#bytes);)*

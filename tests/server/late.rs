@@ -1,0 +1,71 @@
+//! Clients that are late with their first byte, or with the rest of a frame or a body.
+//!
+//! Knows: who is closed. Must not know when: that is for the simulation.
+
+use std::io::Write;
+use std::time::Duration;
+
+use odeon::prelude::*;
+
+use crate::client::{connect, request, rest};
+use crate::session::{Habits, sessions};
+use crate::world::World;
+
+const TIME: Duration = Duration::from_millis(50);
+/// Nobody is so late.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+pub(crate) fn a_client_that_sends_nothing_is_closed_and_others_are_not(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.first_byte_timeout = TIME);
+    let (make, events) = sessions(Habits { last_words: "late", ..Habits::default() });
+    let address = world.serve(make);
+    let mut other = connect(address);
+    request(&mut other, "echo hello", "hello\n");
+    events.started();
+    let mut silent = connect(address);
+    events.started();
+    assert_eq!(rest(&mut silent), b"late");
+    assert_eq!(events.stopped(), StopReason::Late);
+    request(&mut other, "echo still served", "still served\n");
+    assert_eq!(world.ledgers()[0].connections_late, 1);
+    drop((other, silent));
+    world.finish();
+}
+
+/// Receives a body behind each line that says how long it is.
+struct Bodies;
+
+#[actor(codec = Lines<80>)]
+impl Bodies {
+    #[frame]
+    fn length(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+        let Ok(length) = line.parse() else { return Flow::Fail };
+        cx.read_exact_into(Vec::new(), length).map_or(Flow::Fail, |()| Flow::Continue)
+    }
+
+    #[body]
+    fn whole(&mut self, body: Result<Vec<u8>, BodyError>, cx: &mut Context<Self>) {
+        writeln!(cx, "{}", body.map_or(0, |body| body.len()));
+    }
+}
+
+pub(crate) fn a_client_that_does_not_go_on_with_a_frame_or_a_body_is_closed(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| {
+        (config.first_byte_timeout, config.frame_timeout) = (PATIENCE, TIME);
+        // Nothing is earned by a few bytes.
+        config.frame_rate_min = u32::MAX;
+    });
+    let address = world.serve(|_| Bodies);
+    for begun in ["12", "6\n1234", "1000000\n1234"] {
+        let mut client = connect(address);
+        client.write_all(b"3\n123").expect("the server reads");
+        crate::client::expect(&mut client, b"3\n");
+        client.write_all(begun.as_bytes()).expect("the server reads");
+        world.ledgers();
+        // It may be gone by now.
+        let _ = client.write_all(b"1");
+        assert_eq!(rest(&mut client), b"", "after {begun:?}");
+    }
+    assert_eq!(world.ledgers()[0].connections_late, 3);
+    world.finish();
+}
