@@ -10,19 +10,24 @@
 //! sent ends its connection by a reset, because its length was promised. Requests have no bodies.
 //!
 //! Limits: a head of 8 KiB with 64 fields, which has to be there within ten seconds after the last answer. A peer that takes
-//! nothing for `Config::write_stall`, 30 s, is cut off. A connection holds as much of a file as its outbox does.
+//! nothing for `Config::write_stall`, 30 s, is cut off. A connection holds as much of a file as its outbox does. Clients beyond half of what the
+//! descriptors allow wait to be accepted: each takes up two, its own and that of a file.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, SystemTime};
 
 use odeon::fs::{Directory, File};
 use odeon::prelude::*;
 use odeon::time::timeout;
 
+#[path = "support/places.rs"]
+mod places;
 mod support;
 
 use support::Error;
@@ -54,7 +59,7 @@ enum Range {
 
 /// Serves a connection, from its first request to its end.
 async fn attend(mut stream: Stream, root: PathBuf) -> io::Result<()> {
-    let root = Directory::open(root).await?;
+    let root = open_root(root).await?;
     let mut head = Vec::new();
     loop {
         let request = match read_head(&mut stream, &mut head).await? {
@@ -72,6 +77,20 @@ async fn attend(mut stream: Stream, root: PathBuf) -> io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// The folder, opened once on each core for all connections that are there.
+async fn open_root(path: PathBuf) -> io::Result<Rc<Directory>> {
+    thread_local! {
+        static OPEN: RefCell<Weak<Directory>> = const { RefCell::new(Weak::new()) };
+    }
+    if let Some(root) = OPEN.with_borrow(Weak::upgrade) {
+        return Ok(root);
+    }
+    // Others may do the same meanwhile: the last is kept.
+    let root = Rc::new(Directory::open(path).await?);
+    OPEN.set(Rc::downgrade(&root));
+    Ok(root)
 }
 
 /// Reads the head of a request; false if none follows.
@@ -307,7 +326,8 @@ fn main() -> ExitCode {
             let root = PathBuf::from(options.get("--root").map_or(".", String::as_str));
             // Found out now, and not by the first who asks.
             std::fs::read_dir(&root).map_err(|error| format!("{}: {error}", root.display()))?;
-            Ok(system.listener(address).serve(move |stream| attend(stream, root))?)
+            let listener = system.listener(address).max_connections(places::clients_max(system, 2));
+            Ok(listener.serve(move |stream| attend(stream, root))?)
         },
     )
 }

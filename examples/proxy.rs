@@ -8,7 +8,8 @@
 //! A half-close is passed on: a client that has said everything still gets its answer. Whoever reads slowly makes the other wait.
 //! When one of the connections breaks, the peer of the other sees a reset, so that it does not take a part for the whole.
 //!
-//! Limits: an upstream server that does not accept within ten seconds is given up, and its client is reset.
+//! Limits: an upstream server that does not accept within ten seconds is given up, and its client is reset. Clients beyond half of what the
+//! descriptors allow wait to be accepted: each takes up two.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,6 +21,8 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::{ForwardError, Timeout};
 
+#[path = "support/places.rs"]
+mod places;
 mod support;
 
 use support::{Error, Options};
@@ -140,6 +143,7 @@ fn main() -> ExitCode {
         })?;
         // Bytes in either direction count for the client's connection, and its end is that of the other.
         let listener = system.listener(address).idle_timeout(Duration::from_secs(idle));
+        let listener = listener.max_connections(places::clients_max(system, 2));
         Ok(listener.start(move |_peer| Client { upstream, counts: theirs.clone() })?)
     };
     let mut config = Config::default();

@@ -31,7 +31,7 @@ impl Site {
         site
     }
 
-    fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.0.join("root")
     }
 

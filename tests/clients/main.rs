@@ -8,6 +8,7 @@ mod chat;
 mod counter;
 mod echo;
 mod fallback;
+mod few;
 mod files;
 mod hello;
 mod pipeline;
@@ -117,6 +118,10 @@ macro_rules! every_case_on {
                 nobody_upstream_is_told_and_resets_the_client
                 silence_ends_a_connection_of_the_proxy
                 a_side_that_vanishes_is_a_reset_for_the_other
+            }
+            few {
+                clients_of_the_proxy_wait_where_files_are_few
+                clients_of_the_files_wait_where_files_are_few
             }
             starting {
                 a_port_in_use_is_reported
