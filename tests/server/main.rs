@@ -395,6 +395,9 @@ macro_rules! every_case_on {
             }
             owned {
                 counted_bytes_arrive_whole_and_are_let_go_once_everybody_has_them
+                a_connection_learns_that_the_kernel_copies_after_all
+                nothing_goes_without_a_copy_where_that_is_switched_off
+                counted_bytes_are_let_go_when_the_peer_never_reads_what_was_said_last
                 counted_bytes_are_let_go_when_the_peer_resets
                 counted_bytes_are_let_go_when_their_connection_is_aborted
                 an_owner_that_panics_as_it_is_dropped_ends_nobody

@@ -71,7 +71,83 @@ pub(crate) fn counted_bytes_arrive_whole_and_are_let_go_once_everybody_has_them(
         assert!(got == [b"before ", &content[..], &content[1..], b" behind"].concat());
     }
     expect_let_go(&kept);
+    let [without, copied, _] = zero_copy(&world);
+    if may_copy_nothing(&world, on) {
+        assert!(without > 0, "the kernel was asked to send them from where they lie");
+        assert!(copied <= without, "{copied} of {without} were copied after all");
+    } else {
+        assert_eq!([without, copied], [0, 0]);
+    }
     drop(clients);
+    world.finish();
+}
+
+/// True if the kernel can send bytes from where they lie.
+pub(crate) fn may_copy_nothing(world: &World, on: BackendChoice) -> bool {
+    on == BackendChoice::Uring && world.system.features().contains("sends without a copy")
+}
+
+/// Sends without a copy, those that were copied after all, and those from regions.
+pub(crate) fn zero_copy(world: &World) -> [u64; 3] {
+    [
+        world.sum(|ledger| ledger.driver.sends_without_copy),
+        world.sum(|ledger| ledger.driver.sends_copied_after_all),
+        world.sum(|ledger| ledger.driver.sends_from_regions),
+    ]
+}
+
+/// On the way to this machine the kernel copies, and says so; the connection does not ask it again.
+pub(crate) fn a_connection_learns_that_the_kernel_copies_after_all(on: BackendChoice) {
+    let mut world = World::new(on, 1);
+    let (mut clients, _events) = meet(&mut world, 1);
+    let (client, session) = &mut clients[0];
+    let content = pattern(12, 100_000);
+    let give = |client: &mut TcpStream| {
+        let (bytes, kept) = owned(&content);
+        session.tell(Do::Give(bytes)).or_dead_letter();
+        expect(client, &content);
+        expect_let_go(&kept);
+    };
+    give(client);
+    let [without, copied, regions] = zero_copy(&world);
+    let asked = may_copy_nothing(&world, on);
+    assert_eq!((without > 0, regions), (asked, 0));
+    assert_eq!(copied, without, "all that have been let go");
+    for _ in 0..20 {
+        give(client);
+    }
+    assert_eq!(zero_copy(&world), [without, copied, 0], "it is not asked again");
+    drop(clients);
+    world.finish();
+}
+
+pub(crate) fn nothing_goes_without_a_copy_where_that_is_switched_off(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.zero_copy_min = usize::MAX);
+    let (mut clients, _events) = meet(&mut world, 1);
+    let (client, session) = &mut clients[0];
+    let content = pattern(13, 1 << 20);
+    let (bytes, kept) = owned(&content);
+    session.tell(Do::Give(bytes)).or_dead_letter();
+    expect(client, &content);
+    expect_let_go(&kept);
+    assert_eq!(zero_copy(&world), [0; 3]);
+    drop(clients);
+    world.finish();
+}
+
+/// It answers, closes, and its peer never reads: the kernel would keep what it was lent for as long.
+pub(crate) fn counted_bytes_are_let_go_when_the_peer_never_reads_what_was_said_last(on: BackendChoice) {
+    let mut world = World::with(on, 1, |config| config.close_deadline = std::time::Duration::from_millis(50));
+    let (mut clients, events) = meet(&mut world, 1);
+    let (mut client, session) = clients.remove(0);
+    let (bytes, kept) = owned(&pattern(14, MUCH));
+    session.tell(Do::Give(bytes)).or_dead_letter();
+    session.tell(Do::Close).or_dead_letter();
+    assert_eq!(events.stopped(), StopReason::Stopped);
+    expect_let_go(&kept);
+    world.wait_for_figure("the connection to end", 1, |ledger| ledger.connections_closed);
+    assert_eq!(world.sum(|ledger| ledger.connections_cut_off), 1);
+    assert!(ends_by_reset(&mut client), "a stream that was cut short does not look like one that ended");
     world.finish();
 }
 
@@ -178,6 +254,7 @@ pub(crate) fn all_is_copied_where_there_are_no_parts(on: BackendChoice) {
     assert_eq!(events.next(), Told::Handled(1));
     expect_let_go(&kept);
     expect(client, &pattern(11, 100_000));
+    assert_eq!(zero_copy(&world), [0; 3]);
     drop(clients);
     world.finish();
 }

@@ -13,6 +13,7 @@ use odeon::prelude::*;
 
 use crate::client::{connect, pattern};
 use crate::files::Folder;
+use crate::owned::{may_copy_nothing, zero_copy};
 use crate::world::World;
 
 /// More than the kernel holds for a peer that does not read.
@@ -67,6 +68,12 @@ pub(crate) fn a_file_goes_through_blocks_to_a_peer(on: BackendChoice) {
         let (mut client, mut got) = (connect(address), Vec::new());
         client.read_to_end(&mut got).expect("everything comes");
         assert!(got == bytes);
+    }
+    let [without, _, regions] = zero_copy(&world);
+    if may_copy_nothing(&world, on) {
+        assert!(regions > 0 && regions <= without, "{regions} of {without} were sent from regions");
+    } else {
+        assert_eq!([without, regions], [0, 0]);
     }
     world.finish();
 }

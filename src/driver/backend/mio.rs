@@ -299,8 +299,7 @@ impl Backend for Mio {
             operations: self.table.operations(),
             enters: self.enters,
             buffer_shortages: self.buffer_shortages,
-            queue_full: 0,
-            overflows: 0,
+            ..DriverLedger::default()
         }
     }
 

@@ -320,6 +320,7 @@ impl Backend for Sim {
             buffer_shortages: self.buffer_shortages,
             queue_full: self.queue_full,
             overflows: self.overflows,
+            ..DriverLedger::default()
         }
     }
 

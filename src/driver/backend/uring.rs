@@ -221,6 +221,9 @@ impl Backend for Uring {
             buffer_shortages: self.buffers.shortages(),
             queue_full: self.outgoing.full(),
             overflows: self.counts.overflows,
+            sends_without_copy: self.counts.zero_copy,
+            sends_copied_after_all: self.counts.copied,
+            sends_from_regions: self.counts.registered_sends,
         }
     }
 
