@@ -374,7 +374,9 @@ impl Arrivals {
     /// Delivers what is in the lanes and in the inbox, and nothing else: as if the core were in the middle of that.
     #[cfg(test)]
     pub(crate) fn deliver_ways(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| drop(lane.deliver(usize::MAX)));
+        for lane in &mut self.lanes {
+            lane.deliver(usize::MAX);
+        }
         self.inbox.try_iter().for_each(Envelope::deliver);
     }
 
