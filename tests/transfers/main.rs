@@ -4,7 +4,8 @@
 //!
 //! Between the servers under test and plain clients stands a [proxy] of the tests' own that cuts, delays, stalls and breaks
 //! connections by a plan that comes from a seed. A seed that fails is repeated by the command that it names.
-//! `ODEON_SEEDS=1000 cargo test --release --test transfers` tries many; `ODEON_SOAK=1` sends a gibibyte.
+//! `ODEON_SEEDS=1000 cargo test --release --test transfers` tries many; `ODEON_SOAK=1` sends a gibibyte, and
+//! `ODEON_LOSSY=1` is for a network that loses packets.
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 

@@ -8,14 +8,23 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use odeon::fs::{File, OpenOptions};
 use odeon::prelude::*;
 use odeon::sys::Random;
-use odeon::{FileForwardError, ForwardError, ForwardedFile, Timeout};
+use odeon::{FileForwardError, ForwardError, ForwardedFile, ListenerBuilder, Timeout};
 
 use crate::wire::{FRAME_BYTES_MAX, Shape, log_uniform};
 use crate::world::{PATIENCE, World, until};
+
+/// Longer than any stall of a test.
+const IDLE: Duration = Duration::from_secs(12);
+
+/// True if the network loses packets, a reset among them, which is not sent again.
+pub(crate) fn loses() -> bool {
+    std::env::var_os("ODEON_LOSSY").is_some()
+}
 
 /// How a connection ended, as its actor or its future was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +32,10 @@ pub(crate) enum Reason {
     EndOfStream,
     /// With the error's number.
     Broken(i32),
-    /// The peer did not read.
+    /// The peer did not read; or, where a future waited for it, did not write.
     Unread,
+    /// The peer did not write.
+    Idle,
     Malformed,
     Other(String),
 }
@@ -35,6 +46,7 @@ impl From<StopReason> for Reason {
             StopReason::EndOfStream => Reason::EndOfStream,
             StopReason::Disconnected(number) => Reason::Broken(number),
             StopReason::OutboxFull => Reason::Unread,
+            StopReason::Idle => Reason::Idle,
             StopReason::Malformed => Reason::Malformed,
             other => Reason::Other(format!("{other:?}")),
         }
@@ -146,23 +158,23 @@ impl World {
     pub(crate) fn echo(&mut self, kind: Kind) -> Service {
         let (told, reasons) = channel();
         let address = match kind {
-            Kind::Raw => self.serve(move |_| Raws(told.clone())),
-            Kind::Lines => self.serve(move |_| LinesBack(told.clone())),
-            Kind::Frames => self.serve(move |_| FramesBack(told.clone())),
-            Kind::Bodies => self.serve(move |_| BodiesBack { told: told.clone(), cut: false }),
-            Kind::Owned => self.serve(move |_| OwnedBack(told.clone())),
-            Kind::Kept => self.serve(move |peer| Keeper {
+            Kind::Raw => self.open(move |_| Raws(told.clone())),
+            Kind::Lines => self.open(move |_| LinesBack(told.clone())),
+            Kind::Frames => self.open(move |_| FramesBack(told.clone())),
+            Kind::Bodies => self.open(move |_| BodiesBack { told: told.clone(), cut: false }),
+            Kind::Owned => self.open(move |_| OwnedBack(told.clone())),
+            Kind::Kept => self.open(move |peer| Keeper {
                 told: told.clone(),
                 path: unseen(peer.id()),
                 file: None,
                 cut: false,
             }),
             Kind::Ties => {
-                let far = self.serve(|_| Raws(channel().0));
-                self.serve(move |_| Near { told: told.clone(), far })
+                let far = self.open(|_| Raws(channel().0));
+                self.open(move |_| Near { told: told.clone(), far })
             }
             Kind::Stream | Kind::StreamBodies | Kind::Files => {
-                let listener = self.system.listener("127.0.0.1:0").serve(move |stream: Stream| async move {
+                let listener = self.patient_listener().serve(move |stream: Stream| async move {
                     let ended = match kind {
                         Kind::Stream => send_back(stream).await,
                         Kind::Files => send_files_back(stream).await,
@@ -176,6 +188,22 @@ impl World {
             }
         };
         Service { address, shape: kind.shape(), reasons: Mutex::new(reasons) }
+    }
+
+    /// A listener whose connections wait for ever for their peers, unless these may be gone and nobody hears of it.
+    fn patient_listener(&self) -> ListenerBuilder<'_> {
+        let listener = self.system.listener("127.0.0.1:0");
+        if loses() { listener.idle_timeout(IDLE) } else { listener }
+    }
+
+    fn open<A, F>(&mut self, make: F) -> SocketAddr
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + Clone + Send + 'static,
+    {
+        let listening = self.patient_listener().start(make).expect("a free port is found");
+        self.listens();
+        listening.address()
     }
 
     /// Opens another, whose actors tell how they ended.

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::plan::{Accident, Plan};
 use crate::proxy::{End, Proxy, Report};
-use crate::servers::{Reason, Service};
+use crate::servers::{Reason, Service, loses};
 use crate::wire::{Answer, Wire};
 use crate::world::{PATIENCE, World};
 
@@ -109,9 +109,10 @@ impl Transfer {
             return Err(format!("{} bytes were lost behind the proxy", report.down.bytes - arrival.bytes));
         }
         for kind in [sent, &arrival.end].into_iter().filter_map(|end| end.err()) {
+            let waited = loses() && kind == ErrorKind::WouldBlock;
             require(
                 "a broken connection",
-                matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+                waited || matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
             )?;
         }
         if let Reason::Broken(number) = reason {
@@ -134,7 +135,8 @@ impl Transfer {
             }
             Some((_, Accident::Reset)) => {
                 require("a reset at the client", !in_order)?;
-                require("a reset as the reason", matches!(reason, Reason::Broken(_)) || had_ended)
+                let waited = loses() && matches!(reason, Reason::Idle | Reason::Unread);
+                require("a reset as the reason", matches!(reason, Reason::Broken(_)) || had_ended || waited)
             }
             Some((_, Accident::Deaf)) => {
                 require("a reset at the client", !in_order)?;
