@@ -120,10 +120,10 @@ impl Dead {
 impl fmt::Display for Dead {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WORDS: [(DeadReason, &str); DeadReason::COUNT] = [
-            (DeadReason::Full, "because a mailbox, or the way to it, was full"),
-            (DeadReason::Stopped, "because their receiver had stopped"),
-            (DeadReason::Failed, "because their receiver failed on them"),
-            (DeadReason::Overflow, "because a full mailbox dropped them"),
+            (DeadReason::Full, "where a mailbox, or the way to it, was full"),
+            (DeadReason::Stopped, "where the receiver had stopped"),
+            (DeadReason::Failed, "on which the receiver failed"),
+            (DeadReason::Overflow, "dropped by a full mailbox"),
         ];
         write!(out, "{} not delivered", Count(self.0.iter().sum(), "message"))?;
         let mut before = ": ";
@@ -169,7 +169,7 @@ mod tests {
         dead.merge(counters.dead());
         assert_eq!(
             dead.to_string(),
-            "3 messages not delivered: 2 because their receiver had stopped, 1 because a full mailbox dropped them"
+            "3 messages not delivered: 2 where the receiver had stopped, 1 dropped by a full mailbox"
         );
         assert!(!dead.is_none());
     }

@@ -125,7 +125,7 @@ use scene::Scene;
 ///
 /// **What fails a test**, beside its own assertions: a wait that is in vain for as long as [`Check::patience`]; a panic of code that runs on a
 /// core, unless [panics are allowed](Sim::allow_panics); and at the end, when the system is shut down, whatever is left on a core or had to
-/// be cut off.
+/// be cut off. What a system says on standard error, a simulated one says as a test prints: a test harness shows it where the test fails.
 ///
 /// It stays on its thread.
 #[derive(Debug)]
