@@ -468,7 +468,7 @@ mod tests {
     use crate::Never;
     use crate::actor::{Timeout, spawn};
     use crate::config::Config;
-    use crate::executor::{AnyTask, Limit, Links, Waiting, current, directory};
+    use crate::executor::{AnyTask, Ending, Limit, Links, Waiting, current, directory};
     use crate::sys::Clock;
 
     struct Idle;
@@ -491,11 +491,31 @@ mod tests {
         }
     }
 
+    /// Without a thread, with so many messages in an activation.
+    fn core(activation_messages: u32) -> Core {
+        let small = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        let (config, id) = (Config { activation_messages, ..small }, directory::reserve(1));
+        Core::new(id, Rc::new(config), Clock::Virtual(Rc::default()), Links::new(id, []))
+    }
+
+    #[test]
+    fn what_is_cut_off_counts_once_whenever_somebody_looks() {
+        let core = core(4);
+        current::scope(&core, || {
+            let [first, _] = [(); 2].map(|()| spawn(&core, Idle).expect("there is room").raw().cell());
+            while core.run_next() {}
+            core.note_cut_off(first);
+            assert_eq!(core.take_cut_off().actors, 0, "that was not at the end");
+            core.begin_ending(Ending::Connections, Box::new(|| ()));
+            (0..2).for_each(|_| core.note_cut_off(first));
+            assert_eq!(core.cut_off_now().actors, 2, "both would be if all ended now");
+            assert_eq!(core.take_cut_off().actors, 1);
+        });
+    }
+
     #[test]
     fn answers_and_futures_have_one_budget() {
-        let small = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
-        let (config, id) = (Config { activation_messages: 4, ..small }, directory::reserve(1));
-        let core = Core::new(id, Rc::new(config), Clock::Virtual(Rc::default()), Links::new(id, []));
+        let core = core(4);
         let count = Rc::new(Cell::new(0));
         current::scope(&core, || {
             let idle = spawn(&core, Idle).expect("there is room");
