@@ -2,6 +2,7 @@
 //!
 //! Knows: leases that are kept. Must not know what was received.
 
+use super::answers::Desk;
 use super::*;
 
 #[test]
@@ -154,4 +155,16 @@ fn a_parked_receive_does_not_survive_the_drain() {
     assert_eq!(rig.uring.drain(&rig.pools, PATIENCE), Left::default());
     leases.into_iter().for_each(|lease| rig.pools.receive.release(lease));
     rig.end();
+}
+
+/// By the time that it is heard of, others have given theirs back, and nothing else happens any more.
+#[test]
+fn a_shortage_that_is_over_when_it_is_heard_of_strands_nobody() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    let key = desk.receive();
+    desk.answer(key, -libc::ENOBUFS, 0);
+    assert!(matches!(desk.told(), Event::Starving));
+    desk.client.write_all(b"hello").unwrap();
+    assert_eq!(desk.rig.receive(Token(9), 5), b"hello");
 }
