@@ -308,3 +308,22 @@ fn a_listener_that_cannot_accept_waits_also_where_there_is_no_timer() {
     let remains = simulation.shutdown();
     assert_eq!(remains.ledgers[0].held(), [0; 13]);
 }
+
+#[test]
+fn peers_that_are_gone_before_they_are_accepted_keep_nobody_out() {
+    const PEERS: usize = 40;
+    let mut plan = small(1);
+    plan.faults = Faults { aborted_accept: 0.5, ..Faults::default() };
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    simulation.listener(World::address()).start(|_| Silent).expect("nobody listens there yet");
+    let mut peers = Vec::new();
+    for _ in 0..PEERS {
+        peers.push(simulation.network().connect(World::address()).expect("somebody listens still"));
+        simulation.settle();
+    }
+    let gone = peers.iter().filter(|peer| peer.is_reset()).count();
+    assert!(gone > 0 && gone < PEERS, "{gone}");
+    assert_eq!(simulation.ledgers()[0].connections_opened, (PEERS - gone) as u64);
+    drop(peers);
+    assert_eq!(simulation.shutdown().ledgers[0].held(), [0; 12]);
+}
