@@ -325,5 +325,5 @@ fn peers_that_are_gone_before_they_are_accepted_keep_nobody_out() {
     assert!(gone > 0 && gone < PEERS, "{gone}");
     assert_eq!(simulation.ledgers()[0].connections_opened, (PEERS - gone) as u64);
     drop(peers);
-    assert_eq!(simulation.shutdown().ledgers[0].held(), [0; 12]);
+    assert_eq!(simulation.shutdown().ledgers[0].held(), [0; 13]);
 }
