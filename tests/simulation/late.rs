@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(5);
 
 /// Answers each frame with its length: `0` is followed by a body of so many bytes, `1` is a whole frame, and behind `2` it does not read
-/// for a minute.
+/// for a minute, and behind `3` from a second later on.
 struct Lengths {
     ended: Sender<StopReason>,
 }
@@ -36,15 +36,19 @@ impl Lengths {
             }
             [2, ..] => {
                 cx.pause_reading();
-                cx.send_after(Duration::from_secs(60), Resume).expect("there is room");
+                cx.send_after(60 * SECOND, Read(true)).expect("there is room");
+            }
+            [3, ..] => {
+                cx.send_after(SECOND, Read(false)).expect("there is room");
+                cx.send_after(61 * SECOND, Read(true)).expect("there is room");
             }
             _ => writeln!(cx, "{}", frame.len()),
         }
     }
 
     #[message]
-    fn resume(&mut self, _: Resume, cx: &mut Context<Self>) {
-        cx.resume_reading();
+    fn read(&mut self, Read(reads): Read, cx: &mut Context<Self>) {
+        if reads { cx.resume_reading() } else { cx.pause_reading() }
     }
 
     #[body]
@@ -60,7 +64,7 @@ impl Lengths {
 }
 
 #[derive(Message)]
-struct Resume;
+struct Read(bool);
 
 struct Scene {
     simulation: Simulation,
@@ -177,6 +181,19 @@ fn time_in_which_nothing_is_read_does_not_count() {
     // A pause, and half a frame behind it.
     peer.write(b"\0\0\0\x01\x02\0\0");
     scene.pass(60 * SECOND - MOMENT);
+    assert!(!peer.is_ended());
+    scene.ends_after(&mut peer, FRAME + MOMENT);
+    drop(peer);
+    scene.finish();
+}
+
+#[test]
+fn a_pause_in_the_middle_of_a_frame_gives_it_all_of_its_time_again() {
+    let mut scene = Scene::usual();
+    let mut peer = scene.peer();
+    // Half a frame is there when it pauses, after a second, for a minute.
+    peer.write(b"\0\0\0\x01\x03\0\0");
+    scene.pass(61 * SECOND - MOMENT);
     assert!(!peer.is_ended());
     scene.ends_after(&mut peer, FRAME + MOMENT);
     drop(peer);
