@@ -291,7 +291,13 @@ struct Session {
 }
 
 // Lines from another core that find no space here are lost unseen, so there is more than the way between cores holds.
-#[actor(codec = Lines<LINE_BYTES_MAX>, mailbox(capacity = 8_192), outbox(bytes = "256k"))]
+// Who only listens may.
+#[actor(
+    codec = Lines<LINE_BYTES_MAX>,
+    mailbox(capacity = 8_192),
+    outbox(bytes = "256k"),
+    timeouts(first_byte = "never")
+)]
 impl Session {
     #[started]
     fn welcome(&mut self, cx: &mut Context<Self>) {

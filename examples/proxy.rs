@@ -50,7 +50,8 @@ struct Client {
     counts: Arc<Counts>,
 }
 
-#[actor(codec = Raw)]
+// It may be the other side that speaks first; for both there is the idle timeout.
+#[actor(codec = Raw, timeouts(first_byte = "never"))]
 impl Client {
     /// The client is not read from before this has finished.
     #[started]

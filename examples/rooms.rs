@@ -83,7 +83,8 @@ struct Session {
     unheard: u32,
 }
 
-#[actor(codec = Lines<LINE_BYTES_MAX>, mailbox(capacity = LINES_MAX))]
+// Who only listens may.
+#[actor(codec = Lines<LINE_BYTES_MAX>, mailbox(capacity = LINES_MAX), timeouts(first_byte = "never"))]
 impl Session {
     #[frame]
     fn line(&mut self, line: &str, cx: &mut Context<Self>) {

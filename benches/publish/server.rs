@@ -3,6 +3,7 @@
 //! Knows: a topic, connections with a bound for what a peer does not read. Must not know what is measured.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use odeon::prelude::*;
 
@@ -76,7 +77,9 @@ pub(crate) fn serve(cores: &str) -> ExitCode {
     let system = builder.build().expect("the machine can run a system");
     let room = system.spawn(Room::default()).expect("there is room for a room");
     let member = move |peer: Peer| Member { id: peer.id(), room };
-    let listening = system.listener("127.0.0.1:0").start(member).expect("a port is free");
+    // They only listen.
+    let listener = system.listener("127.0.0.1:0").first_byte_timeout(Duration::MAX);
+    let listening = listener.start(member).expect("a port is free");
     println!("listening on {} ({}, {cores} cores)", listening.address(), system.backend());
     loop {
         std::thread::park();
