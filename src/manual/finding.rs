@@ -169,4 +169,4 @@
 //!
 //! # Tests
 //!
-//! What this page says is tested in `tests/semantics/topics.rs` and `tests/semantics/cores.rs`.
+//! What this page says is tested in `tests/semantics/topics.rs`, `tests/semantics/meddling.rs` and `tests/semantics/cores.rs`.

@@ -38,7 +38,8 @@
 //!
 //! *An actor stays on the core where it was spawned: here, on one that is named, by a key, or one on each. A topic sends one message to
 //! each core.* A key belongs to the same core as long as there are as many. Nothing moves because a core is busy. More:
-//! [finding](super::finding). `tests/semantics/cores.rs`, `tests/semantics/topics.rs`.
+//! [finding](super::finding). `tests/semantics/cores.rs`, `tests/semantics/topics.rs`,
+//! `tests/semantics/meddling.rs`.
 //!
 //! # Failure
 //!

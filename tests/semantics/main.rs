@@ -17,6 +17,7 @@ mod cycles;
 mod delivery;
 mod failure;
 mod intensity;
+mod meddling;
 mod one_at_a_time;
 mod order;
 mod outside;
@@ -203,6 +204,7 @@ macro_rules! every_case_on {
                 whoever_is_aborted_by_the_program_meanwhile_is_not_cut_off
                 what_each_core_has_begun_stops_there_in_reverse
             }
+            meddling { whatever_copies_and_drops_a_publication_may_use_its_own_topic }
             topics {
                 each_publication_comes_to_everybody_once_and_in_order
                 a_publication_is_one_message_for_each_core
@@ -224,7 +226,6 @@ macro_rules! every_case_on {
                 what_was_published_before_the_end_of_a_topic_comes_and_nothing_is_left
                 a_copy_that_panics_is_missed_by_one
                 a_copy_may_do_with_topics_what_it_likes
-                whatever_copies_and_drops_a_publication_may_use_its_own_topic
                 handing_round_takes_turns_with_other_actors
                 a_topic_may_be_anywhere
                 a_topic_that_ends_elsewhere_than_where_it_was_subscribed_to_leaves_nothing
