@@ -252,8 +252,8 @@ impl Room {
 impl Member {
     fn tell(&mut self, line: &Line) {
         #[cfg(test)]
-        if tests::is_planted() {
-            return tests::tell_in_a_task(self.lines, line.clone());
+        if tests::is_planted() && tests::tells_later(self.lines, line) {
+            return;
         }
         if self.missed == 0 && self.late.len() < LATE_MAX {
             self.late.push_back(line.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sim::{Check, Faults, Peer, Random, Sim};
-use odeon::task;
+use odeon::{task, time};
 
 use super::{Line, open};
 
@@ -22,9 +22,17 @@ pub(super) fn is_planted() -> bool {
     PLANTED.get()
 }
 
-/// The mistake: each line waits for room in a task of its own, and nobody says which of them goes first.
-pub(super) fn tell_in_a_task(to: Recipient<Line>, line: Line) {
-    task::spawn(async move { to.send(line).await.or_dead_letter() }).detach();
+/// The mistake: some lines are looked through first, each in a task of its own, and those behind them do not wait for it.
+pub(super) fn tells_later(to: Recipient<Line>, line: &Line) -> bool {
+    let (line, is_odd) = (line.clone(), line.0.ends_with(['1', '3', '5', '7', '9']));
+    if is_odd {
+        let look_through = async move {
+            time::sleep(Duration::from_micros(200)).await;
+            to.send(line).await.or_dead_letter();
+        };
+        task::spawn(look_through).detach();
+    }
+    is_odd
 }
 
 /// A user, and what they have seen.

@@ -199,8 +199,9 @@ pub fn a_circle_behind_one_of_two_questions_is_found_and_the_other_is_answered(o
         world.until("the answer", || answers.len() == 1);
         for (answer, took) in answers.take() {
             let (one, other) = answer.expect("the first answers");
-            assert_eq!(one, Ok(1), "{cores}");
-            // The third is asked by two, and asks back for the second.
+            // The third is asked by two, and asks back for the second. Where it has begun with that, the fourth may find a circle as well, unless
+            // the core knows by then that the third is refused.
+            assert!(one == Ok(1) || (cores > 1 && is_circle(&one, 3)), "{cores}: {one:?}");
             assert!(is_circle(&other, 3), "{cores}: {other:?}");
             assert_at_once(on, took);
         }
