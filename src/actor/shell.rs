@@ -167,6 +167,7 @@ impl<A: Actor> Head<A> {
         while activation.has_errands() {
             let Some(errand) = core.next_errand(cell) else { return Batch::Empty };
             let exclusive = matches!(&errand, Errand::Future(taken) if taken.kind == Kind::Exclusive);
+            let ticks = matches!(errand, Errand::Tick(..));
             let batch = match errand {
                 Errand::Answer(task) => match core.contain(|| runtime(|| task.go_on(core, Some(activation))))
                 {
@@ -182,7 +183,11 @@ impl<A: Actor> Head<A> {
             // That a future has given the state back is asked of nobody: what has waited for that comes before the next message, which
             // may borrow it again. However small the budget, so does something besides intervals, which come first.
             let gave_back = exclusive && !activation.is_suspended();
-            owed = if gave_back { A::INTERVALS.len() + 1 } else { owed.saturating_sub(1) };
+            owed = match owed {
+                _ if gave_back => A::INTERVALS.len() + 1,
+                owed if ticks => owed.saturating_sub(1),
+                _ => 0,
+            };
             let interrupted = demands != core.cells.demands() && core.cells.is_asked(cell);
             let spent = !budget.spend(core);
             if interrupted || (spent && owed == 0) {

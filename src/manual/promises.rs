@@ -70,8 +70,8 @@
 //! actors, those below supervisors in the reverse of the order in which they began: on whichever cores they are, if they were begun from
 //! outside, and each core's own on their own if they were begun by its actors. What is left is aborted, counted and named. A second
 //! signal ends the process at once.* Every request that was accepted and answered in time reaches its client, if that reads. Messages
-//! that wait in mailboxes are not handled any more, and tasks are dropped, but for those that [`stopped`](crate::Actor::stopped) of a
-//! connection has begun, which have until the deadline: [`ShutdownReport`](crate::ShutdownReport) says what was cut off. What the program
+//! that wait in mailboxes are not handled any more, and tasks are dropped, but for those that [`stopped`](crate::Actor::stopped)
+//! has begun, which have until the deadline: [`ShutdownReport`](crate::ShutdownReport) says what was cut off. What the program
 //! aborts itself meanwhile is not.
 //! `tests/semantics/shutdown.rs`, `tests/semantics/failure.rs`; connections: `tests/server/systems.rs`; signals:
 //! `tests/server/process.rs`, `tests/clients/starting.rs`.

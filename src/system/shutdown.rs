@@ -117,17 +117,28 @@ impl System {
         ShutdownReport::new(cut_off, file_requests_left)
     }
 
-    /// Says which connections are waited for.
+    /// Says which connections are waited for, and how many futures.
     #[cold]
-    fn tell_waiting(&self, deadline: Time) {
+    fn tell_waiting(&self, deadline: Time, figures: &mut [Ledger]) {
+        let until = deadline.min(now().after(SILENCE));
         let CutOff { connections, mut names, .. } =
-            ask_cut_off(self.cores.iter().map(|core| core.id), deadline.min(now().after(SILENCE))).0;
+            ask_cut_off(self.cores.iter().map(|core| core.id), until).0;
         names.retain(|(kind, ..)| *kind == CutOffKind::Connection);
         let waits = ShutdownReport::new(CutOff { connections, names, ..CutOff::default() }, 0);
         // They may have ended by now.
         if connections > 0 {
             warn(format_args!(
                 "shutting down: waits for {waits} to finish, and for their peers to close, for {:?} at most (Config::drain_deadline)",
+                self.config.drain_deadline
+            ));
+        }
+        self.look(figures, until);
+        let epilogues = sum(figures, |ledger| ledger.epilogues);
+        if epilogues > 0 {
+            warn(format_args!(
+                "shutting down: waits for {} that actors have begun as they ended, or that have served connections, for {:?} at most \
+                 (Config::drain_deadline)",
+                Count::of(epilogues, "task"),
                 self.config.drain_deadline
             ));
         }
@@ -153,7 +164,7 @@ impl System {
         drop(quiet);
         let mut missing = self.cores.len() - count_until(&answers, deadline.min(now().after(SILENCE)));
         if missing > 0 && ending == Ending::Connections {
-            self.tell_waiting(deadline);
+            self.tell_waiting(deadline, figures);
         }
         missing -= if missing > 0 { count_until(&answers, deadline) } else { 0 };
         if missing == 0 {

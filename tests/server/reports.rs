@@ -265,6 +265,37 @@ impl Guest {
     }
 }
 
+/// Keeps whoever enters until it is opened.
+#[derive(Default)]
+struct Gate(Vec<Reply<()>>);
+
+#[actor]
+impl Gate {
+    #[call]
+    fn enter(&mut self, reply: Reply<()>) {
+        self.0.push(reply);
+    }
+
+    #[call]
+    fn open(&mut self) -> usize {
+        let count = self.0.len();
+        self.0.drain(..).for_each(|reply| reply.send(()));
+        count
+    }
+}
+
+/// Has something to do when it has ended.
+struct Lingers(Addr<Gate>);
+
+#[actor]
+impl Lingers {
+    #[stopped]
+    fn end(&mut self, _: StopReason) {
+        let gate = self.0;
+        odeon::task::spawn(async move { gate.enter().await.expect("it is opened") }).detach();
+    }
+}
+
 pub(crate) fn a_shutdown_that_takes_time_says_whom_it_waits_for(on: BackendChoice) {
     if role().is_some() {
         let mut world = World::with(on, 1, |config| {
@@ -272,11 +303,14 @@ pub(crate) fn a_shutdown_that_takes_time_says_whom_it_waits_for(on: BackendChoic
         });
         let mut client = connect(world.serve(|_| Guest));
         crate::client::request(&mut client, "hello", "hello\n");
+        let gate = world.system.spawn(Gate::default()).expect("there is room");
+        world.system.spawn(Lingers(gate)).expect("there is room").stop();
         // Whoever has started this process has it leave.
         let leave = std::thread::spawn(move || {
             let mut end = String::new();
             std::io::stdin().read_line(&mut end).expect("it can be read");
             drop(client);
+            assert_eq!(gate.open().wait(), Ok(1));
         });
         let report = world.system.shutdown();
         assert!(report.is_clean(), "{report}");
@@ -286,10 +320,12 @@ pub(crate) fn a_shutdown_that_takes_time_says_whom_it_waits_for(on: BackendChoic
     let mut child = child::start(on, case, "speaker", "true", &[]);
     let errors = std::io::BufReader::new(child.stderr.take().expect("it is a pipe"));
     let told = "odeon: shutting down: waits for 1 connection (server::reports::Guest) to finish, and for their peers to close, for ";
-    let found = std::io::BufRead::lines(errors).map_while(Result::ok).find(|line| line.starts_with(told));
+    let told_next = "odeon: shutting down: waits for 1 task that actors have begun as they ended";
+    let mut lines = std::io::BufRead::lines(errors).map_while(Result::ok);
+    let found = [told, told_next].map(|told| lines.find(|line| line.starts_with(told)));
     drop(child.stdin.take());
     let ended = child.wait().expect("it was started");
-    assert!(found.is_some() && ended.success(), "{found:?}, {ended}");
+    assert!(found.iter().all(Option::is_some) && ended.success(), "{found:?}, {ended}");
 }
 
 pub(crate) fn a_panic_that_takes_long_to_be_told_is_named_as_such(on: BackendChoice) {
