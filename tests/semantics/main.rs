@@ -192,6 +192,7 @@ macro_rules! every_case_on {
                 nothing_comes_between_the_beginning_and_the_end_of_a_handler
                 concurrent_handlers_go_on_side_by_side_where_they_wait
                 messages_that_wait_keep_nothing_else_waiting_that_was_begun
+                a_future_that_has_the_state_borrowed_again_and_again_keeps_no_other_actor_waiting
             }
             shutdown {
                 actors_that_do_not_stop_are_aborted_and_named

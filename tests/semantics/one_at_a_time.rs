@@ -2,9 +2,12 @@
 //!
 //! That whoever waits for itself thereby is told so: `cycles.rs`.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use odeon::Timeout;
 use odeon::prelude::*;
 use odeon::sys::Random;
 
@@ -194,4 +197,82 @@ pub fn messages_that_wait_keep_nothing_else_waiting_that_was_begun(on: On) {
         world.until("an answer, a timer, a future and an interval", || done.len() == 1);
         world.end();
     }
+}
+
+#[derive(Message)]
+struct Spin;
+
+/// Has its state borrowed again and again by a future beside others, until somebody else has had a turn.
+struct Spins {
+    other: Addr<Other>,
+    others: Notes<()>,
+    spun: Notes<u32>,
+}
+
+#[actor]
+impl Spins {
+    #[message(concurrent, timeout = "never")]
+    async fn spin(me: Handle<Self>, _: Spin) {
+        let begun = me.with(|me, _| {
+            me.other.tell(Spin).expect("there is room");
+            me.spun.clone()
+        });
+        let spun = begun.expect("nobody has it now");
+        let mut count = 0;
+        let again = || {
+            me.with(|me, cx| {
+                let goes_on = me.others.len() == 0;
+                if goes_on {
+                    let borrow = async |_: &mut Spins, _: &mut Context<Spins>| Flow::Continue;
+                    assert_eq!(cx.exclusive("Spins::spin", Timeout::Never, borrow), Flow::Continue);
+                }
+                goes_on
+            })
+        };
+        while count < SPINS_MAX && again().expect("nobody has it now") {
+            count += 1;
+            woken_at_once().await;
+        }
+        spun.note(count);
+    }
+
+    #[every("1h")]
+    fn tick(&mut self) {}
+}
+
+/// Notes that it has had a turn.
+struct Other(Notes<()>);
+
+#[actor]
+impl Other {
+    #[message]
+    fn turn(&mut self, _: Spin) {
+        self.0.note(());
+    }
+}
+
+/// More than any budget.
+const SPINS_MAX: u32 = 10_000;
+
+async fn woken_at_once() {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+pub fn a_future_that_has_the_state_borrowed_again_and_again_keeps_no_other_actor_waiting(on: On) {
+    let world = World::new(on, 1);
+    let (others, spun) = (Notes::new(), Notes::new());
+    let other = world.spawn(0, Other(others.clone()));
+    let spins = world.spawn(0, Spins { other, others, spun: spun.clone() });
+    world.run(0, move |_| spins.tell(Spin).expect("there is room"));
+    world.until("it to spin no more", || spun.len() == 1);
+    assert!(spun.take()[0] < SPINS_MAX, "others have their turn");
+    world.end();
 }
