@@ -441,7 +441,7 @@ impl<A: Connection> ConnectionBody<A> {
             runtime(|| inward.feed(&core.pools.receive, &mut take))
         })?;
         if !A::SERVED {
-            wire.note_begun(activation);
+            wire.note_handled(activation);
         }
         match fed {
             Fed::Hungry => Ok(None),
@@ -489,7 +489,7 @@ impl<A: Connection> ConnectionBody<A> {
             Err(reason) => Batch::End(reason),
         };
         if !A::SERVED {
-            wire.note_begun(activation);
+            wire.note_handled(activation);
         }
         (batch != Batch::Empty).then_some(batch)
     }

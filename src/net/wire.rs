@@ -241,7 +241,7 @@ impl<C: Decode> Wire<C> {
 
     /// The same, when frames have been handled.
     #[inline]
-    pub(super) fn note_begun(&mut self, activation: &Activation<'_>) {
+    pub(super) fn note_handled(&mut self, activation: &Activation<'_>) {
         if self.shared.idle_timeout.is_some() {
             self.busy |= goes_on(activation);
         }
