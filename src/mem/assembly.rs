@@ -159,8 +159,8 @@ impl AssemblyShare {
         }
     }
 
-    /// Asks for a promise of so many bytes more, instead of any that it has.
-    pub fn ask(&mut self, bytes: usize) -> Promise {
+    /// Takes a promise of so many bytes more, instead of any that it has, if there is one to be had.
+    pub fn want(&mut self, bytes: usize) -> Promise {
         self.forget_promise();
         let room = &self.room;
         let used = room.held.get() + room.promised.get();
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn whoever_waits_is_told_once_that_some_was_given_back() {
         let (room, [mut one, mut other]) = shares(100);
-        assert_eq!((one.grow(50), other.ask(20)), (Ok(()), Promise::Given));
+        assert_eq!((one.grow(50), other.want(20)), (Ok(()), Promise::Given));
         one.shrink(10);
         assert!(!room.has_freed(), "nobody waits");
         room.be_awaited();
@@ -229,7 +229,7 @@ mod tests {
         assert!(room.is_ample());
         assert_eq!((one.grow(30), other.grow(20), room.is_ample()), (Ok(()), Ok(()), false));
         assert_eq!(
-            (one.ask(15), other.ask(11), third.ask(10)),
+            (one.want(15), other.want(11), third.want(10)),
             (Promise::Given, Promise::Later, Promise::Given)
         );
         assert_eq!(
@@ -239,12 +239,12 @@ mod tests {
         );
         assert_eq!((third.grow(10), one.grow(15)), (Ok(()), Ok(())));
         assert_eq!((one.promised(), room.held()), (0, 100));
-        assert_eq!(other.ask(1), Promise::Later, "two go on with what they hold by now");
+        assert_eq!(other.want(1), Promise::Later, "two go on with what they hold by now");
         third.forget_promise();
         one.forget_promise();
-        assert_eq!(other.ask(1), Promise::Never, "nobody goes on, and there is nothing");
+        assert_eq!(other.want(1), Promise::Never, "nobody goes on, and there is nothing");
         drop(one);
-        assert_eq!((other.ask(1000), other.grow(45), other.grow(1)), (Promise::Given, Ok(()), Err(Full)));
+        assert_eq!((other.want(1000), other.grow(45), other.grow(1)), (Promise::Given, Ok(()), Err(Full)));
     }
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
                 0 => *place = None,
                 1 => share.shrink(bytes.min(share.held())),
                 3 => share.forget_promise(),
-                2 => drop(share.ask(bytes)),
+                2 => drop(share.want(bytes)),
                 _ => drop(share.grow(bytes)),
             }
             let held: usize = shares.iter().flatten().map(AssemblyShare::held).sum();

@@ -209,8 +209,10 @@ impl<C: Decode> Wire<C> {
         if self.inward.waits_for_room() {
             return false;
         }
+        // It has had all that it was promised, and does not go on with that while others wait for it to end.
+        self.inward.forget_promise();
         let first = !core.is_anybody_in_line();
-        if first && self.inward.ask_for_room(pool) != Promise::Later {
+        if first && self.inward.want_room(pool) != Promise::Later {
             return true;
         }
         self.inward.wait_for_room(true);
@@ -224,7 +226,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn called_for_room(&mut self, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
         if self.inward.waits_for_room() && !self.inward.has_promise() {
-            if self.inward.ask_for_room(&core.pools.receive) == Promise::Later {
+            if self.inward.want_room(&core.pools.receive) == Promise::Later {
                 return core.stay_in_line(cell);
             }
             self.inward.wait_for_room(false);

@@ -594,6 +594,13 @@ impl<C: Decode> Inward<C> {
         self.assembly.as_ref().is_some_and(|assembly| assembly.share.promised() > 0)
     }
 
+    /// What it was promised is for others.
+    pub(super) fn forget_promise(&mut self) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.share.forget_promise();
+        }
+    }
+
     /// Bytes for which room is lacking: all that is known to come, and where that is not known, what one buffer brings.
     pub(super) fn lacks(&self, pool: &ReceivePool) -> usize {
         let Some(assembly) = &self.assembly else { return 0 };
@@ -608,11 +615,11 @@ impl<C: Decode> Inward<C> {
         missing.saturating_sub(spare)
     }
 
-    /// Asks for room for all of that.
-    pub(super) fn ask_for_room(&mut self, pool: &ReceivePool) -> Promise {
+    /// Takes a promise of room for all of that, if there is one to be had.
+    pub(super) fn want_room(&mut self, pool: &ReceivePool) -> Promise {
         let lacks = self.lacks(pool);
         let Some(assembly) = self.assembly.as_mut().filter(|_| lacks > 0) else { return Promise::Given };
-        let promise = assembly.share.ask(lacks);
+        let promise = assembly.share.want(lacks);
         assembly.cut |= promise == Promise::Never;
         promise
     }
