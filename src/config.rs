@@ -95,7 +95,7 @@ pub struct Config {
     /// Bytes that a core holds of what has come in part: frames that lie in several receive buffers, bodies as far as the runtime has made
     /// room for them, and what arrived before a connection stopped reading. While half of it is held, those of which
     /// something has come in part receive one after the other, as there is room for all that each of them is known to need; the others wait, and so do
-    /// their peers. A connection that receives what there is no room for is closed
+    /// their peers. Whoever needs no more than one receive buffer goes on before that, up to seven eighths. A connection that receives what there is no room for is closed
     /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536. Default 256 MiB,
     /// as much as may wait [on the way out](Config::spill_bytes_max), and four of the largest bodies.
     pub assembly_bytes_max: usize,
@@ -106,7 +106,8 @@ pub struct Config {
     pub first_byte_timeout: Duration,
     /// A connection ends so, too, if its peer has begun a frame or a [body](crate::Context::read_exact_into) and not sent all of it in
     /// this time, and in what it earns beyond by [`frame_rate_min`](Config::frame_rate_min). Time in which the connection does not
-    /// read does not count, unless it [waits for room](Config::assembly_bytes_max). `Duration::MAX`: it may take as long as it likes. What the
+    /// read does not count, that in which it [waits for room](Config::assembly_bytes_max) included; whoever has been given room for which others
+    /// may wait is never ahead by more than this time. `Duration::MAX`: it may take as long as it likes. What the
     /// [listener](crate::ListenerBuilder::frame_timeout) or the [actor](crate::Connection::FRAME_TIMEOUT) says comes first. Longer
     /// than nothing. Default 30 s, as [`write_stall`](Config::write_stall).
     pub frame_timeout: Duration,

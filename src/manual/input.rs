@@ -87,8 +87,8 @@
 //! any connection whose peer has begun a frame or a body, if that has not come whole in
 //! [`Config::frame_timeout`](crate::Config::frame_timeout), 30 s, and a second more for each
 //! [`Config::frame_rate_min`](crate::Config::frame_rate_min) bytes of it, 1,024, that have come. Its actor is told in `#[stopped]`, with
-//! [`StopReason::Late`](crate::StopReason::Late); what was written before is still sent. Time in which the connection does not read
-//! is not the peer's, and does not count. Between frames a peer may be silent for as long as it likes, or as `#[idle]` says.
+//! [`StopReason::Late`](crate::StopReason::Late); what was written before is still sent. Time in which the connection does not read,
+//! because it pauses or waits for room, is not the peer's, and does not count. Between frames a peer may be silent for as long as it likes, or as `#[idle]` says.
 //!
 //! A protocol in which only the server speaks says so, and one for people gives them time:
 //!
@@ -124,7 +124,9 @@
 //! buffers, of bodies, and of what arrived while nobody read, is at most
 //! [`Config::assembly_bytes_max`](crate::Config::assembly_bytes_max) in all. When half of that is held, connections go on in turn, each
 //! once there is room for all that its frame or body is known to need; the others do not read, and their peers wait. So many
-//! large uploads at a time take longer, and those who send small frames notice nothing. Whoever has received what there is no room for, because
+//! large uploads at a time take longer. Those who need no more than one receive buffer do not stand in that line, until seven eighths are held or
+//! spoken for; those whose frames are whole in their buffers notice nothing at all. That a connection waits for room is not its peer's lateness;
+//! but one that was given room and does not use it is late, however much it has sent before. Whoever has received what there is no room for, because
 //! too many have sent at once or nothing would ever be given back, is closed, with
 //! [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), which is counted and told on standard error.
 //!

@@ -4,7 +4,8 @@
 //!
 //! What is held never passes the bound. With less than half of it held or promised there is room for everybody. Beyond, more is for
 //! those who have a promise: of all that they need, so that whoever goes on comes to an end, and gives back what it holds. The last
-//! quarter is promised to nobody but one that is alone: it is for what has been received already.
+//! quarter is kept back from all but one that is alone: half of it is for those who lack little, and half for what has been received
+//! already.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -116,6 +117,12 @@ impl AssemblyShare {
         self.promised
     }
 
+    /// True if it has a promise, or has had all of one and not forgotten it.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        self.going
+    }
+
     /// True if nobody needs a promise.
     #[must_use]
     pub fn is_ample(&self) -> bool {
@@ -165,16 +172,32 @@ impl AssemblyShare {
         let room = &self.room;
         let used = room.held.get() + room.promised.get();
         let left = room.max.saturating_sub(used);
-        self.promised = match room.going.get() {
+        let bytes = match room.going.get() {
             _ if bytes <= left.saturating_sub(room.max / KEPT_BACK) => bytes,
             0 if left > 0 => left.min(bytes),
             0 => return Promise::Never,
             _ => return Promise::Later,
         };
-        room.promised.set(room.promised.get() + self.promised);
-        room.going.set(room.going.get() + 1);
-        self.going = true;
+        self.be_promised(bytes);
         Promise::Given
+    }
+
+    /// Takes one of so few bytes more that nobody has to wait for them, if they are there: half of what is kept back is for those.
+    pub fn want_little(&mut self, bytes: usize) -> bool {
+        self.forget_promise();
+        let room = &self.room;
+        let used = room.held.get() + room.promised.get() + room.max / KEPT_BACK / 2;
+        let is_there = bytes <= room.max.saturating_sub(used);
+        if is_there {
+            self.be_promised(bytes);
+        }
+        is_there
+    }
+
+    fn be_promised(&mut self, bytes: usize) {
+        (self.promised, self.going) = (bytes, true);
+        self.room.promised.set(self.room.promised.get() + bytes);
+        self.room.going.set(self.room.going.get() + 1);
     }
 }
 
@@ -259,7 +282,8 @@ mod tests {
                 continue;
             };
             let bytes = random.index(400);
-            match random.below(6) {
+            match random.below(7) {
+                6 => _ = share.want_little(bytes),
                 0 => *place = None,
                 1 => share.shrink(bytes.min(share.held())),
                 3 => share.forget_promise(),

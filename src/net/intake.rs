@@ -187,25 +187,31 @@ impl<C: Decode> Wire<C> {
             }
             _ => {}
         }
-        self.watch_frame(activation);
         if self.inward.gathers() && !self.has_room(activation) {
             if !self.awaits_memory(activation) {
                 self.end_receive(activation);
             }
-        } else if !self.receiving {
+            return;
+        }
+        self.watch_frame(activation);
+        if !self.receiving {
             self.receive(activation);
         } else if self.inward.prefers_memory() {
             self.end_receive(activation);
         }
     }
 
-    /// True if there is room for what is to come, whose beginning has come: else it is in line for that.
+    /// True if there is room for what is to come, whose beginning has come: else it is in line for that, which is not its peer's doing.
     pub(super) fn has_room(&mut self, activation: &Activation<'_>) -> bool {
         let (core, cell) = (activation.core, activation.cell());
         let pool = &core.pools.receive;
         if pool.assembly().is_ample() || self.inward.has_promise() || self.inward.lacks(pool) == 0 {
             return true;
         }
+        if self.inward.want_little(pool) {
+            return true;
+        }
+        self.inward.excuse();
         if self.inward.waits_for_room() {
             return false;
         }

@@ -63,8 +63,8 @@ struct Assembly {
     filing: Option<Box<Filing>>,
     /// In line for room.
     waits: bool,
-    /// Since when its peer has been at what is not whole, if it is.
-    begun: Option<Time>,
+    /// Since when its peer has been at what is not whole, if it is, and how many bytes of that earn it nothing.
+    begun: Option<(Time, u64)>,
     /// Bytes have arrived for which there was no room: they are lost, and the connection ends.
     cut: bool,
 }
@@ -95,6 +95,15 @@ impl Assembly {
 
     fn rest(&self) -> &[u8] {
         &self.bytes[self.start as usize..]
+    }
+
+    /// Bytes that have come of what is not whole.
+    fn got(&self) -> u64 {
+        match (&self.body, &self.filing) {
+            (Some(body), _) => body.got(),
+            (_, Some(filing)) => filing.got(),
+            _ => self.rest().len() as u64,
+        }
     }
 
     /// Puts bytes behind the others, if there is room.
@@ -536,14 +545,24 @@ impl<C: Decode> Inward<C> {
 
     /// The peer is at what is not whole, from now on if it was not before.
     pub(super) fn note_begun(&mut self, now: Time) {
-        if let Some(assembly) = &mut self.assembly {
-            assembly.begun.get_or_insert(now);
+        if let Some(assembly) = self.assembly.as_mut().filter(|assembly| assembly.begun.is_none()) {
+            let unearned = if assembly.share.is_going() { assembly.got() } else { 0 };
+            assembly.begun = Some((now, unearned));
+        }
+    }
+
+    /// What has come so far earns its peer nothing any more, if others may wait for what it was promised.
+    pub(super) fn forget_earned(&mut self, now: Time) {
+        let Some(assembly) = &mut self.assembly else { return };
+        if assembly.begun.is_some() && assembly.share.is_going() {
+            assembly.begun = Some((now, assembly.got()));
         }
     }
 
     /// True if some of what is not whole has come, or has been promised room.
     pub(super) fn has_come(&self) -> bool {
-        self.has_promise() || self.begun().is_some_and(|(_, got)| got > 0)
+        self.has_promise()
+            || (self.begun().is_some() && self.assembly.as_ref().is_some_and(|all| all.got() > 0))
     }
 
     /// That what has begun does not get on is not the peer's doing.
@@ -553,17 +572,16 @@ impl<C: Decode> Inward<C> {
         }
     }
 
-    /// Since when the peer has been at what is not whole, and how many bytes of it have come.
+    /// Since when the peer has been at what is not whole, and how many bytes of it have earned it more time.
     pub(super) fn begun(&self) -> Option<(Time, u64)> {
         let assembly = self.assembly.as_ref()?;
-        let got = match (&assembly.body, &assembly.filing) {
+        match (&assembly.body, &assembly.filing) {
             (Some(body), _) if body.is_complete() => return None,
             (_, Some(filing)) if filing.wants() == 0 || filing.is_full() => return None,
-            (Some(body), _) => body.got(),
-            (_, Some(filing)) => filing.got(),
-            _ => assembly.rest().len() as u64,
-        };
-        Some((assembly.begun?, got))
+            _ => {}
+        }
+        let (begun, unearned) = assembly.begun?;
+        Some((begun, assembly.got().saturating_sub(unearned)))
     }
 
     /// True if bytes have arrived for which there was no room: nothing behind them can be looked at.
@@ -615,12 +633,30 @@ impl<C: Decode> Inward<C> {
         missing.saturating_sub(spare)
     }
 
+    /// Takes a promise of all that is lacking, if that is so little that nobody has to wait for it, and there. Where nobody knows how much
+    /// more is to come, what has come is to be little, too.
+    pub(super) fn want_little(&mut self, pool: &ReceivePool) -> bool {
+        let (lacks, little) = (self.lacks(pool), pool.size() as usize);
+        let needed = self.needed as usize;
+        let Some(assembly) = &mut self.assembly else { return true };
+        let is_known = assembly.body.is_some() || needed > assembly.rest().len() + 1;
+        let is_little = lacks <= little && (is_known || assembly.share.held() <= little);
+        let given = is_little && assembly.share.want_little(lacks);
+        if given {
+            assembly.begun = None;
+        }
+        given
+    }
+
     /// Takes a promise of room for all of that, if there is one to be had.
     pub(super) fn want_room(&mut self, pool: &ReceivePool) -> Promise {
         let lacks = self.lacks(pool);
         let Some(assembly) = self.assembly.as_mut().filter(|_| lacks > 0) else { return Promise::Given };
         let promise = assembly.share.want(lacks);
         assembly.cut |= promise == Promise::Never;
+        if promise == Promise::Given {
+            assembly.begun = None;
+        }
         promise
     }
 

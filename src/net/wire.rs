@@ -302,6 +302,7 @@ impl<C: Decode> Wire<C> {
 
     /// Sets the timer for the next look, if there is anything to look for. False if an idle timeout cannot be kept.
     pub(super) fn arm_look(&mut self, activation: &Activation<'_>) -> bool {
+        self.bound_earned(activation.core);
         let idle_at = self.idle_at();
         let stalled_at = if self.sending > 0 { self.stalled_at(activation.core) } else { Time::MAX };
         let grace_over_at = self.grace_over_at(activation).unwrap_or(Time::MAX);
@@ -316,6 +317,13 @@ impl<C: Decode> Wire<C> {
         // Without a timer a send is not watched; the next one tries again.
         self.due = if self.timer.is_some() { due } else { Time::MAX };
         self.timer.is_some() || idle_at.is_none_or(|idle_at| idle_at == Time::MAX)
+    }
+
+    /// Who has been promised room, for which others may wait, is never further ahead than by the time that it has without earning any.
+    fn bound_earned(&mut self, core: &Core) {
+        if self.late_at(core) > core.now().after(self.shared.frame_timeout) {
+            self.inward.forget_earned(core.now());
+        }
     }
 
     /// A send has begun: there is a look in time for it. One look serves all sends until then.
@@ -649,8 +657,9 @@ impl<C: Decode> Wire<C> {
     #[inline]
     fn receive_more(&mut self, activation: &Activation<'_>) {
         if self.inward.gathers() && !self.has_room(activation) {
-            self.end_receive(activation);
-        } else if !self.receiving {
+            return self.end_receive(activation);
+        }
+        if !self.receiving {
             self.receive(activation);
         }
         if self.inward.has_begun() {

@@ -3,6 +3,7 @@
 //! Knows: frames and bodies of known lengths. Must not know how the runtime keeps what has come.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::Random;
@@ -175,6 +176,58 @@ fn lines_of_which_nobody_knows_the_length_keep_nobody_waiting_for_ever() {
         "{served} are served: room that is set aside for what does not come is lacking for one"
     );
     assert_eq!(scene.closed_for_want_of_room(), 4 - served as u64);
+    drop(scene.simulation.shutdown());
+}
+
+/// Two that hold half of the room, for a body of which most has come.
+fn half(scene: &mut Scene) -> [Part; 2] {
+    let mut holders = [(); 2].map(|()| scene.sender(BOUND / 4));
+    for holder in &mut holders {
+        scene.send(holder, 200_000, 1);
+        scene.send(holder, 200_000, 60_000);
+    }
+    assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, BOUND / 2);
+    holders
+}
+
+#[test]
+fn who_lacks_little_does_not_wait_for_one_who_was_promised_all_and_sends_nothing() {
+    let mut scene = Scene::new(true);
+    let holders = half(&mut scene);
+    let mut idle = scene.sender(BOUND / 4);
+    scene.send(&mut idle, 100_000, 0);
+    let mut small = scene.sender(1000);
+    for piece in [500, 600] {
+        scene.send(&mut small, piece, 0);
+    }
+    assert_eq!(small.heard, b"1000\n", "at once");
+    let mut talker = scene.talker(1000);
+    for piece in [500, 600] {
+        scene.send(&mut talker, piece, 0);
+    }
+    assert_eq!(talker.heard, b"1000\n", "at once, too");
+    drop((holders, idle));
+    drop(scene.simulation.shutdown());
+}
+
+#[test]
+fn who_waits_for_room_is_not_late_and_whoever_keeps_a_promise_and_sends_nothing_is() {
+    let mut scene = Scene::new(true);
+    // Those have earned three minutes.
+    let holders = half(&mut scene);
+    let mut idle = scene.sender(BOUND / 4);
+    scene.send(&mut idle, 100_000, 0);
+    let mut waits = scene.sender(BOUND / 4 - 1);
+    scene.send(&mut waits, 100_000, 0);
+    for _ in 0..70 {
+        scene.simulation.run_for(Duration::from_secs(1));
+        scene.send(&mut waits, 100_000, 0);
+    }
+    assert_eq!((waits.heard.as_slice(), waits.peer.is_ended()), (&b"262143\n"[..], false));
+    assert!(idle.peer.is_ended(), "it has earned a hundred seconds by what it sent at once, and had sixty");
+    assert_eq!(scene.ended.try_recv(), Ok(StopReason::Late));
+    assert!(holders.iter().all(|holder| !holder.peer.is_ended()));
+    drop((holders, idle, waits));
     drop(scene.simulation.shutdown());
 }
 
