@@ -110,10 +110,15 @@ impl Buffers {
         Some(pool.lend_from_kernel(buffer, answer.outcome().unwrap_or(0), more))
     }
 
-    /// A receive found no buffer, or would take it from those that are parked.
+    /// A receive found no buffer.
     pub(super) fn park(&mut self, key: Key) {
         self.shortages += 1;
         self.futile += 1;
+        self.park_behind(key);
+    }
+
+    /// A receive would take the buffers of those that are parked: it has not tried.
+    pub(super) fn park_behind(&mut self, key: Key) {
         self.parked.push_back(key);
     }
 

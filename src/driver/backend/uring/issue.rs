@@ -32,7 +32,7 @@ impl Uring {
         if receives && self.buffers.any_parked() {
             // Others have waited for longer, and would find nothing behind it.
             self.instant.push(Completion { token, event: Event::Starving });
-            return self.buffers.park(key);
+            return self.buffers.park_behind(key);
         }
         self.issue(pools, key);
     }

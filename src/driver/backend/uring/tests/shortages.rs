@@ -168,3 +168,19 @@ fn a_shortage_that_is_over_when_it_is_heard_of_strands_nobody() {
     desk.client.write_all(b"hello").unwrap();
     assert_eq!(desk.rig.receive(Token(9), 5), b"hello");
 }
+
+/// Who is parked behind others has tried nothing: that says nothing about whether the kernel has buffers.
+#[test]
+fn many_that_are_parked_behind_one_strand_nobody_and_are_no_shortages() {
+    needs_io_uring!();
+    let mut desk = Desk::of(Rig::of(&SCARCE, ReceivePool::new(2, 512)));
+    let mut clients: Vec<_> = (0..40).map(|_| desk.rig.connect()).collect();
+    let key = desk.receive();
+    desk.answer(key, -libc::ENOBUFS, 0);
+    for (number, (_, socket)) in clients.iter().enumerate() {
+        desk.rig.submit(Token(1000 + number as u64), Op::Receive { socket: *socket });
+    }
+    clients[39].0.write_all(b"hello").unwrap();
+    assert_eq!(desk.rig.receive(Token(1039), 5), b"hello");
+    assert_eq!(desk.rig.uring.ledger().buffer_shortages, 1);
+}
