@@ -177,12 +177,12 @@ impl<A: Actor> Context<A> {
     /// As [`watch`](Context::watch).
     pub fn link<B: Actor>(&mut self, other: Addr<B>) -> Result<(), Full> {
         let (other, me) = (other.raw(), self.me().raw());
-        if self.with_core(|core| core.tie(self.cell(), other)) == Some(false) {
+        if self.with_core(|core| core.link(self.cell(), other)) == Some(false) {
             return Ok(());
         }
         let begun = self.begin_watch(other, || Link { other: Some(other), me });
         if begun.is_err() {
-            self.with_core(|core| core.untie(self.cell(), other));
+            self.with_core(|core| core.unlink(self.cell(), other));
         }
         begun.map(|_| ())
     }
@@ -236,7 +236,7 @@ struct Link {
 impl Waiting<Fate> for Link {
     fn go_on(mut self, _: Option<Fate>, core: &Core, _: Option<&Activation<'_>>) -> Flow {
         if let Some(other) = self.other.take() {
-            core.untie(self.me.cell(), other);
+            core.unlink(self.me.cell(), other);
         }
         demand(self.me, Demand::EndLink);
         Flow::Continue
@@ -248,7 +248,7 @@ impl Drop for Link {
         let Some(other) = self.other.take() else { return };
         let ends = current::at(self.me.core(), |core| {
             core.is_none_or(|core| {
-                core.why_unanswered() != AskError::Restarted && core.untie(self.me.cell(), other)
+                core.why_unanswered() != AskError::Restarted && core.unlink(self.me.cell(), other)
             })
         });
         if ends {
@@ -260,7 +260,7 @@ impl Drop for Link {
 /// What an actor had begun has ended, because it is to begin again: it waits again for the ends of those that it is linked to.
 #[cold]
 pub(super) fn link_again(core: &Core, cell: Key) {
-    for other in core.ties(cell) {
+    for other in core.links_of(cell) {
         let link = Link { other: Some(other), me: core.address(cell) };
         let task = AnyTask::waiting::<Fate, _>(core.cells.blocks(), link);
         if let Err(task) = core.begin_watch(cell, task, other) {

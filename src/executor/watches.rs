@@ -1,4 +1,4 @@
-//! Who is told when a cell of this core is gone, and which cells of it are tied to others.
+//! Who is told when a cell of this core is gone, and which cells of it are linked to others.
 //!
 //! Knows: tasks that wait for that, by cell. Must not know why a cell ends, nor what a task does.
 //!
@@ -53,7 +53,7 @@ pub(super) struct Watches {
     by_cell: RefCell<BTreeSet<(Key, CoreId, Key)>>,
     count: Cell<usize>,
     /// The cells of this core that end with another one, each with that. They outlive the tasks that wait for it.
-    ties: RefCell<BTreeSet<(Key, RawAddress)>>,
+    links: RefCell<BTreeSet<(Key, RawAddress)>>,
 }
 
 impl Watches {
@@ -124,21 +124,21 @@ impl Core {
         self.watches.remove(watcher).map(std::mem::forget).is_some()
     }
 
-    /// Ties a cell of this core to another one; false if it is already.
-    pub(crate) fn tie(&self, cell: Key, other: RawAddress) -> bool {
-        self.watches.ties.borrow_mut().insert((cell, other))
+    /// Links a cell of this core to another one; false if it is already.
+    pub(crate) fn link(&self, cell: Key, other: RawAddress) -> bool {
+        self.watches.links.borrow_mut().insert((cell, other))
     }
 
-    /// Ends that; false if it was not tied.
-    pub(crate) fn untie(&self, cell: Key, other: RawAddress) -> bool {
-        self.watches.ties.borrow_mut().remove(&(cell, other))
+    /// Ends that; false if it was not linked.
+    pub(crate) fn unlink(&self, cell: Key, other: RawAddress) -> bool {
+        self.watches.links.borrow_mut().remove(&(cell, other))
     }
 
-    /// To what a cell of this core is tied.
-    pub(crate) fn ties(&self, cell: Key) -> Vec<RawAddress> {
-        let ties = self.watches.ties.borrow();
+    /// To what a cell of this core is linked.
+    pub(crate) fn links_of(&self, cell: Key) -> Vec<RawAddress> {
+        let links = self.watches.links.borrow();
         let first = (cell, RawAddress::new(CoreId(0), Key { index: 0, generation: 0 }));
-        ties.range(first..).take_while(|(tied, _)| *tied == cell).map(|(_, other)| *other).collect()
+        links.range(first..).take_while(|(linked, _)| *linked == cell).map(|(_, other)| *other).collect()
     }
 
     /// Tells those who watch a cell that it is gone.
