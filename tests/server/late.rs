@@ -16,13 +16,16 @@ const TIME: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 pub(crate) fn a_client_that_sends_nothing_is_closed_and_others_are_not(on: BackendChoice) {
-    let mut world = World::with(on, 1, |config| config.first_byte_timeout = TIME);
+    let mut world = World::with(on, 1, |config| config.first_byte_timeout = PATIENCE);
     let (make, events) = sessions(Habits { last_words: "late", ..Habits::default() });
-    let address = world.serve(make);
-    let mut other = connect(address);
+    let patient = world.serve(make.clone());
+    let hasty = world.system.listener("127.0.0.1:0").first_byte_timeout(TIME);
+    let hasty = hasty.start(make).expect("a free port is found").address();
+    world.listens();
+    let mut other = connect(patient);
     request(&mut other, "echo hello", "hello\n");
     events.started();
-    let mut silent = connect(address);
+    let mut silent = connect(hasty);
     events.started();
     assert_eq!(rest(&mut silent), b"late");
     assert_eq!(events.stopped(), StopReason::Late);
