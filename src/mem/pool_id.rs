@@ -5,6 +5,7 @@
 //! What a pool lends carries its number, so that no other pool accepts it. A number is used again only after its pool was
 //! dropped with nothing outstanding: then nothing is left that could be taken for a part of the next one.
 
+use std::num::NonZeroU16;
 use std::sync::{Mutex, PoisonError};
 
 static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers { next: 1, ended: Vec::new() });
@@ -28,7 +29,7 @@ impl Numbers {
 
 /// The number of a pool, never zero.
 #[derive(Debug)]
-pub(super) struct PoolId(u16);
+pub(super) struct PoolId(NonZeroU16);
 
 impl PoolId {
     /// A number that nothing carries.
@@ -37,17 +38,18 @@ impl PoolId {
     /// When 65,534 pools live, or were dropped while parts of them were outstanding.
     pub(super) fn new() -> PoolId {
         let number = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let number = number.and_then(NonZeroU16::new);
         PoolId(number.expect("a process has at most 65,534 pools of buffers at a time"))
     }
 
     /// The number.
-    pub(super) fn number(&self) -> u16 {
+    pub(super) fn number(&self) -> NonZeroU16 {
         self.0
     }
 
     /// The pool is being dropped, and nothing that carries its number is left.
     pub(super) fn end(&self) {
-        NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).ended.push(self.0);
+        NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).ended.push(self.0.get());
     }
 }
 

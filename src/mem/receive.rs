@@ -20,6 +20,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::{io, slice};
@@ -37,7 +38,8 @@ pub struct Lease {
     offset: u32,
     len: u32,
     buffer: u16,
-    pool: u16,
+    /// Never zero, so that one that may be missing takes no more room.
+    pool: NonZeroU16,
 }
 
 impl Lease {

@@ -504,7 +504,7 @@ impl SendPool {
     #[inline]
     fn assert_own(&self, chain: &Chain) {
         let pool = chain.pool;
-        assert!(pool == self.id.number() || pool == 0, "a chain is used in the pool that it came from");
+        assert!(pool == self.id.number().get() || pool == 0, "a chain is used in the pool that it came from");
     }
 
     /// Slots for `len` bytes, linked, each as large as useful, and where possible as large as `useful`.
@@ -564,7 +564,7 @@ impl SendPool {
     fn link(&self, chain: &mut Chain, link: u32) {
         if chain.last == NONE {
             chain.first = link;
-            chain.pool = self.id.number();
+            chain.pool = self.id.number().get();
         } else {
             self.set_next(chain.last, link);
         }

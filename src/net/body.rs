@@ -17,7 +17,7 @@ use super::codec::Decode;
 use super::connection::Connection;
 use super::forward::Forward;
 use super::inward::{Ended, Fed};
-use super::late::Late;
+use super::late::{Late, Since};
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
 use super::wire::{LAST_CALL, LOOK, Outward, Phase, STOP, Stream, Wire};
@@ -504,9 +504,7 @@ impl<A: Connection> ConnectionBody<A> {
     ) -> Option<Batch> {
         match notice {
             Notice::Io(Event::Received { lease }) => {
-                wire.active = activation.core.now();
-                wire.phase = Phase::Open;
-                wire.last_call.heard();
+                wire.heard(activation.core.now());
                 if wire.leaves.is_some() {
                     activation.core.pools.receive.release(lease);
                 } else if !wire.paused {
@@ -572,6 +570,7 @@ impl<A: Connection> ConnectionBody<A> {
             }
             // Who serves it decides what follows for a read that waits, and how long it waits for something to begin.
             let begun = late == Late::FirstByte || wire.inward.has_come();
+            wire.inward.silent = Since::of(activation.core.now());
             wire.inward.excuse();
             wire.inward.note_begun(activation.core.now());
             if begun {

@@ -22,9 +22,7 @@ impl<C: Decode> Wire<C> {
     #[inline(never)]
     pub(super) fn filled(&mut self, activation: &Activation<'_>, fill: Box<Fill>) {
         if let Ok(1..) = fill.outcome {
-            self.active = activation.core.now();
-            self.note_first_byte();
-            self.last_call.heard();
+            self.heard(activation.core.now());
         }
         let why = match fill.outcome {
             Ok(0) => ReceiveEnd::EndOfStream,
@@ -44,6 +42,7 @@ impl<C: Decode> Wire<C> {
         if reads && (!self.paused || activation.has_body()) && self.inward.starve() {
             self.end_receive(activation);
         }
+        self.note_starving();
     }
 
     /// Begins with a body that was asked for, unless memory is still away.

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::bulk::{BodyError, Bulk};
 use super::codec::{Decode, Decoded, FrameError, next_frame};
 use super::filing::{Filing, ForwardedFile};
+use super::late::Since;
 use crate::actor::StopReason;
 use crate::driver::{Fill, Pools};
 use crate::executor::blame::user;
@@ -40,6 +41,8 @@ pub(super) struct Inward<C> {
     needed: u32,
     /// A lease whose bytes from the offset on have not been looked at.
     current: Option<(Lease, u32)>,
+    /// While nothing has arrived, since when that counts.
+    pub(super) silent: Since,
 }
 
 /// Bytes that were copied because they could not be handed on where they arrived. Never without any for longer than a step,
@@ -147,7 +150,7 @@ const RECEIVED_PIECE: std::ops::RangeInclusive<usize> = 4096..=64 << 10;
 
 impl<C: Decode> Inward<C> {
     pub(super) fn new() -> Inward<C> {
-        Inward { codec: user(C::default), assembly: None, needed: 0, current: None }
+        Inward { codec: user(C::default), assembly: None, needed: 0, current: None, silent: Since::default() }
     }
 
     /// True if bytes wait, looked at or not.

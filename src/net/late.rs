@@ -20,20 +20,58 @@ pub(super) enum Late {
     Frame,
 }
 
+/// A time, to a millisecond or so, in half the room: each connection has one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Since(u32);
+
+impl Since {
+    /// Nanoseconds that it is exact to.
+    const UNIT: u64 = 1 << 20;
+
+    /// This time, or up to a unit later.
+    pub(super) fn of(time: Time) -> Since {
+        Since(time.0.div_ceil(Since::UNIT) as u32)
+    }
+
+    /// The time, if it is no more than three weeks from another one.
+    fn near(self, other: Time) -> Time {
+        let units = other.0.div_ceil(Since::UNIT);
+        let later = self.0.wrapping_sub(units as u32).cast_signed();
+        Time(units.saturating_add_signed(later.into()).saturating_mul(Since::UNIT))
+    }
+}
+
 impl<C: Decode> Wire<C> {
     /// By when the first byte is to have come, if it is awaited.
     fn first_byte_at(&self) -> Time {
         let tied = self.fed || self.forward != Forward::No;
-        if self.phase != Phase::Silent || tied || self.stream != Stream::Open {
+        let is_silent = matches!(self.phase, Phase::Silent | Phase::Starving);
+        if !is_silent || tied || self.stream != Stream::Open {
             return Time::MAX;
         }
-        self.active.after(self.shared.first_byte_timeout)
+        self.inward.silent.near(self.active).after(self.shared.first_byte_timeout)
     }
 
     /// The first byte has arrived, or nobody looks for that any more.
-    pub(super) fn note_first_byte(&mut self) {
-        if self.phase == Phase::Silent {
+    #[inline]
+    fn note_first_byte(&mut self) {
+        if matches!(self.phase, Phase::Silent | Phase::Starving) {
             self.phase = Phase::Open;
+        }
+    }
+
+    /// Bytes have arrived.
+    #[inline]
+    pub(super) fn heard(&mut self, now: Time) {
+        self.active = now;
+        self.note_first_byte();
+        self.last_call.heard();
+    }
+
+    /// There was no buffer for what may have arrived.
+    pub(super) fn note_starving(&mut self) {
+        if self.phase == Phase::Silent {
+            self.phase = Phase::Starving;
         }
     }
 
@@ -50,9 +88,14 @@ impl<C: Decode> Wire<C> {
         self.first_byte_at().min(self.frame_at(core))
     }
 
-    /// What the peer is late with by now. Before its first byte, one that does not read is none that waits.
+    /// What the peer is late with by now. Before its first byte, one that does not read is none that waits, and where there was no buffer,
+    /// its peer has all of its time again.
     pub(super) fn is_late(&mut self, core: &Core) -> Option<Late> {
         if core.now() >= self.first_byte_at() {
+            if self.phase == Phase::Starving {
+                (self.phase, self.inward.silent) = (Phase::Silent, Since::of(core.now()));
+                return None;
+            }
             if self.receiving && !self.cancelling {
                 return Some(Late::FirstByte);
             }
@@ -68,6 +111,22 @@ impl<C: Decode> Wire<C> {
         self.inward.note_begun(core.now());
         if self.is_open() && !self.stopping && self.frame_at(core) < self.due {
             self.look_earlier(activation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_half_the_room_is_found_again_from_one_that_is_not_far_from_it() {
+        let wraps = Since::UNIT << 32;
+        for time in [0, 1, 5 * Since::UNIT, wraps - 1, wraps, wraps + 1, 7 * wraps + 12_345] {
+            for later in [0, 1, Since::UNIT, 1_000_000_000, wraps / 2 - 2 * Since::UNIT] {
+                let found = Since::of(Time(time)).near(Time(time + later)).0;
+                assert!((time..time + Since::UNIT).contains(&found), "{found} for {time}, {later} later");
+            }
         }
     }
 }

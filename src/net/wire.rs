@@ -9,6 +9,7 @@ use super::codec::Decode;
 use super::forward::Forward;
 use super::inward::Inward;
 use super::last_call::{BETWEEN_LOOKS, LastCall};
+use super::late::Since;
 use super::listener::Shared;
 use super::others::Others;
 use crate::actor::{Batch, StopReason};
@@ -28,6 +29,8 @@ pub(super) enum Phase {
     New,
     /// Open, and nothing has arrived.
     Silent,
+    /// The same, and lately there was no buffer for what may have.
+    Starving,
     Open,
     Flushing,
     Lingering,
@@ -158,9 +161,11 @@ impl Orderly {
 
 impl<C: Decode> Wire<C> {
     pub(super) fn new(socket: SocketId, shared: Rc<Shared>, now: Time) -> Wire<C> {
+        let mut inward = Inward::new();
+        inward.silent = Since::of(now);
         Wire {
             socket,
-            inward: Inward::new(),
+            inward,
             shared,
             timer: None,
             due: Time::MAX,
@@ -187,7 +192,7 @@ impl<C: Decode> Wire<C> {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Silent | Phase::Open)
+        matches!(self.phase, Phase::New | Phase::Silent | Phase::Starving | Phase::Open)
     }
 
     /// How it ends for this reason, unless that waits for nothing.
@@ -437,6 +442,7 @@ impl<C: Decode> Wire<C> {
             }
             Notice::FeedEnded => {
                 self.fed = false;
+                self.inward.silent = Since::of(core.now());
                 return self.finish();
             }
             Notice::Finished => return self.finish(),

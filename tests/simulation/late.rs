@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use odeon::ListenerBuilder;
 use odeon::prelude::*;
-use odeon::system::simulation::{SimPeer, Simulation};
+use odeon::system::simulation::{SimPeer, Simulation, SimulationConfig};
 
 use super::world::{World, small};
 
@@ -76,8 +76,15 @@ impl Scene {
         change: impl FnOnce(&mut Config),
         listen: impl FnOnce(ListenerBuilder<'_>) -> ListenerBuilder<'_>,
     ) -> Scene {
+        Scene::with(|plan| change(&mut plan.config), listen)
+    }
+
+    fn with(
+        change: impl FnOnce(&mut SimulationConfig),
+        listen: impl FnOnce(ListenerBuilder<'_>) -> ListenerBuilder<'_>,
+    ) -> Scene {
         let mut plan = small(4);
-        change(&mut plan.config);
+        change(&mut plan);
         let mut simulation = Simulation::new(plan).expect("the limits are possible");
         let (ended, ends) = channel();
         let listener = listen(simulation.listener(World::address()));
@@ -143,6 +150,59 @@ fn who_sends_nothing_is_closed_and_who_has_sent_a_frame_may_be_silent() {
     let timers = scene.simulation.ledgers()[0].timers;
     assert_eq!(timers, 0, "nothing is waited for");
     drop((silent, other));
+    scene.finish();
+}
+
+/// Goes on whenever it is idle.
+struct Restless(Sender<StopReason>);
+
+#[actor(codec = Lines<80>)]
+impl Restless {
+    #[frame]
+    fn line(&mut self, _: &str) {}
+
+    #[idle("3s")]
+    fn idle(&mut self) -> Flow {
+        Flow::Continue
+    }
+
+    #[stopped]
+    fn end(&mut self, reason: StopReason) {
+        // The test may not want to know any more.
+        let _ = self.0.send(reason);
+    }
+}
+
+#[test]
+fn an_actor_that_goes_on_when_it_is_idle_gives_no_more_time_for_the_first_byte() {
+    let mut scene = Scene::usual();
+    let (told, ends) = channel();
+    let listener = scene.simulation.listener(World::at(81));
+    listener.start(move |_| Restless(told.clone())).expect("nobody listens there yet");
+    let mut peers =
+        [(); 2].map(|()| scene.simulation.network().connect(World::at(81)).expect("the backlog has room"));
+    peers[1].write(b"a line\n");
+    scene.pass(FIRST_BYTE - MOMENT);
+    assert_eq!(ends.try_recv().ok(), None);
+    scene.pass(2 * MOMENT);
+    assert_eq!((ends.try_recv(), peers[0].is_ended()), (Ok(StopReason::Late), true));
+    scene.pass(1000 * SECOND);
+    assert!(!peers[1].is_ended());
+    drop(peers);
+    scene.finish();
+}
+
+#[test]
+fn a_peer_whose_first_byte_finds_no_buffer_in_time_is_not_late() {
+    let mut scene = Scene::with(|plan| plan.faults.no_buffer = 1.0, |listener| listener);
+    let (silent, mut peer) = (scene.peer(), scene.peer());
+    scene.pass(FIRST_BYTE - MOMENT);
+    peer.write(b"\0\0\0\x011");
+    scene.simulation.stand_still(2 * MOMENT);
+    scene.simulation.settle();
+    assert_eq!((scene.ended.try_recv(), silent.is_ended()), (Ok(StopReason::Late), true));
+    assert_eq!((scene.ended.try_recv().ok(), peer.read(10)), (None, b"1\n".to_vec()));
+    drop((silent, peer));
     scene.finish();
 }
 
