@@ -160,7 +160,7 @@ impl<C: Decode> Wire<C> {
         }
         let blocked = mailbox_full || self.is_body_blocked(activation, apart);
         if blocked {
-            self.inward.excuse();
+            self.inward.rest();
             self.inward.set_current_aside(&activation.core.pools.receive);
             if self.inward.filing().is_some() || !self.awaits_memory(activation) {
                 self.end_receive(activation);
@@ -225,17 +225,17 @@ impl<C: Decode> Wire<C> {
         false
     }
 
-    /// It is the first in line for room, and there may be some. If it needs none, or finds enough, it is the turn of the next.
+    /// It is the first in line for room, and there may be some. If it needs none, or finds enough, it is the turn of the next. One that is
+    /// not read gives back what it is promised as soon as it rests, and has lost its place.
     #[cold]
     #[inline(never)]
     pub(super) fn called_for_room(&mut self, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
-        if self.inward.waits_for_room() && !self.inward.has_promise() {
-            if self.inward.want_room(&core.pools.receive) == Promise::Later {
-                return core.stay_in_line(cell);
-            }
-            self.inward.wait_for_room(false);
+        let wants = self.inward.waits_for_room() && !self.inward.has_promise();
+        if wants && self.inward.want_room(&core.pools.receive) == Promise::Later {
+            return core.stay_in_line(cell);
         }
+        self.inward.wait_for_room(false);
         core.call_for_room();
     }
 

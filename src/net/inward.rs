@@ -610,6 +610,12 @@ impl<C: Decode> Inward<C> {
         }
     }
 
+    /// It is not read for now, which is not its peer's doing. What it was promised is for others.
+    pub(super) fn rest(&mut self) {
+        self.excuse();
+        self.forget_promise();
+    }
+
     /// True if what is to come has been promised room.
     pub(super) fn has_promise(&self) -> bool {
         self.assembly.as_ref().is_some_and(|assembly| assembly.share.promised() > 0)

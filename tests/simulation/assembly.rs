@@ -55,6 +55,26 @@ impl Words {
     }
 }
 
+/// Answers each frame with its length, and behind the first it does not read, from a second later on.
+struct Pausing;
+
+#[derive(Message)]
+struct Pause;
+
+#[actor(codec = LengthDelimited<2_097_152>)]
+impl Pausing {
+    #[frame]
+    fn whole(&mut self, frame: &[u8], cx: &mut Context<Self>) {
+        writeln!(cx, "{}", frame.len());
+        cx.send_after(Duration::from_secs(1), Pause).expect("there is room");
+    }
+
+    #[message]
+    fn pause(&mut self, _: Pause, cx: &mut Context<Self>) {
+        cx.pause_reading();
+    }
+}
+
 /// One that sends a frame, or a body, of which all but the last byte comes before any other's last.
 struct Part {
     peer: SimPeer,
@@ -78,6 +98,7 @@ impl Scene {
         let listener = simulation.listener(World::address());
         listener.start(move |_| Lengths { bodies, ended: ended.clone() }).expect("nobody listens there yet");
         simulation.listener(World::at(81)).start(|_| Words).expect("nobody listens there yet");
+        simulation.listener(World::at(82)).start(|_| Pausing).expect("nobody listens there yet");
         Scene { simulation, ended: ends, bodies }
     }
 
@@ -96,6 +117,22 @@ impl Scene {
         let mut bytes = vec![b'x'; length];
         bytes.push(b'\n');
         Part { peer, bytes, sent: 0, heard: Vec::new() }
+    }
+
+    /// One that sends a frame of nothing, and one of so many bytes to an actor that pauses before that is whole.
+    fn paused(&self, length: usize) -> Part {
+        let peer = self.simulation.network().connect(World::at(82)).expect("the backlog has room");
+        let mut bytes = vec![0; 4];
+        bytes.extend((length as u32).to_be_bytes());
+        bytes.resize(bytes.len() + length, b'x');
+        Part { peer, bytes, sent: 0, heard: Vec::new() }
+    }
+
+    /// One that sends a frame of so many bytes, whatever others send.
+    fn lone(&self, length: usize) -> Part {
+        let mut part = self.paused(length);
+        part.bytes.drain(..4);
+        part
     }
 
     /// As much of it as is taken, up to so many bytes before its end.
@@ -213,22 +250,65 @@ fn who_lacks_little_does_not_wait_for_one_who_was_promised_all_and_sends_nothing
 #[test]
 fn who_waits_for_room_is_not_late_and_whoever_keeps_a_promise_and_sends_nothing_is() {
     let mut scene = Scene::new(true);
-    // Those have earned three minutes.
-    let holders = half(&mut scene);
-    let mut idle = scene.sender(BOUND / 4);
+    let second = Duration::from_secs(1);
+    // What they send at once earns three minutes.
+    let mut idle = scene.sender(BOUND / 2);
     scene.send(&mut idle, 100_000, 0);
-    let mut waits = scene.sender(BOUND / 4 - 1);
-    scene.send(&mut waits, 100_000, 0);
-    for _ in 0..70 {
-        scene.simulation.run_for(Duration::from_secs(1));
-        scene.send(&mut waits, 100_000, 0);
+    scene.send(&mut idle, 100_000, 0);
+    scene.simulation.run_for(31 * second);
+    let mut waits = scene.lone(200_000);
+    scene.send(&mut waits, 1000, 0);
+    let mut holder = scene.sender(BOUND / 4);
+    scene.send(&mut holder, 200_000, 1);
+    while idle.sent < BOUND / 4 + 8 {
+        let piece = BOUND / 4 + 8 - idle.sent;
+        scene.send(&mut idle, piece, 0);
     }
-    assert_eq!((waits.heard.as_slice(), waits.peer.is_ended()), (&b"262143\n"[..], false));
-    assert!(idle.peer.is_ended(), "it has earned a hundred seconds by what it sent at once, and had sixty");
+    assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, 3 * BOUND / 4 + 1024, "it has room for all");
+    let mut seconds = 0..65;
+    while waits.heard.is_empty() && seconds.next().is_some() {
+        // It earns next to nothing while it waits.
+        let piece = if idle.peer.is_ended() { 100_000 } else { 1000 };
+        scene.send(&mut waits, piece, 0);
+        scene.simulation.run_for(second);
+    }
+    assert_eq!((waits.heard.as_slice(), waits.peer.is_ended()), (&b"200000\n"[..], false));
+    assert!(idle.peer.is_ended() && !holder.peer.is_ended(), "it was given room, and did not use it");
     assert_eq!(scene.ended.try_recv(), Ok(StopReason::Late));
-    assert!(holders.iter().all(|holder| !holder.peer.is_ended()));
-    drop((holders, idle, waits));
+    drop((holder, idle, waits));
     drop(scene.simulation.shutdown());
+}
+
+#[test]
+fn who_pauses_keeps_no_promise_and_is_given_none() {
+    for paused_first in [true, false] {
+        let mut scene = Scene::new(true);
+        let holders = half(&mut scene);
+        let mut senders = [scene.paused(BOUND / 4 - 1), scene.sender(BOUND / 4 - 1)];
+        if !paused_first {
+            senders.reverse();
+        }
+        // The first of them is given room, and the other one is in line.
+        for sender in &mut senders {
+            scene.send(sender, 1000, 0);
+        }
+        // Another one stands behind both.
+        let mut last = scene.sender(BOUND / 4 - 1);
+        scene.send(&mut last, 1000, 0);
+        scene.simulation.run_for(Duration::from_millis(1100));
+        let [first, second] = &mut senders;
+        let other = if paused_first { second } else { first };
+        for sender in [other, &mut last] {
+            let mut rounds = 0..10;
+            while sender.heard.is_empty() {
+                assert!(rounds.next().is_some(), "nobody waits for who pauses, first: {paused_first}");
+                scene.send(sender, 100_000, 0);
+            }
+            assert_eq!(sender.heard, b"262143\n");
+        }
+        drop((holders, senders, last));
+        drop(scene.simulation.shutdown());
+    }
 }
 
 #[test]
