@@ -255,9 +255,10 @@ fn who_waits_for_room_is_not_late_and_whoever_keeps_a_promise_and_sends_nothing_
     let mut idle = scene.sender(BOUND / 2);
     scene.send(&mut idle, 100_000, 0);
     scene.send(&mut idle, 100_000, 0);
-    scene.simulation.run_for(31 * second);
+    scene.simulation.run_for(25 * second);
     let mut waits = scene.lone(200_000);
     scene.send(&mut waits, 1000, 0);
+    scene.simulation.run_for(6 * second);
     let mut holder = scene.sender(BOUND / 4);
     scene.send(&mut holder, 200_000, 1);
     while idle.sent < BOUND / 4 + 8 {
