@@ -120,7 +120,9 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
 
 fn listen(world: &mut World, rules: &Rules, gauge: &Arc<Gauge>) {
     let (journal, gauge) = (world.journal.clone(), gauge.clone());
-    let mut listener = world.simulation.listener(World::address()).at_limit(rules.at_limit);
+    // Who says nothing is idle here, not late.
+    let listener = world.simulation.listener(World::address()).first_byte_timeout(Duration::MAX);
+    let mut listener = listener.at_limit(rules.at_limit);
     if let Some(max) = rules.max {
         listener = listener.max_connections(max);
     }
