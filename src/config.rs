@@ -95,7 +95,7 @@ pub struct Config {
     /// Bytes that a core holds of what has come in part: frames that lie in several receive buffers, bodies as far as the runtime has made
     /// room for them, and what arrived before a connection stopped reading. While half of it is held, those of which
     /// something has come in part receive one after the other, as there is room for all that each of them is known to need; the others wait, and so do
-    /// their peers. Whoever needs no more than one receive buffer goes on before that, up to seven eighths. A connection that receives what there is no room for is closed
+    /// their peers. What a future that serves a connection reads ahead is not counted here. Whoever needs no more than one receive buffer goes on before that, up to seven eighths. A connection that receives what there is no room for is closed
     /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536. Default 256 MiB,
     /// as much as may wait [on the way out](Config::spill_bytes_max), and four of the largest bodies.
     pub assembly_bytes_max: usize,

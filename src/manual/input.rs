@@ -65,7 +65,7 @@
 //! ```
 //!
 //! The bound is [`Config::body_bytes_max`](crate::Config::body_bytes_max); what is above is refused as a value, and the buffer handed
-//! back. What is announced takes no memory before it arrives. A body waits as frames do while the connection does not read, and each of
+//! back. What is announced takes a piece of 256 KiB, however much it is, and more as it arrives. A body waits as frames do while the connection does not read, and each of
 //! its bytes is activity of the peer.
 //!
 //! When not all of it comes, `#[body]` gets a [`BodyError`](crate::BodyError) with what has come, and says why: the stream ended, the
@@ -128,6 +128,7 @@
 //! spoken for; those whose frames are whole in their buffers notice nothing at all. That a connection waits for room is not its peer's lateness;
 //! but one that was given room and does not use it is late, however much it has sent before. Whoever has received what there is no room for, because
 //! too many have sent at once or nothing would ever be given back, is closed, with
-//! [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), which is counted and told on standard error.
+//! [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), which is counted and told on standard error. What a future reads ahead that serves a
+//! connection is bounded for each connection alone, by [`Config::read_ahead_bytes_max`](crate::Config::read_ahead_bytes_max) and by what it asks for.
 //!
 //! Tested in `tests/server/bodies.rs`, `tests/simulation/bodies.rs`, `tests/simulation/assembly.rs`, `tests/simulation/late.rs` and `tests/server/pressure.rs`.

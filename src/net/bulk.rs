@@ -2,7 +2,8 @@
 //!
 //! Knows: how many are there, and where the memory is. Must not know how they arrive, nor frames.
 //!
-//! The memory grows as bytes arrive, at most to twice as many as have: a length that is announced costs nothing by itself.
+//! The memory grows as bytes arrive, at most to twice as many as have, from a first piece on: a length that is announced costs no more
+//! than that.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
