@@ -22,7 +22,7 @@ use crate::executor::{
     Activation, AnswerTo, AnyTask, AskError, Core, CoreId, Guest, Kind, Limit, Oneshot, RawAddress, Refused,
     Waiting, current, directory, drop_from, post, stage,
 };
-use crate::mem::Key;
+use crate::mem::{Key, aside};
 use crate::sys::Time;
 
 /// What an actor can be asked: a message that it accepts, or a [`Call`] of one of its methods.
@@ -427,16 +427,32 @@ where
             drop_from(None, ask.question);
             return drop_from(None, then);
         };
-        let asked = Some(ask.to.core()).filter(|asked| *asked != core.id);
-        let Some(reply) = begin_answer(core, asker, ask.timeout, asked, then) else {
-            return core.drop_contained(ask.question);
-        };
-        if asked.is_none() {
-            return A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply);
+        if ask.to.core() != core.id {
+            return ask_elsewhere::<A, Q, B, F, O>(core, aside((ask, asker, then)));
         }
-        let posted = post(Some(core), ask.to, arrive::<A, Q>, (ask.route, ask.question, reply));
-        refused::<A, Q>(Some(core), posted);
+        match begin_answer(core, asker, ask.timeout, None, then) {
+            Some(reply) => A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply),
+            None => core.drop_contained(ask.question),
+        }
     }
+}
+
+/// Asks an actor of another core.
+#[inline(never)]
+fn ask_elsewhere<A, Q, B, F, O>(core: &Core, (ask, asker, then): (Ask<A, Q>, Key, F))
+where
+    A: Receiver<Q>,
+    A::Reply: Send,
+    Q: Send + 'static,
+    B: Actor,
+    F: FnOnce(&mut B, Answer<A::Reply>, &mut Context<B>) -> O + 'static,
+    O: IntoFlow + 'static,
+{
+    let Some(reply) = begin_answer(core, asker, ask.timeout, Some(ask.to.core()), then) else {
+        return core.drop_contained(ask.question);
+    };
+    let posted = post(Some(core), ask.to, arrive::<A, Q>, (ask.route, ask.question, reply));
+    refused::<A, Q>(Some(core), posted);
 }
 
 /// Puts a continuation where an answer will find it; none if the core has as many tasks as it may: then it runs soon, and is

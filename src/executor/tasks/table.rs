@@ -527,20 +527,20 @@ impl Table {
         self.append(index, kind, errands)
     }
 
-    /// Puts a task behind those that are ready of its owner, whom it answers. The exclusive one has a place of its own.
+    /// Puts a task behind those that are ready of its owner, and answers whose errands wait now; nobody's if others were ready: they wait
+    /// already, or will once the exclusive task has finished. That one has a place of its own.
     #[inline(always)]
     fn append(&mut self, index: u32, kind: Kind, errands: u32) -> Option<Key> {
         let errands = self.errands.get_mut(errands as usize)?;
-        let owner = errands.owner;
         if kind != Kind::Exclusive {
             let last = std::mem::replace(&mut errands.ready_last, index);
-            if errands.ready_first == NONE {
-                errands.ready_first = index;
-            } else if let Some(last) = self.slots.get_mut(last as usize) {
-                last.next_ready = index;
+            if errands.ready_first != NONE {
+                self.slots.get_mut(last as usize)?.next_ready = index;
+                return None;
             }
+            errands.ready_first = index;
         }
-        Some(owner)
+        Some(errands.owner)
     }
 
     /// True if an answer is what a cell goes on with.
