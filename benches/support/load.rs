@@ -107,7 +107,7 @@ struct Load {
 
 /// Runs the plan.
 pub(crate) fn run(plan: &Plan) -> io::Result<Seen> {
-    let sockets = connect(plan)?;
+    let sockets = connect(plan.server, plan.connections)?;
     let mut load = Load::new(plan, &sockets)?;
     load.start();
     load.turn_until(Clock::MONOTONIC.now_ns() + plan.warm_up_ns)?;
@@ -127,13 +127,13 @@ pub(crate) fn run(plan: &Plan) -> io::Result<Seen> {
     })
 }
 
-pub(crate) fn connect(plan: &Plan) -> io::Result<Vec<TcpStream>> {
+pub(crate) fn connect(server: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream>> {
     let open = |_| {
-        let stream = TcpStream::connect(plan.server)?;
+        let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         Ok(stream)
     };
-    (0..plan.connections).map(open).collect()
+    (0..connections).map(open).collect()
 }
 
 impl Load {

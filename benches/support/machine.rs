@@ -100,13 +100,30 @@ pub(crate) fn context_switches(pid: u32) -> io::Result<u64> {
 
 /// How long the threads of a process have waited for a core that somebody else used, summed.
 pub(crate) fn waited_ns(pid: u32) -> io::Result<u64> {
-    let mut waited_ns = 0;
+    schedstat(pid, 1)
+}
+
+/// How often the threads of a process were given a core, summed.
+pub(crate) fn time_slices(pid: u32) -> io::Result<u64> {
+    schedstat(pid, 2)
+}
+
+fn schedstat(pid: u32, place: usize) -> io::Result<u64> {
+    let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let field = text.split_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
-        waited_ns += field.ok_or_else(|| io::Error::other("no schedstat in /proc"))?;
+        let field = text.split_whitespace().nth(place).and_then(|field| field.parse::<u64>().ok());
+        sum += field.ok_or_else(|| io::Error::other("no schedstat in /proc"))?;
     }
-    Ok(waited_ns)
+    Ok(sum)
+}
+
+/// How long all cores together stood still because the host ran somebody else, in ticks of 10 ms.
+pub(crate) fn stolen_ns() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/stat")?;
+    // The name, then user, nice, system, idle, waiting, two kinds of interrupts.
+    let ticks = text.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse::<u64>().ok());
+    ticks.map(|ticks| ticks * 10_000_000).ok_or_else(|| io::Error::other("no cpu in /proc/stat"))
 }
 
 /// How many kernel workers of io_uring a process has. Their time counts, but work there is a sign of a slow path.

@@ -10,11 +10,10 @@ use super::options::{Options, Point, Subject, size_name};
 use super::report::Report;
 use super::servers::{JUDGED, REFERENCE, SPLICE, Server};
 use super::stats::Estimate;
+use super::verdict::Verdict;
 
 /// The reference is poor when it costs more than this times another loop.
 const POOR: f64 = 1.03;
-/// An interval wider than this decides nothing.
-const WIDTH_MAX: f64 = 0.06;
 /// A process that uses more of its core than this is the bottleneck.
 const SATURATED: f64 = 0.97;
 /// Somebody else has disturbed the run when a server waited longer than this for its core.
@@ -98,7 +97,7 @@ fn sample(point: Point, server: &Server, options: &Options) -> io::Result<Sample
 fn decided(point: Point, taken: &[Series], options: &Options) -> bool {
     taken.iter().filter(|series| series.server.name == JUDGED).all(|series| {
         let cpu = ratio(&series.samples, &taken[0].samples, |sample| sample.cpu_us);
-        verdict(cpu, bar(options.subject, point)) != Verdict::Undecided
+        Verdict::of(cpu, bar(options.subject, point)) != Verdict::Undecided
     })
 }
 
@@ -137,7 +136,7 @@ fn tell(point: Point, taken: &[Series], options: &Options, report: &Report) {
         report.figure(&format!("{name}/rate_ratio"), rate.median, "ratio");
         if server.name == JUDGED {
             let bar = bar(options.subject, point);
-            report.line(&format!("  {JUDGED}: bar {bar:.2}: {}", verdict(cpu, bar).words()));
+            report.line(&format!("  {JUDGED}: bar {bar:.2}: {}", Verdict::of(cpu, bar).words()));
         }
     }
     // Time that the reference has spun is no sign that it is poor.
@@ -184,33 +183,4 @@ fn ratio(own: &[Sample], reference: &[Sample], part: fn(&Sample) -> f64) -> Esti
 fn bar(subject: Subject, point: Point) -> f64 {
     let noisy = point.connections >= 4096 || point.size >= 256 << 10;
     if noisy || subject == Subject::Proxy { 1.10 } else { 1.05 }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Reached,
-    Missed,
-    Undecided,
-}
-
-impl Verdict {
-    fn words(self) -> &'static str {
-        match self {
-            Verdict::Reached => "reached",
-            Verdict::Missed => "missed",
-            Verdict::Undecided => "undecided, add pairs",
-        }
-    }
-}
-
-fn verdict(ratio: Estimate, bar: f64) -> Verdict {
-    if ratio.median <= bar {
-        Verdict::Reached
-    } else if ratio.low > bar {
-        Verdict::Missed
-    } else if ratio.high - ratio.low <= WIDTH_MAX {
-        Verdict::Reached
-    } else {
-        Verdict::Undecided
-    }
 }

@@ -1,28 +1,30 @@
 //! Requests at fixed times, whatever the server does, and how long after its time each was answered.
 //!
-//! Knows: a schedule, io_uring. Must not know which server it is, nor who else is connected.
+//! Knows: a schedule, io_uring, a command per line of input. Must not know which server it is, nor who else is connected.
 //!
+//! `connect PID CONNECTIONS SIZE` opens connections, for requests of so many bytes.
+//! `window WARM_UP_NS WINDOW_NS` asks for so long, and looks at what was due after the first part.
 //! A time counts from when a request was due, not from when it was sent: a server that stalls delays all that were due meanwhile.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, BufRead};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 
 use io_uring::types::Fixed;
 use io_uring::{cqueue, opcode};
 
 use super::bare_uring::send;
-use super::load::{Plan, RECEIVE, SEND, SHAPE, STALL_NS, connect};
+use super::disturbance::Watch;
+use super::load::{RECEIVE, SEND, SHAPE, STALL_NS, connect, part};
 use super::machine::Clock;
+use super::pairs::Window;
 use super::receive_pool::{GROUP, ReceivePool, Segment};
 use super::ring::Ring;
-use super::round_trip::Trips;
-use super::stats::quantile;
 use super::traffic::Pattern;
 
-/// Of all connections together: a fifth of what a server can do, more or less.
-const REQUESTS_PER_SECOND: u64 = 40_000;
+/// Of all connections together: a fifth of what a server can do, more or less. Whether this load can is told by how late it asks.
+pub(crate) const REQUESTS_PER_SECOND: u64 = 40_000;
 
 struct Connection {
     to_send: usize,
@@ -37,40 +39,39 @@ struct Load {
     pool: ReceivePool,
     pattern: Pattern,
     size: usize,
+    server_pid: u32,
+    /// Kept open.
+    _sockets: Vec<TcpStream>,
     connections: Vec<Connection>,
     begin_ns: u64,
+    /// Of each request of the window, how long after its time it was answered, and sent.
     trips_ns: Vec<f64>,
+    late_ns: Vec<f64>,
     unanswered: usize,
 }
 
-/// Runs the plan.
-pub(crate) fn run(plan: &Plan) -> io::Result<Trips> {
-    let sockets = connect(plan)?;
-    let mut load = Load::new(plan, &sockets)?;
-    let gap_ns = 1_000_000_000 / REQUESTS_PER_SECOND;
-    let mut due_ns = Clock::MONOTONIC.now_ns() + gap_ns;
-    load.begin_ns = due_ns + plan.warm_up_ns;
-    let end_ns = load.begin_ns + plan.window_ns;
-    let mut slot = 0;
-    while due_ns < end_ns || load.unanswered > 0 {
-        let now_ns = Clock::MONOTONIC.now_ns();
-        while due_ns <= now_ns && due_ns < end_ns {
-            load.ask(slot, due_ns);
-            slot = (slot + 1) % load.connections.len() as u32;
-            due_ns += gap_ns;
+/// Does what its input says, and answers each line with one.
+pub(crate) fn run(server: SocketAddr) -> io::Result<()> {
+    let mut load = None;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match (&words[..], &mut load) {
+            (["connect", pid, connections, size], none) => {
+                *none = Some(Load::new(connect(server, part(connections)?)?, part(pid)?, part(size)?)?);
+                println!("result");
+            }
+            (["window", warm_up_ns, window_ns], Some(load)) => {
+                load.window(part(warm_up_ns)?, part(window_ns)?)?.tell();
+            }
+            _ => return Err(io::Error::other(format!("what is `{line}`?"))),
         }
-        if now_ns > end_ns + STALL_NS {
-            return Err(io::Error::other("the server has fallen silent"));
-        }
-        load.ring.watch(if due_ns < end_ns { due_ns } else { now_ns + gap_ns });
-        load.turn()?;
     }
-    load.trips_ns.sort_by(f64::total_cmp);
-    Ok(Trips { p50_ns: quantile(&load.trips_ns, 0.5), p99_ns: quantile(&load.trips_ns, 0.99) })
+    Ok(())
 }
 
 impl Load {
-    fn new(plan: &Plan, sockets: &[TcpStream]) -> io::Result<Load> {
+    fn new(sockets: Vec<TcpStream>, server_pid: u32, size: usize) -> io::Result<Load> {
         let mut ring = Ring::new(1)?;
         let descriptors: Vec<i32> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
         ring.submitter.register_files(&descriptors)?;
@@ -83,21 +84,54 @@ impl Load {
         Ok(Load {
             ring,
             pool,
-            pattern: Pattern::new(plan.size.max(SHAPE.buffer_bytes as usize)),
-            size: plan.size,
+            pattern: Pattern::new(size.max(SHAPE.buffer_bytes as usize)),
+            size,
+            server_pid,
             connections: (0..sockets.len()).map(idle).collect(),
+            _sockets: sockets,
             begin_ns: 0,
             trips_ns: Vec::with_capacity(1 << 20),
+            late_ns: Vec::with_capacity(1 << 20),
             unanswered: 0,
         })
     }
 
-    fn ask(&mut self, slot: u32, due_ns: u64) {
+    /// Asks at fixed times, then waits for the answers.
+    fn window(&mut self, warm_up_ns: u64, window_ns: u64) -> io::Result<Window> {
+        self.trips_ns.clear();
+        self.late_ns.clear();
+        let gap_ns = 1_000_000_000 / REQUESTS_PER_SECOND;
+        let mut watch = Watch::begin(self.server_pid, 0)?;
+        let mut due_ns = Clock::MONOTONIC.now_ns() + gap_ns;
+        self.begin_ns = due_ns + warm_up_ns;
+        let end_ns = self.begin_ns + window_ns;
+        let mut slot = 0;
+        while due_ns < end_ns || self.unanswered > 0 {
+            watch.look();
+            let now_ns = Clock::MONOTONIC.now_ns();
+            while due_ns <= now_ns && due_ns < end_ns {
+                self.ask(slot, due_ns, now_ns);
+                slot = (slot + 1) % self.connections.len() as u32;
+                due_ns += gap_ns;
+            }
+            if now_ns > end_ns + STALL_NS {
+                return Err(io::Error::other("the server has fallen silent"));
+            }
+            self.ring.watch(if due_ns < end_ns { due_ns } else { now_ns + gap_ns });
+            self.turn()?;
+        }
+        Ok(Window::of(&mut self.trips_ns, &mut self.late_ns, watch.end()?))
+    }
+
+    fn ask(&mut self, slot: u32, due_ns: u64, now_ns: u64) {
         let connection = &mut self.connections[slot as usize];
         let bytes = self.pattern.at(connection.to_send, self.size);
         connection.to_send = Pattern::advance(connection.to_send, self.size);
         connection.due_ns.push_back(due_ns);
         self.unanswered += 1;
+        if due_ns >= self.begin_ns {
+            self.late_ns.push((now_ns - due_ns) as f64);
+        }
         // So few that each is sent at once, in this order.
         self.ring.push(send(slot, bytes.as_ptr(), self.size as u32), SEND | u64::from(slot));
     }

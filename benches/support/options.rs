@@ -18,10 +18,10 @@ cargo bench --bench {echo,proxy,slow_peers,publish} -- [OPTIONS]
   --size N[,N]            only these message sizes      (with or without --full)
   --connections N[,N]     only these numbers of connections
   --pipeline N[,N]        only these pipelines
-  --rounds N              pairs to measure (31)
+  --rounds N              pairs to measure (31; slow_peers: 60)
   --rounds-max N          add pairs up to this many while an interval is too wide to judge (--rounds)
-  --window MS             length of a measurement (250)
-  --warm-up MS            what is not measured before it (100)
+  --window MS             length of a measurement (250; slow_peers: 100)
+  --warm-up MS            what is not measured before it (100; slow_peers: 10)
   --spin US               how long servers spin on memory before they sleep (0)
   --server NAME=COMMAND   one more server; it must print `listening on ADDR`; a proxy goes to the address that `{to}` becomes
   --only NAME[,NAME]      of the servers bare_uring (always), bare_epoll, bare_splice, odeon and the added ones, only these
@@ -89,19 +89,25 @@ impl Options {
     /// # Errors
     /// The argument that makes no sense.
     pub(crate) fn parse(bench: &str, arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
+        let subject = match bench {
+            "proxy" => Subject::Proxy,
+            "slow_peers" => Subject::SlowPeers,
+            "publish" => Subject::Publish,
+            _ => Subject::Echo,
+        };
+        // The speed of a shared machine changes within seconds: many short pairs follow it, few long ones do not. Servers that stay need
+        // little to warm up, and the shorter a window, the more of them nothing disturbs.
+        let (rounds, window_ms, warm_up_ms) = match subject {
+            Subject::SlowPeers => (60, 100, 10),
+            _ => (31, 250, 100),
+        };
         let mut options = Options {
-            subject: match bench {
-                "proxy" => Subject::Proxy,
-                "slow_peers" => Subject::SlowPeers,
-                "publish" => Subject::Publish,
-                _ => Subject::Echo,
-            },
+            subject,
             points: Vec::new(),
-            // The speed of a shared machine changes within seconds: many short pairs follow it, few long ones do not.
-            rounds: 31,
+            rounds,
             rounds_max: 0,
-            window: Duration::from_millis(250),
-            warm_up: Duration::from_millis(100),
+            window: Duration::from_millis(window_ms),
+            warm_up: Duration::from_millis(warm_up_ms),
             spin_us: 0,
             added: Vec::new(),
             only: Vec::new(),

@@ -93,7 +93,7 @@ fn play(role: &[String]) -> io::Result<()> {
             Ok(())
         }
         "round-trip" => tell(&round_trip::run(&Plan::parse(arguments)?)?),
-        "open-loop" => tell(&open_loop::run(&Plan::parse(arguments)?)?),
+        "open-loop" => open_loop::run(server(arguments.first().and_then(|text| text.parse().ok()))?),
         "subscribers" => subscribers::run(server(arguments.first().and_then(|text| text.parse().ok()))?),
         "idle" => idle::run(server(arguments.first().and_then(|text| text.parse().ok()))?),
         "never-reading" => idle::never_read(server(arguments.first().and_then(|text| text.parse().ok()))?),
