@@ -73,6 +73,8 @@ pub(crate) fn serve(cores: &str) -> ExitCode {
     let mut config = Config::default();
     // All of one core may subscribe at once to what lies on the other.
     config.lane_capacity = CONNECTIONS_MAX;
+    // Whoever never reads stays as long as the measurement.
+    config.write_stall = Duration::MAX;
     let builder = System::builder().cores(Cores::Count(cores)).config(config);
     let system = builder.build().expect("the machine can run a system");
     let room = system.spawn(Room::default()).expect("there is room for a room");

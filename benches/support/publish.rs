@@ -5,8 +5,8 @@
 use std::io;
 
 use super::child::{Holder, Running};
-use super::machine::resident_bytes;
 use super::options::Options;
+use super::pairs::{self, Pair, SILENT, Side};
 use super::report::Report;
 use super::servers::{JUDGED, REFERENCE, Server};
 use super::stats::Estimate;
@@ -16,17 +16,14 @@ use super::subscribers::MESSAGE;
 const SINGLE: u32 = 4;
 /// Messages that are published at once.
 const BURST: u32 = 16;
-const SILENT: usize = 100;
 /// Publications at fixed times, and how far apart: a core is busy for half of that with each.
-const DUE: u32 = 6;
+const DUE: u32 = 2;
 const GAP_NS: u64 = 140_000_000;
 /// Publications that peers that do not read are sent before the others come: 4 MB, more than the kernel takes for them.
 const FILL: u32 = 2_500;
-/// How much later the others may get what is published.
-const LATER_BAR: f64 = 1.20;
 /// What the judged server may cost beside the reference, one publication at a time.
 const COST_BAR: f64 = 1.15;
-/// A process that others have kept from its core for longer was disturbed.
+/// A process that others have kept from its core for longer was disturbed. (The kernel, too, that sends to so many connections.)
 const DISTURBED: f64 = 0.02;
 
 /// A server with its subscribers. Ends with this value.
@@ -70,15 +67,6 @@ impl Session {
             load_busy: load_cpu_ns / took_ns,
         })
     }
-
-    /// Quantiles of how long after its time a publication came, in milliseconds.
-    fn due(&mut self) -> io::Result<[f64; 2]> {
-        let numbers = self.subscribers.ask(&format!("due {DUE} {GAP_NS}"))?;
-        let &[p50_ns, p99_ns] = &numbers[..] else {
-            return Err(io::Error::other("subscribers answer two numbers"));
-        };
-        Ok([p50_ns / 1e6, p99_ns / 1e6])
-    }
 }
 
 /// Measures and reports whatever is asked for. Answers whether everybody got what was published.
@@ -97,9 +85,7 @@ pub(crate) fn run(options: &Options, servers: &[Server], report: &Report) -> boo
             attempt(cost(connections, servers, options, report));
         }
         if asked("slow") {
-            for server in servers.iter().filter(|server| server.name.starts_with(JUDGED)) {
-                attempt(slow(connections, server, options, report));
-            }
+            attempt(slow(connections, servers, options, report));
         }
     }
     correct
@@ -179,44 +165,24 @@ fn judge(way: usize, sessions: &[Session], taken: &[[Vec<Sample>; 2]], report: &
     }
 }
 
-/// One server twice, once with connections that never read.
-fn slow(connections: usize, server: &Server, options: &Options, report: &Report) -> io::Result<()> {
-    let mut sessions = [Session::start(server, 1, 0)?, Session::start(server, 1, SILENT)?];
-    for (session, silent) in sessions.iter_mut().zip([0, SILENT]) {
-        session.publish(FILL, BURST)?;
-        session.subscribers.ask(&format!("more {}", connections - 1 - silent))?;
+/// Each server twice, once with connections that never read.
+///
+/// Servers with two cores are left out: one of the two is the load's.
+fn slow(connections: usize, servers: &[Server], options: &Options, report: &Report) -> io::Result<()> {
+    let mut pairs = Vec::new();
+    for server in servers.iter().filter(|server| server.cores == 1 && server.name != REFERENCE) {
+        let sides = [side(connections, server, 0)?, side(connections, server, SILENT)?];
+        let [without, with] = [sides[0].resident_bytes()? as f64, sides[1].resident_bytes()? as f64];
+        pairs.push(Pair { name: server.name.clone(), sides, held_bytes: (with - without) / SILENT as f64 });
     }
-    let mut taken = [Vec::new(), Vec::new()];
-    for round in 0..=options.rounds {
-        for turn in 0..2 {
-            let side = (round + turn) % 2;
-            let delays_ms = sessions[side].due()?;
-            if round > 0 {
-                taken[side].push(delays_ms);
-            }
-        }
-    }
-    report.line(&format!("\n{}: {MESSAGE} B to {connections} connections, at fixed times", server.name));
-    report.line("  connections that never read     p50 ms     p99 ms    resident MB");
-    let mut resident = [0.0; 2];
-    for (side, session) in sessions.iter().enumerate() {
-        let middle = |place: usize| Estimate::of(taken[side].iter().map(|delays| delays[place])).median;
-        resident[side] = resident_bytes(session.running.pid())? as f64 / 1e6;
-        let (silent, megabytes) = ([0, SILENT][side], resident[side]);
-        report.line(&format!("  {silent:<27} {:>10.2} {:>10.2} {megabytes:>14.2}", middle(0), middle(1)));
-        let name = format!("publish/c{connections}/{}/silent{silent}", server.name);
-        report.figure(&format!("{name}/p50"), middle(0), "ms");
-        report.figure(&format!("{name}/p99"), middle(1), "ms");
-        report.figure(&format!("{name}/resident"), megabytes, "MB");
-    }
-    let p99 = Estimate::of(taken[1].iter().zip(&taken[0]).map(|(with, without)| with[1] / without[1]));
-    report.line(&format!(
-        "  p99 ratio {:.3} [{:.3}, {:.3}], bar {LATER_BAR:.2}; {:.1} KB held for each connection that does not read",
-        p99.median,
-        p99.low,
-        p99.high,
-        (resident[1] - resident[0]) * 1e3 / SILENT as f64
-    ));
-    report.figure(&format!("publish/c{connections}/{}/p99_ratio", server.name), p99.median, "ratio");
-    Ok(())
+    report.line(&format!("\n{MESSAGE} B to {connections} connections, at fixed times"));
+    pairs::run(&format!("publish/c{connections}"), &mut pairs, ("ms", 1e6), options, report)
+}
+
+/// A server that has published more than the kernel takes for those that never read, before the others come: as many on both sides.
+fn side(connections: usize, server: &Server, silent: usize) -> io::Result<Side> {
+    let mut session = Session::start(server, 1, silent)?;
+    session.publish(FILL, BURST)?;
+    session.subscribers.ask(&format!("more {}", connections - 1 - SILENT))?;
+    Ok(Side::new(session.running, session.subscribers, format!("due {DUE} {GAP_NS}"), DISTURBED))
 }

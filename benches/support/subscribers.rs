@@ -16,12 +16,13 @@ use std::time::Duration;
 use io_uring::types::{Fixed, Timespec};
 use io_uring::{cqueue, opcode};
 
+use super::disturbance::Watch;
 use super::idle::SOCKET_BYTES;
 use super::load::{RECEIVE, SHAPE, STALL_NS, part};
 use super::machine::{Clock, set_option, waited_ns};
+use super::pairs::Window;
 use super::receive_pool::{GROUP, ReceivePool, Segment};
 use super::ring::Ring;
-use super::stats::quantile;
 use super::traffic::Pattern;
 
 /// Bytes of a message.
@@ -33,14 +34,15 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// A tick wakes this process when the server is silent, or something is due.
 const TICK_NS: u32 = 500_000;
 const TICK: u64 = 3 << 32;
+/// A core that slept may be late by as much again.
+const SLEEP_NS: u64 = 2 * TICK_NS as u64;
 
 struct Subscribers {
     ring: Ring,
     pool: ReceivePool,
     pattern: Pattern,
     readers: Vec<TcpStream>,
-    /// Kept open.
-    _silent: Vec<TcpStream>,
+    silent: Vec<TcpStream>,
     server: SocketAddr,
     server_pid: u32,
     /// How much of what was published each reader has got.
@@ -56,6 +58,7 @@ struct Subscribers {
     first_due: u64,
     due_ns: Vec<u64>,
     delays_ns: Vec<f64>,
+    watch: Option<Watch>,
 }
 
 /// Does what its input says, and answers each line with one.
@@ -79,8 +82,7 @@ pub(crate) fn run(server: SocketAddr) -> io::Result<()> {
                 println!("result {cpu_ns} {own_cpu_ns} {waited_ns} {took_ns}");
             }
             (["due", count, gap_ns], Some(subscribers)) => {
-                let [p50_ns, p99_ns] = subscribers.publish_when_due(part(count)?, part(gap_ns)?)?;
-                println!("result {p50_ns} {p99_ns}");
+                subscribers.publish_when_due(part(count)?, part(gap_ns)?)?.tell();
             }
             _ => return Err(io::Error::other(format!("what is `{line}`?"))),
         }
@@ -109,7 +111,7 @@ impl Subscribers {
             server,
             got: Vec::new(),
             readers: Vec::new(),
-            _silent: silent,
+            silent,
             server_pid,
             published: 0,
             received: 0,
@@ -120,6 +122,7 @@ impl Subscribers {
             first_due: u64::MAX,
             due_ns: Vec::new(),
             delays_ns: Vec::new(),
+            watch: None,
         };
         subscribers.admit(readers)?;
         subscribers.readers[0].set_nodelay(true)?;
@@ -155,21 +158,26 @@ impl Subscribers {
         Ok([took[0], took[1], waited_ns(self.server_pid)? - waited, took[2]])
     }
 
-    /// Quantiles of how long after its time a message came to each reader.
-    fn publish_when_due(&mut self, count: u64, gap_ns: u64) -> io::Result<[f64; 2]> {
+    /// How long after its time a message came to each reader.
+    fn publish_when_due(&mut self, count: u64, gap_ns: u64) -> io::Result<Window> {
         self.first_due = self.published / MESSAGE as u64;
         (self.due_ns, self.delays_ns) = (Vec::new(), Vec::new());
+        let mut late_ns = Vec::new();
+        self.watch = Some(Watch::begin(self.server_pid, SLEEP_NS)?);
         let start_ns = Clock::MONOTONIC.now_ns() + gap_ns;
         for index in 0..count {
             let due_ns = start_ns + index * gap_ns;
             self.receive_until(|_| Clock::MONOTONIC.now_ns() >= due_ns)?;
             self.due_ns.push(due_ns);
+            late_ns.push((Clock::MONOTONIC.now_ns() - due_ns) as f64);
             self.publish(1)?;
         }
         self.receive_until(|this| this.owed == 0)?;
         self.first_due = u64::MAX;
-        self.delays_ns.sort_by(f64::total_cmp);
-        Ok([quantile(&self.delays_ns, 0.5), quantile(&self.delays_ns, 0.99)])
+        let cores = self.watch.take().expect("the watch has begun with the window").end()?;
+        // Fails where the server has ended one that never reads.
+        self.silent.iter().try_for_each(|stream| stream.take_error()?.map_or(Ok(()), Err))?;
+        Ok(Window::of(&mut self.delays_ns, &mut late_ns, cores))
     }
 
     fn publish(&mut self, messages: usize) -> io::Result<()> {
@@ -198,6 +206,9 @@ impl Subscribers {
     fn turn(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.ticking, true) {
             self.ring.push(opcode::Timeout::new(self.tick).build(), TICK);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.look();
         }
         self.ring.enter();
         while let Some(completion) = self.ring.next() {
