@@ -47,6 +47,7 @@ impl Figure {
 const FIGURES: &[Figure] = &[
     Figure::new("tell", tells::tell),
     Figure::new("macro_tell", tells::macro_tell).twin("tell"),
+    Figure::new("many_to_many", tells::many_to_many).twin("tell"),
     Figure::new("tell_1024", topics::by_loop),
     Figure::new("publish_1024", topics::by_topic).twin("tell_1024"),
     Figure::new("spawn_message_stop", tells::spawn_message_stop),

@@ -92,6 +92,61 @@ pub(crate) fn macro_tell(count: u64) {
     bench.run_until(|| over.get());
 }
 
+const GUESTS: u64 = 64;
+
+/// Passes on what comes to one after the other of the others. Counts the balls that have been passed on often enough.
+struct Guest {
+    others: Vec<Addr<Guest>>,
+    turn: usize,
+    over: Rc<Cell<u64>>,
+}
+
+#[derive(Message)]
+enum Mingle {
+    Meet(Vec<Addr<Guest>>),
+    Ball(u64),
+}
+
+impl Accepts<Mingle> for Guest {
+    fn accept(message: Mingle) -> Mingle {
+        message
+    }
+}
+
+impl Actor for Guest {
+    type Message = Mingle;
+
+    fn handle(&mut self, message: Mingle, _: &mut Context<Self>) -> Flow {
+        match message {
+            Mingle::Meet(others) => self.others = others,
+            Mingle::Ball(0) => self.over.set(self.over.get() + 1),
+            Mingle::Ball(left) => {
+                let other = self.others[self.turn];
+                self.turn = if self.turn + 1 == self.others.len() { 0 } else { self.turn + 1 };
+                other.tell(Mingle::Ball(left - 1)).or_dead_letter();
+            }
+        }
+        Flow::Continue
+    }
+}
+
+/// So many messages between 64 actors, each of which has a ball at the beginning.
+pub(crate) fn many_to_many(count: u64) {
+    let (mut bench, over) = (workbench(1), Rc::new(Cell::new(0)));
+    let guest = |_| {
+        let guest = Guest { others: Vec::new(), turn: 0, over: over.clone() };
+        bench.spawn_on(0, guest).expect("there is room for the guests")
+    };
+    let guests: Vec<Addr<Guest>> = (0..GUESTS).map(guest).collect();
+    let mut ring = guests.clone();
+    for guest in guests {
+        ring.rotate_left(1);
+        guest.tell(Mingle::Meet(ring[..ring.len() - 1].to_vec())).or_dead_letter();
+        guest.tell(Mingle::Ball(count / GUESTS)).or_dead_letter();
+    }
+    bench.run_until(|| over.get() == GUESTS);
+}
+
 const BRANCHES: u64 = 10;
 const DEPTH: u32 = 3;
 
