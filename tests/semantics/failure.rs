@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use odeon::OnPanic;
 use odeon::Time;
 use odeon::prelude::*;
 
@@ -387,18 +386,11 @@ pub fn whoever_stops_is_not_begun_again(on: On) {
 #[derive(Default)]
 struct Fragile;
 
-impl Actor for Fragile {
-    type Message = Fail;
-    const ON_PANIC: OnPanic = OnPanic::Stop;
-
-    fn handle(&mut self, _: Fail, _: &mut Context<Self>) -> Flow {
+#[actor(on_panic = stop)]
+impl Fragile {
+    #[message]
+    fn fail(&mut self, Fail: Fail) -> Flow {
         panic_quietly()
-    }
-}
-
-impl Accepts<Fail> for Fragile {
-    fn accept(message: Fail) -> Fail {
-        message
     }
 }
 

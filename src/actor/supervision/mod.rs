@@ -103,7 +103,35 @@ impl Restart {
     }
 }
 
-/// What follows when a handler or a hook of an actor panics: [`Actor::ON_PANIC`](crate::Actor::ON_PANIC).
+/// What follows when a handler or a hook of an actor panics: [`Actor::ON_PANIC`](crate::Actor::ON_PANIC), or `on_panic = stop` in
+/// `#[actor(…)]`, and `restart` or `abort`. It speaks of panics alone: who [fails](crate::Flow::Fail) in another way is begun again whatever it says.
+///
+/// ```
+/// use odeon::prelude::*;
+///
+/// /// Half a booking is worse than none: it is not begun again with an empty book.
+/// #[derive(Default)]
+/// struct Book {
+///     sum: u32,
+/// }
+///
+/// #[actor(on_panic = stop)]
+/// impl Book {
+///     #[call]
+///     fn add(&mut self, more: u32) -> u32 {
+///         self.sum = self.sum.checked_add(more).expect("it fits");
+///         self.sum
+///     }
+/// }
+///
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let book = system.supervise(Restart::one_for_one(), Book::default)?;
+/// assert_eq!(book.add(7).wait(), Ok(7));
+/// assert_eq!(book.add(u32::MAX).wait(), Err(AskError::Panicked));
+/// // There is no other one.
+/// assert_eq!(book.add(7).wait(), Err(AskError::Stopped));
+/// # Ok::<(), odeon::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnPanic {
     /// The supervisor decides. An actor without one ends.
