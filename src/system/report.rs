@@ -160,4 +160,16 @@ mod tests {
         assert!(clean.is_clean());
         assert_eq!(clean.to_string(), "nothing was cut off");
     }
+
+    #[test]
+    fn one_of_any_kind_is_not_clean() {
+        let nothing = ShutdownReport::default;
+        let each = [
+            ShutdownReport { connections_cut_off: 1, ..nothing() },
+            ShutdownReport { actors_cut_off: 1, ..nothing() },
+            ShutdownReport { tasks_cut_off: 1, ..nothing() },
+            ShutdownReport { file_requests_left: 1, ..nothing() },
+        ];
+        assert!(each.iter().all(|report| !report.is_clean()));
+    }
 }

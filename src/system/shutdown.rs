@@ -302,6 +302,7 @@ impl Drop for System {
 mod tests {
     use super::*;
     use crate::executor::post;
+    use crate::system::thread::CoreEnd;
     use crate::{Config, Cores};
 
     /// Keeps its core until somebody lets it go.
@@ -323,5 +324,16 @@ mod tests {
         system.look(&mut figures, Time::MAX);
         assert!(figures.iter().all(|figures| figures.actors == 0), "both have answered");
         assert!(!system.stage(Ending::All, Time::MAX, "the deadline", |ledger| ledger.actors, &mut figures));
+    }
+
+    #[test]
+    fn what_each_core_has_left_is_counted() {
+        let mut system = System::builder().cores(Cores::Count(2)).build().expect("it starts");
+        for core in &mut system.cores {
+            insist(None, any_cell(core.id), finish, ());
+            core.thread.take().map(CoreThread::wait).expect("it runs").expect("it has not panicked");
+            core.thread = Some(CoreThread::ended(CoreEnd { requests_left: 3, ..CoreEnd::default() }));
+        }
+        assert_eq!(system.join(), ShutdownReport { file_requests_left: 6, ..ShutdownReport::default() });
     }
 }

@@ -111,6 +111,14 @@ pub(super) struct CoreThread {
 }
 
 impl CoreThread {
+    /// One that has ended already.
+    #[cfg(test)]
+    pub(super) fn ended(with: CoreEnd) -> CoreThread {
+        let (ended, end) = bounded(1);
+        let thread = thread::spawn(move || ended.send(with).expect("somebody waits"));
+        CoreThread { thread, end }
+    }
+
     /// Waits until the core has ended.
     ///
     /// The thread itself is joined, unless requests are left: the kernel lets no thread go before what it does for it has ended.

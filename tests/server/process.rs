@@ -157,10 +157,7 @@ pub(crate) fn a_write_to_a_client_that_is_gone_raises_no_signal(on: BackendChoic
     if role().is_none() {
         return child::run(on, CASE, "write", "true", &[]);
     }
-    // Programs in Rust ignore SIGPIPE from the start. A library in another language may not find it so.
-    // SAFETY: the default runs no code of ours (invariant 1).
-    let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    assert_eq!(before, libc::SIG_IGN);
+    end_at_sigpipe();
     let mut world = World::new(on, 1);
     let (make, events) = sessions(Habits { stay_after_end: true, ..Habits::default() });
     let address = world.serve(make);
@@ -179,16 +176,25 @@ pub(crate) fn a_write_to_a_client_that_is_gone_raises_no_signal(on: BackendChoic
     world.finish();
 }
 
+/// Programs in Rust ignore SIGPIPE from the start. A library in another language may not find it so.
+fn end_at_sigpipe() {
+    // SAFETY: the default runs no code of ours (invariant 1).
+    let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    assert_eq!(before, libc::SIG_IGN);
+}
+
+/// Signals of which something holds, as the kernel says it: `SigCgt:`, `SigIgn:`.
+fn signals_of(process: u32, which: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let mask = status.lines().find_map(|line| line.strip_prefix(which)).expect("it says so").trim();
+    u64::from_str_radix(mask, 16).expect("a mask")
+}
+
 /// SIGINT and SIGTERM, as bits of a mask.
 const CAUGHT: u64 = (1 << (libc::SIGINT - 1)) | (1 << (libc::SIGTERM - 1));
 
 fn until_signals_are_caught(process: u32) {
-    let caught = || {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("it says so").trim();
-        u64::from_str_radix(mask, 16).expect("a mask") & CAUGHT
-    };
-    while caught() != CAUGHT {
+    while signals_of(process, "SigCgt:") & CAUGHT != CAUGHT {
         std::thread::yield_now();
     }
 }
@@ -196,6 +202,7 @@ fn until_signals_are_caught(process: u32) {
 pub(crate) fn a_signal_under_load_loses_no_answer(on: BackendChoice) {
     const CASE: &str = "process::a_signal_under_load_loses_no_answer";
     if role().is_some() {
+        end_at_sigpipe();
         let mut world = World::with(on, 2, load::patient);
         let (make, handled) = counted();
         println!("serving {}", world.serve(make));
@@ -209,6 +216,12 @@ pub(crate) fn a_signal_under_load_loses_no_answer(on: BackendChoice) {
         let mut word = words(&mut server);
         let clients = Load::new(word("serving ").parse().expect("an address"), 10);
         until_signals_are_caught(server.id());
+        let ignored = signals_of(server.id(), "SigIgn:");
+        assert_eq!(
+            ignored & 1 << (libc::SIGPIPE - 1),
+            1 << (libc::SIGPIPE - 1),
+            "{ignored:x}: SIGPIPE is ignored"
+        );
         while clients.answered.load(Ordering::Relaxed) < 20_000 {
             std::thread::yield_now();
         }

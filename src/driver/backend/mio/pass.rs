@@ -199,3 +199,19 @@ fn concerns_one_connection(error: Errno) -> bool {
             libc::EPROTO | libc::ENETDOWN | libc::ENETUNREACH | libc::EHOSTDOWN | libc::EHOSTUNREACH
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_one_connection_keeps_no_listener_from_the_next() {
+        for errno in [libc::ECONNABORTED, libc::EINTR, libc::EPROTO, libc::ENETDOWN, libc::EHOSTUNREACH] {
+            assert!(concerns_one_connection(Errno(errno)), "{errno}");
+        }
+        // A want of something, or a socket that does not listen: to try at once would go round for ever.
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::EINVAL, libc::EBADF] {
+            assert!(!concerns_one_connection(Errno(errno)), "{errno}");
+        }
+    }
+}
