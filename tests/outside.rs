@@ -248,8 +248,8 @@ fn a_codec_that_panics_when_it_is_dropped_costs_its_connection_alone() {
 fn a_hook_that_panics_costs_its_connection_alone() {
     for (breaks, said) in fragile::HOOKS {
         let mut simulation = Simulation::new(SimulationConfig::new(1)).expect("the limits are possible");
-        let (address, (told, reasons)) =
-            ("10.0.0.1:1".parse().expect("an address"), std::sync::mpsc::channel());
+        let address: std::net::SocketAddr = "10.0.0.1:1".parse().expect("an address");
+        let (told, reasons) = std::sync::mpsc::channel();
         let make = move |_| fragile::Fragile { breaks, file: "/kept".into(), told: told.clone() };
         simulation.listener(address).start(make).expect("nobody listens there");
         let network = simulation.network().clone();
@@ -287,7 +287,7 @@ fn what_makes_connections_may_panic_when_it_is_dropped() {
         let _ = &captured;
         Echo::<Raw>(std::marker::PhantomData)
     };
-    let listening = simulation.listener("10.0.0.1:1".parse().unwrap()).start(make).unwrap();
+    let listening = simulation.listener("10.0.0.1:1").start(make).unwrap();
     armed.store(true, Ordering::SeqCst);
     listening.stop();
     simulation.run_for(Duration::from_secs(20));

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
 use crate::executor::{Core, Demand, Overflow, RawAddress, Request, current, insist, stage};
@@ -38,16 +37,9 @@ use crate::net::{AtLimit, Connection, Credits, Peer, Served, Shared, Stream, spa
 /// ```
 #[derive(Debug)]
 pub struct ListenerBuilder<'a> {
-    host: Host<'a>,
+    system: &'a System,
     address: Result<SocketAddr>,
     options: Options,
-}
-
-/// Where a listener is opened.
-#[derive(Debug)]
-enum Host<'a> {
-    System(&'a System),
-    Simulation(&'a mut Simulation),
 }
 
 /// What a listener's connections have in common.
@@ -109,10 +101,6 @@ impl Options {
         broken.map_or(Ok(()), |(limit, got, _, expected)| Err(Error::ListenerLimit { limit, got, expected }))
     }
 
-    pub(super) fn backlog(&self) -> u32 {
-        self.backlog
-    }
-
     /// The limit of the whole system, and the listener's own if it has one.
     pub(super) fn credits(&self, connections: &Arc<Credits>) -> Vec<Arc<Credits>> {
         let own = self.connections_max.map(|max| Arc::new(Credits::new(max)));
@@ -151,15 +139,11 @@ impl System {
                 found.next().ok_or_else(|| std::io::Error::other("the name has no address"))
             })
             .map_err(|source| Error::Address { given: given.trim_matches('"').to_owned(), source });
-        ListenerBuilder { host: Host::System(self), address, options: Options::new(&self.config) }
+        ListenerBuilder { system: self, address, options: Options::new(&self.config) }
     }
 }
 
-impl<'a> ListenerBuilder<'a> {
-    pub(super) fn simulated(host: &'a mut Simulation, address: SocketAddr, options: Options) -> Self {
-        ListenerBuilder { host: Host::Simulation(host), address: Ok(address), options }
-    }
-
+impl ListenerBuilder<'_> {
     /// Connections of this listener at a time, on all cores together. At least 1. Default: as many as the system allows.
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
@@ -246,10 +230,7 @@ impl<'a> ListenerBuilder<'a> {
     {
         let address = self.address?;
         self.options.check()?;
-        match self.host {
-            Host::System(system) => system.open(address, &self.options, &make),
-            Host::Simulation(simulation) => simulation.open(address, &self.options, &make),
-        }
+        self.system.open(address, &self.options, &make)
     }
 
     /// Opens the listener. `serve` makes the future that serves a connection, from beginning to end, on the core where that is
@@ -388,7 +369,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    pub(super) fn new(address: SocketAddr, cells: Vec<RawAddress>) -> Listening {
+    fn new(address: SocketAddr, cells: Vec<RawAddress>) -> Listening {
         Listening { address, cells }
     }
 

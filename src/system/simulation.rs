@@ -8,9 +8,10 @@
 //!
 //! What users have of it is [`sim`](crate::sim), which stands on this; the tests of the runtime use it as it is.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,10 @@ use crossbeam_channel::bounded;
 
 use super::builder::mesh;
 use super::ledger::Ledger;
-use super::listen::{Listening, Options, adopt};
 use super::report::ShutdownReport;
 use super::shutdown::LEAST;
-use super::{CoreHandle, Error, ListenerBuilder, Result, System};
-use crate::actor::{self, Actor, Addr, DeadLetter, Recipient};
+use super::{CoreHandle, Error, Result, System};
+use crate::actor::{self, Actor, Addr};
 use crate::config::Config;
 use crate::driver::Waker;
 #[doc(hidden)]
@@ -32,8 +32,9 @@ pub use crate::driver::backend::sim::{Disk, Faults, Network, Peer as SimPeer, Pe
 use crate::driver::backend::sim::{Sim, SimConfig};
 use crate::driver::{Backend, ListenSocket, Wait};
 use crate::executor::directory::{self, Port};
+use crate::executor::stage::{self, Stage};
 use crate::executor::{Arrivals, Core, CoreId, Counters, CutOff, Ending, Executor, Links, current};
-use crate::net::{Connection, Credits, Peer};
+use crate::net::Credits;
 use crate::sys::{Clock, Random, Rehearsal, Time};
 
 /// What a simulated system is made of.
@@ -72,16 +73,19 @@ struct SimCore {
     next: Phase,
 }
 
-/// A simulated system.
+type SimCores = Rc<RefCell<Vec<SimCore>>>;
+
+/// A simulated system, and a [`System`] for whoever is outside of it: what is done by way of that has the cores take in what they are sent,
+/// and nothing else happens.
 #[derive(Debug)]
 pub struct Simulation {
-    first: CoreId,
-    cores: Vec<SimCore>,
+    system: System,
+    cores: SimCores,
     network: Network,
     clock: Rc<Cell<Time>>,
     random: Random,
-    connections: Arc<Credits>,
     config: Rc<Config>,
+    standstill: Rc<dyn Stage>,
     /// Phases so far, and those before the time that it is now.
     phases: u64,
     phases_before: u64,
@@ -115,17 +119,19 @@ impl Simulation {
             let executor = Executor::new(Rc::new(core), backend, Arrivals::new(port, envelopes, lanes));
             SimCore { executor, next: Phase::Enter }
         });
-        let cores = cores.collect();
-        let connections = Arc::new(Credits::new(config.connections_max.unwrap_or(usize::MAX)));
+        let cores: SimCores = Rc::new(RefCell::new(cores.collect()));
+        let standstill: Rc<dyn Stage> =
+            Rc::new(Standstill { cores: Rc::clone(&cores), network: network.clone() });
+        stage::enter(ids(first, count), &standstill);
         let random = network.fork_random();
         Ok(Simulation {
-            first,
+            system: system(ids(first, count), &config),
             cores,
             network,
             clock,
             random,
-            connections,
             config,
+            standstill,
             phases: 0,
             phases_before: 0,
             _rehearsal: Rehearsal::begin(),
@@ -138,103 +144,48 @@ impl Simulation {
         &self.network
     }
 
-    /// The limits in force.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// The virtual time.
     #[must_use]
     pub fn now(&self) -> Time {
         self.clock.get()
     }
 
-    /// How many cores there are.
-    #[must_use]
-    pub fn cores(&self) -> usize {
-        self.cores.len()
-    }
-
-    /// Spawns an actor on a core by its number.
+    /// Spawns an actor on a core by its number, as [`System::spawn_on`] does; as the core is on this thread, it need not be `Send`.
     ///
     /// # Errors
     /// [`Error::ActorsFull`].
     pub fn spawn_on<A: Actor>(&self, core: usize, actor: A) -> Result<Addr<A>> {
-        self.within(core, |core| actor::spawn(core, actor)).map_err(|_| Error::ActorsFull)
+        let core = self.core(core % self.system.cores());
+        current::scope(&core, || actor::spawn(&core, actor)).map_err(|_| Error::ActorsFull)
     }
 
-    /// Runs something on a core by its number.
-    pub(super) fn within<R>(&self, core: usize, run: impl FnOnce(&Core) -> R) -> R {
-        let core = self.cores[core % self.cores.len()].executor.core();
-        current::scope(core, || run(core))
+    fn core(&self, index: usize) -> Rc<Core> {
+        self.cores.borrow()[index].executor.core().clone()
     }
 
-    /// Has every core tell of the messages that are not delivered there, as a real system does.
-    pub fn dead_letters(&self, to: Recipient<DeadLetter>) {
-        for core in &self.cores {
-            let core = core.executor.core();
-            current::scope(core, || actor::subscribe(core, to));
-        }
+    /// All cores, one after the other, with nothing borrowed.
+    fn all(&self) -> impl Iterator<Item = Rc<Core>> + '_ {
+        (0..self.system.cores()).map(|index| self.core(index))
     }
 
-    /// Describes a listener on an address of the simulated network.
-    pub fn listener(&mut self, address: SocketAddr) -> ListenerBuilder<'_> {
-        let options = Options::new(&self.config);
-        ListenerBuilder::simulated(self, address, options)
-    }
-
-    pub(super) fn open<A, F>(&mut self, address: SocketAddr, options: &Options, make: &F) -> Result<Listening>
-    where
-        A: Connection,
-        F: FnMut(Peer) -> A + Clone + 'static,
-    {
-        let count = self.cores.len();
-        let sockets = self
-            .bind(address, options.backlog(), count)
-            .map_err(|source| Error::Listen { address, source })?;
-        let credits = options.credits(&self.connections);
-        let mut cells = Vec::with_capacity(count);
-        for (core, socket) in self.cores.iter_mut().zip(sockets) {
-            let opened = Rc::new(Cell::new(None));
-            let answer = opened.clone();
-            let state = core.executor.core().clone();
-            current::scope(&state, || {
-                let shared = options.shared::<A>(credits.clone());
-                adopt(&state, socket, make.clone(), shared, move |cell| answer.set(Some(cell)));
-                core.executor.receive();
-            });
-            let cell = opened.take().unwrap_or_else(|| Err(io::Error::other("the core did not answer")));
-            cells.push(cell.map_err(|source| Error::Listen { address, source })?);
-        }
-        Ok(Listening::new(address, cells))
-    }
-
-    /// Binds so many sockets to an address of the network.
-    pub(crate) fn bind(
-        &mut self,
-        address: SocketAddr,
-        backlog: u32,
-        count: usize,
-    ) -> io::Result<Vec<ListenSocket>> {
-        self.cores[0].executor.driver_mut().bind(address, backlog, count)
-    }
-
-    /// The cores as whoever is outside of a system sees them. They end with the simulation, not with this.
+    /// The same system once more: it ends with the simulation, not with this.
     pub(crate) fn system(&self) -> System {
-        System {
-            cores: self.ids().map(|id| CoreHandle { id, thread: None }).collect(),
-            config: Arc::new((*self.config).clone()),
-            backend: Sim::NAME,
-            features: "simulated: a network, a disk and a clock in memory".to_owned(),
-            connections: self.connections.clone(),
-            next: Default::default(),
-        }
+        system(self.ids(), &self.config)
     }
 
     /// The cores by their ids.
     pub(crate) fn ids(&self) -> impl Iterator<Item = CoreId> + use<> {
-        (self.first.0..).take(self.cores.len()).map(CoreId)
+        ids(self.system.cores[0].id, self.system.cores())
+    }
+
+    /// Binds so many sockets to an address of the network.
+    pub(crate) fn bind(
+        &self,
+        address: SocketAddr,
+        backlog: u32,
+        count: usize,
+    ) -> io::Result<Vec<ListenSocket>> {
+        self.standstill.listen(address, backlog, count)
     }
 
     /// Runs the next phase of a core chosen by the seed.
@@ -242,13 +193,13 @@ impl Simulation {
     /// # Panics
     /// After ten million phases at one time: something goes round for ever.
     pub fn step(&mut self) {
-        let index = self.random.index(self.cores.len());
+        let index = self.random.index(self.system.cores());
         self.step_core(index);
     }
 
     /// Runs a few phases: as many as the seed says, so that whoever looks comes in the middle of things.
     pub(crate) fn go_on(&mut self) {
-        for _ in 0..=self.random.index(8 * self.cores.len()) {
+        for _ in 0..=self.random.index(8 * self.system.cores()) {
             self.step();
         }
     }
@@ -259,7 +210,7 @@ impl Simulation {
             self.phases - self.phases_before < PHASES_MAX,
             "the simulation does not come to rest: something goes round for ever"
         );
-        let SimCore { executor, next } = &mut self.cores[index];
+        let SimCore { executor, next } = &mut self.cores.borrow_mut()[index];
         let core = executor.core().clone();
         current::scope(&core, || match *next {
             Phase::Enter => {
@@ -288,7 +239,7 @@ impl Simulation {
     pub fn settle(&mut self) -> u64 {
         let mut steps = 0;
         loop {
-            for _ in 0..8 * self.cores.len() {
+            for _ in 0..8 * self.system.cores() {
                 self.step();
                 steps += 1;
             }
@@ -304,7 +255,7 @@ impl Simulation {
     }
 
     fn is_idle(&self) -> bool {
-        self.cores.iter().all(|core| core.executor.is_idle())
+        self.cores.borrow().iter().all(|core| core.executor.is_idle())
     }
 
     /// True if a whole turn of every core found nothing to do, from its first phase to its last: what an activation releases
@@ -312,8 +263,8 @@ impl Simulation {
     /// middle of a turn is not seen before the next, and whatever began until then would have begun too early.
     fn turn_all_finds_nothing(&mut self) -> bool {
         let before = self.network.trace();
-        for index in 0..self.cores.len() {
-            while self.cores[index].next != Phase::Enter {
+        for index in 0..self.system.cores() {
+            while self.cores.borrow()[index].next != Phase::Enter {
                 self.step_core(index);
             }
             for _ in 0..8 {
@@ -346,7 +297,7 @@ impl Simulation {
     /// Sets the clock forward to whatever comes next. False if there is nothing, or not before the end, which is
     /// not passed.
     pub(crate) fn pass(&mut self, end: Time) -> bool {
-        let timer = self.cores.iter().map(|core| core.executor.core().next_deadline()).min();
+        let timer = self.all().map(|core| core.next_deadline()).min();
         let event = self.network.next_event();
         let next = timer.into_iter().chain(event).min().unwrap_or(Time::MAX);
         if next > end || next == Time::MAX || end <= self.now() {
@@ -377,7 +328,7 @@ impl Simulation {
     }
 
     fn counters(&self, figure: impl Fn(&Counters) -> u64) -> u64 {
-        self.cores.iter().map(|core| figure(&core.executor.core().counters)).sum()
+        self.all().map(|core| figure(&core.counters)).sum()
     }
 
     /// What each core holds.
@@ -387,7 +338,7 @@ impl Simulation {
             let driver = core.executor.driver_mut().ledger();
             Ledger::of(core.executor.core(), driver)
         };
-        self.cores.iter_mut().map(ledger).collect()
+        self.cores.borrow_mut().iter_mut().map(ledger).collect()
     }
 
     /// Shuts down as a real system does, and answers what was left of it.
@@ -402,12 +353,14 @@ impl Simulation {
         self.end_in_flight();
         let ledgers = self.ledgers();
         let (mut leaked, mut buffers_missing, mut cut_off) = (0, 0, CutOff::default());
-        for core in &mut self.cores {
-            let pools = &core.executor.core().clone().pools;
-            let left = core.executor.driver_mut().drain(pools, Duration::from_secs(1));
+        for (index, core) in self.all().enumerate() {
+            let pools = &core.pools;
+            let mut cores = self.cores.borrow_mut();
+            let left = cores[index].executor.driver_mut().drain(pools, Duration::from_secs(1));
+            drop(cores);
             leaked += left.operations + left.requests();
-            cut_off.merge(core.executor.core().take_cut_off());
-            current::scope(core.executor.core(), || core.executor.core().settle());
+            cut_off.merge(core.take_cut_off());
+            current::scope(&core, || core.settle());
             buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
         }
         Remains { ledgers, leaked, buffers_missing, report: ShutdownReport::new(cut_off, 0) }
@@ -419,13 +372,13 @@ impl Simulation {
     /// Has every core end what the stage ends. True if one of them had not at the deadline.
     fn stage(&mut self, ending: Ending, deadline: Time) -> bool {
         let quiet = Rc::new(Cell::new(0));
-        for core in &self.cores {
-            let (core, quiet) = (core.executor.core(), Rc::clone(&quiet));
-            current::scope(core, || core.begin_ending(ending, Box::new(move || quiet.set(quiet.get() + 1))));
+        for core in self.all() {
+            let quiet = Rc::clone(&quiet);
+            current::scope(&core, || core.begin_ending(ending, Box::new(move || quiet.set(quiet.get() + 1))));
         }
         loop {
             self.settle();
-            if quiet.get() == self.cores.len() {
+            if quiet.get() == self.system.cores() {
                 return false;
             }
             if !self.pass(deadline) {
@@ -464,12 +417,75 @@ pub struct Remains {
 
 impl Drop for Simulation {
     fn drop(&mut self) {
-        for index in 0..self.cores.len() {
-            directory::close(CoreId(self.first.0 + index as u32));
-        }
+        self.ids().for_each(directory::close);
+        let cores = self.cores.take();
         // What was in the middle of a panic is dropped as it is.
         if !std::thread::panicking() {
-            std::mem::take(&mut self.cores).into_iter().for_each(|core| core.executor.dismantle());
+            cores.into_iter().for_each(|core| core.executor.dismantle());
+        }
+    }
+}
+
+/// What a program does with its system, a test does with a simulated one.
+impl Deref for Simulation {
+    type Target = System;
+
+    fn deref(&self) -> &System {
+        &self.system
+    }
+}
+
+fn ids(first: CoreId, count: usize) -> impl Iterator<Item = CoreId> {
+    (first.0..).take(count).map(CoreId)
+}
+
+/// Cores as whoever is outside of a system sees them.
+fn system(ids: impl Iterator<Item = CoreId>, config: &Config) -> System {
+    System {
+        cores: ids.map(|id| CoreHandle { id, thread: None }).collect(),
+        config: Arc::new(config.clone()),
+        backend: Sim::NAME,
+        features: "simulated: a network, a disk and a clock in memory".to_owned(),
+        connections: Arc::new(Credits::new(config.connections_max.unwrap_or(usize::MAX))),
+        next: Default::default(),
+    }
+}
+
+/// Has whoever waits for a core from outside be answered at once, by the core alone: nothing runs, and no time passes.
+#[derive(Debug)]
+struct Standstill {
+    cores: SimCores,
+    network: Network,
+}
+
+impl Stage for Standstill {
+    fn now(&self) -> Time {
+        self.network.now()
+    }
+
+    fn patience(&self) -> Time {
+        self.now()
+    }
+
+    fn run_until(&self, _: Time, done: &mut dyn FnMut() -> bool) -> bool {
+        /// What arrives may ask something of the driver, which is done when the core receives once more.
+        const ROUNDS: usize = 2;
+        for _ in 0..ROUNDS {
+            for SimCore { executor, .. } in self.cores.borrow_mut().iter_mut() {
+                let core = executor.core().clone();
+                current::scope(&core, || executor.receive());
+            }
+            if done() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn listen(&self, address: SocketAddr, backlog: u32, sockets: usize) -> io::Result<Vec<ListenSocket>> {
+        match self.cores.borrow_mut().first_mut() {
+            Some(core) => core.executor.driver_mut().bind(address, backlog, sockets),
+            None => Err(io::Error::other("the simulation has ended")),
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use crossbeam_channel::Sender;
 
-use super::simulation::Simulation;
 use super::{Error, Result, System, on_core};
 use crate::actor::{self, Above, Actor, Addr, Restart};
 use crate::executor::{Core, RawAddress, current};
@@ -58,60 +57,29 @@ use crate::mem::{Full, Key};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Supervisor<'a> {
-    host: Host<'a>,
+    system: &'a System,
     at: RawAddress,
-}
-
-/// Where the cores are.
-#[derive(Debug, Clone, Copy)]
-enum Host<'a> {
-    System(&'a System),
-    Simulation(&'a Simulation),
 }
 
 type Opens = (Restart, Option<Above>, bool);
 
-impl<'a> Host<'a> {
-    fn open(self, opens: Opens) -> Result<Supervisor<'a>> {
-        let opened = match self {
-            Host::System(system) => on_core(system.cores[0].id, open_here, opens)?,
-            Host::Simulation(simulation) => {
-                simulation.within(0, |core| actor::open(core, opens.0, opens.1, opens.2))
-            }
-        };
-        opened.map(|at| Supervisor { host: self, at }).map_err(|Full| Error::ActorsFull)
+impl System {
+    fn open_supervisor(&self, opens: Opens) -> Result<Supervisor<'_>> {
+        let opened = on_core(self.cores[0].id, open_here, opens)?;
+        opened.map(|at| Supervisor { system: self, at }).map_err(|Full| Error::ActorsFull)
     }
 
-    fn reserve(self, supervisor: RawAddress) -> Result<Above> {
-        let reserved = match self {
-            Host::System(system) => on_core(system.cores[0].id, reserve_here, supervisor)?,
-            Host::Simulation(simulation) => simulation.within(0, |core| actor::reserve(core, supervisor)),
-        };
-        reserved.ok_or(Error::SupervisorEnded)
-    }
-
-    fn spawn<A: Actor, F>(self, core: usize, above: Above, make: F) -> Result<Addr<A>>
+    fn spawn_below<A: Actor, F>(&self, core: usize, supervisor: RawAddress, make: F) -> Result<Addr<A>>
     where
         F: FnMut() -> A + Send + 'static,
     {
-        let spawned = match self {
-            Host::System(system) => {
-                let core = &system.cores[core % system.cores.len()];
-                on_core(core.id, spawn_here::<A, F>, (above, make))?
-            }
-            Host::Simulation(simulation) => {
-                simulation.within(core, |core| actor::spawn_child(core, above, make))
-            }
-        };
-        spawned.map_err(|Full| Error::ActorsFull)
+        let above = self.reserve_below(supervisor)?;
+        let core = &self.cores[core % self.cores.len()];
+        on_core(core.id, spawn_here::<A, F>, (above, make))?.map_err(|Full| Error::ActorsFull)
     }
 
-    fn supervise<A: Actor, F>(self, core: usize, restart: Restart, make: F) -> Result<Addr<A>>
-    where
-        F: FnMut() -> A + Send + 'static,
-    {
-        let supervisor = self.open((restart, None, true))?;
-        self.spawn(core, self.reserve(supervisor.at)?, make)
+    fn reserve_below(&self, supervisor: RawAddress) -> Result<Above> {
+        on_core(self.cores[0].id, reserve_here, supervisor)?.ok_or(Error::SupervisorEnded)
     }
 }
 
@@ -168,7 +136,8 @@ impl System {
         A: Actor,
         F: FnMut() -> A + Send + 'static,
     {
-        Host::System(self).supervise(core, restart, make)
+        let supervisor = self.open_supervisor((restart, None, true))?;
+        self.spawn_below(core, supervisor.at, make)
     }
 
     /// A supervisor for a group of actors.
@@ -176,29 +145,7 @@ impl System {
     /// # Errors
     /// As [`System::spawn`].
     pub fn supervisor(&self, restart: Restart) -> Result<Supervisor<'_>> {
-        Host::System(self).open((restart, None, false))
-    }
-}
-
-impl Simulation {
-    /// As [`System::supervise_on`].
-    ///
-    /// # Errors
-    /// [`Error::ActorsFull`].
-    pub fn supervise_on<A, F>(&self, core: usize, restart: Restart, make: F) -> Result<Addr<A>>
-    where
-        A: Actor,
-        F: FnMut() -> A + Send + 'static,
-    {
-        Host::Simulation(self).supervise(core, restart, make)
-    }
-
-    /// As [`System::supervisor`].
-    ///
-    /// # Errors
-    /// [`Error::ActorsFull`].
-    pub fn supervisor(&self, restart: Restart) -> Result<Supervisor<'_>> {
-        Host::Simulation(self).open((restart, None, false))
+        self.open_supervisor((restart, None, false))
     }
 }
 
@@ -224,7 +171,7 @@ impl<'a> Supervisor<'a> {
         A: Actor,
         F: FnMut() -> A + Send + 'static,
     {
-        self.host.spawn(core, self.host.reserve(self.at)?, make)
+        self.system.spawn_below(core, self.at, make)
     }
 
     /// A supervisor below this one, with a place in its order: if it gives up, it has failed like an actor would, and is begun again
@@ -233,8 +180,8 @@ impl<'a> Supervisor<'a> {
     /// # Errors
     /// As [`Supervisor::spawn`].
     pub fn supervisor(self, restart: Restart) -> Result<Supervisor<'a>> {
-        let above = self.host.reserve(self.at)?;
-        self.host.open((restart, Some(above), false))
+        let above = self.system.reserve_below(self.at)?;
+        self.system.open_supervisor((restart, Some(above), false))
     }
 
     /// Stops those below it in the reverse of their order, and then itself. Does not wait for that.

@@ -119,12 +119,15 @@ impl World {
         world
     }
 
+    fn with_system<R>(&self, act: impl FnOnce(&System) -> R) -> R {
+        match &self.cored {
+            Cored::Simulated(simulation) => act(&simulation.borrow()),
+            Cored::Real(system) => act(system),
+        }
+    }
+
     pub fn spawn<A: Actor + Send>(&self, core: usize, actor: A) -> Addr<A> {
-        let spawned = match &self.cored {
-            Cored::Simulated(simulation) => simulation.borrow().spawn_on(core, actor),
-            Cored::Real(system) => system.spawn_on(core, actor),
-        };
-        spawned.expect("there is room for an actor")
+        self.with_system(|system| system.spawn_on(core, actor)).expect("there is room for an actor")
     }
 
     /// Spawns an actor under a supervisor of its own.
@@ -134,21 +137,13 @@ impl World {
         restart: Restart,
         make: impl FnMut() -> A + Send + 'static,
     ) -> Addr<A> {
-        let spawned = match &self.cored {
-            Cored::Simulated(simulation) => simulation.borrow().supervise_on(core, restart, make),
-            Cored::Real(system) => system.supervise_on(core, restart, make),
-        };
-        spawned.expect("there is room for an actor")
+        self.with_system(|system| system.supervise_on(core, restart, make))
+            .expect("there is room for an actor")
     }
 
     /// Makes a supervisor, and lends it.
     pub fn with_supervisor<R>(&self, restart: Restart, with: impl FnOnce(Supervisor<'_>) -> R) -> R {
-        match &self.cored {
-            Cored::Simulated(simulation) => {
-                with(simulation.borrow().supervisor(restart).expect("there is room"))
-            }
-            Cored::Real(system) => with(system.supervisor(restart).expect("there is room")),
-        }
+        self.with_system(|system| with(system.supervisor(restart).expect("there is room")))
     }
 
     /// Lets cores work until `done` says so.
@@ -220,10 +215,7 @@ impl World {
 
     /// Has somebody told of messages that are not delivered.
     pub fn subscribe(&self, to: Recipient<DeadLetter>) {
-        match &self.cored {
-            Cored::Simulated(simulation) => simulation.borrow().dead_letters(to),
-            Cored::Real(system) => system.dead_letters(to).expect("the system runs"),
-        }
+        self.with_system(|system| system.dead_letters(to)).expect("the system runs");
     }
 
     /// Messages that were not delivered.

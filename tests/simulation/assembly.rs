@@ -93,7 +93,7 @@ impl Scene {
     fn new(bodies: bool) -> Scene {
         let mut plan = small(3);
         plan.config.assembly_bytes_max = BOUND;
-        let mut simulation = Simulation::new(plan).expect("the limits are possible");
+        let simulation = Simulation::new(plan).expect("the limits are possible");
         let (ended, ends) = channel();
         let listener = simulation.listener(World::address());
         listener.start(move |_| Lengths { bodies, ended: ended.clone() }).expect("nobody listens there yet");

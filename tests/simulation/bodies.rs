@@ -247,7 +247,7 @@ impl Connection for Store {
 fn announced(store: &Store, length: u32, change: impl FnOnce(&mut Config)) -> (Simulation, SimPeer) {
     let mut plan = small(0);
     change(&mut plan.config);
-    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let simulation = Simulation::new(plan).expect("the limits are possible");
     let store = store.clone();
     let listener = simulation.listener(World::address()).idle_timeout(Duration::from_secs(1));
     listener.start(move |_| store.clone()).expect("nobody listens there yet");

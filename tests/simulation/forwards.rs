@@ -169,7 +169,7 @@ impl Scene {
     ) -> Scene {
         let mut plan = small(0);
         change(&mut plan);
-        let mut simulation = Simulation::new(plan).expect("the plan is possible");
+        let simulation = Simulation::new(plan).expect("the plan is possible");
         let book = Arc::<Mutex<Book>>::default();
         let listener = adapt(simulation.listener(World::address()));
         let its = book.clone();

@@ -85,7 +85,7 @@ impl Scene {
     ) -> Scene {
         let mut plan = small(4);
         change(&mut plan);
-        let mut simulation = Simulation::new(plan).expect("the limits are possible");
+        let simulation = Simulation::new(plan).expect("the limits are possible");
         let (ended, ends) = channel();
         let listener = listen(simulation.listener(World::address()));
         listener.start(move |_| Lengths { ended: ended.clone() }).expect("nobody listens there yet");

@@ -258,7 +258,7 @@ async fn write(mut writer: WriteHalf, handed: Rc<RefCell<Handed>>) -> io::Result
 fn the_half_of_a_line_is_never_the_last_line() {
     const WIRE: &str = "GET /abc\nDELETE /abc\n";
     for sent in 0..=WIRE.len() {
-        let mut simulation = Simulation::new(small(sent as u64)).expect("the limits are possible");
+        let simulation = Simulation::new(small(sent as u64)).expect("the limits are possible");
         let read = Arc::new(Mutex::new(Vec::new()));
         let lines = read.clone();
         let listening = simulation.listener(World::address()).serve(|mut stream: Stream| async move {

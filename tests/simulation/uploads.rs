@@ -117,7 +117,7 @@ impl Scene {
         // Disks here take minutes, and peers wait for them between two writes.
         plan.config.frame_timeout = Duration::MAX;
         change(&mut plan);
-        let mut simulation = Simulation::new(plan).expect("the plan is possible");
+        let simulation = Simulation::new(plan).expect("the plan is possible");
         let told = Arc::<Mutex<Vec<Told>>>::default();
         let its = told.clone();
         let listener = simulation.listener(World::address());

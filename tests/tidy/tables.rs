@@ -117,6 +117,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
         4,
         "whoever runs the cores of a simulation, while a test waits for one: none in a system",
     ),
+    ("src/system/simulation.rs", 3, "is such a stage: as there"),
     ("src/sim/scene.rs", 2, "what a test waits for: asked as often as it takes, none in a system"),
     ("src/sim/mod.rs", 1, "names the type of `src/executor/stage.rs`"),
     ("src/sim/check.rs", 2, "the accidents of a seed: one call for each"),
