@@ -128,13 +128,18 @@ impl Core {
     #[must_use]
     pub fn new(id: CoreId, config: Rc<Config>, clock: Clock, links: Links) -> Core {
         let now = clock.now();
+        let (buffers, buffer_bytes) = (config.receive_buffers, config.receive_buffer_bytes);
+        let receive = match clock {
+            Clock::Monotonic => ReceivePool::new(buffers, buffer_bytes),
+            // There are many such cores, one after the other, and each does little.
+            Clock::Virtual(_) => ReceivePool::as_needed(buffers, buffer_bytes),
+        };
         let core = Core {
             id,
             tasks: Tasks::new(config.tasks_max, config.ask_timeout),
             cells: Cells::new(config.actors_max),
             pools: Rc::new(Pools {
-                receive: ReceivePool::new(config.receive_buffers, config.receive_buffer_bytes)
-                    .assembling(config.assembly_bytes_max),
+                receive: receive.assembling(config.assembly_bytes_max),
                 send: SendPool::new(config.send_slots)
                     .bounded(config.connection_slot_bytes_max, config.spill_bytes_max)
                     .with_parts(config.send_parts_max, config.send_part_bytes_max)

@@ -127,15 +127,32 @@ pub struct ReceivePool {
     id: PoolId,
 }
 
+/// What so many buffers of a size take.
+fn bytes(count: u16, size: u32) -> usize {
+    assert!(count > 0 && size > 0, "a receive pool has at least one buffer of at least one byte");
+    count as usize * size as usize
+}
+
 impl ReceivePool {
-    /// `count` buffers of `size` bytes each. Memory becomes resident as it is first written.
+    /// `count` buffers of `size` bytes each, all resident from the start.
     ///
     /// # Panics
     /// When `count` or `size` is zero or the whole exceeds the address space: `Config` checks both.
     #[must_use]
     pub fn new(count: u16, size: u32) -> ReceivePool {
-        assert!(count > 0 && size > 0, "a receive pool has at least one buffer of at least one byte");
-        let region = Region::resident(count as usize * size as usize);
+        ReceivePool::of(Region::resident(bytes(count, size)), count, size)
+    }
+
+    /// The same, whose memory becomes resident as it is first written: where few of them are ever filled.
+    ///
+    /// # Panics
+    /// As [`ReceivePool::new`].
+    #[must_use]
+    pub fn as_needed(count: u16, size: u32) -> ReceivePool {
+        ReceivePool::of(Region::new(bytes(count, size)), count, size)
+    }
+
+    fn of(region: Region, count: u16, size: u32) -> ReceivePool {
         ReceivePool {
             memory: Arc::new(Memory { region, returns: Returns::new(count) }),
             size,

@@ -1,6 +1,7 @@
-//! What is set aside for messages between cores is no memory before it is used.
+//! What is set aside for messages between cores, and for those of simulations, is no memory before it is used.
 
 use odeon::executor::lane::lane;
+use odeon::sim::Check;
 
 /// What is in memory of this process, in bytes. None: the machine does not say.
 fn resident() -> Option<u64> {
@@ -20,4 +21,16 @@ fn a_lane_takes_no_memory_before_it_is_used() {
     drop(ends);
     // Other tests may run beside this one.
     assert!(grown < PLACES as u64 * PLACE_BYTES / 4, "{grown} bytes");
+}
+
+#[test]
+fn a_simulated_core_takes_as_much_memory_as_it_uses() {
+    const CORES: usize = 16;
+    /// As `Check::new` says.
+    const BYTES_MAX: u64 = 2 << 20;
+    let Some(before) = resident() else { return };
+    Check::new().seeds(1).cores(CORES).run(|_| {
+        let grown = resident().expect("it has said so before").saturating_sub(before);
+        assert!(grown < CORES as u64 * BYTES_MAX, "{grown} bytes");
+    });
 }
