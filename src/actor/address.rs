@@ -133,7 +133,7 @@ impl<A: Actor> Addr<A> {
         Recipient { raw: self.raw, verbs: &OfActor::<A, M>::VERBS }
     }
 
-    /// Stops the actor after the message that it handles now, ahead of those in its mailbox. A connection stops once the
+    /// Stops the actor after the message that it handles now, ahead of those in its mailbox; [`drain`](Addr::drain) comes behind them. A connection stops once the
     /// frames that have been read are handled. Does nothing if it has ended.
     ///
     /// Never lost: a thread outside of the system waits while the inbox of the actor's core is full.

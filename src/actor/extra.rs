@@ -7,7 +7,7 @@ use std::cell::{Cell, OnceCell};
 use super::Priority;
 use super::send::Offers;
 use super::stash::Stash;
-use crate::mem::{ChunkPool, Fifo};
+use crate::mem::{ChunkPool, Fifo, Key};
 
 /// Of messages that wait at the usual priority, one is handled after so many others at the latest.
 const CONTROL_IN_A_ROW: u8 = 7;
@@ -20,6 +20,8 @@ pub(super) struct Extra<T> {
     lines: [Line<T>; 2],
     /// Control messages since one of the others was taken, or more.
     since_user: Cell<u8>,
+    /// The cell of an actor that stops when nothing waits any more.
+    pub(super) drained: Cell<Option<Key>>,
 }
 
 /// The place of what a mailbox has beside its queue.
@@ -140,6 +142,7 @@ impl<T> Extra<T> {
             next: Fifo::new(),
             lines: [Line::new(), Line::new()],
             since_user: Cell::new(0),
+            drained: Cell::new(None),
         }
     }
 
@@ -151,9 +154,10 @@ impl<T> Extra<T> {
         self.lines.iter()
     }
 
-    /// True if nothing comes before the queue, from which something is taken then.
+    /// True if nothing comes before the queue, from which something is taken then, and nobody asks when it is empty.
     pub(super) fn passes(&self, queue: &Fifo<T>) -> bool {
-        let passes = self.control.is_empty() && self.lines().all(Line::is_plain);
+        let passes =
+            self.control.is_empty() && self.drained.get().is_none() && self.lines().all(Line::is_plain);
         if passes && !queue.is_empty() {
             self.since_user.set(0);
         }

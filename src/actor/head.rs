@@ -176,8 +176,9 @@ impl<A: Actor> Head<A> {
         if !Self::IS_WEIGHED && extra.passes(&self.mailbox) {
             return (&self.mailbox, core.cells.demands());
         }
-        if let Some(message) = self.pop(core) {
-            extra.next.push_beyond(&core.chunks, message);
+        match self.pop(core) {
+            Some(message) => extra.next.push_beyond(&core.chunks, message),
+            None => self.end_of_drain(core),
         }
         (&extra.next, core.cells.demands().wrapping_sub(1))
     }

@@ -9,6 +9,7 @@ mod attach;
 mod body;
 mod context;
 mod dead_letter;
+mod drain;
 mod error;
 mod extra;
 mod handle;

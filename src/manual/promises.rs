@@ -58,11 +58,11 @@
 //!
 //! # Stopping
 //!
-//! *An actor that stops finishes its message, and its output is sent before its connection is closed. One that is aborted ends even where a
-//! handler of it waits.* What comes after what: the mailbox closes; what the actor has begun is dropped, so that nothing of it runs beside
+//! *An actor that stops finishes its message, and its output is sent before its connection is closed. One that is drained handles what waits for
+//! it before. One that is aborted ends even where a handler of it waits.* What comes after what: the mailbox closes; what the actor has begun is dropped, so that nothing of it runs beside
 //! its last hook; [`stopped`](crate::Actor::stopped) runs; what waits in the mailbox is dropped, and whoever waits for an answer is
 //! told; the state is dropped; the socket is closed; those who watch are told; its place is free. No handler that does not await is
-//! interrupted. `tests/semantics/stopping.rs`; connections: `tests/server/endings.rs`.
+//! interrupted. `tests/semantics/stopping.rs`, `tests/semantics/draining.rs`; connections: `tests/server/endings.rs`.
 //!
 //! # The end
 //!

@@ -203,12 +203,14 @@
 //! | ours | actix | kameo | ractor | Erlang/OTP |
 //! |---|---|---|---|---|
 //! | [`Flow::Stop`](crate::Flow::Stop) of a handler | `Context::stop` | `Context::stop` | `myself.stop(None)` | `{stop, normal, State}` |
-//! | [`Addr::stop`](crate::Addr::stop) | a message of yours | `stop_gracefully` | `stop` | `gen_server:stop` |
+//! | [`Addr::stop`](crate::Addr::stop) | a message of yours | — | `stop` | — |
+//! | [`Addr::drain`](crate::Addr::drain): behind what waits | — | `stop_gracefully` | `drain` | `gen_server:stop` |
 //! | [`Addr::abort`](crate::Addr::abort) | `Context::terminate` | `kill` | `kill` | `exit(Pid, kill)` |
 //! | [`System::shutdown`](crate::System::shutdown), [`run_until_signal`](crate::System::run_until_signal) | `System::current().stop()` | — | — | `init:stop()` |
 //!
-//! `stop` comes before what waits in the mailbox, as in ractor. kameo's `stop_gracefully`, ractor's `drain` and `gen_server:stop` come behind
-//! it: for that, the last message has its handler answer `Flow::Stop`. A shutdown drains connections first, and reports what it had to cut off.
+//! `stop` comes before what waits in the mailbox, as in ractor; `gen_server:stop` comes behind it, as our `drain`, ractor's, and
+//! `stop_gracefully` do. Neither waits for the end: who is to hear of it [watches](crate::Context::watch). A shutdown drains connections first,
+//! and reports what it had to cut off; it does not drain mailboxes.
 //!
 //! # Tests
 //!
@@ -265,7 +267,7 @@
 //! counter.tell(Reset)?; // actix: `try_send(Reset)?`; kameo: `tell(Reset).try_send()?`
 //! assert_eq!(counter.add(4).wait()?, 4); // what one sender sends is handled in its order
 //!
-//! counter.stop(); // kameo: `stop_gracefully().await?`; actix: a message whose handler calls `ctx.stop()`
+//! counter.drain(); // kameo: `stop_gracefully().await?`; actix: a message whose handler calls `ctx.stop()`
 //! system.shutdown();
 //! # Ok(())
 //! # }

@@ -16,6 +16,7 @@ mod cores;
 mod cycles;
 mod delivery;
 mod failure;
+mod draining;
 mod intensity;
 mod meddling;
 mod one_at_a_time;
@@ -195,6 +196,14 @@ macro_rules! every_case_on {
                 a_future_that_has_the_state_borrowed_again_and_again_keeps_no_other_actor_waiting
             }
             shutdown {
+            draining {
+                what_waits_is_handled_and_nothing_behind_it
+                whoever_waits_for_room_is_heard
+                one_that_has_nothing_to_do_stops_at_once
+                a_handler_that_waits_finishes_before
+                who_fails_meanwhile_goes_on_with_the_rest
+                a_stop_and_an_abort_do_not_wait_for_the_rest
+            }
                 actors_that_do_not_stop_are_aborted_and_named
                 a_supervised_actor_that_does_not_stop_is_counted_once
                 tasks_that_have_not_finished_are_dropped_and_counted

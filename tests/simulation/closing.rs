@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use odeon::prelude::*;
+use odeon::sim;
 use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
 
 use super::world::{World, small};
@@ -276,4 +277,50 @@ fn a_byte_a_second_arrives_both_ways_where_a_frame_may_take_as_long() {
     pace(&mut scene);
     scene.has_ended(0);
     assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+}
+
+#[derive(Message)]
+struct Announce(u32);
+
+/// Has much to announce when it begins, and nothing to do afterwards.
+struct Crier;
+
+impl Crier {
+    const COUNT: u32 = 20;
+}
+
+#[actor(codec = Lines<80>)]
+impl Crier {
+    #[started]
+    fn started(&mut self, cx: &mut Context<Self>) {
+        (0..Crier::COUNT).for_each(|number| cx.me().tell(Announce(number)).expect("there is room"));
+        cx.me().drain();
+        assert!(cx.me().tell(Announce(Crier::COUNT)).is_err());
+    }
+
+    #[message]
+    fn announce(&mut self, Announce(number): Announce, cx: &mut Context<Self>) {
+        cx.write_line(number.to_string());
+    }
+
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+
+    #[stopped]
+    fn stopped(&mut self, why: StopReason, cx: &mut Context<Self>) {
+        cx.write_line(why.to_string());
+    }
+}
+
+#[test]
+fn one_that_is_drained_sends_what_its_last_messages_write_and_ends_in_order() {
+    sim::check(|sim| {
+        let listening = sim.listener(World::address()).start(|_| Crier).expect("nobody listens there yet");
+        let mut peer = sim.connect(listening.address());
+        (0..Crier::COUNT).for_each(|number| peer.expect_line(&number.to_string()));
+        peer.expect_line("it was stopped");
+        assert_eq!(peer.read_to_end(), b"");
+    });
 }

@@ -17,6 +17,7 @@ pub(crate) const TAKEN: &[&str] = &[
     "actor_id",
     "ask",
     "clone",
+    "drain",
     "eq",
     "into",
     "local",
