@@ -97,21 +97,21 @@ impl Directory {
         let membership = Membership { room: room.address, name: name.clone(), guest, others: room.members };
         room.members += 1;
         if room.address.tell(Enter { guest, lines }).is_err() {
-            self.depart(guest, &name);
+            self.depart(guest, &name, true);
             return Err(format!("* {name} is too busy to let you in: try again"));
         }
         let before = self.seats.insert(session, Seat { guest, room: Some(name) });
         if let Some(room) = before.and_then(|seat| seat.room) {
-            self.depart(guest, &room);
+            self.depart(guest, &room, true);
         }
         Ok(membership)
     }
 
     /// A session has ended.
     #[call]
-    fn leave(&mut self, session: u64) {
+    fn leave(&mut self, session: u64, told: bool) {
         if let Some(Seat { guest, room: Some(room) }) = self.seats.remove(&session) {
-            self.depart(guest, &room);
+            self.depart(guest, &room, told);
         }
     }
 
@@ -126,15 +126,16 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes a member out of a room, and closes the room behind the last.
-    fn depart(&mut self, guest: u64, name: &str) {
+    /// Takes a member out of a room, of which the others are told or not, and closes the room behind the last.
+    fn depart(&mut self, guest: u64, name: &str, told: bool) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         room.members -= 1;
         let address = room.address;
         if room.members > 0 {
-            insist(move || address.exit(guest));
+            insist(move || address.exit(guest, told));
         } else {
-            address.stop();
+            // Behind those of whom it has not heard yet that they have left.
+            address.drain();
             self.rooms.remove(name);
         }
     }
@@ -195,12 +196,14 @@ impl Room {
     }
 
     #[call]
-    fn exit(&mut self, guest: u64, cx: &mut Context<Self>) {
+    fn exit(&mut self, guest: u64, told: bool, cx: &mut Context<Self>) {
         let Some(member) = self.members.get_mut(&guest) else { return };
         member.entered -= 1;
         if member.entered == 0 {
             self.members.remove(&guest);
-            self.tell_others(guest, format!("* guest{guest} has left"), cx);
+            if told {
+                self.tell_others(guest, format!("* guest{guest} has left"), cx);
+            }
         }
     }
 
@@ -335,11 +338,13 @@ impl Session {
 
     #[stopped]
     fn stopped(&mut self, why: StopReason, cx: &mut Context<Self>) {
-        if why == StopReason::Stopped && !self.said_goodbye {
+        let server_stops = why == StopReason::Stopped && !self.said_goodbye;
+        if server_stops {
             cx.write_line("* goodbye: the server stops");
         }
+        // Then the others go as well, and there is nobody to be told that one has left.
         let (id, directory) = (self.id, self.directory);
-        insist(move || directory.leave(id));
+        insist(move || directory.leave(id, !server_stops));
     }
 
     fn join(&mut self, name: &str, cx: &mut Context<Self>) {
