@@ -49,7 +49,10 @@
 //! # What stays and what goes
 //!
 //! The address stays, and so does the mailbox with what waits in it, in its order, and before that what the old one had
-//! [set aside](crate::Context::stash). Messages are taken in while there is no actor.
+//! [set aside](crate::Context::stash). Messages are taken in while there is no actor, at either priority, and whoever
+//! [waits for room](crate::Addr::send) goes on waiting, in the same order. So stay its [names](crate::System::register), and what it has subscribed to: a
+//! [topic](crate::Topic) publishes to its address. One that subscribes in `started` does so by the same number each time, which takes the place of the one
+//! before.
 //! The message on which it has failed is gone: a dead letter, with the reason [`Failed`](crate::DeadReason::Failed), whose asker is told
 //! [`Panicked`](crate::AskError::Panicked), if it has panicked. So is one whose asynchronous handler has failed, a message that the actor
 //! has sent itself for later, and an item of a stream. Whatever else is being handled is not: handlers beside the one that has failed end, and
@@ -158,5 +161,5 @@
 //!
 //! What it has begun goes before `stopped`, so that nothing of it runs beside that; what `stopped` begins goes behind it.
 //!
-//! This is tested in `tests/semantics/failure.rs`, `tests/semantics/restarts.rs`, `tests/semantics/shortages.rs`,
+//! This is tested in `tests/semantics/failure.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`,
 //! `tests/semantics/watching.rs` and `tests/semantics/stopping.rs`, and in `tests/server/panics.rs` that a process ends where an actor asks for that.

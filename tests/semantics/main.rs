@@ -12,11 +12,12 @@ mod on;
 mod attach;
 mod back_pressure;
 mod bytes;
+mod continuity;
 mod cores;
 mod cycles;
 mod delivery;
-mod failure;
 mod draining;
+mod failure;
 mod intensity;
 mod meddling;
 mod one_at_a_time;
@@ -185,17 +186,16 @@ macro_rules! every_case_on {
             restarts {
                 no_message_is_lost_or_doubled_by_a_restart
             }
+            continuity {
+                what_waits_at_each_priority_keeps_its_order_across_restarts
+                a_name_leads_to_whoever_is_begun_again_and_ends_with_the_last
+                what_an_actor_has_subscribed_to_still_comes_when_it_is_begun_again
+                who_publishes_and_is_begun_again_has_no_subscribers_and_nobody_is_told
+            }
             stopping {
                 each_part_of_the_end_of_an_actor_comes_in_its_order
                 each_part_of_the_end_of_a_supervised_actor_comes_in_its_order
             }
-            one_at_a_time {
-                nothing_comes_between_the_beginning_and_the_end_of_a_handler
-                concurrent_handlers_go_on_side_by_side_where_they_wait
-                messages_that_wait_keep_nothing_else_waiting_that_was_begun
-                a_future_that_has_the_state_borrowed_again_and_again_keeps_no_other_actor_waiting
-            }
-            shutdown {
             draining {
                 what_waits_is_handled_and_nothing_behind_it
                 whoever_waits_for_room_is_heard
@@ -204,6 +204,13 @@ macro_rules! every_case_on {
                 who_fails_meanwhile_goes_on_with_the_rest
                 a_stop_and_an_abort_do_not_wait_for_the_rest
             }
+            one_at_a_time {
+                nothing_comes_between_the_beginning_and_the_end_of_a_handler
+                concurrent_handlers_go_on_side_by_side_where_they_wait
+                messages_that_wait_keep_nothing_else_waiting_that_was_begun
+                a_future_that_has_the_state_borrowed_again_and_again_keeps_no_other_actor_waiting
+            }
+            shutdown {
                 actors_that_do_not_stop_are_aborted_and_named
                 a_supervised_actor_that_does_not_stop_is_counted_once
                 tasks_that_have_not_finished_are_dropped_and_counted
