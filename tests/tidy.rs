@@ -100,6 +100,7 @@ each_file! {
     unsafe_files_say_so: shape::unsafe_header;
     nothing_is_unwrapped: words::unwraps;
     nothing_sleeps: words::sleeps;
+    one_clock_is_read: words::clocks;
     nothing_is_ignored: words::ignored;
     nothing_is_left_to_do: words::unfinished;
     no_dead_code_is_kept: words::dead_code;

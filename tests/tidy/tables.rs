@@ -187,6 +187,13 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
 pub(crate) const WAITS: &[(&str, &str)] =
     &[("src/sys/sync.rs", "a thread from outside waits to be woken, and has a deadline for that")];
 
+/// Where the clock is read.
+pub(crate) const CLOCK: &str = "src/sys/clock.rs";
+
+/// Where times of the clock on the wall are said, because files have such, and are not read from it.
+pub(crate) const TIMES_OF_FILES: &[&str] =
+    &["src/sys/file.rs", "src/sys/statx.rs", "src/fs/mod.rs", "src/driver/backend/sim/disk.rs"];
+
 /// Where `unsafe` may stand at all.
 pub(crate) const UNSAFE_ALLOWED: &[&str] = &[
     "src/sys/",

@@ -3,7 +3,7 @@
 //! Knows: the words, put together here so that this file does not break its own rules. Must not know where they come from.
 
 use super::source::{Source, Violation, words};
-use super::tables::WAITS;
+use super::tables::{CLOCK, TIMES_OF_FILES, WAITS};
 
 /// What is shipped does not unwrap, and an `expect` states an invariant.
 pub(crate) fn unwraps(source: &Source) -> Vec<Violation> {
@@ -35,6 +35,23 @@ pub(crate) fn sleeps(source: &Source) -> Vec<Violation> {
             }
         })
         .map(|(place, word)| source.violation(place, format!("a sleep does not synchronise: `{word}`")))
+        .collect()
+}
+
+/// One clock is read, in one place, and that goes on evenly: whatever becomes of the clock on the wall, no timer hears of it.
+pub(crate) fn clocks(source: &Source) -> Vec<Violation> {
+    const READS: &[&str] = &["clock_gettime", "gettimeofday", "timerfd_create"];
+    const TYPES: &[&str] = &["SystemTime", "UNIX_EPOCH", "Instant"];
+    if !source.path.starts_with("src/") {
+        return Vec::new();
+    }
+    let (reads, has_times) = (source.path == CLOCK, TIMES_OF_FILES.contains(&source.path.as_str()));
+    words(&source.shipped)
+        .filter(|(_, word)| {
+            let other_clock = word.starts_with("CLOCK_") && (!reads || *word != "CLOCK_MONOTONIC");
+            other_clock || (!reads && READS.contains(word)) || (!has_times && TYPES.contains(word))
+        })
+        .map(|(place, word)| source.violation(place, format!("only {CLOCK} reads a clock: `{word}`")))
         .collect()
 }
 
@@ -182,6 +199,17 @@ mod tests {
         check(sleeps, "core.sleep(a); odeon::time::sleep(b)", 0);
         let tolerated = Source::new(WAITS[0].0, "thread::park_timeout(a); thread::sleep(b)");
         assert_eq!(sleeps(&tolerated).len(), 1);
+    }
+
+    #[test]
+    fn other_clocks_are_found() {
+        check(clocks, "libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut now)", 2);
+        check(clocks, "use std::time::{Duration, Instant, SystemTime};", 2);
+        check(clocks, "let now = sys::now(); // SystemTime", 0);
+        check(clocks, "#[cfg(test)] mod tests { use std::time::SystemTime; }", 0);
+        let of = |path: &str, text: &str| clocks(&Source::new(path, text)).len();
+        assert_eq!(of(CLOCK, "clock_gettime(CLOCK_MONOTONIC); clock_gettime(CLOCK_BOOTTIME)"), 1);
+        assert_eq!(of(TIMES_OF_FILES[0], "SystemTime::UNIX_EPOCH; gettimeofday()"), 1);
     }
 
     #[test]
