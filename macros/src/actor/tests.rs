@@ -59,7 +59,7 @@ fn a_message_can_be_told_and_asked() {
             #[doc = " What a `Room` can be asked from anywhere, by methods of its address."]
             #[allow(clippy::type_complexity)] pub(crate) trait RoomAddr {
                 /// Somebody said something.
-                fn said(&self, said: Said) -> ::odeon::Ask<Room, Said>;
+                fn said(&self, said: Said) -> ::odeon::Ask<Room, Said> where for<'any> Said: ::odeon::Message;
             }
             #[allow(deprecated, clippy::type_complexity)] const _: () = {
                 #[automatically_derived] impl Room { const _ALL_HANDLERS_OF_A_TYPE_STAND_IN_ONE_ACTOR_BLOCK: () = (); }
@@ -85,7 +85,7 @@ fn a_message_can_be_told_and_asked() {
                     }
                 }
                 #[automatically_derived]
-                impl ::odeon::Accepts<Said> for Room {
+                impl ::odeon::Accepts<Said> for Room where for<'any> Said: ::odeon::Message {
                     fn accept(message: Said) -> Self::Message {
                         __RoomMessage(__RoomInner::told_said(message))
                     }
@@ -102,7 +102,7 @@ fn a_message_can_be_told_and_asked() {
                 }
                 #[automatically_derived]
                 impl RoomAddr for ::odeon::Addr<Room> {
-                    fn said(&self, given_0: Said) -> ::odeon::Ask<Room, Said> {
+                    fn said(&self, given_0: Said) -> ::odeon::Ask<Room, Said> where for<'any> Said: ::odeon::Message {
                         <::odeon::Addr<Room>>::ask(*self, given_0)
                     }
                 }
@@ -124,10 +124,10 @@ fn what_comes_before_others_says_so_by_its_type() {
             }
         },
         &[
-            "impl ::odeon::Accepts<Evict> for Room {
+            "impl ::odeon::Accepts<Evict> for Room where for<'any> Evict: ::odeon::Message {
                 const PRIORITY: ::odeon::Priority = ::odeon::Priority::Control;
                 fn accept(",
-            "impl ::odeon::Accepts<Said> for Room { fn accept(",
+            "impl ::odeon::Accepts<Said> for Room where for<'any> Said: ::odeon::Message { fn accept(",
             "fn mute(&self, who: u64) -> ::odeon::Ask<Room, ::odeon::Call<Room, (u64,), (), true> >;",
             "::odeon::Call::ask(*self, (given_0,),",
             "fn near(&self,) -> ::odeon::LocalAsk<Room, ::odeon::Call<Room, (), (), true> >;",
@@ -287,7 +287,7 @@ fn local_handlers_have_a_trait_of_their_own() {
     let parts = [
         "pub trait RoomLocalAddr {",
         "impl crate::vendored::odeon::AcceptsLocal<Near> for Room",
-        "fn near(&self, near: Near) -> crate::vendored::odeon::LocalAsk<Room, Near>;",
+        "fn near(&self, near: Near) -> crate::vendored::odeon::LocalAsk<Room, Near> where for<'any> Near: crate::vendored::odeon::Message;",
         "<crate::vendored::odeon::LocalAddr<Room>>::ask(*self, given_0)",
         "crate::vendored::odeon::Call::ask_local(*self, (), |arguments, reply|",
     ];
@@ -437,12 +437,12 @@ fn generics_are_handed_on() {
         },
         &[
             r#"trait CacheAddr<T: Clone + 'static, U, const N: usize> where U: Send + 'static {"#,
-            r#"fn put(&self, put: Put<T>) -> ::odeon::Ask<store::Cache<T, U, N>, Put<T>>;"#,
+            r#"fn put(&self, put: Put<T>) -> ::odeon::Ask<store::Cache<T, U, N>, Put<T>> where for<'any> Put<T>: ::odeon::Message;"#,
             r#"pub struct __CacheMessage<T: Clone + 'static, U, const N: usize>(__CacheInner<T, U, N>) where U: Send + 'static;"#,
             r#"never(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (*const T, *const U,)>),"#,
             r#"__CacheInner::never(never, _) => match never {},"#,
             r#"impl<T: Clone + 'static, U, const N: usize> ::odeon::Actor for store::Cache<T, U, N> where U: Send + 'static {"#,
-            r#"impl<T: Clone + 'static, U, const N: usize> ::odeon::Accepts<Put<T>> for store::Cache<T, U, N> where U: Send + 'static"#,
+            r#"impl<T: Clone + 'static, U, const N: usize> ::odeon::Accepts<Put<T>> for store::Cache<T, U, N> where U: Send + 'static, for<'any> Put<T>: ::odeon::Message"#,
             r#"impl<T: Clone + 'static, U, const N: usize> CacheAddr<T, U, N> for ::odeon::Addr<store::Cache<T, U, N> > where U: Send + 'static"#,
         ],
     );

@@ -22,6 +22,7 @@ pub(super) fn all(actor: &Actor) -> TokenStream {
 fn accepts(actor: &Actor, handler: &Handler) -> TokenStream {
     let root = &actor.arguments.root;
     let (declared, _, bounds) = actor.block.generics.split_for_impl();
+    let bounds = bounds.map(|bounds| &bounds.predicates).into_iter().flatten();
     let (this, outer, inner) = (&actor.block.actor, actor.message_type(), actor.inner_type());
     let (cfgs, message, reply) = (&handler.cfgs, handler.message(), handler.reply(actor));
     let (told, asked) = (handler.told(), handler.asked());
@@ -43,8 +44,16 @@ fn accepts(actor: &Actor, handler: &Handler) -> TokenStream {
             #outer(#inner::#asked(message, reply))
         }
     };
-    let implementation = placed(quote!(#head #bounds { #body }), message.span());
+    let given = given(actor, handler);
+    let implementation = placed(quote!(#head where #(#bounds,)* #given { #body }), message.span());
     quote!(#(#cfgs)* #[automatically_derived] #implementation)
+}
+
+/// That a type is a message, as a condition: where it is none, that has been said of the mailbox, and nothing that follows from it need be. With a
+/// lifetime, because the compiler looks at conditions without any where they are written.
+pub(super) fn given(actor: &Actor, handler: &Handler) -> TokenStream {
+    let (root, message) = (&actor.arguments.root, handler.message());
+    quote!(for<'any> #message: #root::Message)
 }
 
 /// Refuses, at the type, what cannot be sent although its handler is not local.

@@ -146,7 +146,9 @@ fn signature(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> Tok
         _ if handler.control => quote!(#root::Call<#this, #sent, #answer, true>),
         _ => quote!(#root::Call<#this, #sent, #answer>),
     };
-    quote!(fn #name(&self, #(#parameters),*) -> #root::#ask<#this, #question>)
+    let bounds = (handler.kind == Kind::Message).then(|| super::accepts::given(actor, handler));
+    let bounds = bounds.iter();
+    quote!(fn #name(&self, #(#parameters),*) -> #root::#ask<#this, #question> #(where #bounds)*)
 }
 
 fn question(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> TokenStream {
