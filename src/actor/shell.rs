@@ -269,6 +269,8 @@ impl<A: Actor> Head<A> {
         reply::while_restarting(core, || self.end_state(activation, reason, cx, || self.unstash(core)));
         link_again(core, cell);
         core.take_cause(cell);
+        // A panic with the state lent may have been what it has ended for: the next one does not end for it.
+        activation.clear_broken();
     }
 
     /// Ends what an actor has begun, calls `stopped`, then `discard`, and drops its state.

@@ -46,7 +46,7 @@
 //! *A panic ends an actor, and not its core. A supervisor has it begun again, under its address and with its mailbox.* Its state, and what it
 //! had begun, is gone, and so is the message on which it has failed: a dead letter. Connections are not begun again. A broken invariant
 //! of the runtime ends the process, and so does a panic under `panic = "abort"`. More: [supervision](super::supervision).
-//! `tests/semantics/failure.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`; the end of the process:
+//! `tests/semantics/failure.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`; the end of the process:
 //! `tests/server/panics.rs`.
 //!
 //! # Watching

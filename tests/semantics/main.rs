@@ -9,6 +9,7 @@
 #[path = "../server/on.rs"]
 mod on;
 
+mod again;
 mod attach;
 mod back_pressure;
 mod bytes;
@@ -37,6 +38,9 @@ mod world;
 macro_rules! every_case_on {
     ($name:ident: $on:expr) => {
         on! { $name: $on;
+            again {
+                a_panic_with_the_state_lent_is_one_failure
+            }
             attach {
                 items_come_in_their_order_and_the_actor_goes_on_behind_them
                 nothing_is_taken_while_a_handler_has_the_state

@@ -2,7 +2,7 @@
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
 
-use super::{AnyStored, BODY, DEMANDS, ERRANDS, NAMED, NONE, PAUSES, RAN, SUSPENDED, Slot, flags};
+use super::{AnyStored, BODY, BROKEN, DEMANDS, ERRANDS, NAMED, NONE, PAUSES, RAN, SUSPENDED, Slot, flags};
 use crate::driver::Event;
 use crate::executor::address::RawAddress;
 use crate::executor::core::Core;
@@ -151,6 +151,13 @@ impl Activation<'_> {
     #[must_use]
     pub fn has_body(&self) -> bool {
         self.flags_now() & BODY != 0
+    }
+
+    /// What has panicked with the state of the cell's actor is of no account any more: that one has ended, and the cell has not.
+    pub fn clear_broken(&self) {
+        if let Some(slot) = self.slot() {
+            slot.flags.set(slot.flags.get() & !BROKEN);
+        }
     }
 
     /// Notes that errands wait. The cell is not queued for that: it runs, and has not gone on with its errands yet.

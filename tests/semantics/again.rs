@@ -1,0 +1,75 @@
+//! Promise 6: who has failed is begun again once for each failure, unless it is to end, and is told what becomes of it.
+
+use std::time::Duration;
+
+use odeon::prelude::*;
+
+use crate::failure::{HOUR, count};
+use crate::world::{Notes, On, World, panic_quietly};
+
+/// What becomes of those who have a name, in order.
+type Ends = Notes<(u8, StopReason)>;
+
+/// Panics while its state is lent, when it is told to.
+struct Frail {
+    name: u8,
+    begun: Notes<u8>,
+    ends: Ends,
+}
+
+/// The state is lent to a handler of its own.
+#[derive(Message)]
+struct Beside;
+
+impl Frail {
+    fn new(name: u8, begun: &Notes<u8>, ends: &Ends) -> Frail {
+        Frail { name, begun: begun.clone(), ends: ends.clone() }
+    }
+}
+
+#[actor]
+impl Frail {
+    #[started]
+    fn started(&mut self) {
+        self.begun.note(self.name);
+    }
+
+    #[message(concurrent)]
+    async fn beside(me: Handle<Self>, _: Beside) {
+        let _ = me.with(|_, _| panic_quietly());
+    }
+
+    #[stopped]
+    fn stopped(&mut self, why: StopReason) {
+        self.ends.note((self.name, why));
+    }
+}
+
+pub fn a_panic_with_the_state_lent_is_one_failure(on: On) {
+    let world = World::new(on, 2);
+    let soon = Duration::from_millis(1);
+    let mut cases = 0;
+    for core in 0..2 {
+        for restart in [Restart::one_for_one(), Restart::one_for_one().backoff(soon..soon)] {
+            let (begun, ends) = (Notes::new(), Ends::new());
+            let noted = (begun.clone(), ends.clone());
+            let make = move || Frail::new(1, &noted.0, &noted.1);
+            let frail = world.supervise(core, restart.intensity(1, HOUR), make);
+            world.run(core, move |_| frail.tell(Beside).expect("there is room"));
+            world.until("the next one", || begun.len() == 2);
+            frail.stop();
+            world.until("its end", || ends.len() == 2);
+            assert_eq!(ends.take(), [(1, StopReason::Panicked), (1, StopReason::Stopped)]);
+            cases += 1;
+            let counts = ["restarts", "panics", "given up"].map(|what| {
+                count(&world, |ledger| match what {
+                    "restarts" => ledger.restarts,
+                    "panics" => ledger.panics,
+                    _ => ledger.given_up,
+                })
+            });
+            assert_eq!(counts, [cases, cases, 0], "on core {core}, {restart:?}");
+        }
+    }
+    world.end();
+}
