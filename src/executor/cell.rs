@@ -535,8 +535,8 @@ impl Cells {
         self.occupied(cell).is_some_and(|slot| slot.flags.get() & DEMANDS != 0 || !slot.notices.is_empty())
     }
 
-    /// Takes what was asked of a cell; the sternest demand if there are several. All but an abort stay where they are while the
-    /// cell is suspended.
+    /// Takes what was asked of a cell; the sternest demand if there are several, which [settles](Demand::settled) the others. All but an
+    /// abort stay where they are while the cell is suspended.
     pub fn take_demand(&self, cell: Key) -> Option<Demand> {
         let slot = self.occupied(cell)?;
         let flags = slot.flags.get();
@@ -559,7 +559,7 @@ impl Cells {
         } else {
             return None;
         };
-        slot.flags.set(flags & !DEMANDS);
+        slot.flags.set(flags & !demand.settled());
         Some(demand)
     }
 

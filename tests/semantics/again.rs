@@ -1,10 +1,11 @@
 //! Promise 6: who has failed is begun again once for each failure, unless it is to end, and is told what becomes of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use odeon::prelude::*;
 
-use crate::failure::{HOUR, count};
+use crate::failure::{HOUR, always, count};
 use crate::world::{Notes, On, World, panic_quietly};
 
 /// What becomes of those who have a name, in order.
@@ -20,6 +21,12 @@ struct Frail {
 /// The state is lent to a handler of its own.
 #[derive(Message)]
 struct Beside;
+
+/// The state is lent to a task of its own, which then asks it to end.
+#[derive(Message)]
+struct Apart {
+    abort: bool,
+}
 
 impl Frail {
     fn new(name: u8, begun: &Notes<u8>, ends: &Ends) -> Frail {
@@ -37,6 +44,16 @@ impl Frail {
     #[message(concurrent)]
     async fn beside(me: Handle<Self>, _: Beside) {
         let _ = me.with(|_, _| panic_quietly());
+    }
+
+    #[message]
+    fn apart(&mut self, Apart { abort }: Apart, cx: &mut Context<Self>) {
+        let me = cx.handle();
+        let task = async move {
+            let _ = catch_unwind(AssertUnwindSafe(|| me.with(|_, _| panic_quietly())));
+            if abort { me.me().abort() } else { me.me().stop() }
+        };
+        odeon::task::spawn(task).detach();
     }
 
     #[stopped]
@@ -69,6 +86,45 @@ pub fn a_panic_with_the_state_lent_is_one_failure(on: On) {
                 })
             });
             assert_eq!(counts, [cases, cases, 0], "on core {core}, {restart:?}");
+        }
+    }
+    world.end();
+}
+
+/// Tells why another one has ended.
+struct Observer {
+    who: Addr<Frail>,
+    told: Notes<StopReason>,
+}
+
+#[actor]
+impl Observer {
+    #[started]
+    fn started(&mut self, cx: &mut Context<Self>) {
+        cx.watch(self.who).expect("there is room");
+    }
+
+    #[message]
+    fn down(&mut self, Down { reason, .. }: Down) {
+        self.told.note(reason);
+    }
+}
+
+pub fn who_has_failed_and_is_asked_to_end_before_its_turn_ends(on: On) {
+    let world = World::new(on, 2);
+    for core in 0..2 {
+        for (abort, reason) in [(false, StopReason::Stopped), (true, StopReason::Aborted)] {
+            let (begun, ends, told) = (Notes::new(), Ends::new(), Notes::new());
+            let noted = (begun.clone(), ends.clone());
+            let frail = world.supervise(core, always(), move || Frail::new(1, &noted.0, &noted.1));
+            let observer = Observer { who: frail, told: told.clone() };
+            world.run(core, move |cx| {
+                cx.spawn(observer).expect("there is room");
+                frail.tell(Apart { abort }).expect("there is room");
+            });
+            world.until("its end", || told.len() == 1);
+            assert_eq!(told.take(), [reason]);
+            assert_eq!((begun.take(), ends.take()), (vec![1], vec![(1, StopReason::Panicked)]));
         }
     }
     world.end();

@@ -40,6 +40,7 @@ macro_rules! every_case_on {
         on! { $name: $on;
             again {
                 a_panic_with_the_state_lent_is_one_failure
+                who_has_failed_and_is_asked_to_end_before_its_turn_ends
             }
             attach {
                 items_come_in_their_order_and_the_actor_goes_on_behind_them

@@ -72,6 +72,15 @@ impl Demand {
             Demand::Overflow => OVERFLOW,
         }
     }
+
+    /// The flags of what is no more asked of a cell once this has been taken. An actor that is broken may be begun again: whatever else is
+    /// asked of it is asked of the cell still.
+    pub(super) const fn settled(self) -> u32 {
+        match self {
+            Demand::Broken => BROKEN,
+            _ => DEMANDS,
+        }
+    }
 }
 
 /// Everything that a cell can be asked.
