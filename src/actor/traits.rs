@@ -86,11 +86,12 @@ pub enum StopReason {
     AssemblyFull,
     /// The connection that this one [forwards to](crate::Context::forward_to), or that is forwarded to it, has ended before.
     ForwardEnded,
-    /// Its supervisor ends it, to [begin it again](crate::Restart) because of another that has failed. Only
-    /// [`Actor::stopped`] is told that.
+    /// Its supervisor ends it because of another that has failed: to [begin it again](crate::Restart), or to give up and have the
+    /// one above decide, which may begin all of them again. Only [`Actor::stopped`] is told that.
     Restarting,
     /// Its supervisor has given up: after more failures than [`Restart::intensity`](crate::Restart::intensity) allows, of this actor or
-    /// of another that it supervises.
+    /// of another that it supervises. Where there is no supervisor above, [`Actor::stopped`] of all that have not failed themselves is
+    /// told that.
     Escalated,
     /// An actor that it is [linked](crate::Context::link) to has ended.
     LinkEnded,
@@ -118,7 +119,7 @@ impl fmt::Display for StopReason {
             StopReason::OutboxFull => "its output has passed a bound, or its peer does not read",
             StopReason::AssemblyFull => "there was no room for what came in part",
             StopReason::ForwardEnded => "the connection that it is tied to has ended",
-            StopReason::Restarting => "its supervisor begins it again",
+            StopReason::Restarting => "its supervisor has ended it because of another",
             StopReason::Escalated => "its supervisor has given up",
             StopReason::LinkEnded => "an actor that it is linked to has ended",
             StopReason::Gone => "it had ended before",

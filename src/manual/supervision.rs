@@ -74,7 +74,8 @@
 //! [`intensity`](crate::Restart::intensity) says how many failures within a time are forgiven: one in five seconds, unless you say
 //! otherwise. One more, and the supervisor gives up: it ends all that are below it, the last one first, and has failed itself. If
 //! there is a supervisor above it, that decides, as it would for an actor: it may have the whole group begin again, under the addresses
-//! that its actors had. At the root they end, with [`Escalated`](crate::StopReason::Escalated).
+//! that its actors had. Their `stopped` is told [`Restarting`](crate::StopReason::Restarting) then. At the root they end, with
+//! [`Escalated`](crate::StopReason::Escalated).
 //! [`Ledger::restarts`](crate::Ledger::restarts) and [`given_up`](crate::Ledger::given_up) count both.
 //!
 //! [`backoff`](crate::Restart::backoff) puts a wait before each new beginning, which doubles with every failure within that time, less

@@ -37,8 +37,8 @@ fn a_log_keeps_what_was_read_while_only_the_sensor_is_begun_again() {
     let told = story("7");
     let kept = |line: &&String| line.contains("kept");
     let kept: Vec<&str> = told.iter().filter(kept).filter_map(|line| line.split(": ").nth(1)).collect();
-    let restart = "its supervisor begins it again";
-    let expected = ["1 kept", "2 kept", "3 kept", "4 kept", restart, "1 kept", "2 kept", "3 kept", restart];
+    let ended = "its supervisor has ended it because of another";
+    let expected = ["1 kept", "2 kept", "3 kept", "4 kept", ended, "1 kept", "2 kept", "3 kept", ended];
     assert_eq!(kept, expected, "{told:#?}");
     assert_eq!(count(&told, "the log ends with 4 kept"), 1);
 }

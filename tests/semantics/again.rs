@@ -129,3 +129,38 @@ pub fn who_has_failed_and_is_asked_to_end_before_its_turn_ends(on: On) {
     }
     world.end();
 }
+
+pub fn who_is_ended_because_another_has_failed_is_told_what_becomes_of_it(on: On) {
+    use StopReason::{Escalated, Panicked, Restarting};
+    let world = World::new(on, 2);
+    for nested in [false, true] {
+        let (begun, ends) = (Notes::new(), Ends::new());
+        let impatient = Restart::one_for_one().intensity(0, HOUR);
+        let frail = world.with_supervisor(impatient, |root| {
+            let spawn = |group: odeon::Supervisor<'_>, name: u8| {
+                let noted = (begun.clone(), ends.clone());
+                let make = move || Frail::new(name, &noted.0, &noted.1);
+                group.spawn_on(usize::from(name % 2), make).expect("there is room")
+            };
+            spawn(root, 0);
+            let group = if nested { root.supervisor(impatient).expect("there is room") } else { root };
+            spawn(group, 1);
+            let frail = spawn(group, 2);
+            spawn(group, 3);
+            spawn(root, 4);
+            frail
+        });
+        world.until("all of them", || begun.len() == 5);
+        world.run(0, move |_| frail.tell(Beside).expect("there is room"));
+        world.until("the end of all", || ends.len() == 5);
+        let told = if nested {
+            // First the group, whose own supervisor does not know that the one above gives up.
+            [(2, Panicked), (3, Restarting), (1, Restarting), (4, Escalated), (0, Escalated)]
+        } else {
+            [(2, Panicked), (4, Escalated), (3, Escalated), (1, Escalated), (0, Escalated)]
+        };
+        assert_eq!(ends.take(), told);
+    }
+    assert_eq!(count(&world, |ledger| ledger.given_up), 3);
+    world.end();
+}

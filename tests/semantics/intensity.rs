@@ -29,13 +29,6 @@ impl Fragile {
         self.failed.note(cx.now());
         Flow::Fail
     }
-
-    #[stopped]
-    fn stopped(&mut self, why: StopReason, cx: &mut Context<Self>) {
-        if why == StopReason::Escalated {
-            self.failed.note(cx.now());
-        }
-    }
 }
 
 struct Scene {

@@ -235,7 +235,9 @@ impl State {
                 self.names()
             ),
         );
-        self.mode = Mode::Halting(What::Failed(self.begun));
+        // Whoever is told that it is begun again is to be, or the one above decides.
+        self.mode =
+            if self.is_root { Mode::Ending(Demand::GiveUp) } else { Mode::Halting(What::Failed(self.begun)) };
     }
 
     /// Says what follows a failure that is forgiven.
@@ -302,12 +304,8 @@ impl State {
             }
             Mode::Halting(then) => {
                 self.halt_last(0)?;
-                self.mode = if self.is_root && then != What::Halted {
-                    Mode::Ending(Demand::GiveUp)
-                } else {
-                    self.tell(activation, then);
-                    Mode::Down
-                };
+                self.tell(activation, then);
+                self.mode = Mode::Down;
                 ControlFlow::Continue(())
             }
             Mode::Down => ControlFlow::Break(()),
