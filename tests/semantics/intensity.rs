@@ -111,6 +111,35 @@ pub fn after_a_quiet_time_the_wait_is_the_shortest_again(on: On) {
     scene.world.end();
 }
 
+/// Where time is imagined, so that all fail at the same one.
+pub fn those_who_fail_together_do_not_come_back_together(on: On) {
+    const EACH: usize = 4;
+    let On::Seed(_) = on else { return };
+    let (world, wait) = (World::new(on, 2), Duration::from_millis(500));
+    let restart = Restart::one_for_one().backoff(wait..wait);
+    let all: Vec<_> = (0..2 * EACH).map(|_| (Notes::new(), Notes::new())).collect();
+    // Each is the only one of its supervisor.
+    for (core, all) in all.chunks(EACH).enumerate() {
+        let all = all.to_vec();
+        world.begin(core, move |cx| {
+            for (failed, started) in all {
+                let make = move || Fragile { failed: failed.clone(), started: started.clone() };
+                let to = cx.supervise(restart, make).expect("there is room");
+                to.tell(Fail).expect("there is room");
+            }
+        });
+    }
+    world.until("all beginnings", || all.iter().all(|(_, started)| started.len() == 2));
+    let waits = all.iter().map(|(failed, started)| started.take()[1].since(failed.take()[0]));
+    let mut waits: Vec<_> = waits.collect();
+    waits.sort_unstable();
+    let apart = waits.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    // Some may be alike by chance.
+    assert!(apart >= 2 * EACH - 3, "{waits:?}");
+    assert!(waits[0] >= wait / 2 && waits[2 * EACH - 1] <= wait + Duration::from_millis(1), "{waits:?}");
+    world.end();
+}
+
 /// Has two intervals, of which one panics in the first of its kind.
 struct Ticking {
     which: u64,

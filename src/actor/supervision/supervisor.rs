@@ -106,7 +106,7 @@ impl Body<Board> for Supervisor {
         loop {
             // A word to a cell of this core may be heard at once.
             let Some(word) = board.words.borrow_mut().pop_front() else { break };
-            state.hear(core, word);
+            state.hear(activation, word);
         }
         if let Some(demand) = core.cells.take_demand(cell) {
             state.obey(demand);
@@ -129,7 +129,7 @@ impl Body<Board> for Supervisor {
 
 /// What it is told.
 impl State {
-    fn hear(&mut self, core: &Core, Word { number, from, what }: Word) {
+    fn hear(&mut self, activation: &Activation<'_>, Word { number, from, what }: Word) {
         if what == What::Reserved {
             self.children.insert(number, Child::reserved(from));
             return;
@@ -146,7 +146,7 @@ impl State {
                 if child.phase != Phase::Ending {
                     child.phase = Phase::Down;
                 }
-                self.has_failed(core, number);
+                self.has_failed(activation, number);
             }
             What::Failed(_) => {}
             What::Halted if child.phase != Phase::Ending => child.phase = Phase::Down,
@@ -186,20 +186,18 @@ impl State {
     }
 
     /// One has failed, and is down.
-    fn has_failed(&mut self, core: &Core, number: u64) {
+    fn has_failed(&mut self, activation: &Activation<'_>, number: u64) {
         if matches!(self.mode, Mode::Ending(_) | Mode::Halting(_) | Mode::Down) {
             return;
         }
-        let now = core.now();
+        let (core, now) = (activation.core, activation.core.now());
         self.failures.retain(|at| now.since(*at) < self.restart.within);
         self.failures.push_back(now);
         if self.failures.len() > self.restart.count as usize {
             return self.give_up(core, number);
         }
         Counters::add(&core.counters.restarts, 1);
-        // Chance that is the same when a simulation is repeated.
-        let mut random = Random::new(now.0 ^ number);
-        let delay = self.restart.delay(self.failures.len(), &mut random);
+        let delay = self.restart.delay(self.failures.len(), &mut chance(activation, number));
         self.tell_restart(core, number, delay);
         let at = now.after(delay);
         let first = match self.restart.strategy {
@@ -288,6 +286,13 @@ impl State {
         }
         words.join(", ")
     }
+}
+
+/// Chance that is the same when a simulation is repeated, and another for each that fails at the same time, whoever its supervisor is.
+fn chance(activation: &Activation<'_>, number: u64) -> Random {
+    let (core, cell) = (activation.core, activation.cell());
+    let place = [u64::from(core.number()), cell.to_bits(), number];
+    Random::new(place.into_iter().fold(core.now().0, |seed, part| Random::new(seed ^ part).bits()))
 }
 
 /// What it does next.
