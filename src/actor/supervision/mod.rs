@@ -3,6 +3,7 @@
 //! Knows: what users choose. Must not know how it is carried out: see `child.rs` and `supervisor.rs`.
 
 mod child;
+mod failures;
 mod place;
 mod supervisor;
 mod words;
@@ -77,7 +78,7 @@ impl Restart {
     }
 
     /// At most `count` failures within this time are followed by a new beginning: one more, and the supervisor gives up. Default: one
-    /// in five seconds.
+    /// in five seconds. Of a thousand and more, those of a thousandth part of the time are forgotten together.
     #[must_use]
     pub const fn intensity(mut self, count: u32, within: Duration) -> Restart {
         (self.count, self.within) = (count, within);
@@ -94,7 +95,7 @@ impl Restart {
     }
 
     /// The time to wait after so many failures.
-    fn delay(&self, failures: usize, random: &mut Random) -> Duration {
+    fn delay(&self, failures: u64, random: &mut Random) -> Duration {
         let Some((min, max)) = self.backoff else { return Duration::ZERO };
         let doubled = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         let factor = 1_u32.checked_shl(doubled).unwrap_or(u32::MAX);

@@ -7,11 +7,12 @@
 //! been heard. A supervisor may itself be below another, and is begun and halted like any child.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::super::address::{cut_off, demand};
+use super::failures::Failures;
 use super::words::{Above, Board, What, Word, begin};
 use super::{Restart, Strategy};
 use crate::executor::{
@@ -37,7 +38,7 @@ struct State {
     mode: Mode,
     children: BTreeMap<u64, Child>,
     /// Failures within the time of `restart`.
-    failures: VecDeque<Time>,
+    failures: Failures,
     /// How many times it has begun.
     begun: u32,
     /// It is to say so once all below have.
@@ -89,7 +90,7 @@ impl Supervisor {
             lone,
             mode,
             children: BTreeMap::new(),
-            failures: VecDeque::new(),
+            failures: Failures::new(restart.count, restart.within),
             begun: 0,
             says_begun: false,
             timer: None,
@@ -191,13 +192,12 @@ impl State {
             return;
         }
         let (core, now) = (activation.core, activation.core.now());
-        self.failures.retain(|at| now.since(*at) < self.restart.within);
-        self.failures.push_back(now);
-        if self.failures.len() > self.restart.count as usize {
+        let failures = self.failures.add(now);
+        if failures > self.restart.count.into() {
             return self.give_up(core, number);
         }
         Counters::add(&core.counters.restarts, 1);
-        let delay = self.restart.delay(self.failures.len(), &mut chance(activation, number));
+        let delay = self.restart.delay(failures, &mut chance(activation, number));
         self.tell_restart(core, number, delay);
         let at = now.after(delay);
         let first = match self.restart.strategy {
@@ -248,7 +248,7 @@ impl State {
             Strategy::RestForOne => ", and those behind it with it",
         };
         let after = if delay.is_zero() { String::new() } else { format!(" after {delay:.1?}") };
-        let failures = self.failures.len();
+        let failures = self.failures.count();
         core.report(
             Matter::Restart,
             self.name_of(number),
