@@ -13,7 +13,7 @@ use crate::executor::{CoreId, RawAddress};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// The name stands for another actor, or for the same one already.
+    /// The name stands for another actor.
     Taken,
     /// The system has as many names as [`Config::names_max`](crate::Config::names_max) allows.
     Full,
@@ -73,7 +73,8 @@ pub(crate) fn lookup<A: Actor>(system: CoreId, name: &str) -> Result<Addr<A>, Na
 }
 
 impl<A: Actor> Context<A> {
-    /// Gives an actor a name, by which everybody in this system finds it: see [`System::register`](crate::System::register).
+    /// Gives an actor a name, by which everybody in this system finds it: see [`System::register`](crate::System::register). Who does so
+    /// as it starts may be [begun again](crate::manual::supervision), and has its name still.
     ///
     /// ```
     /// use odeon::prelude::*;

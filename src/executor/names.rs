@@ -68,19 +68,20 @@ impl Names {
     }
 }
 
-/// Gives an actor a name in a system of at most so many names.
+/// Gives an actor a name in a system of at most so many names; once, if it has it already.
 pub fn register(system: CoreId, name: &str, named: Named, max: usize) -> Result<(), Unnamed> {
     let actor = named.address;
     let mut names = write();
     let of_system = names.systems.entry(system).or_default();
-    if of_system.contains_key(name) {
-        return Err(Unnamed::Taken);
+    match of_system.get(name) {
+        Some(known) if known.address == actor => {}
+        Some(_) => return Err(Unnamed::Taken),
+        None if of_system.len() >= max => return Err(Unnamed::Full),
+        None => {
+            of_system.insert(name.to_owned(), named);
+            names.actors.entry(actor).or_default().push((system, name.to_owned()));
+        }
     }
-    if of_system.len() >= max {
-        return Err(Unnamed::Full);
-    }
-    of_system.insert(name.to_owned(), named);
-    names.actors.entry(actor).or_default().push((system, name.to_owned()));
     drop(names);
     // Looked at afterwards: a core that ends later takes away what is there by then.
     if directory::port(actor.core()).is_none() {

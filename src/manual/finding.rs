@@ -66,8 +66,8 @@
 //!
 //! Whoever is started first need not be handed to everybody who comes later: [`System::register`](crate::System::register) and
 //! [`Context::register`](crate::Context::register) give it a name, [`System::lookup`](crate::System::lookup) and
-//! [`Context::lookup`](crate::Context::lookup) find it. A name has a type, belongs to one actor of the system, and goes with it: so what is looked
-//! up is a `Result`, whose [error](crate::NameError) says whether nobody has the name, or an actor of another type. Looking up takes a lock that
+//! [`Context::lookup`](crate::Context::lookup) find it. A name has a type, belongs to one actor of the system, and goes with it: one that is
+//! [begun again](super::supervision) has it still, and may give it to itself each time it starts. So what is looked up is a `Result`, whose [error](crate::NameError) says whether nobody has the name, or an actor of another type. Looking up takes a lock that
 //! all cores share: do it once, and keep the address.
 //!
 //! # Workers
@@ -169,4 +169,5 @@
 //!
 //! # Tests
 //!
-//! What this page says is tested in `tests/semantics/topics.rs`, `tests/semantics/meddling.rs` and `tests/semantics/cores.rs`.
+//! What this page says is tested in `tests/semantics/topics.rs`, `tests/semantics/meddling.rs`, `tests/semantics/cores.rs` and
+//! `tests/semantics/again.rs`.

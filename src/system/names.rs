@@ -9,7 +9,7 @@ use crate::executor::names;
 impl System {
     /// Gives an actor a name, by which everybody in this system finds it: this method's twin [`lookup`](System::lookup), and
     /// [`Context::lookup`](crate::Context::lookup) in handlers. An actor may have several. It has them until it ends, or until they are
-    /// [taken away](System::unregister); then they can be given again.
+    /// [taken away](System::unregister); then they can be given again. To give an actor a name that it has changes nothing.
     ///
     /// When an actor has ended, its name is free once its core has said so: who gives it anew from another one may be told
     /// [`NameError::Taken`] for a moment, and who looks it up may get the address of an actor that is no more, like everybody who
@@ -43,7 +43,8 @@ impl System {
     /// let system = System::builder().cores(Cores::Count(1)).build()?;
     /// let sum = system.spawn(Sum::default())?;
     /// system.register("sum", sum)?;
-    /// assert_eq!(system.register("sum", sum), Err(NameError::Taken));
+    /// let another = system.spawn(Sum::default())?;
+    /// assert_eq!(system.register("sum", another), Err(NameError::Taken));
     ///
     /// assert_eq!(system.lookup::<Sum>("sum")?.add(42).wait(), Ok(42));
     /// let error = system.lookup::<Other>("sum").unwrap_err();

@@ -164,3 +164,44 @@ pub fn who_is_ended_because_another_has_failed_is_told_what_becomes_of_it(on: On
     assert_eq!(count(&world, |ledger| ledger.given_up), 3);
     world.end();
 }
+
+/// Gives itself a name as it starts.
+struct Clerk(Notes<()>);
+
+#[actor]
+impl Clerk {
+    #[started]
+    fn started(&mut self, cx: &mut Context<Self>) -> Result<(), NameError> {
+        cx.register("clerk", cx.me())?;
+        self.0.note(());
+        Ok(())
+    }
+
+    #[message]
+    fn beside(&mut self, _: Beside) {
+        panic_quietly();
+    }
+}
+
+pub fn who_gives_itself_a_name_as_it_starts_is_begun_again_and_has_it(on: On) {
+    let world = World::with(on, 2, |config| config.names_max = 1);
+    for core in 0..2 {
+        let begun = Notes::new();
+        let noted = begun.clone();
+        let restart = Restart::one_for_one().intensity(3, HOUR);
+        let clerk = world.supervise(core, restart, move || Clerk(noted.clone()));
+        for times in 1..=4 {
+            world.until("its beginning", || begun.len() == times);
+            for from in 0..2 {
+                assert_eq!(world.run(from, |cx| cx.lookup::<Clerk>("clerk")), Ok(clerk));
+            }
+            world.run(core, move |_| clerk.tell(Beside).expect("there is room"));
+        }
+        let lookup = |from| world.run(from, |cx| cx.lookup::<Clerk>("clerk"));
+        world.until("the end of its name", || lookup(1 - core) == Err(NameError::Unknown));
+        // Whoever has ended has no name for having had one.
+        assert_eq!(world.run(core, move |cx| cx.register("clerk", clerk)), Err(NameError::Ended));
+    }
+    assert_eq!(count(&world, |ledger| ledger.restarts), 6);
+    world.end();
+}

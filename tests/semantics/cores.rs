@@ -88,7 +88,7 @@ pub fn a_name_is_given_once_and_has_a_type(on: On) {
     let other = world.spawn(0, Other);
     world.run(0, move |cx| {
         assert_eq!(cx.register("name", first), Ok(()));
-        assert_eq!(cx.register("name", first), Err(NameError::Taken));
+        assert_eq!(cx.register("name", first), Ok(()), "it has it already");
         assert_eq!(cx.register("name", second), Err(NameError::Taken));
         assert_eq!(cx.register("name", other), Err(NameError::Taken));
         let wrong = cx.lookup::<Other>("name");
