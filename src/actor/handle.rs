@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use super::head::Head;
 use super::{Actor, Addr, Context};
 use crate::executor::blame::user;
-use crate::executor::{Demand, RawAddress, current};
+use crate::executor::{Core, Demand, RawAddress, current};
 
 /// An actor, as a future sees it that runs beside the actor's handlers: what `#[call(concurrent)]` and
 /// `#[message(concurrent)]` are given instead of `&mut self`.
@@ -55,6 +55,9 @@ pub enum HandleError {
     /// the state. A handle that is used elsewhere may be, such as within an exclusive handler of the actor, in a continuation, or in a task
     /// of its own ([`task::spawn`](crate::task::spawn)) while an exclusive handler has not finished.
     Busy,
+    /// It has none: the actor or another one has failed, and its supervisor has not begun it again. That may take as long as a
+    /// [back-off](crate::Restart::backoff), and the actor may end instead.
+    Restarting,
 }
 
 impl fmt::Display for HandleError {
@@ -62,6 +65,7 @@ impl fmt::Display for HandleError {
         out.write_str(match self {
             HandleError::Stopped => "the actor has stopped",
             HandleError::Busy => "the actor's state is borrowed by another handler of it",
+            HandleError::Restarting => "the actor has not been begun again yet",
         })
     }
 }
@@ -94,7 +98,8 @@ impl<A: Actor> Handle<A> {
     /// If `act` panics, the actor ends, and the panic goes on.
     ///
     /// # Errors
-    /// [`HandleError::Stopped`] once the actor has ended; [`HandleError::Busy`] within `with`, within a handler, hook or continuation of
+    /// [`HandleError::Stopped`] once the actor has ended; [`HandleError::Restarting`] until one that has failed is begun again;
+    /// [`HandleError::Busy`] within `with`, within a handler, hook or continuation of
     /// the same actor that has its state, and, from a task of its own, while an exclusive handler of it has not finished.
     pub fn with<R>(&self, act: impl FnOnce(&mut A, &mut Context<A>) -> R) -> Result<R, HandleError> {
         // Where it is not called, what it holds is dropped by whoever called: that may be code of a user, too.
@@ -105,7 +110,7 @@ impl<A: Actor> Handle<A> {
                 if core.cells.is_suspended(self.me.cell()) {
                     return Err(HandleError::Busy);
                 }
-                let mut state = head.borrow().ok_or(HandleError::Busy)?;
+                let mut state = head.borrow().ok_or_else(|| self.why_not(core, head))?;
                 let act = act.take().expect("it is called once");
                 let broken = Broken(self.me);
                 let result = user(|| act(&mut state, &mut Context::at(self.me)));
@@ -114,6 +119,18 @@ impl<A: Actor> Handle<A> {
             };
             core.cells.reach(self.me.cell(), (), lend).unwrap_or(Err(HandleError::Stopped))
         })
+    }
+
+    /// Why the state of an actor that has not ended cannot be borrowed.
+    #[cold]
+    fn why_not(&self, core: &Core, head: &Head<A>) -> HandleError {
+        let is_there = head.state().try_borrow().map_or(true, |state| state.is_some());
+        // One that is with a test has none either.
+        if is_there || !core.cells.is_kept(self.me.cell()) {
+            HandleError::Busy
+        } else {
+            HandleError::Restarting
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use odeon::HandleError;
 use odeon::prelude::*;
 
 use crate::failure::{HOUR, always, count};
@@ -10,6 +11,8 @@ use crate::world::{Notes, On, World, panic_quietly};
 
 /// What becomes of those who have a name, in order.
 type Ends = Notes<(u8, StopReason)>;
+
+const SOON: Duration = Duration::from_millis(1);
 
 /// Panics while its state is lent, when it is told to.
 struct Frail {
@@ -26,6 +29,12 @@ struct Beside;
 #[derive(Message)]
 struct Apart {
     abort: bool,
+}
+
+/// What a task of its own is told that asks for the state, whenever that is something else.
+#[derive(Message)]
+struct Haunt {
+    heard: Notes<Result<(), HandleError>>,
 }
 
 impl Frail {
@@ -56,6 +65,28 @@ impl Frail {
         odeon::task::spawn(task).detach();
     }
 
+    /// Has a task of its own go on asking for the state, and panics.
+    #[message]
+    fn haunt(&mut self, Haunt { heard }: Haunt, cx: &mut Context<Self>) {
+        let me = cx.handle();
+        let asks = async move {
+            let mut before = Ok(());
+            loop {
+                let now = me.with(|_, _| ());
+                if now != before {
+                    heard.note(now);
+                }
+                if now == Err(HandleError::Stopped) {
+                    return;
+                }
+                before = now;
+                odeon::time::sleep(SOON).await;
+            }
+        };
+        odeon::task::spawn(asks).detach();
+        panic_quietly();
+    }
+
     #[stopped]
     fn stopped(&mut self, why: StopReason) {
         self.ends.note((self.name, why));
@@ -64,10 +95,9 @@ impl Frail {
 
 pub fn a_panic_with_the_state_lent_is_one_failure(on: On) {
     let world = World::new(on, 2);
-    let soon = Duration::from_millis(1);
     let mut cases = 0;
     for core in 0..2 {
-        for restart in [Restart::one_for_one(), Restart::one_for_one().backoff(soon..soon)] {
+        for restart in [Restart::one_for_one(), Restart::one_for_one().backoff(SOON..SOON)] {
             let (begun, ends) = (Notes::new(), Ends::new());
             let noted = (begun.clone(), ends.clone());
             let make = move || Frail::new(1, &noted.0, &noted.1);
@@ -203,5 +233,32 @@ pub fn who_gives_itself_a_name_as_it_starts_is_begun_again_and_has_it(on: On) {
         assert_eq!(world.run(core, move |cx| cx.register("clerk", clerk)), Err(NameError::Ended));
     }
     assert_eq!(count(&world, |ledger| ledger.restarts), 6);
+    world.end();
+}
+
+pub fn whoever_wants_the_state_of_one_that_is_down_is_told_so(on: On) {
+    let world = World::new(on, 2);
+    for core in 0..2 {
+        // What lasts for a moment may be over before anybody asks, where time is not imagined.
+        let waits = [HOUR, 3 * SOON];
+        for wait in if let On::Seed(_) = on { &waits[..] } else { &waits[..1] } {
+            let (begun, ends, heard) = (Notes::new(), Ends::new(), Notes::new());
+            let noted = (begun.clone(), ends.clone());
+            let make = move || Frail::new(1, &noted.0, &noted.1);
+            let frail = world.supervise(core, Restart::one_for_one().backoff(*wait..*wait), make);
+            let haunt = Haunt { heard: heard.clone() };
+            world.run(core, move |_| frail.tell(haunt).expect("there is room"));
+            let mut expected = vec![Err(HandleError::Restarting)];
+            world.until("its failure to be known", || heard.len() == expected.len());
+            if *wait != HOUR {
+                expected.push(Ok(()));
+                world.until("its beginning to be known", || heard.len() == expected.len());
+            }
+            frail.stop();
+            expected.push(Err(HandleError::Stopped));
+            world.until("its end to be known", || heard.len() == expected.len());
+            assert_eq!(heard.take(), expected);
+        }
+    }
     world.end();
 }

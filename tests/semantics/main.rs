@@ -43,6 +43,7 @@ macro_rules! every_case_on {
                 who_has_failed_and_is_asked_to_end_before_its_turn_ends
                 who_is_ended_because_another_has_failed_is_told_what_becomes_of_it
                 who_gives_itself_a_name_as_it_starts_is_begun_again_and_has_it
+                whoever_wants_the_state_of_one_that_is_down_is_told_so
             }
             attach {
                 items_come_in_their_order_and_the_actor_goes_on_behind_them
