@@ -65,8 +65,8 @@
 //! ```
 //!
 //! The bound is [`Config::body_bytes_max`](crate::Config::body_bytes_max); what is above is refused as a value, and the buffer handed
-//! back. What is announced takes a piece of 256 KiB, however much it is, and more as it arrives. A body waits as frames do while the connection does not read, and each of
-//! its bytes is activity of the peer.
+//! back. What is announced takes nothing, however much it is; what arrives takes a piece of 256 KiB, and more as there is more of it. A body waits
+//! as frames do while the connection does not read, and each of its bytes is activity of the peer.
 //!
 //! When not all of it comes, `#[body]` gets a [`BodyError`](crate::BodyError) with what has come, and says why: the stream ended, the
 //! connection failed, the actor was stopped or the system has ended. Then follows what follows anyway, `#[end_of_stream]` or

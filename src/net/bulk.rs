@@ -2,8 +2,8 @@
 //!
 //! Knows: how many are there, and where the memory is. Must not know how they arrive, nor frames.
 //!
-//! The memory grows as bytes arrive, at most to twice as many as have, from a first piece on: a length that is announced costs no more
-//! than that.
+//! The memory grows as bytes arrive, at most to twice as many as have, from a first piece on. None is taken before something has come: a
+//! length that is announced costs nothing.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -20,6 +20,9 @@ const FILL_MIN: usize = 32 << 10;
 
 /// The memory grows by so much at least, or by what is missing.
 const GROWTH_MIN: usize = 256 << 10;
+
+/// By so much at most before anything has come: where there is no buffer, nobody knows whether anything will.
+const FIRST_MAX: usize = 4 << 10;
 
 /// See the header.
 #[derive(Debug)]
@@ -88,15 +91,18 @@ impl Bulk {
         self.given_up = true;
     }
 
-    /// True if so much is missing that it is to be received without a copy.
-    pub(super) fn is_large(&self) -> bool {
-        self.missing() >= FILL_MIN
+    /// True if so much is missing that it is to be received without a copy, and the memory for it is there, or its peer sends.
+    pub(super) fn prefers_memory(&self) -> bool {
+        self.missing() >= FILL_MIN && (self.got > 0 || self.spare() > 0)
     }
 
     /// Copies what belongs to it from the start of these bytes, as far as there is room; answers how many those were.
     pub(super) fn take(&mut self, bytes: &[u8], share: &mut AssemblyShare) -> usize {
         let mut taken = 0;
-        while taken < bytes.len() && self.missing() > 0 && self.make_room(bytes.len() - taken, share) {
+        while taken < bytes.len()
+            && self.missing() > 0
+            && self.make_room(bytes.len() - taken, usize::MAX, share)
+        {
             let missing = self.missing();
             let Some(fill) = &mut self.fill else { break };
             let room = (fill.buffer.capacity() - fill.buffer.len()).min(missing);
@@ -110,7 +116,8 @@ impl Bulk {
 
     /// Hands the memory out, for an operation that fills it. None if there is no memory for more, or no room.
     pub(super) fn lend(&mut self, share: &mut AssemblyShare) -> Option<Box<Fill>> {
-        if !self.make_room(FILL_MIN, share) {
+        let most = if self.got > 0 { usize::MAX } else { FIRST_MAX };
+        if !self.make_room(FILL_MIN.min(most), most, share) {
             return None;
         }
         let max = self.missing();
@@ -125,8 +132,8 @@ impl Bulk {
         self.fill = Some(fill);
     }
 
-    /// Makes room for one byte more at least, and where it has to grow, for so many, or for all that is missing.
-    fn make_room(&mut self, least: usize, share: &mut AssemblyShare) -> bool {
+    /// Makes room for one byte more at least, and where it has to grow, for so many, or for all that is missing, and for no more than `most`.
+    fn make_room(&mut self, least: usize, most: usize, share: &mut AssemblyShare) -> bool {
         let missing = self.missing();
         let Some(fill) = &mut self.fill else { return false };
         let buffer = &mut fill.buffer;
@@ -136,6 +143,7 @@ impl Bulk {
                 0 if share.is_ample() => missing.min(buffer.len().max(GROWTH_MIN)),
                 promised => missing.min(promised).max(least),
             };
+            let more = more.min(most);
             let more = if share.may_grow(more) { more } else { least };
             if share.grow(more).is_err() {
                 return false;
@@ -296,16 +304,27 @@ mod tests {
     fn memory_comes_as_bytes_do() {
         let len = 1 << 40;
         let mut bulk = bulk(b"", len);
+        assert!(!bulk.prefers_memory(), "nothing has come");
         let mut filled = 0;
         while filled < 3 << 20 {
             let mut fill = bulk.lend(&mut share()).expect("there is memory");
             assert_eq!(fill.max, len - filled);
-            assert!(fill.buffer.capacity() <= (2 * filled).max(GROWTH_MIN), "after {filled} bytes");
+            let most = if filled == 0 { FIRST_MAX } else { (2 * filled).max(filled + GROWTH_MIN) };
+            assert!(fill.buffer.capacity() <= most, "after {filled} bytes");
             assert!(bulk.is_away() && !bulk.is_complete());
             fill.buffer.resize(fill.buffer.capacity(), 7);
             filled = fill.buffer.len();
+            fill.outcome = Ok(1);
             bulk.give_back(fill);
+            assert!(bulk.prefers_memory(), "its peer sends");
         }
+    }
+
+    #[test]
+    fn memory_that_is_there_is_used_at_once() {
+        let mut bulk = Bulk::new(Vec::with_capacity(FILL_MIN), FILL_MIN);
+        assert!(bulk.prefers_memory());
+        assert_eq!(bulk.lend(&mut share()).map(|fill| fill.buffer.capacity()), Some(FILL_MIN));
     }
 
     #[test]

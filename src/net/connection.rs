@@ -515,15 +515,16 @@ impl<A: Connection> Context<A> {
     /// announces them, say. The codec does not see them, so its limit does not bound them. Called elsewhere than in a frame, it takes
     /// what is behind the last frame that was handled.
     ///
-    /// The buffer grows while bytes arrive, up to what is wanted, and never to more than twice what it holds, or 256 KiB: an
+    /// The buffer grows while bytes arrive, up to what is wanted, and never to more than twice what it holds, or by 256 KiB: an
     /// announcement alone takes no memory. Where it has the capacity, it is not moved. What arrives counts as activity of the peer; while the
     /// connection does not read, as in a pause or with much output, the body waits too. The buffer stays with the connection until the
     /// kernel is done with it, also if the actor ends before.
     ///
     /// When somebody stops the actor, or the system ends, what the peer has sent by then still belongs to the body.
     ///
-    /// **Costs** two allocations, besides those of the buffer. Up to 32 KiB are copied from the receive buffers. Where more is missing,
-    /// the kernel writes into the buffer itself, which takes a system call's worth of work more at the beginning and at the end.
+    /// **Costs** two allocations, besides those of the buffer. What comes first is copied from the receive buffers, unless the buffer has
+    /// the capacity, and so are the last 32 KiB. In between the kernel writes into the buffer itself, which takes a system call's worth of
+    /// work more at the beginning and at the end.
     ///
     /// # Errors
     /// [`BodyRefused`], with the buffer and the reason: there is a body under way, the actor ends, or `len` is above

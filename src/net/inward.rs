@@ -449,7 +449,7 @@ impl<C: Decode> Inward<C> {
     /// True if what is missing of the body is not to come in a receive buffer.
     pub(super) fn prefers_memory(&self) -> bool {
         self.assembly.as_ref().is_some_and(|assembly| {
-            let wants = |body: &Bulk| !body.is_away() && (assembly.starved || body.is_large());
+            let wants = |body: &Bulk| !body.is_away() && (assembly.starved || body.prefers_memory());
             assembly.body.as_ref().is_some_and(wants)
         })
     }
@@ -458,7 +458,7 @@ impl<C: Decode> Inward<C> {
     pub(super) fn lend(&mut self) -> Option<Box<Fill>> {
         let assembly = self.assembly.as_mut()?;
         if let Some(body) = &mut assembly.body {
-            if !assembly.starved && !body.is_large() {
+            if !assembly.starved && !body.prefers_memory() {
                 return None;
             }
             let lent = body.lend(&mut assembly.share);

@@ -281,6 +281,27 @@ fn who_waits_for_room_is_not_late_and_whoever_keeps_a_promise_and_sends_nothing_
 }
 
 #[test]
+fn who_announces_a_body_and_sends_none_of_it_holds_nothing() {
+    let mut scene = Scene::new(true);
+    let mut senders: Vec<Part> = (0..100).map(|_| scene.sender(BOUND / 2)).collect();
+    for sender in &mut senders {
+        scene.send(sender, 8, 0);
+    }
+    assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, 0);
+    scene.serves();
+    let mut last = senders.pop().expect("there are a hundred");
+    scene.send(&mut last, 1, 0);
+    let held = scene.simulation.ledgers()[0].assembly_bytes;
+    assert!((1..=256 << 10).contains(&held), "{held} bytes are held for the one that sends");
+    while last.heard.is_empty() {
+        scene.send(&mut last, 100_000, 0);
+    }
+    assert_eq!(last.heard, b"524288\n");
+    drop((senders, last));
+    drop(scene.simulation.shutdown());
+}
+
+#[test]
 fn who_pauses_keeps_no_promise_and_is_given_none() {
     for paused_first in [true, false] {
         let mut scene = Scene::new(true);
