@@ -6,7 +6,8 @@
 //! copy and without code of the proxy; a hook that begins what has to wait; an idle timeout; figures of what was.
 //!
 //! A half-close is passed on: a client that has said everything still gets its answer. Whoever reads slowly makes the other wait.
-//! When one of the connections breaks, the peer of the other sees a reset, so that it does not take a part for the whole.
+//! When one of the connections breaks, the peer of the other sees a reset, so that it does not take a part for the whole. When nothing has come
+//! from either side for the idle time, what had come is sent, and both streams end in order.
 //!
 //! Limits: an upstream server that does not accept within ten seconds is given up, and its client is reset. Clients beyond half of what the
 //! descriptors allow wait to be accepted: each takes up two.

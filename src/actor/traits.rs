@@ -85,6 +85,8 @@ pub enum StopReason {
     /// at most of each type of actor.
     AssemblyFull,
     /// The connection that this one [forwards to](crate::Context::forward_to), or that is forwarded to it, has ended before.
+    /// What had come for the peer is sent, and behind it the end of the stream if that had come too, or if the other one was
+    /// [idle](StopReason::Idle); else the connection is reset.
     ForwardEnded,
     /// Its supervisor ends it because of another that has failed: to [begin it again](crate::Restart), or to give up and have the
     /// one above decide, which may begin all of them again. Only [`Actor::stopped`] is told that.

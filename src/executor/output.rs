@@ -644,10 +644,11 @@ impl Output {
         self.aside.as_ref().is_some_and(|aside| aside.is_finished())
     }
 
-    /// Whoever feeds this output waits until there is room, or does not.
-    pub fn keep_waiting(&mut self, waits: bool) {
+    /// Whoever feeds this output waits until there is room, or does not; and some of what it has received is left with it, or nothing.
+    pub fn keep_waiting(&mut self, waits: bool, left: bool) {
         if let Some(aside) = &mut self.aside {
-            aside.tie().waits = waits;
+            let tie = aside.tie();
+            (tie.waits, tie.left) = (waits, left);
         }
     }
 

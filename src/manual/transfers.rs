@@ -250,7 +250,8 @@
 //!
 //! The receive buffer itself goes into the output of the other connection, as long as buffers can be spared, so that large pieces are
 //! not copied. A peer that reads slowly makes the one that sends wait. Whichever connection breaks, the peer of the other gets what
-//! had come for it, and then sees a reset: also where an upstream answers before it has read everything, and closes.
+//! had come for it, and then sees a reset: also where an upstream answers before it has read everything, and closes. Where neither has sent
+//! anything for the idle timeout of one of them, both get what had come for them, and then the end of the stream.
 //! [`Context::forwarded_bytes`](crate::Context::forwarded_bytes) counts. Tying begins where the actor has read up to: it may read a
 //! greeting first, and forward what follows.
 //!

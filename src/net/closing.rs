@@ -15,8 +15,10 @@ use crate::executor::{Activation, Counters, Demand, Notice, Outcome};
 impl<C: Decode> Wire<C> {
     /// The actor has ended; the socket is brought to its end.
     pub(super) fn begin_end(&mut self, activation: &Activation<'_>, reason: StopReason) {
+        let idle = reason == StopReason::Idle;
+        let left = activation.core.with_output(activation.cell(), |output| output.tie().left) == Some(true);
+        Self::untie(activation, idle && !self.inward.has_rest());
         self.inward.discard(&activation.core.pools);
-        Self::untie(activation);
         activation.core.end_body(activation.cell());
         self.disarm(activation.core);
         self.phase = Phase::Flushing;
@@ -33,9 +35,11 @@ impl<C: Decode> Wire<C> {
             !output.overflowed() && !output.is_broken() && output.places() == 0
         });
         let whole = whole == Some(true);
-        let orderly = whole && self.orderly(reason).is_some();
+        // Some of what was to go to its peer has found no room by the time that it is idle.
+        let cuts = idle && left;
+        let orderly = whole && !cuts && self.orderly(reason).is_some();
         // What the other had said by then is whole as far as it goes.
-        let breaks = whole && !orderly && reason == StopReason::ForwardEnded;
+        let breaks = whole && (cuts || (!orderly && reason == StopReason::ForwardEnded));
         if breaks {
             self.outward = Outward::Breaking;
         }

@@ -63,6 +63,8 @@ impl<A: Connection> Context<A> {
     /// - If one of them ends before, so does the other, with [`StopReason::ForwardEnded`]. What had come for its peer by then is sent, and
     ///   behind it the end of the stream if that had come, else a reset. That drops what the peer's side has not taken: it has
     ///   [`Config::linger_after`](crate::Config::linger_after), a second, from when the kernel took something last.
+    /// - One that ends for its idle timeout ends in order, and so does the other one: what had come by then is sent, and behind it the end
+    ///   of the stream, to both peers. Where there was no room for some of it, that peer sees a reset.
     /// - What the other writes by itself goes between, and is dropped once the end of the stream has been passed on.
     /// - A [body](Context::read_exact_into) that is under way comes before.
     /// - Bytes in either direction count for the idle timeout of both.
@@ -140,7 +142,7 @@ impl<C: Decode> Wire<C> {
                 let all = !output.is_high() && self.inward.hand_on(&core.pools, output, bytes, u64::MAX);
                 let high = output.is_high();
                 // At once, not when it is found high: it says when there is room for more.
-                output.keep_waiting(!all || high);
+                output.keep_waiting(!all || high, !all);
                 (all, high)
             })
         })?;
@@ -159,7 +161,7 @@ impl<C: Decode> Wire<C> {
             self.forward = Forward::No;
             core.with_output(me, |output| output.set_tie(Tie { to: None, ..output.tie() }));
             core.with_output(to, |output| {
-                output.set_tie(Tie { from: None, waits: false, finished: true, ..output.tie() })
+                output.set_tie(Tie { from: None, waits: false, left: false, finished: true, ..output.tie() })
             });
             // The cell is there: its output was just now.
             drop(core.notify(to, Notice::FeedEnded));
@@ -172,8 +174,8 @@ impl<C: Decode> Wire<C> {
         }
     }
 
-    /// The actor ends: tells what it is tied to.
-    pub(super) fn untie(activation: &Activation<'_>) {
+    /// The actor ends: tells what it is tied to, for which its own stream ends in order if that is `whole`.
+    pub(super) fn untie(activation: &Activation<'_>, whole: bool) {
         let (core, me) = (activation.core, activation.cell());
         let tie = core.with_output(me, |output| {
             let tie = output.tie();
@@ -182,7 +184,19 @@ impl<C: Decode> Wire<C> {
         });
         let Some(Tie { to, from, .. }) = tie else { return };
         if let Some(to) = to {
-            core.with_output(to, |output| output.set_tie(Tie { from: None, waits: false, ..output.tie() }));
+            core.with_output(to, |output| {
+                let tie = output.tie();
+                output.set_tie(Tie {
+                    from: None,
+                    waits: false,
+                    left: false,
+                    finished: tie.finished || whole,
+                    ..tie
+                });
+            });
+            if whole {
+                drop(core.notify(to, Notice::FeedEnded));
+            }
         }
         if let Some(from) = from {
             core.with_output(from, |output| output.set_tie(Tie { to: None, ..output.tie() }));

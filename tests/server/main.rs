@@ -339,6 +339,7 @@ macro_rules! every_case_on {
                 an_early_answer_arrives_before_the_reset_behind_it
                 a_client_that_does_not_read_makes_the_far_side_wait
                 silence_on_both_sides_is_idleness
+                what_has_come_before_silence_arrives_and_then_both_streams_end
             }
             uploads {
                 bodies_of_any_length_go_to_a_file

@@ -44,6 +44,7 @@ enum Order {
     Body(usize),
     /// The same, after a second.
     BodyLater(usize),
+    Pause,
 }
 
 impl Accepts<Order> for Node {
@@ -71,6 +72,7 @@ impl Actor for Node {
                 assert!(set.is_ok(), "there is room");
             }
             (Order::Body(length), _) => cx.read_exact_into(Vec::new(), length).expect("one at a time"),
+            (Order::Pause, _) => cx.pause_reading(),
             (Order::Fill, Some(place)) => cx.fill(place, b"answer "),
             (Order::Fill, None) => cx.write(b"unasked..."),
         }
@@ -185,6 +187,18 @@ impl Scene {
         peer
     }
 
+    /// The peer of a connection that is the only one with an idle timeout.
+    fn timed_peer(&mut self) -> SimPeer {
+        let book = self.book.clone();
+        let listener = self.simulation.listener(World::at(82)).idle_timeout(Duration::from_secs(5));
+        let listening = listener.start(move |_| Node { book: book.clone(), number: 0, place: None });
+        let peer = self.simulation.network().connect(World::at(82)).expect("there is room");
+        self.simulation.settle();
+        listening.expect("nobody listens there yet").stop();
+        self.simulation.settle();
+        peer
+    }
+
     /// Ties the connection of this peer to that of this number.
     fn tie(&mut self, peer: &mut SimPeer, to: u8) {
         peer.write(&[b'0' + to]);
@@ -284,6 +298,107 @@ fn whoever_is_fed_is_not_idle() {
         assert_eq!(fed.read(100), b"x", "in second {second}");
     }
     assert_eq!(scene.ended(), []);
+}
+
+/// Two that are tied, of which the first has an idle timeout, and which read next to nothing unless they are asked to.
+fn silent(scene: &mut Scene, timed_first: bool) -> [SimPeer; 2] {
+    let mut peers = if timed_first {
+        [scene.timed_peer(), scene.peer()]
+    } else {
+        let far = scene.peer();
+        [scene.timed_peer(), far]
+    };
+    let numbers = if timed_first { [1, 0] } else { [0, 1] };
+    for (peer, to) in peers.iter_mut().zip(numbers) {
+        scene.tie(peer, to);
+        peer.limit_unread(100);
+    }
+    peers
+}
+
+fn why_ended(scene: &Scene, timed_first: bool) -> [StopReason; 2] {
+    let mut ended = scene.ended();
+    ended.sort_by_key(|(number, _)| *number);
+    let [(_, first), (_, second)] = ended[..] else { panic!("both have ended: {ended:?}") };
+    if timed_first { [first, second] } else { [second, first] }
+}
+
+#[test]
+fn one_that_is_idle_and_what_it_is_tied_to_end_in_order_behind_what_has_come() {
+    for (timed_first, half_closed) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut scene = Scene::new(None, |_| {});
+        let mut peers = silent(&mut scene, timed_first);
+        for (peer, byte) in peers.iter_mut().zip(1..) {
+            assert_eq!(peer.write(&[byte; 20_000]), 20_000);
+            scene.simulation.settle();
+        }
+        if half_closed {
+            peers[1].shutdown_write();
+        }
+        scene.pass(4);
+        assert_eq!(scene.ended(), []);
+        scene.pass(2);
+        assert_eq!(why_ended(&scene, timed_first), [StopReason::Idle, StopReason::ForwardEnded]);
+        for (peer, byte) in peers.iter_mut().zip([2, 1]) {
+            assert!(!peer.is_ended(), "most of it is on its way");
+            assert!(read_all(&mut scene, peer) == [byte; 20_000]);
+            assert!(peer.is_ended() && !peer.is_reset());
+        }
+        drop(peers);
+        scene.simulation.settle();
+        scene.assert_even();
+    }
+}
+
+#[test]
+fn one_that_is_idle_while_there_is_no_room_for_some_of_what_has_come_is_no_end_of_that() {
+    let mut scene = Scene::new(None, |plan| plan.config.outbox_bytes_max = 1000);
+    let [mut silent, mut other] = silent(&mut scene, true);
+    assert_eq!(other.write(&[1; 20_000]), 20_000);
+    scene.pass(6);
+    assert_eq!(why_ended(&scene, true), [StopReason::Idle, StopReason::ForwardEnded]);
+    let got = read_all(&mut scene, &mut silent).len();
+    assert!((100..20_000).contains(&got), "{got} bytes have come");
+    scene.pass(2);
+    assert!(silent.is_reset(), "it takes no part for the whole");
+    assert!(other.is_ended() && !other.is_reset());
+    drop((silent, other));
+    scene.pass(60);
+    scene.assert_even();
+}
+
+#[test]
+fn one_that_is_idle_and_does_not_read_is_no_end_of_what_it_has_left() {
+    let mut scene = Scene::new(None, |plan| plan.config.outbox_bytes_max = 1000);
+    let [mut idle, mut other] = silent(&mut scene, true);
+    assert_eq!(idle.write(&[1; 20_000]), 20_000);
+    // While it waits for room it is not idle, unless it pauses, which is no excuse.
+    scene.pass(10);
+    assert_eq!(scene.ended(), []);
+    scene.order(0, Order::Pause);
+    scene.pass(6);
+    assert_eq!(why_ended(&scene, true), [StopReason::Idle, StopReason::ForwardEnded]);
+    let got = read_all(&mut scene, &mut other).len();
+    assert!((100..20_000).contains(&got), "{got} bytes have come");
+    scene.pass(2);
+    assert!(other.is_reset() && idle.is_ended());
+    drop((idle, other));
+    scene.pass(60);
+    scene.assert_even();
+}
+
+#[test]
+fn one_that_is_idle_ends_by_its_deadline_and_so_does_what_it_is_tied_to() {
+    let mut scene = Scene::new(None, |_| {});
+    let mut peers = silent(&mut scene, true);
+    for peer in &mut peers {
+        peer.write(&[1; 20_000]);
+        scene.simulation.settle();
+    }
+    scene.pass(120);
+    assert!(peers.iter().all(SimPeer::is_reset), "they read nothing");
+    assert_eq!(scene.simulation.ledgers()[0].connections_cut_off, 2);
+    scene.assert_even();
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub struct Tie {
     pub from: Option<Key>,
     /// It waits until there is room.
     pub waits: bool,
+    /// Some of what was received for this output has found no room.
+    pub left: bool,
     /// The stream that came has ended, and so does this output, once it has been sent.
     pub finished: bool,
 }
