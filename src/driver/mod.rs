@@ -13,6 +13,7 @@ mod regions;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use crate::sys::{ConnectOptions, FileKind, FileStat};
 pub use backend::{Backend, Wait};
@@ -78,8 +79,8 @@ pub fn listen(address: SocketAddr, backlog: u32, count: usize) -> std::io::Resul
 pub(crate) enum ListenSource {
     /// A socket of the operating system, already listening.
     Os(socket2::Socket),
-    /// An entry in a simulated network.
-    Sim(u32),
+    /// An entry in a simulated network, which ends with the last hold on it unless a backend has taken it over.
+    Sim(u32, Arc<()>),
 }
 
 /// Ends the sleep of one core, from any thread.

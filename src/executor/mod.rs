@@ -72,7 +72,7 @@ pub use oneshot::{Oneshot, Refusing};
 pub use output::{Bound, LeftOut, Output, Overflow, PlaceError, PlaceId, Tie};
 pub use regions::{OpenRegion, RegionError};
 pub use reports::{Cause, Matter, Name, tell};
-pub use request::{Adopted, Inspect, Request};
+pub use request::{Adopted, Inspect, NO_ROOM, Request};
 pub use schedule::{Interval, MissedTicks};
 pub use sleep::SleepFlag;
 pub use sleepers::Sleeping;

@@ -15,9 +15,12 @@ pub type Adopted = Box<dyn FnOnce(&Core, io::Result<SocketId>)>;
 /// Called with what the driver holds. A question of a test or of an operator, so an indirect call is of no account (R6).
 pub type Inspect = Box<dyn FnOnce(&Core, DriverLedger)>;
 
+/// Why a listening socket is not taken over, where there is no room for the cell that closes it.
+pub const NO_ROOM: &str = "the core holds as many actors as Config::actors_max allows";
+
 /// Something that only the executor can do. It is done in the turn in which it was asked for.
 pub enum Request {
-    /// Take a listening socket over.
+    /// Take a listening socket over, if there is room for a cell, which is made for it at once.
     Adopt(ListenSocket, Adopted),
     /// Open a socket that is to be connected to this address.
     Connect(SocketAddr, ConnectOptions, Adopted),

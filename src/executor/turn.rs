@@ -5,6 +5,7 @@
 //! The loop is started by `system` on the thread of a core, and comes round through [`Executor::run`]; a simulation
 //! calls the phases itself, one at a time.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::counters::{Counters, Dead};
 use super::current;
 use super::links::Arrivals;
 use super::notice::Notice;
-use super::request::Request;
+use super::request::{NO_ROOM, Request};
 use super::spin::Spin;
 use super::task_answer::AskError;
 use super::wheel::TimerPayload;
@@ -179,7 +180,16 @@ impl<B: Backend> Executor<B> {
         self.arrivals.deliver(&self.core);
         for request in self.core.take_requests() {
             match request {
-                Request::Adopt(socket, adopted) => adopted(&self.core, self.driver.adopt(socket)),
+                Request::Adopt(socket, adopted) => {
+                    // It is closed by the cell that is made for it, so without room for one it is not taken over.
+                    let socket = if self.core.cells.live() < self.core.config.actors_max as usize {
+                        self.driver.adopt(socket)
+                    } else {
+                        drop(socket);
+                        Err(io::Error::other(NO_ROOM))
+                    };
+                    adopted(&self.core, socket);
+                }
                 Request::Connect(address, options, opened) => {
                     opened(&self.core, self.driver.connecting(address, &options));
                 }

@@ -12,7 +12,7 @@ use crossbeam_channel::Sender;
 
 use super::{Error, Result, System, on_core};
 use crate::driver::{ListenSocket, listen};
-use crate::executor::{Core, Demand, Overflow, RawAddress, Request, current, insist, stage};
+use crate::executor::{Core, Demand, NO_ROOM, Overflow, RawAddress, Request, current, insist, stage};
 use crate::mem::Key;
 use crate::net::{AtLimit, Connection, Credits, Peer, Served, Shared, Stream, spawn_listener};
 
@@ -302,11 +302,12 @@ impl System {
         let mut listening = Listening::new(bound, Vec::new());
         for (core, socket) in self.cores.iter().zip(sockets) {
             let open = Open { socket, make: make.clone(), shared: options.shared::<A>(credits.clone()) };
-            match on_core(core.id, open_here::<A, F>, open)? {
+            let opened = on_core(core.id, open_here::<A, F>, open);
+            match opened.and_then(|cell| cell.map_err(|source| Error::Listen { address: bound, source })) {
                 Ok(cell) => listening.cells.push(cell),
-                Err(source) => {
+                Err(error) => {
                     listening.stop();
-                    return Err(Error::Listen { address: bound, source });
+                    return Err(error);
                 }
             }
         }
@@ -352,11 +353,14 @@ pub(super) fn adopt<A, F>(
     core.request(Request::Adopt(
         socket,
         Box::new(move |core, adopted| {
-            done(adopted.and_then(|socket| {
-                spawn_listener(core, (socket, address), make, shared).ok_or_else(|| {
-                    io::Error::other("the core holds as many actors as Config::actors_max allows")
-                })
-            }));
+            done(match adopted {
+                Ok(socket) => spawn_listener(core, (socket, address), make, shared)
+                    .ok_or_else(|| io::Error::other(NO_ROOM)),
+                Err(error) => {
+                    core.drop_contained(make);
+                    Err(error)
+                }
+            });
         }),
     ));
 }

@@ -3,19 +3,22 @@
 //! Knows: credits, policies, sizes of pools. Must not know descriptors of the process.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::Random;
 use odeon::{AtLimit, Config};
 
+use crate::child;
 use crate::client::{
     connect, connect_unless_reset, exchange, expect, finish, is_reset, pattern, request, rest, size,
 };
 use crate::echo::{Echo, Frames};
 use crate::runner::on_core;
 use crate::session::{Habits, sessions};
+use crate::soak::descriptors;
 use crate::world::World;
 
 /// So many clients at once, each of which connects, is answered and leaves.
@@ -239,6 +242,77 @@ fn few_send_slots(config: &mut Config) {
 fn few_entries(config: &mut Config) {
     config.submission_entries = 2;
     config.completion_entries = 4;
+}
+
+pub(crate) fn a_listener_for_which_a_core_has_no_room_leaves_no_socket(on: BackendChoice) {
+    if child::apart(on, "limits::a_listener_for_which_a_core_has_no_room_leaves_no_socket") {
+        return;
+    }
+    let free = TcpListener::bind((child::own_loopback(), 0)).expect("a free port is found");
+    let address = free.local_addr().expect("it is bound");
+    drop(free);
+    let mut world = World::with(on, 2, |config| config.actors_max = 16);
+    let open = descriptors();
+    let puppets: Vec<_> = std::iter::from_fn(|| world.system.spawn_on(1, Idler).ok()).collect();
+    let error = world.system.listener(address).start(|_| Echo).expect_err("there is no room on one core");
+    assert!(error.to_string().contains("Config::actors_max"), "{error}");
+    world.wait_for("no socket to be left", |ledgers| ledgers.iter().all(|ledger| ledger.held()[0] == 0));
+    assert_eq!(descriptors(), open);
+    TcpStream::connect(address).expect_err("nobody listens there");
+    puppets.into_iter().for_each(Addr::stop);
+    world.wait_for("room", |ledgers| ledgers[1].actors == 0);
+    world.system.listener(address).start(|_| Echo).expect("the address is free");
+    world.listens();
+    exchange(&connect(address), &mut Random::new(1), &pattern(1, 1000));
+    world.finish();
+}
+
+/// Takes up a place.
+struct Idler;
+
+#[actor]
+impl Idler {}
+
+/// Accepted and waiting for a place, in the backlog, and connected a moment ago: with a system that ends at once.
+pub(crate) fn whoever_is_on_its_way_to_a_core_that_ends_is_closed(on: BackendChoice) {
+    if child::apart(on, "limits::whoever_is_on_its_way_to_a_core_that_ends_is_closed") {
+        return;
+    }
+    let open = descriptors();
+    for seed in 0..20 {
+        let mut random = Random::new(seed);
+        let mut world = World::with(on, 1 + random.index(2), |config| {
+            config.drain_deadline = Duration::from_millis(random.below(3));
+            config.close_deadline = Duration::from_millis(20);
+        });
+        let address = limited(&mut world, 1 + random.index(3), AtLimit::Wait);
+        let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a free port is found");
+        let to = elsewhere.local_addr().expect("it is bound");
+        let mut clients: Vec<TcpStream> = (0..12).map(|_| connect(address)).collect();
+        for _ in 0..random.index(5) {
+            world.ledgers();
+        }
+        let calls = random.index(8);
+        for _ in 0..calls {
+            let core = random.index(world.system.cores());
+            let task = world.system.spawn_task(core, move || async move {
+                let _stream = odeon::connect(to).await;
+                futures_lite::future::pending::<()>().await;
+            });
+            task.expect("the core runs").detach();
+        }
+        drop(world.system);
+        for client in &mut clients {
+            // Served or not: it is told an end, or a reset.
+            let _ = client.read_to_end(&mut Vec::new());
+        }
+        elsewhere.set_nonblocking(true).expect("a socket can be made not to block");
+        while let Ok((mut called, _)) = elsewhere.accept() {
+            called.set_nonblocking(false).expect("a socket can be made to block");
+            let _ = called.read_to_end(&mut Vec::new());
+        }
+    }
+    assert_eq!(descriptors(), open);
 }
 
 pub(crate) fn two_receive_buffers_serve_a_thousand_requests(on: BackendChoice) {

@@ -189,6 +189,8 @@ macro_rules! every_case_on {
                 the_limit_of_the_system_may_be_one
                 a_newcomer_is_served_though_the_ways_between_cores_are_full
                 whoever_gets_no_actor_gives_its_place_back
+                a_listener_for_which_a_core_has_no_room_leaves_no_socket
+                whoever_is_on_its_way_to_a_core_that_ends_is_closed
                 two_receive_buffers_serve_a_thousand_requests
                 two_send_slots_serve_a_thousand_requests
                 a_submission_queue_of_two_serves_a_thousand_requests

@@ -23,7 +23,7 @@ pub(crate) fn is_soak() -> bool {
     env::var_os("ODEON_SOAK").is_some()
 }
 
-fn descriptors() -> usize {
+pub(crate) fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, |open| open.count())
 }
 

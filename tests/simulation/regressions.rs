@@ -181,3 +181,30 @@ fn answers_leave_while_frames_of_the_same_buffer_remain() {
     peer.close();
     drop(simulation.shutdown());
 }
+
+struct Idler;
+
+#[actor]
+impl Idler {}
+
+/// On one core there is no room for its cell: the sockets of both are closed.
+#[test]
+fn a_listener_that_is_not_begun_on_every_core_leaves_its_address() {
+    let mut plan = small(0);
+    plan.cores = 2;
+    plan.config.actors_max = 8;
+    let mut simulation = Simulation::new(plan).expect("the limits are possible");
+    let idlers: Vec<_> = std::iter::from_fn(|| simulation.spawn_on(1, Idler).ok()).collect();
+    let journal = Journal::default();
+    let make = move |_| Silent(Life::new(&journal));
+    let refused = simulation.listener(World::address()).start(make.clone()).expect_err("there is no room");
+    assert!(refused.to_string().contains("Config::actors_max"), "{refused}");
+    simulation.run_for(Duration::from_secs(1));
+    assert_eq!(simulation.network().listeners(), 0);
+    idlers.into_iter().for_each(Addr::stop);
+    simulation.settle();
+    simulation.listener(World::address()).start(make).expect("the address is free, and so are places");
+    assert_eq!(simulation.network().listeners(), 2);
+    let remains = simulation.shutdown();
+    assert!(remains.ledgers.iter().all(|ledger| ledger.held() == [0; 13]));
+}

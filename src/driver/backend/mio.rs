@@ -279,7 +279,7 @@ impl Backend for Mio {
     fn adopt(&mut self, socket: ListenSocket) -> io::Result<SocketId> {
         match socket.source {
             ListenSource::Os(socket) => self.admit(Source::listener(socket)?),
-            ListenSource::Sim(_) => Err(io::ErrorKind::InvalidInput.into()),
+            ListenSource::Sim(..) => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Backend, Wait};
@@ -242,7 +243,9 @@ impl Backend for Null {
     }
 
     fn bind(&mut self, address: SocketAddr, _backlog: u32, count: usize) -> io::Result<Vec<ListenSocket>> {
-        Ok((0..count).map(|_| ListenSocket { address, source: ListenSource::Sim(0) }).collect())
+        Ok((0..count)
+            .map(|_| ListenSocket { address, source: ListenSource::Sim(0, Arc::default()) })
+            .collect())
     }
 
     fn connecting(&mut self, _address: SocketAddr, _options: &ConnectOptions) -> io::Result<SocketId> {

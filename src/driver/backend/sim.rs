@@ -287,18 +287,20 @@ impl Backend for Sim {
     }
 
     fn adopt(&mut self, socket: ListenSocket) -> io::Result<SocketId> {
-        let ListenSource::Sim(listener) = socket.source else {
+        let ListenSource::Sim(listener, _hold) = socket.source else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a listener of another backend"));
         };
         let handle = Handle { place: Place::Listener(listener), cancelled: false, starving: false };
-        self.table.insert(handle).map_err(|_| Errno::EMFILE.into())
+        let adopted = self.table.insert(handle).map_err(|_| Errno::EMFILE)?;
+        self.network.keep(listener);
+        Ok(adopted)
     }
 
     fn bind(&mut self, address: SocketAddr, backlog: u32, count: usize) -> io::Result<Vec<ListenSocket>> {
         let (address, listeners) = self.network.bind(address, backlog, count)?;
         Ok(listeners
             .into_iter()
-            .map(|listener| ListenSocket { address, source: ListenSource::Sim(listener) })
+            .map(|(listener, hold)| ListenSocket { address, source: ListenSource::Sim(listener, hold) })
             .collect())
     }
 

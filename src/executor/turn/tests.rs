@@ -81,3 +81,30 @@ fn an_activation_and_a_turn_are_bounded_in_time() {
     let each = Duration::from_millis(15);
     assert_eq!([1, 2, 3].map(|turns| done(turns, each)), [[8, 0, 0], [8, 8, 0], [8, 8, 8]]);
 }
+
+/// Sockets are nothing that Miri knows.
+#[test]
+fn a_listening_socket_in_front_of_a_core_that_ends_is_closed() {
+    if cfg!(miri) {
+        return;
+    }
+    let clock = Rc::new(Cell::new(Time::ZERO));
+    for asked in [false, true] {
+        let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        let executor = executor(config, &clock);
+        let core = executor.core().clone();
+        let sockets = crate::driver::listen(([127, 0, 0, 1], 0).into(), 1, 2).unwrap();
+        let address = sockets[0].address;
+        for socket in sockets {
+            core.request(Request::Adopt(socket, Box::new(|_, _| unreachable!("it is not taken over"))));
+        }
+        std::net::TcpStream::connect(address).expect("it listens");
+        drop(core);
+        if asked {
+            executor.end(0);
+        } else {
+            executor.dismantle();
+        }
+        std::net::TcpStream::connect(address).expect_err("nobody listens any more");
+    }
+}

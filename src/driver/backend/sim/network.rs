@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use super::disk::Disk;
 use super::peer::{Peer, PeerListener};
@@ -65,7 +66,12 @@ struct Listener {
     /// Streams that nobody has accepted yet.
     backlog: VecDeque<u32>,
     backlog_max: usize,
+    /// As long as nobody has taken it over, it ends with the last hold on it.
+    hold: Option<Weak<()>>,
 }
+
+/// A listener that nobody has taken over, with a hold on it.
+type Bound = (u32, Arc<()>);
 
 impl Network {
     /// A network without anybody in it, at time zero.
@@ -131,6 +137,7 @@ impl Network {
     /// Listeners that are bound.
     #[must_use]
     pub fn listeners(&self) -> usize {
+        self.unbind_forsaken();
         self.0.borrow().listeners.len()
     }
 
@@ -154,12 +161,15 @@ impl Network {
     /// # Errors
     /// `EADDRINUSE` when anybody listens there already.
     pub fn listen(&self, address: SocketAddr, backlog: u32) -> io::Result<PeerListener> {
-        let (address, ids) = self.bind(address, backlog, 1)?;
-        Ok(PeerListener::new(self.clone(), address, ids[0]))
+        let (address, listeners) = self.bind(address, backlog, 1)?;
+        let (listener, _hold) = &listeners[0];
+        self.keep(*listener);
+        Ok(PeerListener::new(self.clone(), address, *listener))
     }
 
     /// Who would answer a connect to this address; if several would, the seed chooses.
     pub(super) fn answerer(&self, address: SocketAddr) -> Answerer {
+        self.unbind_forsaken();
         let mut guard = self.0.borrow_mut();
         let state = &mut *guard;
         let mut answering =
@@ -177,6 +187,7 @@ impl Network {
 
     /// True if [`Network::answerer`] would not find every backlog full.
     pub(super) fn answers(&self, address: SocketAddr) -> bool {
+        self.unbind_forsaken();
         let state = self.0.borrow();
         let mut answering = state.listeners.values().filter(|listener| listener.answers(address)).peekable();
         answering.peek().is_none() || answering.any(|listener| !listener.is_full())
@@ -255,7 +266,8 @@ impl Network {
         address: SocketAddr,
         backlog: u32,
         count: usize,
-    ) -> io::Result<(SocketAddr, Vec<u32>)> {
+    ) -> io::Result<(SocketAddr, Vec<Bound>)> {
+        self.unbind_forsaken();
         let mut state = self.0.borrow_mut();
         let mut address = address;
         if address.port() == 0 {
@@ -264,13 +276,33 @@ impl Network {
         if state.listeners.values().any(|listener| listener.answers(address)) {
             return Err(Errno::EADDRINUSE.into());
         }
-        let ids: Vec<u32> = (state.listener_next..).take(count).collect();
-        for &id in &ids {
-            let backlog_max = backlog.max(1) as usize;
-            state.listeners.insert(id, Listener { address, backlog: VecDeque::new(), backlog_max });
+        let first = state.listener_next;
+        let listeners: Vec<Bound> = (first..).take(count).map(|id| (id, Arc::default())).collect();
+        for (id, hold) in &listeners {
+            let (backlog, backlog_max) = (VecDeque::new(), backlog.max(1) as usize);
+            let hold = Some(Arc::downgrade(hold));
+            state.listeners.insert(*id, Listener { address, backlog, backlog_max, hold });
             state.listener_next = id + 1;
         }
-        Ok((address, ids))
+        Ok((address, listeners))
+    }
+
+    /// A listener has been taken over: it is there until it is unbound.
+    pub(super) fn keep(&self, listener: u32) {
+        if let Some(listener) = self.0.borrow_mut().listeners.get_mut(&listener) {
+            listener.hold = None;
+        }
+    }
+
+    /// Ends the listeners that were lost before anybody has taken them over, as the kernel does once their descriptors are closed.
+    fn unbind_forsaken(&self) {
+        let is_forsaken =
+            |listener: &Listener| listener.hold.as_ref().is_some_and(|hold| hold.strong_count() == 0);
+        let forsaken: Vec<u32> = {
+            let state = self.0.borrow();
+            state.listeners.iter().filter(|(_, listener)| is_forsaken(listener)).map(|(id, _)| *id).collect()
+        };
+        forsaken.into_iter().for_each(|listener| self.unbind(listener));
     }
 
     /// Stops listening: what waits in the backlog is reset.

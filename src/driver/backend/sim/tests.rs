@@ -231,3 +231,22 @@ fn what_is_left_of_a_short_send_goes_out_before_what_was_submitted_after_it() {
     assert_eq!(completions[0].token, Token(0));
     assert_eq!(peers[0].read(200).len(), 200);
 }
+
+#[test]
+fn a_listener_that_is_lost_before_it_is_taken_over_ends() {
+    let network = Network::new(0);
+    let mut sim = Sim::new(&network, SimConfig::default());
+    let mut bound = sim.bind(SocketAddr::from(([127, 0, 0, 1], 80)), 1, 2).unwrap();
+    let address = bound[0].address;
+    sim.adopt(bound.pop().unwrap()).unwrap();
+    assert_eq!(network.listeners(), 2);
+    drop(bound);
+    assert_eq!(network.listeners(), 1, "the other one accepts still");
+    network.connect(address).unwrap();
+    network.connect(address).unwrap_err();
+    let lost = sim.bind(SocketAddr::from(([127, 0, 0, 1], 81)), 1, 1).unwrap();
+    let waits = network.connect(lost[0].address).unwrap();
+    drop(lost);
+    network.connect(SocketAddr::from(([127, 0, 0, 1], 81))).unwrap_err();
+    assert!(waits.is_reset(), "as by the kernel");
+}
