@@ -92,6 +92,49 @@ impl<H: Harness> World<H> {
         (request.outcome, buffer.to_vec())
     }
 
+    /// So many bytes and more as they were received, with some that were written in front of the last of them.
+    fn received_chain(&mut self, least: usize) -> (Chain, Vec<u8>) {
+        let (socket, mut client) = self.connection();
+        self.hold_leases = true;
+        let receive = self.receive(socket);
+        self.write_all(&mut client, &pattern(0, least));
+        self.until("leases", |world| world.held(receive) == least);
+        self.hold_leases = false;
+        let cancel = self.submit(Op::Cancel { socket });
+        self.await_last(receive);
+        self.await_last(cancel);
+        let leases = std::mem::take(&mut self.ops.get_mut(&receive).expect("it was asked for").held);
+        let (mut chain, mut bytes, last) = (Chain::EMPTY, Vec::new(), leases.len() - 1);
+        for (number, lease) in leases.into_iter().enumerate() {
+            if number == last {
+                self.pools.send.write(&mut chain, b"between").expect("slots are left");
+                bytes.extend(b"between");
+            }
+            bytes.extend(self.pools.receive.bytes(&lease));
+            self.pools.send.push_lease(&mut chain, lease, &self.pools.receive).expect("parts are left");
+        }
+        self.close_ended(socket, false);
+        (chain, bytes)
+    }
+
+    /// Writes a chain, in as many requests as it takes; answers how much was taken, and why no more was.
+    fn store_all(&mut self, file: FileId, place: u64, mut chain: Chain) -> (usize, Option<Errno>, Chain) {
+        let mut from = 0;
+        while from < chain.bytes() {
+            let request = self.run(file, FileWork::Store { offset: place + u64::from(from), chain, from });
+            let FileWork::Store { chain: back, .. } = request.work else { panic!("it was asked for that") };
+            chain = back;
+            match request.outcome {
+                Ok(count) => {
+                    assert!(count > 0 && from + count <= chain.bytes());
+                    from += count;
+                }
+                Err(error) => return (from as usize, Some(error), chain),
+            }
+        }
+        (from as usize, None, chain)
+    }
+
     pub fn close_file(&mut self, file: FileId) {
         assert_eq!(self.run(file, FileWork::Close).outcome, Ok(0));
     }
@@ -188,6 +231,47 @@ pub fn a_chain_of_many_parts_is_written<H: Harness>(round: u32) {
     assert_eq!(from as usize, bytes.len());
     world.pools.send.release(chain);
     assert!(files.contents("new").is_some_and(|kept| kept[5..] == bytes));
+    world.close_file(file);
+    world.finish();
+}
+
+/// What was received is written from where it lies: two leases, and a slot between them. It comes back with the buffers, however little of it
+/// was taken, and if none was.
+pub fn what_was_received_is_written_from_where_it_lies<H: Harness>(round: u32) {
+    const TOTAL: usize = 6_000;
+    let limits = Limits { receive_buffers: 4, ..Limits::default() };
+    let mut world = World::<H>::start(round, &limits);
+    let files = world.net.files();
+    let file = world.open(&files, "new", CREATE).expect("it is made");
+    let end = files.end("new");
+    for place in [0, 100_000, end - 1_000] {
+        let (chain, bytes) = world.received_chain(TOTAL);
+        let lent = world.pools.receive.lent();
+        assert!(lent > 0, "it lies where it was received");
+        let (written, error, chain) = world.store_all(file, place, chain);
+        assert_eq!(
+            (world.pools.receive.lent(), chain.bytes() as usize),
+            (lent, bytes.len()),
+            "all of it is back"
+        );
+        world.pools.send.release(chain);
+        world.pools.settle(drop);
+        assert_eq!(world.pools.receive.lent(), 0, "and so are the buffers");
+        if place + 1_000 == end {
+            let why = error.expect("there is no room for all of it");
+            assert!([Errno::ENOSPC, Errno(libc::EFBIG)].contains(&why), "{why}");
+            assert_eq!(written, 1_000, "as many as there is room for");
+        } else {
+            assert_eq!((written, error), (bytes.len(), None));
+        }
+        assert!(world.read_file(file, place, 4_096)[..written] == bytes[..written], "at {place}");
+    }
+    world.close_file(file);
+    let file = world.open(&files, "new", READ).expect("it is there");
+    let (chain, bytes) = world.received_chain(TOTAL);
+    let (written, error, chain) = world.store_all(file, 0, chain);
+    assert_eq!((written, error, chain.bytes() as usize), (0, Some(Errno::EBADF), bytes.len()));
+    world.pools.send.release(chain);
     world.close_file(file);
     world.finish();
 }

@@ -131,6 +131,8 @@ pub trait Files {
     fn contents(&self, name: &str) -> Option<Vec<u8>>;
     /// Makes a link that stands for another path.
     fn link(&self, name: &str, target: &str);
+    /// The place in an empty file from which on there is no room for anything.
+    fn end(&self, name: &str) -> u64;
 }
 
 /// Runs a case on a backend as often as it asks for, unless the machine refuses the backend.
@@ -281,6 +283,12 @@ impl Files for OnDisk {
 
     fn link(&self, name: &str, target: &str) {
         self.0.link(&format!("/case/{name}"), target);
+    }
+
+    fn end(&self, _: &str) -> u64 {
+        const ROOM: u64 = 200_000;
+        self.0.limit(ROOM);
+        ROOM
     }
 }
 
@@ -452,6 +460,18 @@ impl Files for TemporaryDirectory {
 
     fn link(&self, name: &str, target: &str) {
         std::os::unix::fs::symlink(target, self.0.join(name)).expect("the directory can be written to");
+    }
+
+    /// The longest that a file of this file system may be.
+    fn end(&self, name: &str) -> u64 {
+        let file = std::fs::OpenOptions::new().write(true).open(self.0.join(name)).expect("it is there");
+        let (mut may_be, mut too_long) = (0, 1 << 63);
+        while too_long - may_be > 1 {
+            let length = may_be + (too_long - may_be) / 2;
+            *if file.set_len(length).is_ok() { &mut may_be } else { &mut too_long } = length;
+        }
+        file.set_len(0).expect("it may be empty");
+        may_be
     }
 }
 

@@ -19,7 +19,7 @@
 //! | too few receive buffers | `a_receive_without_a_buffer_waits_and_goes_on_when_one_returns`, `a_buffer_goes_to_whoever_has_waited_longest`, `a_fill_needs_no_receive_buffer` |
 //! | full queues and tables | `a_full_submission_queue_keeps_everything_in_order`, `a_burst_of_ten_thousand_completions_loses_nothing`, `a_full_socket_table_ends_the_accept_and_keeps_the_backlog`, `tiny_pools_serve_a_thousand_mixed_requests` |
 //! | pauses | `a_cancelled_receive_loses_nothing`, `tests/server/pressure.rs` |
-//! | forwarding, to connections and to files | `a_chain_is_written`, `tests/server/proxies.rs`, `tests/server/uploads.rs`, `tests/transfers/` |
+//! | forwarding, to connections and to files | `a_chain_is_written`, `what_was_received_is_written_from_where_it_lies`, `tests/server/proxies.rs`, `tests/server/uploads.rs`, `tests/transfers/` |
 //! | bounds of what is sent to slow peers | `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/server/slow.rs`, `tests/simulation/slow.rs` |
 //! | regions | `a_block_is_written_and_read_back`, `what_lies_in_a_region_is_sent_byte_for_byte`, `a_region_waits_for_a_read_that_is_in_flight` |
 //! | stale names | `a_stale_socket_does_not_reach_the_next_one_in_its_place`, `a_fill_of_a_stale_socket_hands_its_memory_back` |
@@ -187,6 +187,7 @@ macro_rules! files_on {
                 what_was_written_is_read
                 a_chain_is_written
                 a_chain_of_many_parts_is_written
+                what_was_received_is_written_from_where_it_lies
                 a_write_and_its_sync_are_one_request
                 a_slot_is_read_into
                 a_read_goes_behind_what_is_there_and_is_short_at_the_end
