@@ -62,6 +62,8 @@ struct Assembly {
     away: bool,
     /// There was no buffer for what is to follow: it is received into memory of its own, until a frame or a body is whole.
     starved: bool,
+    /// The same, and nothing of that has arrived since: its peer may have sent it.
+    dry: bool,
     /// What arrives belongs to it, before frames.
     body: Option<Bulk>,
     /// The same of a body that goes to a file.
@@ -90,6 +92,7 @@ impl Assembly {
             copied: 0,
             away: false,
             starved: false,
+            dry: false,
             body: None,
             filing: None,
             waits: false,
@@ -185,6 +188,7 @@ impl<C: Decode> Inward<C> {
     /// Copies what has arrived to the body, if one has not all of its bytes, and else to the end of the assembly: reading is
     /// paused. True if there was such a body.
     pub(super) fn set_aside(&mut self, pool: &ReceivePool, lease: Lease) -> bool {
+        self.note_arrival();
         self.set_current_aside(pool);
         let bytes = pool.bytes(&lease);
         let taken = self.take_for_body(bytes);
@@ -307,7 +311,7 @@ impl<C: Decode> Inward<C> {
         } else if consumed > 0 {
             // It was for what is whole.
             assembly.share.forget_promise();
-            assembly.begun = None;
+            (assembly.begun, assembly.dry) = (None, false);
         }
         fed
     }
@@ -387,6 +391,7 @@ impl<C: Decode> Inward<C> {
 
     /// Takes over what has arrived while a body goes to a file. True if more is to be received for that now.
     pub(super) fn file(&mut self, pools: &Pools, lease: Lease) -> bool {
+        self.note_arrival();
         self.set_current_aside(&pools.receive);
         if self.has_assembled() {
             self.copy(&pools.receive, pools.receive.bytes(&lease));
@@ -423,7 +428,7 @@ impl<C: Decode> Inward<C> {
                 Ended::Memory(body.finish(end))
             }
         };
-        assembly.starved = false;
+        (assembly.starved, assembly.dry) = (false, false);
         assembly.begun = None;
         if assembly.rest().is_empty() {
             self.assembly = None;
@@ -434,6 +439,7 @@ impl<C: Decode> Inward<C> {
     /// There was no buffer for what is to follow. True if something is here that waits for just that, which gets memory of its own.
     pub(super) fn starve(&mut self) -> bool {
         let Some(assembly) = &mut self.assembly else { return false };
+        assembly.dry = true;
         if assembly.filing.is_some() {
             // It needs no more than that others are written, which does not depend on it.
             return false;
@@ -444,6 +450,24 @@ impl<C: Decode> Inward<C> {
         let waits = assembly.body.as_ref().is_some_and(|body| body.missing() > 0);
         assembly.starved |= waits || (self.current.is_none() && !assembly.rest().is_empty());
         assembly.starved
+    }
+
+    /// True if there was no buffer for what is to follow, nor has been since: that it does not come is not its peer's doing. Once there are
+    /// some, it is not so any more.
+    pub(super) fn was_dry(&mut self, pool: &ReceivePool) -> bool {
+        let Some(assembly) = &mut self.assembly else { return false };
+        let dry = assembly.dry;
+        assembly.dry &= !pool.has_free();
+        dry
+    }
+
+    /// Something that was to follow has arrived: time in which there was no buffer for it does not count.
+    fn note_arrival(&mut self) {
+        if let Some(assembly) = &mut self.assembly
+            && std::mem::take(&mut assembly.dry)
+        {
+            assembly.begun = None;
+        }
     }
 
     /// True if what is missing of the body is not to come in a receive buffer.
@@ -481,6 +505,7 @@ impl<C: Decode> Inward<C> {
 
     /// What was lent has come back. Where nobody waits for it any more, it is dropped.
     pub(super) fn filled(&mut self, fill: Box<Fill>) {
+        self.note_arrival();
         let Some(assembly) = &mut self.assembly else { return };
         if std::mem::take(&mut assembly.away) {
             assembly.bytes = fill.buffer;
@@ -719,6 +744,19 @@ mod tests {
             assert!(held < 64, "{held} bytes are held for a part of one");
         }
         assert_eq!(frames, 1000);
+    }
+
+    #[test]
+    fn nobody_is_late_as_long_as_there_is_no_buffer_nor_then_at_once() {
+        let pool = ReceivePool::new(1, 4096);
+        let mut inward = Inward::<LengthDelimited>::new();
+        inward.set_aside(&pool, lease(&pool, &[0, 0]));
+        assert!(!inward.was_dry(&pool));
+        let taken = pool.take_free().expect("there is one");
+        inward.starve();
+        assert_eq!([inward.was_dry(&pool), inward.was_dry(&pool)], [true; 2]);
+        pool.give_back(taken);
+        assert_eq!([inward.was_dry(&pool), inward.was_dry(&pool)], [true, false]);
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl<C: Decode> Wire<C> {
         self.first_byte_at().min(self.frame_at(core))
     }
 
-    /// What the peer is late with by now. Before its first byte, one that does not read is none that waits, and where there was no buffer,
-    /// its peer has all of its time again.
+    /// What the peer is late with by now. Before its first byte, one that does not read is none that waits. Where there was no buffer for
+    /// what is awaited, its peer has all of its time again.
     pub(super) fn is_late(&mut self, core: &Core) -> Option<Late> {
         if core.now() >= self.first_byte_at() {
             if self.phase == Phase::Starving {
@@ -101,7 +101,15 @@ impl<C: Decode> Wire<C> {
             }
             self.note_first_byte();
         }
-        (core.now() >= self.frame_at(core)).then_some(Late::Frame)
+        if core.now() < self.frame_at(core) {
+            return None;
+        }
+        if self.inward.was_dry(&core.pools.receive) {
+            self.inward.excuse();
+            self.inward.note_begun(core.now());
+            return None;
+        }
+        Some(Late::Frame)
     }
 
     /// Something has come in part, or is to come: there is a look in time for it.

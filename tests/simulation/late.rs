@@ -207,6 +207,32 @@ fn a_peer_whose_first_byte_finds_no_buffer_in_time_is_not_late() {
 }
 
 #[test]
+fn a_peer_whose_last_bytes_find_no_buffer_in_time_is_not_late() {
+    for body in [false, true] {
+        let mut scene = Scene::with(
+            |plan| {
+                plan.faults.no_buffer = 1.0;
+                plan.config.frame_rate_min = 1 << 30;
+            },
+            |listener| listener,
+        );
+        let mut peers = [(); 2].map(|()| scene.begins(body, 100));
+        scene.pass(FRAME - MOMENT);
+        peers[0].write(&[b'x'; 100]);
+        scene.simulation.stand_still(2 * MOMENT);
+        scene.simulation.settle();
+        assert_eq!(
+            (peers[0].read(10), peers[1].is_ended()),
+            (b"100\n".to_vec(), true),
+            "with a body: {body}"
+        );
+        assert_eq!(scene.late(), 1);
+        drop(peers);
+        scene.finish();
+    }
+}
+
+#[test]
 fn what_has_begun_is_whole_in_its_time_or_comes_at_the_rate_or_its_peer_is_closed() {
     for (body, length) in [(false, 100_000), (true, 20_000), (true, 1 << 20)] {
         let mut scene = Scene::usual();

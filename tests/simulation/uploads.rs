@@ -328,6 +328,35 @@ fn a_disk_that_is_slow_makes_the_peer_wait() {
     assert!(scene.kept() == body);
 }
 
+/// What comes at the last moment is not late though it finds no buffer in the turn in which its time is over.
+#[test]
+fn a_peer_whose_last_bytes_find_no_buffer_in_time_is_not_late() {
+    for comes in [true, false] {
+        let mut scene = Scene::new(|plan| {
+            plan.config.frame_timeout = Duration::from_secs(30);
+            plan.config.frame_rate_min = 1 << 30;
+            plan.faults.no_buffer = 1.0;
+        });
+        let mut peer = scene.peer();
+        let body = pattern(20_000);
+        scene.send(&mut peer, b"20000\n");
+        scene.simulation.settle();
+        scene.simulation.run_for(Duration::from_millis(29_990));
+        peer.write(&body[..if comes { 20_000 } else { 10_000 }]);
+        scene.simulation.stand_still(Duration::from_millis(20));
+        scene.simulation.settle();
+        if comes {
+            assert_eq!(scene.told(), [Told::Kept(20_000, End::Whole)]);
+            assert!(scene.kept() == body);
+        } else {
+            scene.simulation.run_for(Duration::from_millis(29_900));
+            assert_eq!(scene.told(), [], "it has all of its time again");
+            scene.simulation.run_for(Duration::from_millis(200));
+            assert_eq!(scene.told(), [Told::Ended(StopReason::Late, 10_000)]);
+        }
+    }
+}
+
 #[test]
 fn a_peer_that_does_not_go_on_is_late() {
     let mut scene = Scene::new(|plan| plan.config.frame_timeout = Duration::from_secs(30));
