@@ -42,6 +42,8 @@ impl World {
             _ => Faults::from_seed(seed),
         };
         limits(&mut plan, &mut random, gentle);
+        // Drawn apart, so that what the other seeds mean stays as it was.
+        limits_of_parts(&mut plan, &mut Random::new(seed ^ 0xA9A7), gentle);
         adapt(&mut plan, &mut random);
         let simulation = Simulation::new(plan).expect("the limits are possible");
         World { random, journal: Journal::default(), simulation, gentle }
@@ -188,6 +190,23 @@ fn limits(plan: &mut SimulationConfig, random: &mut Random, gentle: bool) {
         config.close_deadline = Duration::from_millis(pick(random, [1, 50, 5_000]));
         config.timers_max = pick(random, [1, 4, 1 << 20, 1 << 20]);
         config.actors_max = pick(random, [8, 64, 1 << 20, 1 << 20]);
+    }
+}
+
+/// Picks how much may come in part, and how late: much and long, or so little and so short that some are closed for it.
+fn limits_of_parts(plan: &mut SimulationConfig, random: &mut Random, gentle: bool) {
+    let config = &mut plan.config;
+    if gentle {
+        config.assembly_bytes_max = pick(random, [16 << 20, 256 << 20]);
+        config.first_byte_timeout = pick(random, [config.first_byte_timeout, AGES]);
+        config.frame_timeout = pick(random, [config.frame_timeout, AGES]);
+        config.frame_rate_min = pick(random, [1, 1024]);
+    } else {
+        config.assembly_bytes_max = pick(random, [64 << 10, 200_000, 1 << 20, 256 << 20]);
+        let times = [1, 50, 1_000, 10_000].map(Duration::from_millis);
+        config.first_byte_timeout = pick(random, times);
+        config.frame_timeout = pick(random, times);
+        config.frame_rate_min = pick(random, [1, 1024, 100_000, 1 << 30]);
     }
 }
 
