@@ -7,6 +7,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -156,6 +157,8 @@ struct Endpoint {
     stream: TcpStream,
     /// Held while an error may be taken from the socket by anybody but its reader, until that is known to all.
     writing: Mutex<()>,
+    /// How many wait for that besides its writer, who comes after them: it holds it nearly all of the time while its peer does not read.
+    asking: AtomicUsize,
 }
 
 impl Endpoint {
@@ -163,11 +166,25 @@ impl Endpoint {
         stream.set_nodelay(true).expect("the option exists");
         stream.set_read_timeout(Some(LOOK)).expect("a timeout can be set");
         stream.set_write_timeout(Some(LOOK)).expect("a timeout can be set");
-        Endpoint { stream, writing: Mutex::default() }
+        Endpoint { stream, writing: Mutex::default(), asking: AtomicUsize::default() }
     }
 
+    /// For its writer.
     fn writing(&self) -> MutexGuard<'_, ()> {
+        // Nothing but whose turn it is: the lock orders the rest.
+        while self.asking.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
         self.writing.lock().expect("nobody panics while holding it")
+    }
+
+    /// For whoever looks at it.
+    fn asking(&self) -> MutexGuard<'_, ()> {
+        // As above.
+        self.asking.fetch_add(1, Ordering::Relaxed);
+        let guard = self.writing.lock().expect("nobody panics while holding it");
+        self.asking.fetch_sub(1, Ordering::Relaxed);
+        guard
     }
 }
 
@@ -304,7 +321,7 @@ impl Direction<'_> {
         let got = self.patiently(|| from.read(buffer).map_err(|error| (error.kind(), Side::From)))?;
         if got == 0 {
             // An error is told once, perhaps to whoever wrote to this socket: what looks like the end of a stream may be its.
-            drop(self.from.writing());
+            drop(self.from.asking());
             if self.link.doomed().is_some() {
                 return Err(End::WithTheOther);
             }
@@ -352,7 +369,7 @@ impl Direction<'_> {
     }
 
     fn broken(&self, end: &Endpoint) -> Option<ErrorKind> {
-        let _writing = end.writing();
+        let _writing = end.asking();
         let error = end.stream.take_error().expect("the option exists")?;
         self.link.doom(Doom::Reset);
         Some(error.kind())
