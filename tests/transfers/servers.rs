@@ -101,6 +101,11 @@ impl Kind {
         Kind::Ties,
     ];
 
+    /// Bytes that its server holds at a time, besides what is bounded by the runtime.
+    pub(crate) fn held_bytes_max(self) -> u64 {
+        if self == Kind::StreamBodies { BODY_BYTES_MAX } else { 0 }
+    }
+
     /// What it can be sent.
     pub(crate) fn shape(self) -> Shape {
         match self {
@@ -475,11 +480,13 @@ impl Keeper {
     }
 }
 
+const BODY_BYTES_MAX: u64 = 64 << 20;
+
 /// By bodies of any size, of which the last is what there is.
 async fn send_bodies_back(mut stream: Stream) -> io::Result<()> {
     let mut random = Random::new(stream.id());
     loop {
-        let length = log_uniform(&mut random, 64 << 20) as usize;
+        let length = log_uniform(&mut random, BODY_BYTES_MAX) as usize;
         let (read, body) = stream.read_exact_into(Vec::new(), length).await;
         if read.as_ref().is_err_and(|error| error.kind() != ErrorKind::UnexpectedEof) {
             return read;

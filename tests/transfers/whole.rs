@@ -114,7 +114,9 @@ pub(crate) fn the_largest_stream_arrives_and_in_a_soak_takes_no_more_memory(on: 
             // Past the test runner.
             let _ =
                 writeln!(io::stderr(), "{kind:?}: {length} bytes in {took:.1?}, {grown} KiB resident more");
-            assert!(grown < 16 << 10, "memory grew by {grown} KiB");
+            // Of what its server holds at a time, the allocator may keep some.
+            let most = (16 << 10) + kind.held_bytes_max() / 1024;
+            assert!(grown < most, "memory grew by {grown} KiB");
         }
     }
     world.finish();
