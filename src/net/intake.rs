@@ -210,12 +210,12 @@ impl<C: Decode> Wire<C> {
         if self.inward.want_little(pool) {
             return true;
         }
+        // It has had all that it was promised, and does not go on with that while others wait for it to end.
+        self.inward.forget_promise();
         self.inward.excuse();
         if self.inward.waits_for_room() {
             return false;
         }
-        // It has had all that it was promised, and does not go on with that while others wait for it to end.
-        self.inward.forget_promise();
         let first = !core.is_anybody_in_line();
         if first && self.inward.want_room(pool) != Promise::Later {
             return true;

@@ -55,6 +55,20 @@ impl Words {
     }
 }
 
+/// The same, and looks each second whether it can go on.
+struct Woken;
+
+#[actor(codec = Lines<2_097_152>)]
+impl Woken {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        writeln!(cx, "{}", line.len());
+    }
+
+    #[every("1s")]
+    fn wake(&mut self) {}
+}
+
 /// Answers each frame with its length, and behind the first it does not read, from a second later on.
 struct Pausing;
 
@@ -99,6 +113,7 @@ impl Scene {
         listener.start(move |_| Lengths { bodies, ended: ended.clone() }).expect("nobody listens there yet");
         simulation.listener(World::at(81)).start(|_| Words).expect("nobody listens there yet");
         simulation.listener(World::at(82)).start(|_| Pausing).expect("nobody listens there yet");
+        simulation.listener(World::at(83)).start(|_| Woken).expect("nobody listens there yet");
         Scene { simulation, ended: ends, bodies }
     }
 
@@ -113,7 +128,12 @@ impl Scene {
 
     /// One that sends a line of so many bytes.
     fn talker(&self, length: usize) -> Part {
-        let peer = self.simulation.network().connect(World::at(81)).expect("the backlog has room");
+        self.talker_to(81, length)
+    }
+
+    /// The same, to the actor that listens at this port.
+    fn talker_to(&self, port: u16, length: usize) -> Part {
+        let peer = self.simulation.network().connect(World::at(port)).expect("the backlog has room");
         let mut bytes = vec![b'x'; length];
         bytes.push(b'\n');
         Part { peer, bytes, sent: 0, heard: Vec::new() }
@@ -143,6 +163,15 @@ impl Scene {
         let held = self.simulation.ledgers()[0].assembly_bytes;
         assert!(held <= BOUND, "{held} bytes are held");
         sender.heard.extend(sender.peer.read(100));
+    }
+
+    /// All of it, piece by piece, up to the answer.
+    fn finish(&mut self, sender: &mut Part, piece: usize) {
+        let mut rounds = 0..20;
+        while sender.heard.is_empty() {
+            assert!(rounds.next().is_some(), "it has to wait for ever: {:#?}", self.simulation.ledgers());
+            self.send(sender, piece, 0);
+        }
     }
 
     /// Somebody else is served at once.
@@ -244,6 +273,42 @@ fn who_lacks_little_does_not_wait_for_one_who_was_promised_all_and_sends_nothing
     }
     assert_eq!(talker.heard, b"1000\n", "at once, too");
     drop((holders, idle));
+    drop(scene.simulation.shutdown());
+}
+
+/// Half of the room is held, one has been promised a quarter, and one is in line that needs more than a quarter.
+fn scarce(scene: &mut Scene) -> ([Part; 2], Part, Part) {
+    let holders = half(scene);
+    let (mut going, mut first) = (scene.sender(BOUND / 4 - 1), scene.sender(300_000));
+    scene.send(&mut going, 1000, 0);
+    scene.send(&mut first, 1000, 0);
+    (holders, going, first)
+}
+
+/// One that takes what is left for those who lack little.
+fn filler(scene: &mut Scene) -> Part {
+    let mut filler = scene.lone(65_500);
+    scene.send(&mut filler, 1000, 0);
+    filler
+}
+
+#[test]
+fn who_has_used_up_a_little_and_stands_in_line_keeps_nobody_waiting() {
+    let mut scene = Scene::new(true);
+    let (holders, mut going, mut first) = scarce(&mut scene);
+    let mut filler = filler(&mut scene);
+    let mut talker = scene.talker_to(83, 200_000);
+    scene.send(&mut talker, 500, 0);
+    // It is in line. Now there is room for a little, which it finds by itself.
+    scene.finish(&mut filler, 65_500);
+    scene.simulation.run_for(Duration::from_secs(1));
+    scene.send(&mut talker, 60_000, 0);
+    scene.simulation.run_for(Duration::from_secs(1));
+    scene.finish(&mut going, 100_000);
+    scene.finish(&mut first, 100_000);
+    scene.finish(&mut talker, 100_000);
+    assert_eq!((first.heard, talker.heard), (b"300000\n".to_vec(), b"200000\n".to_vec()));
+    drop((holders, going, filler));
     drop(scene.simulation.shutdown());
 }
 
