@@ -160,7 +160,7 @@ impl<C: Decode> Wire<C> {
         }
         let blocked = mailbox_full || self.is_body_blocked(activation, apart);
         if blocked {
-            self.inward.rest();
+            self.inward.rest(activation.core.now());
             self.inward.set_current_aside(&activation.core.pools.receive);
             if self.inward.filing().is_some() || !self.awaits_memory(activation) {
                 self.end_receive(activation);
@@ -212,7 +212,7 @@ impl<C: Decode> Wire<C> {
         }
         // It has had all that it was promised, and does not go on with that while others wait for it to end.
         self.inward.forget_promise();
-        self.inward.excuse();
+        self.inward.stand(core.now());
         if self.inward.waits_for_room() {
             return false;
         }

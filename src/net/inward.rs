@@ -8,10 +8,12 @@
 //! A body comes before frames: as long as there is one, reading is paused, and what arrives belongs to it, up to its end. It goes into
 //! memory, or to a file.
 
+mod begun;
 mod room;
 
 use std::rc::Rc;
 
+use self::begun::Begun;
 use super::bulk::{BodyError, Bulk};
 use super::codec::{Decode, Decoded, FrameError, next_frame};
 use super::filing::{Filing, ForwardedFile};
@@ -20,7 +22,6 @@ use crate::actor::StopReason;
 use crate::driver::{Fill, Pools};
 use crate::executor::blame::user;
 use crate::mem::{AssemblyRoom, AssemblyShare, Full, Lease, ReceivePool};
-use crate::sys::Time;
 
 /// What became of a look for frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +71,7 @@ struct Assembly {
     filing: Option<Box<Filing>>,
     /// In line for room.
     waits: bool,
-    /// Since when its peer has been at what is not whole, if it is, and how many bytes of that earn it nothing.
-    begun: Option<(Time, u64)>,
+    begun: Option<Begun>,
     /// Bytes have arrived for which there was no room: they are lost, and the connection ends.
     cut: bool,
 }
@@ -565,53 +565,6 @@ impl<C: Decode> Inward<C> {
     /// Puts it back.
     pub(super) fn put_current(&mut self, lease: Lease, offset: u32) {
         self.current = Some((lease, offset));
-    }
-
-    /// True if something has come in part, or is to come.
-    #[inline]
-    pub(super) fn has_begun(&self) -> bool {
-        self.assembly.is_some()
-    }
-
-    /// The peer is at what is not whole, from now on if it was not before.
-    pub(super) fn note_begun(&mut self, now: Time) {
-        if let Some(assembly) = self.assembly.as_mut().filter(|assembly| assembly.begun.is_none()) {
-            let unearned = if assembly.share.is_going() { assembly.got() } else { 0 };
-            assembly.begun = Some((now, unearned));
-        }
-    }
-
-    /// What has come so far earns its peer nothing any more, if others may wait for what it was promised.
-    pub(super) fn forget_earned(&mut self, now: Time) {
-        let Some(assembly) = &mut self.assembly else { return };
-        if assembly.begun.is_some() && assembly.share.is_going() {
-            assembly.begun = Some((now, assembly.got()));
-        }
-    }
-
-    /// True if some of what is not whole has come, or has been promised room.
-    pub(super) fn has_come(&self) -> bool {
-        self.has_promise()
-            || (self.begun().is_some() && self.assembly.as_ref().is_some_and(|all| all.got() > 0))
-    }
-
-    /// That what has begun does not get on is not the peer's doing.
-    pub(super) fn excuse(&mut self) {
-        if let Some(assembly) = &mut self.assembly {
-            assembly.begun = None;
-        }
-    }
-
-    /// Since when the peer has been at what is not whole, and how many bytes of it have earned it more time.
-    pub(super) fn begun(&self) -> Option<(Time, u64)> {
-        let assembly = self.assembly.as_ref()?;
-        match (&assembly.body, &assembly.filing) {
-            (Some(body), _) if body.is_complete() => return None,
-            (_, Some(filing)) if filing.wants() == 0 || filing.is_full() => return None,
-            _ => {}
-        }
-        let (begun, unearned) = assembly.begun?;
-        Some((begun, assembly.got().saturating_sub(unearned)))
     }
 
     /// True if bytes have arrived for which there was no room: nothing behind them can be looked at.

@@ -689,7 +689,7 @@ impl<C: Decode> Wire<C> {
             }
             return false;
         }
-        self.inward.rest();
+        self.inward.rest(activation.core.now());
         // For as long as the pause takes: buffers are few.
         self.inward.set_current_aside(&activation.core.pools.receive);
         if !apart {

@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(5);
 
 /// Answers each frame with its length: `0` is followed by a body of so many bytes, `1` is a whole frame, and behind `2` it does not read
-/// for a minute, and behind `3` from a second later on.
+/// for a minute, and behind `3` from a second later on. Behind `4` it does not for a second in each ten.
 struct Lengths {
     ended: Sender<StopReason>,
 }
@@ -42,8 +42,18 @@ impl Lengths {
                 cx.send_after(SECOND, Read(false)).expect("there is room");
                 cx.send_after(61 * SECOND, Read(true)).expect("there is room");
             }
+            [4, ..] => {
+                cx.send_after(10 * SECOND, Nap).expect("there is room");
+            }
             _ => writeln!(cx, "{}", frame.len()),
         }
+    }
+
+    #[message]
+    fn nap(&mut self, _: Nap, cx: &mut Context<Self>) {
+        cx.pause_reading();
+        cx.send_after(SECOND, Read(true)).expect("there is room");
+        cx.send_after(10 * SECOND, Nap).expect("there is room");
     }
 
     #[message]
@@ -65,6 +75,9 @@ impl Lengths {
 
 #[derive(Message)]
 struct Read(bool);
+
+#[derive(Message)]
+struct Nap;
 
 struct Scene {
     simulation: Simulation,
@@ -274,15 +287,51 @@ fn time_in_which_nothing_is_read_does_not_count() {
 }
 
 #[test]
-fn a_pause_in_the_middle_of_a_frame_gives_it_all_of_its_time_again() {
+fn a_pause_in_the_middle_of_a_frame_does_not_count_and_what_was_before_does() {
     let mut scene = Scene::usual();
     let mut peer = scene.peer();
     // Half a frame is there when it pauses, after a second, for a minute.
     peer.write(b"\0\0\0\x01\x03\0\0");
     scene.pass(61 * SECOND - MOMENT);
     assert!(!peer.is_ended());
-    scene.ends_after(&mut peer, FRAME + MOMENT);
+    scene.ends_after(&mut peer, FRAME - SECOND + MOMENT);
     drop(peer);
+    scene.finish();
+}
+
+#[test]
+fn pauses_again_and_again_give_no_more_time_than_they_take() {
+    for begins in [&b"\0\0"[..], b"\0\0\0\x05\0\0\x01\0\0"] {
+        let mut scene = Scene::usual();
+        let mut peer = scene.peer();
+        peer.write(b"\0\0\0\x01\x04");
+        peer.write(begins);
+        scene.simulation.settle();
+        scene.ends_after(&mut peer, FRAME + 3 * SECOND);
+        drop(peer);
+        scene.finish();
+    }
+}
+
+#[test]
+fn whoever_is_promised_room_after_each_pause_has_no_more_time_for_that() {
+    let mut scene = Scene::new(|config| config.assembly_bytes_max = 1 << 20, |listener| listener);
+    // Half of the room is held by two, for the rest of whose bodies there are minutes left.
+    let mut holders = [(); 2].map(|()| scene.begins(true, 256 << 10));
+    for _ in 0..26 {
+        for holder in &mut holders {
+            assert_eq!(holder.write(&[b'x'; 10_000]), 10_000);
+            scene.simulation.settle();
+        }
+    }
+    assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, 512 << 10);
+    let mut peer = scene.peer();
+    peer.write(b"\0\0\0\x01\x04");
+    peer.write(&100_000_u32.to_be_bytes());
+    peer.write(b"begun");
+    scene.simulation.settle();
+    scene.ends_after(&mut peer, FRAME + 3 * SECOND);
+    drop((holders, peer));
     scene.finish();
 }
 

@@ -5,6 +5,7 @@
 use super::Inward;
 use crate::mem::{Promise, ReceivePool};
 use crate::net::codec::Decode;
+use crate::sys::Time;
 
 impl<C: Decode> Inward<C> {
     /// True if something has come in part, or a body has begun: for the rest of it there has to be room.
@@ -25,8 +26,8 @@ impl<C: Decode> Inward<C> {
     }
 
     /// It is not read for now, which is not its peer's doing. What it was promised is for others.
-    pub(in crate::net) fn rest(&mut self) {
-        self.excuse();
+    pub(in crate::net) fn rest(&mut self, now: Time) {
+        self.stand(now);
         self.forget_promise();
     }
 
@@ -66,7 +67,7 @@ impl<C: Decode> Inward<C> {
         let is_little = lacks <= little && (is_known || assembly.share.held() <= little);
         let given = is_little && assembly.share.want_little(lacks);
         if given {
-            assembly.begun = None;
+            assembly.begin_promised();
         }
         given
     }
@@ -78,7 +79,7 @@ impl<C: Decode> Inward<C> {
         let promise = assembly.share.want(lacks);
         assembly.cut |= promise == Promise::Never;
         if promise == Promise::Given {
-            assembly.begun = None;
+            assembly.begin_promised();
         }
         promise
     }
