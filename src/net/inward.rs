@@ -430,9 +430,7 @@ impl<C: Decode> Inward<C> {
         };
         (assembly.starved, assembly.dry) = (false, false);
         assembly.begun = None;
-        if assembly.rest().is_empty() {
-            self.assembly = None;
-        }
+        self.drop_assembly_if_empty();
         Some(ended)
     }
 
@@ -551,9 +549,12 @@ impl<C: Decode> Inward<C> {
         self.needed = 0;
         let Some(assembly) = &mut self.assembly else { return };
         assembly.start += bytes as u32;
-        if assembly.rest().is_empty() {
-            self.assembly = None;
-        }
+        self.drop_assembly_if_empty();
+    }
+
+    /// One that is cut stays, until the connection ends for that.
+    fn drop_assembly_if_empty(&mut self) {
+        self.assembly.take_if(|assembly| assembly.rest().is_empty() && !assembly.cut);
     }
 
     /// The current lease, with what of it has been looked at.
@@ -710,6 +711,21 @@ mod tests {
         assert_eq!([inward.was_dry(&pool), inward.was_dry(&pool)], [true; 2]);
         pool.give_back(taken);
         assert_eq!([inward.was_dry(&pool), inward.was_dry(&pool)], [true, false]);
+    }
+
+    #[test]
+    fn that_something_has_found_no_room_is_not_forgotten() {
+        let pool = ReceivePool::new(1, 4096).assembling(64);
+        let mut inward = Inward::<LengthDelimited>::new();
+        inward.begin_body(&pool, Bulk::new(Vec::new(), 0), None);
+        inward.set_aside(&pool, lease(&pool, &[7; 65]));
+        assert!(inward.is_cut());
+        assert!(inward.end_body(Ok(())).is_some() && inward.is_cut(), "frames were behind the body");
+        let mut inward = Inward::<LengthDelimited>::new();
+        inward.set_aside(&pool, lease(&pool, &[7; 40]));
+        inward.set_aside(&pool, lease(&pool, &[7; 40]));
+        inward.consume_assembled(40);
+        assert!(inward.is_cut() && !inward.has_rest(), "more was behind what has gone on");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use odeon::fs::File;
 use odeon::prelude::*;
 use odeon::sys::Random;
 use odeon::system::simulation::{SimPeer, Simulation};
+use odeon::{ForwardedFile, Timeout};
 
 use super::world::{World, small};
 
@@ -69,6 +71,45 @@ impl Woken {
     fn wake(&mut self) {}
 }
 
+/// Begins with a file that it keeps nothing in, and has nothing go there for a `keep`. Answers other lines with their lengths.
+struct Keeper {
+    file: Option<File>,
+    ended: Sender<StopReason>,
+}
+
+#[actor(codec = Lines<80>)]
+impl Keeper {
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
+        match (line, self.file.take()) {
+            ("keep", Some(file)) => cx.forward_to_file(file, 0, Some(0)).expect("nothing else is under way"),
+            ("open", _) => {
+                return cx.exclusive(
+                    "open",
+                    Timeout::Never,
+                    async move |me: &mut Self, _: &mut Context<Self>| {
+                        me.file = File::create("/kept").await.ok();
+                        Flow::Continue
+                    },
+                );
+            }
+            _ => writeln!(cx, "{}", line.len()),
+        }
+        Flow::Continue
+    }
+
+    #[forwarded]
+    fn kept(&mut self, _: ForwardedFile, cx: &mut Context<Self>) {
+        writeln!(cx, "kept");
+    }
+
+    #[stopped]
+    fn end(&mut self, reason: StopReason) {
+        // The test may not want to know any more.
+        let _ = self.ended.send(reason);
+    }
+}
+
 /// Answers each frame with its length, and behind the first it does not read, from a second later on.
 struct Pausing;
 
@@ -109,11 +150,13 @@ impl Scene {
         plan.config.assembly_bytes_max = BOUND;
         let simulation = Simulation::new(plan).expect("the limits are possible");
         let (ended, ends) = channel();
-        let listener = simulation.listener(World::address());
-        listener.start(move |_| Lengths { bodies, ended: ended.clone() }).expect("nobody listens there yet");
+        let (listener, told) = (simulation.listener(World::address()), ended.clone());
+        listener.start(move |_| Lengths { bodies, ended: told.clone() }).expect("nobody listens there yet");
         simulation.listener(World::at(81)).start(|_| Words).expect("nobody listens there yet");
         simulation.listener(World::at(82)).start(|_| Pausing).expect("nobody listens there yet");
         simulation.listener(World::at(83)).start(|_| Woken).expect("nobody listens there yet");
+        let keeper = simulation.listener(World::at(84));
+        keeper.start(move |_| Keeper { file: None, ended: ended.clone() }).expect("nobody listens there yet");
         Scene { simulation, ended: ends, bodies }
     }
 
@@ -415,6 +458,33 @@ fn who_needs_more_room_than_there_is_gets_all_of_it_and_is_closed() {
         assert_eq!(scene.simulation.ledgers()[0].assembly_bytes, 0);
         drop(scene.simulation.shutdown());
     }
+}
+
+#[test]
+fn what_is_behind_a_body_of_nothing_and_finds_no_room_is_not_lost_in_silence() {
+    let mut scene = Scene::new(false);
+    let connect = |scene: &Scene| scene.simulation.network().connect(World::at(84)).expect("there is room");
+    let mut keepers = [connect(&scene), connect(&scene)];
+    for keeper in &mut keepers {
+        keeper.write(b"open\n");
+        scene.simulation.run_for(Duration::from_secs(1));
+    }
+    let answers = b"keep\nmore\nand more\n";
+    keepers[0].write(answers);
+    scene.simulation.run_for(Duration::from_secs(1));
+    assert_eq!(keepers[0].read(100), b"kept\n4\n8\n");
+    // One that has been promised all that is left.
+    let mut going = scene.lone(BOUND + 1);
+    while going.sent < BOUND / 2 + 100_000 {
+        scene.send(&mut going, 100_000, 0);
+    }
+    keepers[1].write(answers);
+    scene.simulation.run_for(Duration::from_secs(1));
+    assert_eq!(keepers[1].read(100), b"kept\n");
+    assert_eq!((scene.ended.try_recv(), keepers[1].is_ended()), (Ok(StopReason::AssemblyFull), true));
+    assert_eq!(scene.closed_for_want_of_room(), 1);
+    drop((keepers, going));
+    drop(scene.simulation.shutdown());
 }
 
 #[test]
