@@ -96,6 +96,7 @@ impl Core {
         if line.len() > 2 * self.cells.live_io() {
             line.retain(|cell| self.cells.is_io(*cell));
         }
+        debug_assert!(!line.contains(&cell), "each stands in line once");
         line.push_back(cell);
         self.pools.receive.assembly().be_awaited();
     }

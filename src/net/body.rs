@@ -20,7 +20,7 @@ use super::inward::{Ended, Fed};
 use super::late::{Late, Since};
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
-use super::wire::{LAST_CALL, LOOK, Outward, Phase, STOP, Stream, Wire};
+use super::wire::{LAST_CALL, LOOK, Line, Outward, Phase, STOP, Stream, Wire};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
@@ -348,7 +348,11 @@ impl<A: Connection> ConnectionBody<A> {
         cx: &mut Context<A>,
     ) -> Option<Batch> {
         let leaves = wire.leaves.is_some();
-        let turn = Turn { leaves, cuts: leaves && wire.stream == Stream::Open, thirsty: wire.thirsty };
+        let turn = Turn {
+            leaves,
+            cuts: leaves && wire.stream == Stream::Open,
+            thirsty: wire.lines.has(Line::Slots),
+        };
         match head.call(activation.core, |actor| actor.turned(turn, cx)) {
             Ok(Wish::Nothing) => return None,
             Ok(Wish::Slots) => wire.wait_for_slots(activation),

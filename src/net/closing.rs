@@ -7,7 +7,7 @@
 //! that the kernel would read, and keep, for as long as the peer does not.
 
 use super::codec::Decode;
-use super::wire::{CLOSE, Outward, Phase, Stream, Wire};
+use super::wire::{CLOSE, Line, Outward, Phase, Stream, Wire};
 use crate::actor::StopReason;
 use crate::driver::{Event, Op};
 use crate::executor::{Activation, Counters, Demand, Notice, Outcome};
@@ -103,7 +103,7 @@ impl<C: Decode> Wire<C> {
             return Outcome::Rest;
         }
         self.disarm(core);
-        if self.thirsty {
+        if self.lines.has(Line::Slots) {
             core.wait_no_more(activation.cell());
         }
         Counters::add(&core.counters.connections_cut_off, self.cut_off.into());

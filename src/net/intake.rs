@@ -8,7 +8,7 @@
 use super::bulk::Bulk;
 use super::codec::Decode;
 use super::filing::Filing;
-use super::wire::{Stream, Wire};
+use super::wire::{Line, Stream, Wire};
 use crate::actor::StopReason;
 use crate::driver::{Event, FileRequest, Fill, ReceiveEnd};
 use crate::executor::blame::user;
@@ -213,29 +213,30 @@ impl<C: Decode> Wire<C> {
         // It has had all that it was promised, and does not go on with that while others wait for it to end.
         self.inward.forget_promise();
         self.inward.stand(core.now());
-        if self.inward.waits_for_room() {
+        if self.lines.has(Line::Room) {
             return false;
         }
         let first = !core.is_anybody_in_line();
         if first && self.inward.want_room(pool) != Promise::Later {
             return true;
         }
-        self.inward.wait_for_room(true);
+        self.lines.enter(Line::Room);
         core.wait_for_room(cell);
         false
     }
 
     /// It is the first in line for room, and there may be some. If it needs none, or finds enough, it is the turn of the next. One that is
-    /// not read gives back what it is promised as soon as it rests, and has lost its place.
+    /// not read has lost its place.
     #[cold]
     #[inline(never)]
     pub(super) fn called_for_room(&mut self, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
-        let wants = self.inward.waits_for_room() && !self.inward.has_promise();
+        let reads = !self.paused || activation.has_body();
+        let wants = reads && self.inward.gathers() && !self.inward.has_promise();
         if wants && self.inward.want_room(&core.pools.receive) == Promise::Later {
             return core.stay_in_line(cell);
         }
-        self.inward.wait_for_room(false);
+        self.lines.leave(Line::Room);
         core.call_for_room();
     }
 

@@ -69,8 +69,6 @@ struct Assembly {
     body: Option<Bulk>,
     /// The same of a body that goes to a file.
     filing: Option<Box<Filing>>,
-    /// In line for room.
-    waits: bool,
     begun: Option<Begun>,
     /// Bytes have arrived for which there was no room: they are lost, and the connection ends.
     cut: bool,
@@ -95,7 +93,6 @@ impl Assembly {
             dry: false,
             body: None,
             filing: None,
-            waits: false,
             begun: None,
             cut: false,
         }

@@ -71,6 +71,33 @@ pub(super) enum Outward {
     Reset,
 }
 
+/// The lines that a connection stands in, until it is called, whatever becomes of what it waits for. In one byte.
+#[derive(Debug, Default)]
+pub(super) struct Lines(u8);
+
+/// What connections stand in line for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Line {
+    /// Send slots.
+    Slots = 1,
+    /// Room for what comes in part.
+    Room = 2,
+}
+
+impl Lines {
+    pub(super) fn has(&self, line: Line) -> bool {
+        self.0 & line as u8 != 0
+    }
+
+    pub(super) fn enter(&mut self, line: Line) {
+        self.0 |= line as u8;
+    }
+
+    pub(super) fn leave(&mut self, line: Line) {
+        self.0 &= !(line as u8);
+    }
+}
+
 /// Reasons to end that let answers which are owed out first, in one byte.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Orderly {
@@ -114,8 +141,7 @@ pub(super) struct Wire<C> {
     pub(super) forward: Forward,
     /// Another connection is forwarded to this one.
     pub(super) fed: bool,
-    /// In line for send slots.
-    pub(super) thirsty: bool,
+    pub(super) lines: Lines,
     /// How the stream to the peer stands.
     pub(super) outward: Outward,
     /// Stops once the last call is over, and what has arrived by then is handled.
@@ -181,7 +207,7 @@ impl<C: Decode> Wire<C> {
             busy: false,
             forward: Forward::No,
             fed: false,
-            thirsty: false,
+            lines: Lines::default(),
             outward: Outward::Open,
             stopping: false,
             deaf: false,
@@ -433,7 +459,7 @@ impl<C: Decode> Wire<C> {
         let event = match notice {
             Notice::Io(event) => event,
             Notice::Slots => {
-                self.thirsty = false;
+                self.lines.leave(Line::Slots);
                 return;
             }
             Notice::Fed => {
@@ -587,8 +613,8 @@ impl<C: Decode> Wire<C> {
 
     /// Gets in line for send slots.
     pub(super) fn wait_for_slots(&mut self, activation: &Activation<'_>) {
-        if !self.thirsty {
-            self.thirsty = true;
+        if !self.lines.has(Line::Slots) {
+            self.lines.enter(Line::Slots);
             activation.core.wait_for_slots(activation.cell());
         }
     }

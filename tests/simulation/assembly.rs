@@ -356,6 +356,27 @@ fn who_has_used_up_a_little_and_stands_in_line_keeps_nobody_waiting() {
 }
 
 #[test]
+fn who_goes_on_with_a_little_keeps_its_place_in_line_and_gets_no_second_one() {
+    let mut scene = Scene::new(true);
+    let (holders, mut going, mut first) = scarce(&mut scene);
+    let mut talker = scene.talker_to(83, 600);
+    for _ in 0..10 {
+        let mut filler = filler(&mut scene);
+        (talker.sent, talker.heard) = (0, Vec::new());
+        scene.send(&mut talker, 500, 0);
+        scene.send(&mut talker, 500, 0);
+        assert_eq!(talker.heard, b"", "it is in line");
+        scene.finish(&mut filler, 65_500);
+        scene.simulation.run_for(Duration::from_secs(1));
+        scene.finish(&mut talker, 500);
+    }
+    scene.finish(&mut going, 100_000);
+    scene.finish(&mut first, 100_000);
+    drop((holders, talker));
+    drop(scene.simulation.shutdown());
+}
+
+#[test]
 fn who_waits_for_room_is_not_late_and_whoever_keeps_a_promise_and_sends_nothing_is() {
     let mut scene = Scene::new(true);
     let second = Duration::from_secs(1);

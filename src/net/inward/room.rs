@@ -1,6 +1,6 @@
 //! Room on the core for what has come in part.
 //!
-//! Knows: what is lacking, promises, who waits for one. Must not know the line in which connections wait.
+//! Knows: what is lacking, promises. Must not know the line in which connections wait.
 
 use super::Inward;
 use crate::mem::{Promise, ReceivePool};
@@ -12,17 +12,6 @@ impl<C: Decode> Inward<C> {
     #[inline]
     pub(in crate::net) fn gathers(&self) -> bool {
         self.assembly.as_ref().is_some_and(|assembly| assembly.filing.is_none())
-    }
-
-    /// True if it waits in line for room.
-    pub(in crate::net) fn waits_for_room(&self) -> bool {
-        self.assembly.as_ref().is_some_and(|assembly| assembly.waits)
-    }
-
-    pub(in crate::net) fn wait_for_room(&mut self, waits: bool) {
-        if let Some(assembly) = &mut self.assembly {
-            assembly.waits = waits;
-        }
     }
 
     /// It is not read for now, which is not its peer's doing. What it was promised is for others.
