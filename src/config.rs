@@ -95,7 +95,8 @@ pub struct Config {
     /// Bytes that a core holds of what has come in part: frames that lie in several receive buffers, bodies as far as the runtime has made
     /// room for them, and what arrived before a connection stopped reading. While half of it is held, those of which
     /// something has come in part receive one after the other, as there is room for all that each of them is known to need; the others wait, and so do
-    /// their peers. What a future that serves a connection reads ahead is not counted here. Whoever needs no more than one receive buffer goes on before that, up to seven eighths. A connection that receives what there is no room for is closed
+    /// their peers. What a future that serves a connection reads ahead is not counted here. Whoever needs no more than one receive buffer goes on before that, up to seven eighths, unless the first in line
+    /// waits for such alone. A connection that receives what there is no room for is closed
     /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536. Default 256 MiB,
     /// as much as may wait [on the way out](Config::spill_bytes_max), and four of the largest bodies.
     pub assembly_bytes_max: usize,
@@ -107,11 +108,13 @@ pub struct Config {
     /// A connection ends so, too, if its peer has begun a frame or a [body](crate::Context::read_exact_into) and not sent all of it in
     /// this time, and in what it earns beyond by [`frame_rate_min`](Config::frame_rate_min). Time in which the connection does not
     /// read does not count, that in which it [waits for room](Config::assembly_bytes_max) included; whoever has been given room for which others
-    /// may wait is never ahead by more than this time. `Duration::MAX`: it may take as long as it likes. What the
-    /// [listener](crate::ListenerBuilder::frame_timeout) or the [actor](crate::Connection::FRAME_TIMEOUT) says comes first. Longer
-    /// than nothing. Default 30 s, as [`write_stall`](Config::write_stall).
+    /// may wait is never ahead by more than this time; but it keeps that room for as long as it goes on at the rate, and whoever is behind it
+    /// waits as long: 64 MiB take 18 h at a kibibyte a second. `Duration::MAX`: it may take as long as it likes, and keep others from
+    /// room as long. What the [listener](crate::ListenerBuilder::frame_timeout) or the
+    /// [actor](crate::Connection::FRAME_TIMEOUT) says comes first. Longer than nothing. Default 30 s, as [`write_stall`](Config::write_stall).
     pub frame_timeout: Duration,
-    /// Bytes of a frame or a body that earn its peer a second more: who sends as fast is never late. At least 1. Default 1,024.
+    /// Bytes of a frame or a body that earn its peer a second more: who sends as fast is never late. Raise it where large bodies come, and
+    /// none is to keep room from others for long. At least 1. Default 1,024.
     pub frame_rate_min: u32,
     /// A connection ends if the kernel takes nothing of what it sends for so long, because the peer does not read. The kernel
     /// takes more in steps of 128 KiB or a little more: a peer that reads as much in this time is waited for. (Elsewhere than

@@ -3,7 +3,7 @@
 //!
 //! Knows: memory and files, how much is to come, by the name of a cell. Must not know what is received.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
@@ -60,6 +60,8 @@ pub(super) struct Bodies {
     wanted: RefCell<Vec<(Key, Wanted)>>,
     /// Those that wait for room, the first at the front. Some may have ended.
     line: RefCell<VecDeque<Key>>,
+    /// The first has been told, and has not looked yet: it is still the first.
+    told: Cell<bool>,
 }
 
 impl Core {
@@ -103,23 +105,28 @@ impl Core {
 
     /// The one that was told finds no room: it is the first again when some is given back.
     pub fn stay_in_line(&self, cell: Key) {
+        self.bodies.told.set(false);
         self.bodies.line.borrow_mut().push_front(cell);
         self.pools.receive.assembly().be_awaited();
+    }
+
+    /// The one that was told waits no more: tells the next.
+    pub fn leave_line_for_room(&self) {
+        self.bodies.told.set(false);
+        self.call_for_room();
     }
 
     /// True if any connection waits for room.
     #[must_use]
     pub fn is_anybody_in_line(&self) -> bool {
-        !self.bodies.line.borrow().is_empty()
+        self.bodies.told.get() || !self.bodies.line.borrow().is_empty()
     }
 
-    /// Tells the first in line. Whoever is told and does not stay has the next one told.
-    pub fn call_for_room(&self) {
-        loop {
+    /// Tells the first in line, which then stays or leaves.
+    pub(super) fn call_for_room(&self) {
+        while !self.bodies.told.get() {
             let Some(cell) = self.bodies.line.borrow_mut().pop_front() else { return };
-            if self.notify(cell, Notice::Room).is_ok() {
-                return;
-            }
+            self.bodies.told.set(self.notify(cell, Notice::Room).is_ok());
         }
     }
 
@@ -127,5 +134,44 @@ impl Core {
     pub fn end_body(&self, cell: Key) {
         drop(self.take_wanted(cell));
         self.cells.set_body(cell, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::{Activation, Body, CoreId, Links, Outcome};
+    use crate::sys::Clock;
+
+    struct Rests;
+
+    impl Body<()> for Rests {
+        fn activate(&self, (): &(), activation: &Activation<'_>) -> Outcome {
+            while activation.next_notice().is_some() {}
+            Outcome::Rest
+        }
+    }
+
+    #[test]
+    fn whoever_is_told_is_the_first_in_line_until_it_has_looked() {
+        let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        let core = Core::new(CoreId(0), Rc::new(config), Clock::Monotonic, Links::new(CoreId(0), []));
+        let [first, second] = [(); 2].map(|()| core.spawn_io((), Rests).ok().expect("there is room"));
+        core.wait_for_room(first);
+        core.call_for_room();
+        assert!(core.cells.has_notice(first) && core.is_anybody_in_line());
+        core.wait_for_room(second);
+        core.call_for_room();
+        assert!(!core.cells.has_notice(second), "the first has not looked");
+        core.stay_in_line(first);
+        while core.run_next() {}
+        core.call_for_room();
+        assert_eq!([first, second].map(|cell| core.cells.has_notice(cell)), [true, false]);
+        core.leave_line_for_room();
+        assert!(core.cells.has_notice(second) && core.is_anybody_in_line());
+        core.leave_line_for_room();
+        assert!(!core.is_anybody_in_line());
+        while core.run_next() {}
     }
 }

@@ -125,7 +125,7 @@
 //! [`Config::assembly_bytes_max`](crate::Config::assembly_bytes_max) in all. When half of that is held, connections go on in turn, each
 //! once there is room for all that its frame or body is known to need; the others do not read, and their peers wait. So many
 //! large uploads at a time take longer. Those who need no more than one receive buffer do not stand in that line, until seven eighths are held or
-//! spoken for; those whose frames are whole in their buffers notice nothing at all. That a connection waits for room is not its peer's lateness;
+//! spoken for, or the first in line waits for such alone; those whose frames are whole in their buffers notice nothing at all. That a connection waits for room is not its peer's lateness;
 //! but one that was given room and does not use it is late, however much it has sent before. Whoever has received what there is no room for, because
 //! too many have sent at once or nothing would ever be given back, is closed, with
 //! [`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull), which is counted and told on standard error. What a future reads ahead that serves a

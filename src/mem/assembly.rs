@@ -23,6 +23,8 @@ pub struct AssemblyRoom {
     promised: Cell<usize>,
     /// Shares that have a promise, though they may hold all of it by now.
     going: Cell<usize>,
+    /// Those among them of which that is more than a little.
+    large: Cell<usize>,
     /// Somebody waits for more.
     awaited: Cell<bool>,
     /// Some was given back since.
@@ -37,6 +39,8 @@ pub struct AssemblyShare {
     promised: usize,
     /// It has a promise, until that is forgotten.
     going: bool,
+    /// The same, of more than a little.
+    large: bool,
 }
 
 /// What becomes of a wish for more room.
@@ -56,7 +60,7 @@ impl AssemblyRoom {
     pub fn new(max: usize) -> AssemblyRoom {
         let (held, promised) = (Cell::new(0), Cell::new(0));
         let (awaited, freed) = (Cell::new(false), Cell::new(false));
-        AssemblyRoom { max, held, promised, going: Cell::new(0), awaited, freed }
+        AssemblyRoom { max, held, promised, going: Cell::new(0), large: Cell::new(0), awaited, freed }
     }
 
     /// Bytes that are held.
@@ -69,6 +73,12 @@ impl AssemblyRoom {
     #[must_use]
     pub fn is_ample(&self) -> bool {
         self.held.get() + self.promised.get() < self.max.div_ceil(2)
+    }
+
+    /// True if anybody goes on who was promised more than a little.
+    #[must_use]
+    pub fn is_any_large(&self) -> bool {
+        self.large.get() > 0
     }
 
     /// Somebody waits until some is given back.
@@ -102,7 +112,7 @@ impl AssemblyShare {
     /// A share of nothing.
     #[must_use]
     pub fn new(room: Rc<AssemblyRoom>) -> AssemblyShare {
-        AssemblyShare { room, held: 0, promised: 0, going: false }
+        AssemblyShare { room, held: 0, promised: 0, going: false, large: false }
     }
 
     /// Bytes that it holds.
@@ -161,7 +171,9 @@ impl AssemblyShare {
     /// Needs no more than it holds: what it was promised beyond that is for others.
     pub fn forget_promise(&mut self) {
         if std::mem::take(&mut self.going) {
+            let large = usize::from(std::mem::take(&mut self.large));
             self.room.going.set(self.room.going.get() - 1);
+            self.room.large.set(self.room.large.get() - large);
             self.room.give_back(0, std::mem::take(&mut self.promised));
         }
     }
@@ -178,7 +190,7 @@ impl AssemblyShare {
             0 => return Promise::Never,
             _ => return Promise::Later,
         };
-        self.be_promised(bytes);
+        self.be_promised(bytes, true);
         Promise::Given
     }
 
@@ -189,15 +201,16 @@ impl AssemblyShare {
         let used = room.held.get() + room.promised.get() + room.max / KEPT_BACK / 2;
         let is_there = bytes <= room.max.saturating_sub(used);
         if is_there {
-            self.be_promised(bytes);
+            self.be_promised(bytes, false);
         }
         is_there
     }
 
-    fn be_promised(&mut self, bytes: usize) {
-        (self.promised, self.going) = (bytes, true);
+    fn be_promised(&mut self, bytes: usize, large: bool) {
+        (self.promised, self.going, self.large) = (bytes, true, large);
         self.room.promised.set(self.room.promised.get() + bytes);
         self.room.going.set(self.room.going.get() + 1);
+        self.room.large.set(self.room.large.get() + usize::from(large));
     }
 }
 
@@ -271,6 +284,17 @@ mod tests {
     }
 
     #[test]
+    fn who_was_promised_a_little_is_known_from_who_was_promised_more() {
+        let (room, [mut one, mut other]) = shares(100);
+        assert!(one.want_little(10) && !room.is_any_large());
+        assert_eq!((other.want(10), room.is_any_large()), (Promise::Given, true));
+        assert!(other.want_little(10) && !room.is_any_large(), "instead of the other promise");
+        assert_eq!((one.want(20), one.promised()), (Promise::Given, 20));
+        drop(one);
+        assert!(!room.is_any_large());
+    }
+
+    #[test]
     fn everything_is_given_back_whatever_was_done() {
         let mut random = Random::new(5);
         let (room, shares) = shares::<8>(1000);
@@ -295,6 +319,6 @@ mod tests {
             assert!(held + room.promised.get() <= 1000, "what is promised is there");
         }
         drop(shares);
-        assert_eq!((room.held(), room.promised.get(), room.going.get()), (0, 0, 0));
+        assert_eq!((room.held(), room.promised.get(), room.going.get(), room.large.get()), (0, 0, 0, 0));
     }
 }

@@ -207,16 +207,17 @@ impl<C: Decode> Wire<C> {
         if pool.assembly().is_ample() || self.inward.has_promise() || self.inward.lacks(pool) == 0 {
             return true;
         }
-        if self.inward.want_little(pool) {
-            return true;
-        }
         // It has had all that it was promised, and does not go on with that while others wait for it to end.
         self.inward.forget_promise();
+        let first = !core.is_anybody_in_line();
+        // Where only such go on, the first in line waits for them alone: others would take their place again and again.
+        if (first || pool.assembly().is_any_large()) && self.inward.want_little(pool) {
+            return true;
+        }
         self.inward.stand(core.now());
         if self.lines.has(Line::Room) {
             return false;
         }
-        let first = !core.is_anybody_in_line();
         if first && self.inward.want_room(pool) != Promise::Later {
             return true;
         }
@@ -231,13 +232,14 @@ impl<C: Decode> Wire<C> {
     #[inline(never)]
     pub(super) fn called_for_room(&mut self, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
+        let pool = &core.pools.receive;
         let reads = !self.paused || activation.has_body();
         let wants = reads && self.inward.gathers() && !self.inward.has_promise();
-        if wants && self.inward.want_room(&core.pools.receive) == Promise::Later {
+        if wants && !self.inward.want_little(pool) && self.inward.want_room(pool) == Promise::Later {
             return core.stay_in_line(cell);
         }
         self.lines.leave(Line::Room);
-        core.call_for_room();
+        core.leave_line_for_room();
     }
 
     /// Nobody waits for the rest of the body.

@@ -377,6 +377,31 @@ fn who_goes_on_with_a_little_keeps_its_place_in_line_and_gets_no_second_one() {
 }
 
 #[test]
+fn those_who_lack_little_one_after_the_other_do_not_keep_the_first_in_line_waiting_for_ever() {
+    let mut scene = Scene::new(true);
+    let holders = half(&mut scene);
+    let mut little = scene.lone(60_000);
+    scene.send(&mut little, 1000, 0);
+    let mut first = scene.sender(BOUND / 4 + 100_000);
+    scene.send(&mut first, 1000, 0);
+    let mut littles = vec![little];
+    while first.heard.is_empty() {
+        assert!(littles.len() < 20, "one of them always goes on");
+        let mut next = scene.lone(60_000);
+        scene.send(&mut next, 1000, 0);
+        let last = littles.last_mut().expect("there is one");
+        scene.send(last, 60_000, 0);
+        littles.push(next);
+        scene.send(&mut first, 400_000, 0);
+    }
+    for little in &mut littles {
+        scene.finish(little, 60_000);
+    }
+    drop((holders, first, littles));
+    drop(scene.simulation.shutdown());
+}
+
+#[test]
 fn who_waits_for_room_is_not_late_and_whoever_keeps_a_promise_and_sends_nothing_is() {
     let mut scene = Scene::new(true);
     let second = Duration::from_secs(1);
