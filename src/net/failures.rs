@@ -55,6 +55,10 @@ impl<C: Decode> Wire<C> {
             (ReceiveEnd::Failed(errno), _) => Stream::Failed(errno.0 as u16),
             (ReceiveEnd::Cancelled, stream) => stream,
         };
+        if !self.is_heard() {
+            // Nothing more comes for which there has to be room.
+            self.inward.forget_promise();
+        }
     }
 
     /// Everything has been sent, and a reset is to follow, which drops what the kernel has not sent yet. Where it has just taken some,

@@ -233,7 +233,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn called_for_room(&mut self, activation: &Activation<'_>) {
         let (core, cell) = (activation.core, activation.cell());
         let pool = &core.pools.receive;
-        let reads = !self.paused || activation.has_body();
+        let reads = (!self.paused || activation.has_body()) && self.is_heard();
         let wants = reads && self.inward.gathers() && !self.inward.has_promise();
         if wants && !self.inward.want_little(pool) && self.inward.want_room(pool) == Promise::Later {
             return core.stay_in_line(cell);

@@ -3,6 +3,7 @@
 //! Knows: frames and bodies of known lengths. Must not know how the runtime keeps what has come.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use odeon::fs::File;
@@ -69,6 +70,23 @@ impl Woken {
 
     #[every("1s")]
     fn wake(&mut self) {}
+}
+
+/// Waits for a frame, and has another of its kind forwarded to it, which has the stream of its peer go to the first of them.
+struct Tied(Arc<Mutex<Vec<Addr<Tied>>>>);
+
+#[actor(codec = LengthDelimited<2_097_152>)]
+impl Tied {
+    #[started]
+    fn start(&mut self, cx: &mut Context<Self>) {
+        self.0.lock().expect("nobody panics with it").push(cx.me());
+    }
+
+    #[frame]
+    fn tie(&mut self, _: &[u8], cx: &mut Context<Self>) {
+        let first = self.0.lock().expect("nobody panics with it")[0];
+        cx.forward_to(first).expect("nobody else is tied to it");
+    }
 }
 
 /// Begins with a file that it keeps nothing in, and has nothing go there for a `keep`. Answers other lines with their lengths.
@@ -155,6 +173,9 @@ impl Scene {
         simulation.listener(World::at(81)).start(|_| Words).expect("nobody listens there yet");
         simulation.listener(World::at(82)).start(|_| Pausing).expect("nobody listens there yet");
         simulation.listener(World::at(83)).start(|_| Woken).expect("nobody listens there yet");
+        let all = Arc::default();
+        let tied = simulation.listener(World::at(85));
+        tied.start(move |_| Tied(Arc::clone(&all))).expect("nobody listens there yet");
         let keeper = simulation.listener(World::at(84));
         keeper.start(move |_| Keeper { file: None, ended: ended.clone() }).expect("nobody listens there yet");
         Scene { simulation, ended: ends, bodies }
@@ -193,9 +214,15 @@ impl Scene {
 
     /// One that sends a frame of so many bytes, whatever others send.
     fn lone(&self, length: usize) -> Part {
-        let mut part = self.paused(length);
-        part.bytes.drain(..4);
-        part
+        self.lone_to(82, length)
+    }
+
+    /// The same, to the actor that listens at this port.
+    fn lone_to(&self, port: u16, length: usize) -> Part {
+        let peer = self.simulation.network().connect(World::at(port)).expect("the backlog has room");
+        let mut bytes = (length as u32).to_be_bytes().to_vec();
+        bytes.resize(bytes.len() + length, b'x');
+        Part { peer, bytes, sent: 0, heard: Vec::new() }
     }
 
     /// As much of it as is taken, up to so many bytes before its end.
@@ -344,7 +371,7 @@ fn who_has_used_up_a_little_and_stands_in_line_keeps_nobody_waiting() {
     scene.send(&mut talker, 500, 0);
     // It is in line. Now there is room for a little, which it finds by itself.
     scene.finish(&mut filler, 65_500);
-    scene.simulation.run_for(Duration::from_secs(1));
+    scene.simulation.run_for(Duration::from_secs(2));
     scene.send(&mut talker, 60_000, 0);
     scene.simulation.run_for(Duration::from_secs(1));
     scene.finish(&mut going, 100_000);
@@ -367,7 +394,7 @@ fn who_goes_on_with_a_little_keeps_its_place_in_line_and_gets_no_second_one() {
         scene.send(&mut talker, 500, 0);
         assert_eq!(talker.heard, b"", "it is in line");
         scene.finish(&mut filler, 65_500);
-        scene.simulation.run_for(Duration::from_secs(1));
+        scene.simulation.run_for(Duration::from_secs(2));
         scene.finish(&mut talker, 500);
     }
     scene.finish(&mut going, 100_000);
@@ -488,6 +515,39 @@ fn who_pauses_keeps_no_promise_and_is_given_none() {
 }
 
 #[test]
+fn who_waits_for_nothing_any_more_keeps_no_promise_and_is_given_none() {
+    // The end comes when it has been given room, or so many steps after what puts it in line behind one that has.
+    for steps in std::iter::once(None).chain((0..16).map(Some)) {
+        let mut scene = Scene::new(true);
+        let mut fed = scene.lone_to(85, BOUND / 4 - 1);
+        scene.simulation.settle();
+        let mut feeding = scene.lone_to(85, 1);
+        scene.send(&mut feeding, 5, 0);
+        let holders = half(&mut scene);
+        let mut other = scene.sender(BOUND / 4 - 1);
+        let mut last = scene.sender(BOUND / 4 - 1);
+        if steps.is_none() {
+            scene.send(&mut fed, 1000, 0);
+        }
+        scene.send(&mut other, 1000, 0);
+        if let Some(steps) = steps {
+            fed.peer.write(&fed.bytes[..1000]);
+            (0..steps).for_each(|_| scene.simulation.step());
+        }
+        fed.peer.shutdown_write();
+        scene.simulation.settle();
+        scene.send(&mut last, 1000, 0);
+        scene.finish(&mut other, 100_000);
+        scene.finish(&mut last, 100_000);
+        feeding.peer.write(b"fed");
+        scene.simulation.settle();
+        assert_eq!(fed.peer.read(100), b"fed", "it is open still");
+        drop((holders, fed, feeding));
+        drop(scene.simulation.shutdown());
+    }
+}
+
+#[test]
 fn who_needs_more_room_than_there_is_gets_all_of_it_and_is_closed() {
     for bodies in [false, true] {
         let mut scene = Scene::new(bodies);
@@ -520,7 +580,7 @@ fn what_is_behind_a_body_of_nothing_and_finds_no_room_is_not_lost_in_silence() {
     scene.simulation.run_for(Duration::from_secs(1));
     assert_eq!(keepers[0].read(100), b"kept\n4\n8\n");
     // One that has been promised all that is left.
-    let mut going = scene.lone(BOUND + 1);
+    let mut going = scene.lone(BOUND - 4);
     while going.sent < BOUND / 2 + 100_000 {
         scene.send(&mut going, 100_000, 0);
     }
