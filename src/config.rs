@@ -97,7 +97,7 @@ pub struct Config {
     /// something has come in part receive one after the other, as there is room for all that each of them is known to need; the others wait, and so do
     /// their peers. What a future that serves a connection reads ahead is not counted here. Whoever needs no more than one receive buffer goes on before that, up to seven eighths, unless the first in line
     /// waits for such alone. A connection that receives what there is no room for is closed
-    /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536. Default 256 MiB,
+    /// ([`StopReason::AssemblyFull`](crate::StopReason::AssemblyFull)). Set it to a few times the largest frame or body. At least 65,536, and one receive buffer. Default 256 MiB,
     /// as much as may wait [on the way out](Config::spill_bytes_max), and four of the largest bodies.
     pub assembly_bytes_max: usize,
     /// An accepted connection ends if its peer sends nothing at all for so long, with
@@ -384,8 +384,9 @@ impl Config {
             (
                 "assembly_bytes_max",
                 self.assembly_bytes_max as u64,
-                self.assembly_bytes_max >= 64 << 10,
-                "at least 65,536",
+                self.assembly_bytes_max >= 64 << 10
+                    && self.assembly_bytes_max >= self.receive_buffer_bytes as usize,
+                "at least 65,536, and receive_buffer_bytes",
             ),
         ]
     }
@@ -545,6 +546,23 @@ mod tests {
         let error = check(ASK_TIMEOUT_MIN - Duration::from_nanos(1)).unwrap_err();
         assert_eq!(error.to_string(), "Config::ask_timeout is 0: it must be at least 1 ms");
         assert_eq!((check(ASK_TIMEOUT_MIN), check(Duration::MAX)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn room_for_what_comes_in_part_is_at_least_one_receive_buffer() {
+        let check = |receive_buffer_bytes, assembly_bytes_max| {
+            Config { receive_buffer_bytes, assembly_bytes_max, ..Config::default() }.check()
+        };
+        assert_eq!(
+            (check(64, 65_536), check(65_536, 65_536), check(1 << 20, 1 << 20)),
+            (Ok(()), Ok(()), Ok(()))
+        );
+        let error = check(64, 65_535).unwrap_err();
+        assert_eq!(
+            (error.limit, error.expected),
+            ("assembly_bytes_max", "at least 65,536, and receive_buffer_bytes")
+        );
+        assert_eq!(check(1 << 20, (1 << 20) - 1).unwrap_err().limit, "assembly_bytes_max");
     }
 
     #[test]
