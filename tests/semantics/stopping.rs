@@ -1,4 +1,4 @@
-//! Promise 8: what comes after what at the end of an actor.
+//! Promise 8: what comes after what at the end of an actor, and what it is told of why.
 //!
 //! The socket of a connection closes before its watchers are told: `tests/server/endings.rs`.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::{SendError, Timeout};
 
-use crate::world::{Notes, On, World};
+use crate::world::{Notes, On, World, panic_quietly};
 
 type Trace = Notes<&'static str>;
 
@@ -61,7 +61,7 @@ struct Waiting {
 
 /// The end comes when this is handled.
 #[derive(Message)]
-struct Last(End);
+struct Last(End, Addr<Filler>);
 
 #[derive(Message)]
 struct Finish(Flow);
@@ -69,9 +69,11 @@ struct Finish(Flow);
 struct Subject {
     trace: Trace,
     asked: Asked,
+    /// Why it ends, as it is told.
+    told: Notes<StopReason>,
 }
 
-#[actor]
+#[actor(mailbox(capacity = 8, overflow = stop))]
 impl Subject {
     /// Begins what an actor can begin.
     #[call]
@@ -87,13 +89,16 @@ impl Subject {
 
     /// Asks itself, behind all that waits, and ends.
     #[message]
-    fn last(&mut self, Last(end): Last, cx: &mut Context<Self>) -> Flow {
+    fn last(&mut self, Last(end, dead): Last, cx: &mut Context<Self>) -> Flow {
         self.asked.0 = Some(Box::pin(cx.me().late().timeout(AGES).into_future()));
         assert!(self.asked.look().is_none(), "it cannot have been handled");
         match end {
             End::Stop => cx.me().stop(),
             End::Abort => cx.me().abort(),
             End::Flow(flow) => return flow,
+            End::Panic => panic_quietly(),
+            End::Link => cx.link(dead).expect("there is room"),
+            End::Overflow => while cx.me().tell(Finish(Flow::Continue)).is_ok() {},
         }
         Flow::Continue
     }
@@ -113,7 +118,8 @@ impl Subject {
     }
 
     #[stopped]
-    fn stopped(&mut self, _: StopReason, cx: &mut Context<Self>) {
+    fn stopped(&mut self, why: StopReason, cx: &mut Context<Self>) {
+        self.told.note(why);
         let closed = matches!(cx.me().tell(Finish(Flow::Stop)), Err(SendError::Stopped(_)));
         self.trace.note(if closed { "mailbox closed" } else { "mailbox open" });
         self.trace.note(if self.asked.look().is_some() { "asker told" } else { "stopped" });
@@ -131,13 +137,32 @@ struct Filler;
 impl Filler {}
 
 /// Has the end of somebody come, and watches it.
-struct Witness(Trace);
+struct Witness(Trace, Notes<StopReason>);
 
+/// How the end comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     Stop,
     Abort,
     Flow(Flow),
+    Panic,
+    /// It is linked to whoever has ended.
+    Link,
+    /// Its mailbox has no room.
+    Overflow,
+}
+
+impl End {
+    fn reason(self) -> StopReason {
+        match self {
+            End::Stop | End::Flow(Flow::Stop | Flow::Close | Flow::Continue) => StopReason::Stopped,
+            End::Abort => StopReason::Aborted,
+            End::Flow(Flow::Fail) => StopReason::Failed,
+            End::Panic => StopReason::Panicked,
+            End::Link => StopReason::LinkEnded,
+            End::Overflow => StopReason::MailboxFull,
+        }
+    }
 }
 
 #[actor]
@@ -149,8 +174,8 @@ impl Witness {
 
     /// Leaves a message and a question in its mailbox, behind what ends it.
     #[call]
-    fn end(&mut self, who: Addr<Subject>, end: End, cx: &mut Context<Self>) {
-        assert!(who.tell(Last(end)).is_ok(), "there is room");
+    fn end(&mut self, who: Addr<Subject>, last: Last, cx: &mut Context<Self>) {
+        assert!(who.tell(last).is_ok(), "there is room");
         assert!(
             who.tell(Waiting { _held: Noisy("message dropped", self.0.clone()) }).is_ok(),
             "there is room"
@@ -161,7 +186,8 @@ impl Witness {
     }
 
     #[message]
-    fn down(&mut self, _: Down, cx: &mut Context<Self>) {
+    fn down(&mut self, Down { reason, .. }: Down, cx: &mut Context<Self>) {
+        self.1.note(reason);
         self.0.note("watcher told");
         self.0.note(if cx.spawn(Filler).is_ok() { "place free" } else { "place taken" });
     }
@@ -181,12 +207,23 @@ const WHOLE: [&str; 11] = [
     "place free",
 ];
 
-fn end_in_order(on: On, ends: &[End], spawn: impl Fn(&World, Trace) -> Addr<Subject>) {
+/// An address at which nobody is any more.
+fn dead(world: &World) -> Addr<Filler> {
+    let actors = || world.ledgers()[0].actors;
+    let (before, filler) = (actors(), world.spawn(0, Filler));
+    filler.stop();
+    world.until("its end", || actors() == before);
+    filler
+}
+
+fn end_in_order(on: On, ends: &[End], spawn: impl Fn(&World, Subject) -> Addr<Subject>) {
     for end in ends.iter().copied() {
-        let world = World::with(on, 1, |config| config.actors_max = ACTORS_MAX);
-        let trace = Trace::new();
-        let witness = world.spawn(0, Witness(trace.clone()));
-        let subject = spawn(&world, trace.clone());
+        let world =
+            World::with(on, 1, |config| (config.actors_max, config.activation_messages) = (ACTORS_MAX, 1));
+        let (trace, told, dead) = (Trace::new(), Notes::new(), dead(&world));
+        let witness = world.spawn(0, Witness(trace.clone(), told.clone()));
+        let asked = Asked(None, trace.clone());
+        let subject = spawn(&world, Subject { trace: trace.clone(), asked, told: told.clone() });
         let begun = Notes::new();
         let noted = begun.clone();
         world.run(0, move |cx| {
@@ -197,26 +234,27 @@ fn end_in_order(on: On, ends: &[End], spawn: impl Fn(&World, Trace) -> Addr<Subj
         assert_eq!(begun.take(), [Ok(())]);
         world.run(0, move |cx| {
             while cx.spawn(Filler).is_ok() {}
-            witness.end(subject, end).then(cx, |_, done, _| done.expect("it is answered"));
+            witness.end(subject, Last(end, dead)).then(cx, |_, done, _| done.expect("it is answered"));
         });
         world.until("the end", || trace.len() == WHOLE.len());
         assert_eq!(trace.take(), WHOLE, "{end:?}");
+        assert_eq!(told.take(), [end.reason(); 2], "{end:?}: its last hook, and who watches");
         world.end();
     }
 }
 
-fn subject(trace: &Trace) -> Subject {
-    Subject { trace: trace.clone(), asked: Asked(None, trace.clone()) }
-}
+/// Those that are no failures.
+const ENDS: [End; 6] =
+    [End::Stop, End::Abort, End::Flow(Flow::Stop), End::Flow(Flow::Close), End::Link, End::Overflow];
 
 pub fn each_part_of_the_end_of_an_actor_comes_in_its_order(on: On) {
-    let ends = [End::Stop, End::Abort, End::Flow(Flow::Stop), End::Flow(Flow::Fail)];
-    end_in_order(on, &ends, |world, trace| world.spawn(0, subject(&trace)));
+    let ends = [&ENDS[..], &[End::Flow(Flow::Fail), End::Panic]].concat();
+    end_in_order(on, &ends, |world, subject| world.spawn(0, subject));
 }
 
 pub fn each_part_of_the_end_of_a_supervised_actor_comes_in_its_order(on: On) {
-    let ends = [End::Stop, End::Abort, End::Flow(Flow::Stop)];
-    end_in_order(on, &ends, |world, trace| {
-        world.supervise(0, Restart::one_for_one(), move || subject(&trace))
+    end_in_order(on, &ENDS, |world, subject| {
+        let mut only = Some(subject);
+        world.supervise(0, Restart::one_for_one(), move || only.take().expect("it is not begun again"))
     });
 }
