@@ -2,7 +2,7 @@
 
 use odeon::prelude::*;
 
-use crate::world::{Notes, On, World};
+use crate::world::{Notes, On, World, with_system};
 
 /// Knows its number.
 struct Numbered(usize);
@@ -190,51 +190,71 @@ pub fn whoever_is_least_busy_is_chosen_until_the_answer_has_come(on: On) {
     world.end();
 }
 
-#[test]
-fn a_system_that_has_ended_leaves_no_names() {
-    let [first, second] = [0, 1].map(|_| {
-        let mut config = Config::default();
-        config.pin = false;
-        System::builder().cores(Cores::Count(1)).config(config).build().expect("it starts")
-    });
-    let actor = first.spawn(Numbered(1)).expect("there is room");
-    first.register("name", actor).expect("it is free");
-    second.register("name", actor).expect("it is free");
-    assert_eq!(second.lookup::<Numbered>("name"), Ok(actor));
-    let _ = first.shutdown();
-    // Both names were of an actor that was there.
-    assert_eq!(second.lookup::<Numbered>("name"), Err(NameError::Unknown));
-    assert_eq!(second.register("name", actor), Err(NameError::Ended));
-    assert_eq!(first_name_is_free(&second), Ok(()));
-}
-
-fn first_name_is_free(system: &System) -> Result<(), NameError> {
-    system.register("name", system.spawn(Other).expect("there is room"))
-}
-
-#[test]
-fn what_is_spawned_by_key_is_where_the_key_belongs() {
-    let mut config = Config::default();
-    config.pin = false;
-    let system = System::builder().cores(Cores::Count(3)).config(config).build().expect("it starts");
-    let shards = system.sharded(Numbered).expect("there is room");
-    let workers = system.pool(4, Numbered).expect("there is room");
-    assert_eq!(workers.each().map(|worker| core_of(&system, worker)).collect::<Vec<_>>(), [0, 1, 2, 0]);
-    let numbers = shards.each().map(|shard| shard.number().wait());
-    assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2].map(Ok));
-    for key in 0..20_u64 {
-        let neighbour = system.spawn_by_key(&key, Numbered(9)).expect("there is room");
-        let shard = shards.by_key(&key);
-        assert_eq!(shards.each().position(|other| other == shard), Some(core_of(&system, neighbour)));
+pub fn a_system_that_has_ended_leaves_no_names(on: On) {
+    let [first, second] = [0, 1].map(|_| World::new(on, 2));
+    let actor = first.spawn(1, Numbered(1));
+    for world in [&first, &second] {
+        assert_eq!(world.run(0, move |cx| cx.register("name", actor)), Ok(()));
     }
+    let lookup = |world: &World, core| world.run(core, |cx| cx.lookup::<Numbered>("name"));
+    assert_eq!([lookup(&second, 0), lookup(&second, 1)], [Ok(actor); 2]);
+    first.end();
+    // Both names were of an actor that was there.
+    for core in 0..2 {
+        assert_eq!(lookup(&second, core), Err(NameError::Unknown));
+        assert_eq!(second.run(core, move |cx| cx.register("name", actor)), Err(NameError::Ended));
+    }
+    let next = second.spawn(1, Other);
+    assert_eq!(second.run(0, move |cx| cx.register("name", next)), Ok(()));
+    second.end();
+}
+
+pub fn what_is_spawned_by_key_is_where_the_key_belongs(on: On) {
+    with_system(on, 3, |system| {
+        let shards = system.sharded(Numbered).expect("there is room");
+        let numbers = shards.each().map(|shard| shard.number().wait());
+        assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2].map(Ok));
+        assert_eq!(shards.each().map(|shard| core_of(system, shard)).collect::<Vec<_>>(), [0, 1, 2]);
+        let mut found = [0; 3];
+        for key in 0..20_u64 {
+            let neighbour = system.spawn_by_key(&key, Numbered(9)).expect("there is room");
+            let core = core_of(system, neighbour);
+            assert_eq!(shards.each().position(|other| other == shards.by_key(&key)), Some(core));
+            found[core] += 1;
+            neighbour.stop();
+        }
+        assert!(found.iter().all(|count| *count > 0), "each has some: {found:?}");
+    });
+}
+
+pub fn what_is_spawned_on_each_core_or_in_turn_is_there_and_says_so(on: On) {
+    with_system(on, 3, |system| {
+        let each = system.spawn_each(Numbered).expect("there is room");
+        let pool = system.pool(4, Numbered).expect("there is room");
+        let cores = |actors: &mut dyn Iterator<Item = Addr<Numbered>>| {
+            actors.map(|actor| (core_of(system, actor), actor.number().wait())).collect::<Vec<_>>()
+        };
+        assert_eq!(cores(&mut each.iter().copied()), [(0, Ok(0)), (1, Ok(1)), (2, Ok(2))]);
+        assert_eq!(cores(&mut pool.each()), [(0, Ok(0)), (1, Ok(1)), (2, Ok(2)), (0, Ok(3))]);
+        assert_eq!((system.pool(0, Numbered).expect("there is room").len(), pool.len()), (1, 4));
+        let turns: Vec<_> = (0..8).map(|_| pool.next().number().wait()).collect();
+        assert_eq!(turns, [0, 1, 2, 3, 0, 1, 2, 3].map(Ok));
+        // Whoever is gone keeps its place in the pool, and says so.
+        let gone = pool.next();
+        gone.stop();
+        while gone.number().wait().is_ok() {}
+        let turns: Vec<_> = (0..4).map(|_| pool.next().number().wait().ok()).collect();
+        assert_eq!(turns, [Some(1), Some(2), Some(3), None]);
+    });
 }
 
 /// On which core an actor is, which says so itself.
 fn core_of(system: &System, actor: Addr<Numbered>) -> usize {
-    let local = move |_core| Seeks(actor);
-    let seekers = system.spawn_each(local).expect("there is room");
-    let found = seekers.into_iter().position(|seeker| seeker.is_here().wait() == Ok(true));
-    found.expect("it is somewhere")
+    let seekers = system.spawn_each(move |_| Seeks(actor)).expect("there is room");
+    let here: Vec<_> = seekers.iter().map(|seeker| seeker.is_here().wait()).collect();
+    seekers.iter().for_each(|seeker| seeker.stop());
+    assert_eq!(here.iter().filter(|here| **here == Ok(true)).count(), 1, "{here:?}");
+    here.iter().position(|here| *here == Ok(true)).expect("it is somewhere")
 }
 
 struct Seeks(Addr<Numbered>);

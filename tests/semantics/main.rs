@@ -81,6 +81,9 @@ macro_rules! every_case_on {
                 there_are_as_many_names_as_may_be
                 a_pool_takes_turns_whoever_asks
                 whoever_is_least_busy_is_chosen_until_the_answer_has_come
+                a_system_that_has_ended_leaves_no_names
+                what_is_spawned_by_key_is_where_the_key_belongs
+                what_is_spawned_on_each_core_or_in_turn_is_there_and_says_so
             }
             order {
                 control_comes_first_and_every_eighth_message_is_another

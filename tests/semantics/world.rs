@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use odeon::prelude::*;
-use odeon::sim::each_seed;
+use odeon::sim::{Check, each_seed};
 use odeon::sys::{Random, now};
 use odeon::system::simulation::{Simulation, SimulationConfig};
 use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
@@ -60,6 +60,31 @@ impl On {
     }
 }
 
+/// Most cases have no network, and what is made for one in each of thousands of systems would take most of their time.
+fn lean(config: &mut Config) {
+    config.pin = false;
+    (config.receive_buffers, config.receive_buffer_bytes) = (1, 64);
+    config.send_slots = [1, 0, 0, 0, 0];
+    // However busy the machine is: what waits for an actor is handled before the foot on its core runs again.
+    config.activation_time = PATIENCE;
+}
+
+/// Runs something with a system as programs have it, whose cores, where they are simulated, work while somebody waits.
+pub fn with_system(on: On, cores: usize, run: fn(&System)) {
+    match on {
+        On::Backend(backend) => {
+            let mut config = Config::default();
+            lean(&mut config);
+            let system = System::builder().cores(Cores::Count(cores)).backend(backend).config(config);
+            let system = system.build().expect("the system starts");
+            run(&system);
+            assert_eq!(system.shutdown(), ShutdownReport::default());
+        }
+        On::Seed(seed) => Check::new().seed(seed).cores(cores).config(lean).run(|sim| run(sim)),
+        On::Seeds => unreachable!("a case is run for each seed"),
+    }
+}
+
 enum Cored {
     Simulated(RefCell<Simulation>),
     Real(System),
@@ -96,12 +121,7 @@ impl World {
     /// A system with other limits.
     pub fn with(on: On, cores: usize, change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config::default();
-        config.pin = false;
-        // There is no network here, and what is made for one in each of thousands of systems would take most of their time.
-        (config.receive_buffers, config.receive_buffer_bytes) = (1, 64);
-        config.send_slots = [1, 0, 0, 0, 0];
-        // However busy the machine is: what waits for an actor is handled before the foot on its core runs again.
-        config.activation_time = PATIENCE;
+        lean(&mut config);
         change(&mut config);
         let cored = match on {
             On::Backend(backend) => {
