@@ -30,6 +30,7 @@ mod shortages;
 mod shutdown;
 mod stash;
 mod stopping;
+mod storms;
 mod time;
 mod topics;
 mod watching;
@@ -194,6 +195,9 @@ macro_rules! every_case_on {
                 who_waits_for_a_restart_where_there_is_no_timer_is_begun_again_at_once
                 full_ways_between_cores_lose_no_restart
                 what_finds_no_place_below_a_supervisor_is_refused_and_leaves_nothing
+            }
+            storms {
+                ten_thousand_panics_leave_nothing_and_everybody_else_is_served
             }
             restarts {
                 no_message_is_lost_or_doubled_by_a_restart
