@@ -26,6 +26,7 @@ mod order;
 mod outside;
 mod overflow;
 mod restarts;
+mod shares;
 mod shortages;
 mod shutdown;
 mod stash;
@@ -198,6 +199,9 @@ macro_rules! every_case_on {
             }
             storms {
                 ten_thousand_panics_leave_nothing_and_everybody_else_is_served
+            }
+            shares {
+                every_core_has_its_share_of_a_mailbox_that_every_core_fills
             }
             restarts {
                 no_message_is_lost_or_doubled_by_a_restart
