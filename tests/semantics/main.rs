@@ -281,6 +281,8 @@ macro_rules! every_case_by_the_clock_on {
         on! { $name: $on;
             time {
                 what_was_late_comes_again_a_whole_period_later
+                what_was_missed_is_left_out_and_the_schedule_stays
+                what_was_missed_is_made_up_for_and_the_schedule_stays
             }
         }
     };

@@ -1,4 +1,4 @@
-//! What is to come a whole period after the one that was late does so by the clock, whoever has blocked the core.
+//! What comes later does so by the clock, whoever has blocked the core: what becomes of times that are missed.
 //!
 //! No simulated system: there, nothing takes time.
 
@@ -66,4 +66,91 @@ pub fn what_was_late_comes_again_a_whole_period_later(on: On) {
         ticker.stop();
     }
     world.end();
+}
+
+/// What a metronome notes: when its schedule began, at the earliest and at the latest, and when it was called, as its context says.
+#[derive(Debug, Clone, Copy)]
+enum Beat {
+    Begun(Time, Time),
+    At(Time),
+}
+
+/// Keeps its core busy when it is called for the first time, for some periods and a half.
+struct Metronome {
+    interval: Interval,
+    beats: Notes<Beat>,
+    called: bool,
+}
+
+/// So many whole ones.
+const MISSED: u32 = 4;
+const BEAT: Duration = Duration::from_millis(8);
+
+#[actor]
+impl Metronome {
+    #[started]
+    fn start(&mut self, cx: &mut Context<Self>) {
+        let before = now();
+        assert!(cx.send_every(self.interval, Again).is_ok(), "there is room");
+        self.beats.note(Beat::Begun(before, now()));
+    }
+
+    #[message]
+    fn again(&mut self, _: Again, cx: &mut Context<Self>) {
+        self.beats.note(Beat::At(cx.now()));
+        if !std::mem::replace(&mut self.called, true) {
+            block(MISSED * BEAT + BEAT / 2);
+        }
+    }
+}
+
+/// Time after so many beats.
+fn after(begin: Time, beats: usize) -> Time {
+    begin.after(BEAT * beats as u32)
+}
+
+/// Lets metronomes beat so often, until one has kept time as `has_kept` says, which is given its beats and when its schedule
+/// began at the latest. No beat of any comes before its time.
+fn beat(on: On, missed: MissedTicks, beats: usize, has_kept: impl Fn(&[Time], Time) -> bool) {
+    let world = World::new(on, 1);
+    world.until("one that keeps time", || {
+        let noted = Notes::new();
+        let interval = Interval::every(BEAT).missed(missed);
+        let metronome = Metronome { interval, beats: noted.clone(), called: false };
+        let metronome = world.spawn(0, metronome);
+        world.until("its beats", || noted.len() > beats);
+        metronome.stop();
+        let noted = noted.take();
+        let Beat::Begun(earliest, latest) = noted[0] else { panic!("{noted:?}") };
+        let at = |beat: &Beat| if let Beat::At(time) = beat { *time } else { panic!("it begins once") };
+        let times: Vec<Time> = noted[1..].iter().map(at).collect();
+        for (place, time) in times.iter().enumerate() {
+            assert!(*time >= after(earliest, place + 1), "beat {place} is early: {noted:?}");
+        }
+        has_kept(&times, latest)
+    });
+    world.end();
+}
+
+pub fn what_was_missed_is_left_out_and_the_schedule_stays(on: On) {
+    beat(on, MissedTicks::Skip, 8, |times, begun| {
+        // The second was late. What comes next comes at the next time of the schedule, and each other at a later one.
+        let place = |time: Time| (time.since(begun).as_nanos() / BEAT.as_nanos()) as usize;
+        let late = place(times[1]);
+        assert!(late >= MISSED as usize, "the core was busy: {times:?}");
+        for (more, time) in times[1..].iter().enumerate().skip(1) {
+            // When the schedule began, the earliest is not far from the latest, but not known: half a beat is between them.
+            let due = after(begun, late + more);
+            assert!(time.after(BEAT / 2) >= due, "made up for: {times:?}, {begun:?}");
+        }
+        // On a machine that does nothing else the last ones come at times of the schedule, however late those before.
+        times[5..].iter().all(|time| time.since(after(begun, place(*time))) < BEAT / 4)
+    });
+}
+
+pub fn what_was_missed_is_made_up_for_and_the_schedule_stays(on: On) {
+    beat(on, MissedTicks::Burst, 12, |times, begun| {
+        // None is missing: by and by each comes at its own time.
+        times.iter().zip(1..).skip(8).any(|(time, beats)| *time < after(begun, beats + 1))
+    });
 }
