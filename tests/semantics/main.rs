@@ -283,6 +283,7 @@ macro_rules! every_case_by_the_clock_on {
                 what_was_late_comes_again_a_whole_period_later
                 what_was_missed_is_left_out_and_the_schedule_stays
                 what_was_missed_is_made_up_for_and_the_schedule_stays
+                each_of_many_timers_comes_once_and_in_the_order_of_their_times
             }
         }
     };

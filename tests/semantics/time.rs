@@ -1,12 +1,15 @@
-//! What comes later does so by the clock, whoever has blocked the core: what becomes of times that are missed.
+//! What comes later does so by the clock, whoever has blocked the core: what becomes of times that are missed, and a crowd of timers.
 //!
 //! No simulated system: there, nothing takes time.
 
+use std::env;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use odeon::Time;
 use odeon::prelude::*;
-use odeon::sys::now;
+use odeon::sys::{Random, now};
 
 use crate::world::{Notes, On, Run, World};
 
@@ -153,4 +156,109 @@ pub fn what_was_missed_is_made_up_for_and_the_schedule_stays(on: On) {
         // None is missing: by and by each comes at its own time.
         times.iter().zip(1..).skip(8).any(|(time, beats)| *time < after(begun, beats + 1))
     });
+}
+
+/// All together, and how many of them are to be there at a time.
+fn crowd() -> (u64, Duration) {
+    match env::var_os("ODEON_SOAK") {
+        Some(_) => (1_000_000, Duration::from_secs(10)),
+        None => (20_000, Duration::from_millis(300)),
+    }
+}
+
+/// By its number, and when it is due.
+#[derive(Message)]
+struct One(usize, Time);
+
+/// Sets many timers, and cancels half of them: half of these at once, the others when one comes.
+struct Crowded {
+    random: Random,
+    keys: Vec<Option<TimerKey>>,
+    /// Those that are still to be cancelled.
+    doomed: Vec<usize>,
+    /// In the units of time that timers tell apart.
+    last: u64,
+    came: Arc<AtomicU64>,
+    cancelled: Arc<AtomicU64>,
+    wrong: Notes<String>,
+}
+
+#[derive(Message)]
+struct SetAll(u64, Duration);
+
+impl Crowded {
+    fn cancel(&mut self, number: usize, cx: &mut Context<Self>) {
+        // One that has come before cannot be cancelled.
+        let Some(key) = self.keys[number].take() else { return };
+        if !cx.cancel(key) {
+            self.wrong.note(format!("{number} was not to be cancelled"));
+        }
+        self.cancelled.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// So many bits of a time do not matter: see `Interval::every`.
+const TICK_BITS: u32 = 16;
+
+#[actor]
+impl Crowded {
+    #[message]
+    fn set_all(&mut self, SetAll(count, within): SetAll, cx: &mut Context<Self>) {
+        let begin = now();
+        for number in 0..count as usize {
+            let due = begin.after(Duration::from_nanos(self.random.below(within.as_nanos() as u64)));
+            self.keys.push(Some(cx.send_at(due, One(number, due)).expect("there is room")));
+        }
+        for number in (0..count as usize).step_by(2) {
+            if self.random.chance(0.5) { self.cancel(number, cx) } else { self.doomed.push(number) }
+        }
+    }
+
+    #[message]
+    fn one(&mut self, One(number, due): One, cx: &mut Context<Self>) {
+        if now() < due {
+            self.wrong.note(format!("{number} was early"));
+        }
+        let tick = due.0.div_ceil(1 << TICK_BITS);
+        if tick < self.last {
+            self.wrong.note(format!("{number}, due at {tick}, came after {}", self.last));
+        }
+        self.last = tick;
+        match self.keys[number].take() {
+            Some(_) => drop(self.came.fetch_add(1, Ordering::Relaxed)),
+            None => self.wrong.note(format!("{number} came again, or was cancelled")),
+        }
+        if let Some(number) = self.doomed.pop() {
+            self.cancel(number, cx);
+        }
+    }
+}
+
+pub fn each_of_many_timers_comes_once_and_in_the_order_of_their_times(on: On) {
+    const ACTORS: u64 = 8;
+    let (count, within) = crowd();
+    let world = World::with(on, 2, |config| {
+        (config.timers_max, config.tasks_max) = (count as u32, count as u32 + 100);
+    });
+    let (came, cancelled, wrong) = (Arc::default(), Arc::default(), Notes::new());
+    for number in 0..ACTORS {
+        let actor = Crowded {
+            random: Random::new(number),
+            keys: Vec::new(),
+            doomed: Vec::new(),
+            last: 0,
+            came: Arc::clone(&came),
+            cancelled: Arc::clone(&cancelled),
+            wrong: wrong.clone(),
+        };
+        let to = world.spawn(number as usize % 2, actor);
+        assert!(to.tell(SetAll(count / ACTORS, within)).is_ok(), "there is room");
+    }
+    let sum = || [&came, &cancelled].map(|count: &Arc<AtomicU64>| count.load(Ordering::Relaxed));
+    world.until("all of them", || sum().iter().sum::<u64>() == count);
+    assert_eq!(wrong.take(), [""; 0]);
+    let [came, cancelled] = sum();
+    assert!(came >= count / 2 && cancelled >= count / 5, "{came} came, {cancelled} were cancelled");
+    assert!(world.ledgers().iter().all(|ledger| (ledger.timers, ledger.tasks) == (0, 0)));
+    world.end();
 }
