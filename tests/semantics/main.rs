@@ -19,6 +19,7 @@ mod cycles;
 mod delivery;
 mod draining;
 mod failure;
+mod incarnations;
 mod intensity;
 mod meddling;
 mod one_at_a_time;
@@ -196,6 +197,9 @@ macro_rules! every_case_on {
                 who_waits_for_a_restart_where_there_is_no_timer_is_begun_again_at_once
                 full_ways_between_cores_lose_no_restart
                 what_finds_no_place_below_a_supervisor_is_refused_and_leaves_nothing
+            }
+            incarnations {
+                what_is_under_way_ends_with_its_incarnation_and_leaves_nothing
             }
             storms {
                 ten_thousand_panics_leave_nothing_and_everybody_else_is_served

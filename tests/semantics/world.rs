@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use odeon::prelude::*;
 use odeon::sim::{Check, each_seed};
 use odeon::sys::{Random, now};
-use odeon::system::simulation::{Simulation, SimulationConfig};
+use odeon::system::simulation::{Faults, Simulation, SimulationConfig};
 use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
 
 /// Long enough for a machine that does much else, short enough to find out about a hang.
@@ -120,6 +121,20 @@ impl World {
 
     /// A system with other limits.
     pub fn with(on: On, cores: usize, change: impl FnOnce(&mut Config)) -> World {
+        World::build(on, cores, change, |_| Faults::none())
+    }
+
+    /// The same where, if it is simulated, all happens to a network and a disk that can.
+    pub fn with_accidents(on: On, cores: usize, change: impl FnOnce(&mut Config)) -> World {
+        World::build(on, cores, change, Faults::from_seed)
+    }
+
+    fn build(
+        on: On,
+        cores: usize,
+        change: impl FnOnce(&mut Config),
+        faults: impl FnOnce(u64) -> Faults,
+    ) -> World {
         let mut config = Config::default();
         lean(&mut config);
         change(&mut config);
@@ -129,7 +144,7 @@ impl World {
                 Cored::Real(system.build().expect("the system starts"))
             }
             On::Seed(seed) => {
-                let plan = SimulationConfig { cores, config, ..SimulationConfig::new(seed) };
+                let plan = SimulationConfig { seed, cores, config, faults: faults(seed) };
                 Cored::Simulated(RefCell::new(Simulation::new(plan).expect("the limits are possible")))
             }
             On::Seeds => unreachable!("a case is run for each seed"),
@@ -224,6 +239,21 @@ impl World {
     /// Has something run on a core, some time.
     pub fn begin(&self, core: usize, task: impl FnOnce(&mut Context<Foot>) + Send + 'static) {
         assert!(self.feet[core].tell(Run(Box::new(task))).is_ok(), "there is room");
+    }
+
+    /// Has connections accepted. Answers where.
+    pub fn listen<A, F>(&self, make: F) -> SocketAddr
+    where
+        A: Connection,
+        F: FnMut(Peer) -> A + Clone + Send + 'static,
+    {
+        let listening = match &self.cored {
+            Cored::Simulated(simulation) => {
+                simulation.borrow_mut().listener(SocketAddr::from(([10, 0, 0, 1], 80))).start(make)
+            }
+            Cored::Real(system) => system.listener("127.0.0.1:0").start(make),
+        };
+        listening.expect("nobody listens there").address()
     }
 
     pub fn ledgers(&self) -> Vec<Ledger> {
