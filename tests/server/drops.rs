@@ -13,6 +13,7 @@ use odeon::prelude::*;
 use odeon::sys::Random;
 
 use crate::bodies::stores;
+use crate::bustle::{Held, bustle};
 use crate::child::{self, report};
 use crate::client::connect;
 use crate::connects::crowded;
@@ -37,6 +38,8 @@ struct Scene {
     bodies: SocketAddr,
     uploads: SocketAddr,
     clients: Vec<TcpStream>,
+    /// What actors hold that do a bit of everything.
+    held: Held,
 }
 
 impl Scene {
@@ -55,7 +58,17 @@ impl Scene {
         let ties = world.serve(nears(echo, channel().0));
         let (bodies, _) = stores(&mut world, b"");
         let uploads = world.serve(keepers(folder.path("upload"), channel().0));
-        Scene { world, lines, sessions, echo, ties, bodies, uploads, clients: Vec::new() }
+        Scene {
+            world,
+            lines,
+            sessions,
+            echo,
+            ties,
+            bodies,
+            uploads,
+            clients: Vec::new(),
+            held: Held::default(),
+        }
     }
 
     /// Somebody connects, and leaves something under way.
@@ -85,7 +98,8 @@ impl Scene {
         let cores = self.world.system.cores();
         let (core, other) = (random.index(cores), random.index(cores));
         let system = &self.world.system;
-        let begun = match random.index(4) {
+        let begun = match random.index(6) {
+            4 | 5 => return bustle(&self.world, &self.held, random),
             0 => system.spawn_task(core, move || async move {
                 let _never = odeon::connect(full).timeout(PATIENCE).await;
             }),
@@ -145,7 +159,7 @@ fn drop_one(on: BackendChoice, seed: u64, full: SocketAddr, folder: &Folder) {
     for _ in 0..random.index(12) {
         scene.meet(&mut random);
     }
-    for _ in 0..random.index(4) {
+    for _ in 0..random.index(6) {
         scene.begin(&mut random, full, folder);
     }
     for _ in 0..random.index(4) {
@@ -158,5 +172,6 @@ fn drop_one(on: BackendChoice, seed: u64, full: SocketAddr, folder: &Folder) {
         scene.clients.clear();
     }
     drop(scene.world.system);
+    assert_eq!(scene.held.others(), 0, "seed {seed}: what actors held is dropped");
     TcpStream::connect(scene.lines).expect_err("nobody listens any more");
 }

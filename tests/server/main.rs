@@ -13,6 +13,7 @@ mod answers;
 mod asks;
 mod assembly;
 mod bodies;
+mod bustle;
 mod causes;
 mod child;
 mod client;
