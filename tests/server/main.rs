@@ -52,6 +52,7 @@ mod suspended;
 mod systems;
 mod tasks;
 mod timers;
+mod traffic;
 mod uploads;
 mod ways;
 mod world;
@@ -450,6 +451,9 @@ macro_rules! every_case_on {
                 halves_go_their_own_ways
                 what_comes_after_the_reading_half_has_gone_is_thrown_away
                 whoever_gets_no_task_is_reset
+            }
+            traffic {
+                messages_between_many_come_once_and_in_order_and_take_no_memory
             }
             drops { a_system_may_be_dropped_with_everything_in_flight }
             soak {

@@ -28,7 +28,7 @@ pub(crate) fn descriptors() -> usize {
 }
 
 /// Resident memory of a process, in KiB.
-fn resident(process: &str) -> u64 {
+pub(crate) fn resident(process: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("this is Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

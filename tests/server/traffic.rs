@@ -1,0 +1,110 @@
+//! Many actors that send to many others, on two cores.
+//!
+//! Knows: messages by sender and number. Must not know sockets.
+//!
+//! With `ODEON_SOAK=1` in the environment ten million are sent.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+
+use odeon::prelude::*;
+
+use crate::child::{self, name, report};
+use crate::soak::{is_soak, resident};
+use crate::world::{World, until};
+
+/// So many send, and as many receive, half of them on each core.
+const ACTORS: usize = 8;
+/// So many messages of one to another are on their way at a time.
+const WINDOW: usize = 16;
+
+#[derive(Message)]
+struct Word {
+    from: usize,
+    number: u64,
+}
+
+/// Knows what it has of each.
+struct Receiver {
+    next: [u64; ACTORS],
+    came: Arc<AtomicU64>,
+    wrong: Arc<AtomicU64>,
+}
+
+#[actor(mailbox(capacity = 64))]
+impl Receiver {
+    #[message]
+    fn word(&mut self, Word { from, number }: Word) {
+        if self.next[from] != number {
+            self.wrong.fetch_add(1, Ordering::Relaxed);
+        }
+        self.next[from] = number + 1;
+        self.came.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends everybody so many, in turn, some at a time, and waits for room.
+async fn send_all(from: usize, to: Vec<Addr<Receiver>>, each: u64) {
+    for first in (0..each).step_by(WINDOW) {
+        for one in &to {
+            let window = first..each.min(first + WINDOW as u64);
+            let mut sends: Vec<_> = window.map(|number| Box::pin(one.send(Word { from, number }))).collect();
+            // Each waits behind those before it, if it has to.
+            poll_fn(|cx| {
+                sends.retain_mut(|send| match send.as_mut().poll(cx) {
+                    Poll::Ready(sent) => {
+                        assert!(sent.is_ok(), "it has not ended");
+                        false
+                    }
+                    Poll::Pending => true,
+                });
+                if sends.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }
+}
+
+pub(crate) fn messages_between_many_come_once_and_in_order_and_take_no_memory(on: BackendChoice) {
+    const CASE: &str = "traffic::messages_between_many_come_once_and_in_order_and_take_no_memory";
+    // In a process where nobody else takes memory.
+    if child::apart(on, CASE) {
+        return;
+    }
+    let total: u64 = if is_soak() { 10_000_000 } else { 100_000 };
+    let each = total.div_ceil((ACTORS * ACTORS) as u64);
+    let total = each * (ACTORS * ACTORS) as u64;
+    let world = World::new(on, 2);
+    let (came, wrong) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+    let spawn = |number| {
+        let receiver = Receiver { next: [0; ACTORS], came: came.clone(), wrong: wrong.clone() };
+        world.system.spawn_on(number, receiver).expect("there is room")
+    };
+    let to: Vec<_> = (0..ACTORS).map(spawn).collect();
+    for from in 0..ACTORS {
+        let to = to.clone();
+        let sends = world.system.spawn_task(from, move || send_all(from, to, each));
+        sends.expect("the core runs").detach();
+    }
+    // The most that the process had in each half.
+    let mut most = [0; 2];
+    until("all of them", || {
+        let so_far = came.load(Ordering::Relaxed);
+        let half = usize::from(so_far >= total / 2);
+        most[half] = most[half].max(resident("self"));
+        so_far >= total
+    });
+    to.iter().for_each(|one| one.stop());
+    world.settle();
+    // None comes after all of them.
+    assert_eq!((came.load(Ordering::Relaxed), wrong.load(Ordering::Relaxed)), (total, 0));
+    assert_eq!(world.sum(|ledger| ledger.dead_letters), 0);
+    let [first, second] = most;
+    report(&format!("{}: {total} messages: {first} KiB resident, then {second}", name(on)));
+    // Of so few, not all memory has been used before the second half. To keep 64 bytes of each would take more than that.
+    let spare = if is_soak() { first / 100 } else { 2 << 10 };
+    assert!(second <= first + spare, "memory grew from {first} KiB to {second}");
+    world.finish();
+}
