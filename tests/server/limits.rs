@@ -2,8 +2,11 @@
 //!
 //! Knows: credits, policies, sizes of pools. Must not know descriptors of the process.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -16,10 +19,11 @@ use crate::client::{
     connect, connect_unless_reset, exchange, expect, finish, is_reset, pattern, request, rest, size,
 };
 use crate::echo::{Echo, Frames};
+use crate::puppet::{Puppet, act};
 use crate::runner::on_core;
 use crate::session::{Habits, sessions};
 use crate::soak::descriptors;
-use crate::world::World;
+use crate::world::{PATIENCE, World, until};
 
 /// So many clients at once, each of which connects, is answered and leaves.
 fn crowd(address: SocketAddr, threads: usize, each: usize) {
@@ -421,5 +425,63 @@ pub(crate) fn who_waits_for_send_slots_and_goes_does_not_keep_the_others_waiting
         assert!(got == pattern(1, 5000));
     }
     drop(holders);
+    world.finish();
+}
+
+/// Says how many its core has accepted.
+struct Counts(u64, Arc<Mutex<BTreeMap<u64, usize>>>);
+
+impl Counts {
+    /// Which core that is: a part of the number of each of its connections.
+    fn core(&self) -> u64 {
+        self.0 >> 40
+    }
+}
+
+#[actor(codec = Lines<80>)]
+impl Counts {
+    #[started]
+    fn started(&mut self) {
+        *self.1.lock().expect("nobody panics with it").entry(self.core()).or_default() += 1;
+    }
+
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write_line(line);
+    }
+}
+
+pub(crate) fn each_core_accepts_its_share_and_none_waits_for_one_that_is_busy(on: BackendChoice) {
+    const CLIENTS: usize = 400;
+    let mut world = World::new(on, 2);
+    let accepted = Arc::<Mutex<BTreeMap<u64, usize>>>::default();
+    let counts = accepted.clone();
+    let address = world.serve(move |peer| Counts(peer.id(), counts.clone()));
+    let counts = || accepted.lock().expect("nobody panics with it").values().copied().collect::<Vec<_>>();
+    let puppet = world.puppet(0);
+    let (release, released) = channel::<()>();
+    let (busy, begun) = channel();
+    let block = act(move |_: &mut Puppet, _, _| {
+        busy.send(()).expect("the test waits for it");
+        let _ = released.recv();
+    });
+    puppet.tell(block).or_dead_letter();
+    begun.recv_timeout(PATIENCE).expect("it begins");
+    let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();
+    for stream in &mut clients {
+        stream.write_all(b"hello\n").expect("there is room");
+    }
+    // The other core serves its share meanwhile. Who comes to this one waits in the backlog: it takes nobody whom it cannot serve.
+    until("those who came to the other core", || counts().iter().sum::<usize>() >= CLIENTS / 4);
+    assert_eq!(counts().len(), 1);
+    drop(release);
+    for stream in &mut clients {
+        expect(stream, b"hello\n");
+    }
+    // The kernel deals them out by chance.
+    let counts = counts();
+    assert!(counts.len() == 2 && counts.iter().all(|count| *count >= CLIENTS / 4), "{counts:?}");
+    assert_eq!(counts.iter().sum::<usize>(), CLIENTS);
+    drop(clients);
     world.finish();
 }

@@ -188,6 +188,7 @@ macro_rules! every_case_on {
                 a_newcomer_waits_until_another_ends
                 a_server_with_all_of_its_connections_opens_files_and_connects
                 whoever_comes_beyond_the_limit_is_refused
+                each_core_accepts_its_share_and_none_waits_for_one_that_is_busy
                 the_limit_of_the_system_may_be_one
                 a_newcomer_is_served_though_the_ways_between_cores_are_full
                 whoever_gets_no_actor_gives_its_place_back
