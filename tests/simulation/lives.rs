@@ -1,14 +1,15 @@
-//! Actors that spawn, stop, abort and panic in every hook, and messages whose `Drop` sends.
+//! Actors that spawn, stop, abort and panic in every hook, some of which are begun again, and messages whose `Drop` sends.
 //!
 //! Knows: what an actor may do to itself and to others. Must not know how the runtime contains it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::Random;
 
 use super::journal::{Journal, Life, Token};
-use super::world::World;
+use super::world::{World, pick};
 
 /// A message that, when it is dropped, may send another, or panic.
 #[derive(Message)]
@@ -102,7 +103,7 @@ impl Scene {
         if !self.spare(|players| &mut players.births) {
             return;
         }
-        if let Ok(address) = cx.spawn(Mayfly::new(self)) {
+        if let Ok(address) = cx.spawn(Mayfly::new(self, false)) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).addresses.push(address);
         }
     }
@@ -122,11 +123,19 @@ impl Drop for Poke {
 struct Mayfly {
     life: Life,
     scene: Scene,
+    supervised: bool,
 }
 
 impl Mayfly {
-    fn new(scene: &Scene) -> Mayfly {
-        Mayfly { life: Life::new(&scene.1), scene: scene.clone() }
+    fn new(scene: &Scene, supervised: bool) -> Mayfly {
+        Mayfly { life: Life::new(&scene.1), scene: scene.clone(), supervised }
+    }
+
+    /// The message that it handles is a dead letter, if it may be begun again.
+    fn fail_on_it(&self) {
+        if self.supervised {
+            self.scene.1.sums().handled -= 1;
+        }
     }
 }
 
@@ -156,9 +165,22 @@ impl Actor for Mayfly {
         journal.note([u64::from(message.echoes), u64::from(message.brittle), 0]);
         self.scene.meddle(cx);
         if self.scene.brittle(0.05) {
+            self.fail_on_it();
             self.scene.1.panic();
         }
-        if self.scene.chance(0.05) { Flow::Stop } else { Flow::Continue }
+        if message.brittle {
+            // Its drop panics, here.
+            self.fail_on_it();
+            return Flow::Continue;
+        }
+        if self.scene.chance(0.05) {
+            return Flow::Stop;
+        }
+        if self.supervised && self.scene.chance(0.05) {
+            self.fail_on_it();
+            return Flow::Fail;
+        }
+        Flow::Continue
     }
 
     fn stopped(&mut self, _: StopReason, cx: &mut Context<Self>) {
@@ -182,6 +204,28 @@ impl Drop for Mayfly {
     }
 }
 
+/// Some below a supervisor, which may be below another.
+fn supervise(world: &mut World, scene: &Scene) {
+    let restart = |world: &mut World| {
+        let random = &mut world.random;
+        let how = [Restart::one_for_one(), Restart::one_for_all(), Restart::rest_for_one()][random.index(3)];
+        let how = how.intensity(pick(random, [0, 1, 3, u32::MAX]), Duration::from_millis(random.below(100)));
+        let wait = Duration::from_micros(random.below(20_000));
+        if random.chance(0.5) { how.backoff(wait..4 * wait) } else { how }
+    };
+    let (above, below) = (restart(world), restart(world));
+    let nested = world.random.chance(0.3);
+    let cores: Vec<usize> = (0..1 + world.random.index(3)).map(|_| world.random.index(4)).collect();
+    let Ok(group) = world.simulation.supervisor(above) else { return };
+    let group = if nested { group.supervisor(below).unwrap_or(group) } else { group };
+    for core in cores {
+        let made = scene.clone();
+        if let Ok(address) = group.spawn_on(core, move || Mayfly::new(&made, true)) {
+            scene.0.lock().unwrap_or_else(PoisonError::into_inner).addresses.push(address);
+        }
+    }
+}
+
 pub(crate) fn run(seed: u64) -> [u64; 3] {
     let mut world = World::new(seed, |plan, _| {
         // Whoever stops somebody from outside waits for room in the inbox, and nobody else would make any.
@@ -192,10 +236,11 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
     let players = Players { addresses: Vec::new(), random, births: 200, pokes: 3_000, brittle };
     let scene = Scene(Arc::new(Mutex::new(players)), world.journal.clone());
     for _ in 0..5 + world.rounds(40) {
-        match world.random.below(6) {
+        match world.random.below(7) {
+            6 => supervise(&mut world, &scene),
             0 | 1 => {
                 let core = world.random.index(4);
-                if let Ok(address) = world.simulation.spawn_on(core, Mayfly::new(&scene)) {
+                if let Ok(address) = world.simulation.spawn_on(core, Mayfly::new(&scene, false)) {
                     scene.0.lock().unwrap_or_else(PoisonError::into_inner).addresses.push(address);
                 }
             }
