@@ -9,8 +9,8 @@
 //!
 //! *Messages of one priority from one actor to another are handled in the order in which they were sent, and frames in the order in which
 //! they arrived.* That holds across cores, and across a restart. It says nothing of messages of different senders, of different
-//! priorities, or of an answer and a message. More: [delivery](super::delivery). `tests/semantics/order.rs`; frames:
-//! `tests/server/echo.rs`.
+//! priorities, or of an answer and a message. More: [delivery](super::delivery). `tests/semantics/order.rs`; senders that are refused have
+//! their shares: `tests/semantics/shares.rs`; millions of messages: `tests/server/traffic.rs`; frames: `tests/server/echo.rs`.
 //!
 //! # One at a time
 //!
@@ -46,8 +46,9 @@
 //! *A panic ends an actor, and not its core. A supervisor has it begun again, under its address and with its mailbox.* Its state, and what it
 //! had begun, is gone, and so is the message on which it has failed: a dead letter. Connections are not begun again. A broken invariant
 //! of the runtime ends the process, and so does a panic under `panic = "abort"`. More: [supervision](super::supervision).
-//! `tests/semantics/failure.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`; the end of the process:
-//! `tests/server/panics.rs`.
+//! `tests/semantics/failure.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`,
+//! `tests/semantics/shortages.rs`; what is under way: `tests/semantics/incarnations.rs`; ten thousand panics:
+//! `tests/semantics/storms.rs`; the end of the process: `tests/server/panics.rs`.
 //!
 //! # Watching
 //!

@@ -76,4 +76,4 @@
 //!
 //! In a [`TestContext`](crate::testing::TestContext) time passes when the test says so, by
 //! [`advance`](crate::testing::TestContext::advance). All that is said here is tested in `tests/simulation/intervals.rs` and
-//! `tests/simulation/timers.rs`, seed by seed.
+//! `tests/simulation/timers.rs`, seed by seed, and by the clock of the machine in `tests/semantics/time.rs`.
