@@ -4,8 +4,8 @@
 //!
 //! There is one for each core, for whatever comes to it, by lanes and by its inbox. The core takes all that waits before it empties
 //! these ways, and delivers it behind what was in them: so what was published before something came here is delivered before it.
-//! What waits has a *ticket*, of numbers that grow. A sender keeps its way shut until the core has delivered what has its ticket, which it sees
-//! for itself: nothing that it sends later overtakes, and nobody looks again and again for room.
+//! What waits has a *ticket*, of numbers that grow. A sender keeps its way shut until the core has emptied the ways and begins to deliver
+//! what has its ticket, which it sees for itself: nothing that it sends later overtakes, and nobody looks again and again for room.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -112,7 +112,7 @@ pub struct Anteroom {
     pending: AtomicBool,
     /// The last ticket of those who have come from threads, or from other systems. Written under the lock.
     last_of_inbox: AtomicUsize,
-    /// The ticket up to which all was delivered. Written by the core.
+    /// The ticket up to which all is delivered before whatever is sent now. Written by the core.
     passed: AtomicUsize,
 }
 
@@ -146,7 +146,7 @@ impl Anteroom {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Takes all that waits, for the core alone, with the ticket to [pass](Anteroom::pass) when it was delivered. None if nothing waits.
+    /// Takes all that waits, for the core alone, with the ticket to [pass](Anteroom::pass) when it is delivered. None if nothing waits.
     #[inline]
     pub(super) fn take(&self) -> Option<(Line, usize)> {
         if self.is_pending() { Some(self.take_all()) } else { None }
@@ -160,15 +160,15 @@ impl Anteroom {
         (state.queue.take(), state.last)
     }
 
-    /// All up to this ticket was delivered.
+    /// The ways have been emptied, and all up to this ticket is delivered before they are again.
     pub(super) fn pass(&self, ticket: usize) {
-        // Release: whoever sees this sends behind what was delivered.
+        // Release: what whoever sees this sends was not there when the ways were emptied.
         self.passed.store(ticket, Ordering::Release);
     }
 
-    /// True if what has this ticket was delivered.
+    /// True if what has this ticket is delivered before whatever is sent from here on.
     pub(super) fn has_passed(&self, ticket: usize) -> bool {
-        // Acquire: what is sent from here on comes behind.
+        // Acquire: what is sent from here on comes behind what the core took before.
         let ahead = self.passed.load(Ordering::Acquire).wrapping_sub(ticket);
         ahead <= usize::MAX / 2
     }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_passed_when_all_before_it_were_delivered() {
+    fn a_ticket_is_passed_with_all_before_it() {
         let anteroom = Anteroom::default();
         assert!(anteroom.take().is_none() && !anteroom.shuts_inbox());
         let stays = Arc::new(());
@@ -220,8 +220,8 @@ mod tests {
         let (taken, last) = anteroom.take().expect("they wait");
         let later = push(false);
         assert!(!tickets.into_iter().any(|ticket| anteroom.has_passed(ticket)) && anteroom.shuts_inbox());
-        taken.into_iter().for_each(|waits| waits.deliver());
         anteroom.pass(last);
+        taken.into_iter().for_each(|waits| waits.deliver());
         assert!(tickets.into_iter().all(|ticket| anteroom.has_passed(ticket)) && !anteroom.shuts_inbox());
         assert!(!anteroom.has_passed(later) && anteroom.is_pending());
     }

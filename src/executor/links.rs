@@ -144,13 +144,10 @@ impl Links {
     fn send_overdue(&self, now: Time) {
         let ports = directory::ports();
         let send = |core, envelope| match ports.find(core) {
-            Some(port) => match port.inbox.try_send(envelope) {
-                Ok(()) => {
-                    port.wake_if_asleep();
-                    Sent::Handed
-                }
-                Err(TrySendError::Full(envelope)) => Sent::Full(envelope),
-                Err(TrySendError::Disconnected(envelope)) => Sent::Gone(envelope),
+            Some(port) => match is_in(port, port.inbox.try_send(envelope)) {
+                Ok(()) => Sent::Handed,
+                Err(Refused::Full(envelope)) => Sent::Full(envelope),
+                Err(Refused::Gone(envelope)) => Sent::Gone(envelope),
             },
             None => Sent::Gone(envelope),
         };
@@ -224,7 +221,7 @@ fn insist_again<M: Send + 'static, F: Arrive<M>>(
             Some(guest) => guest.receive(),
             None => stage::yield_to(target.core()),
         }
-        posted = post(from, target, arrive, message);
+        posted = post_ahead(target, arrive, message);
     }
 }
 
@@ -343,7 +340,29 @@ fn post_to_inbox<M: Send + 'static>(
     if port.anteroom.shuts_inbox() {
         return Err(Refused::Full(message));
     }
-    Envelope::send(&port.inbox, target.cell(), arrive, message).map_err(|refused| match refused {
+    is_in(port, Envelope::send(&port.inbox, target.cell(), arrive, message))
+}
+
+/// Sends through the inbox of a core, whoever waits in front of it: what the core is told or asked itself, which has no order with messages.
+/// They may be so many that somebody always does.
+///
+/// # Errors
+/// As [`post`].
+#[cold]
+pub fn post_ahead<M: Send + 'static>(
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+) -> Result<(), Refused<M>> {
+    let ports = directory::ports();
+    let Some(port) = ports.find(target.core()) else { return Err(Refused::Gone(message)) };
+    is_in(port, Envelope::send(&port.inbox, target.cell(), arrive, message))
+}
+
+/// Has a core see what was put into its inbox, if it was.
+#[inline]
+fn is_in<M>(port: &Port, put: Result<(), TrySendError<M>>) -> Result<(), Refused<M>> {
+    put.map_err(|refused| match refused {
         TrySendError::Full(message) => Refused::Full(message),
         TrySendError::Disconnected(message) => Refused::Gone(message),
     })?;
@@ -415,12 +434,14 @@ impl Arrivals {
             }
         }
         if let Some((waiting, last)) = waiting {
+            // What is sent from here on comes with a later call, and so behind. Those who are told now that theirs is in may send more:
+            // they find the way free, and do not keep it shut among themselves.
+            self.port.anteroom.pass(last);
             for waits in waiting {
                 if core.contain(|| runtime(|| waits.deliver())).is_none() {
                     core.dead_letter(DeadReason::Failed, FAILED, None);
                 }
             }
-            self.port.anteroom.pass(last);
         }
     }
 
@@ -511,6 +532,42 @@ mod tests {
         assert!(!core.links.has_overdue());
         stays.2.recv().expect("what has waited").deliver();
         assert_eq!(Arc::strong_count(&counted), 1);
+    }
+
+    /// Waits in front of a core, and sends one more there when it is let in.
+    struct Waiter(CoreId, Arc<()>);
+
+    impl Patient for Waiter {
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    fn arrive_waiter(_: Key, Waiter(core, counted): Waiter) {
+        drop(post(None, RawAddress::new(core, CELL), arrive, Echo(None, counted)));
+    }
+
+    #[test]
+    fn who_waits_in_front_of_an_inbox_keeps_messages_out_and_no_word_of_the_runtime() {
+        let (here, counted) = (core(), Arc::new(()));
+        let (at, port, envelopes) = full();
+        let to = RawAddress::new(at, CELL);
+        for _ in 0..2 {
+            assert!(wait_for_way(None, to, arrive_waiter, Waiter(at, counted.clone())).is_ok());
+        }
+        envelopes.recv().expect("what was there").deliver();
+        let refused = post(None, to, arrive, Echo(None, counted.clone()));
+        assert!(matches!(refused, Err(Refused::Full(_))), "the inbox is empty, and others were there before");
+        drop(refused);
+        assert!(post_ahead(to, arrive, Echo(None, counted.clone())).is_ok());
+        envelopes.recv().expect("what is not kept out").deliver();
+        insist(None, to, arrive, Echo(None, counted.clone()));
+        assert_eq!(Arc::strong_count(&counted), 4, "two wait, and one is in the inbox");
+        // Both are let in, and the first who is finds room for one more.
+        let mut arrivals = Arrivals::new(port, envelopes, Vec::new());
+        current::scope(&here, || arrivals.deliver(&here));
+        assert_eq!(Arc::strong_count(&counted), 2);
+        directory::close(at);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub use flow::Flow;
 pub use flush::{Flush, Watched};
 pub use guest::Guest;
 pub use hubs::Hubs;
-pub use links::{Arrivals, Links, Refused, insist, post, wait_for_way};
+pub use links::{Arrivals, Links, Refused, insist, post, post_ahead, wait_for_way};
 pub use notice::Notice;
 pub use oneshot::{Oneshot, Refusing};
 pub use output::{Bound, LeftOut, Output, Overflow, PlaceError, PlaceId, Tie};

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use crossbeam_channel::TryRecvError;
 
 use crate::config::Config;
-use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post, stage};
+use crate::executor::{Arrive, CoreId, RawAddress, Refused, current, post_ahead, stage};
 use crate::mem::Key;
 use crate::net::Credits;
 use crate::sys::{Time, now};
@@ -157,7 +157,7 @@ fn ask_core<M: Send + 'static, R: Send + 'static>(
 ) -> Result<crossbeam_channel::Receiver<R>> {
     let (answer, answers) = crossbeam_channel::bounded(1);
     let mut message = (message, answer);
-    while let Err(refused) = post(None, any_cell(core), arrive, message) {
+    while let Err(refused) = post_ahead(any_cell(core), arrive, message) {
         let Refused::Full(back) = refused else { return Err(Error::CoreEnded) };
         if now() >= until {
             break;
