@@ -9,7 +9,7 @@
 //!
 //! What is sent to a core from one thread keeps its order, and nothing does that is sent from two: a topic that moves sends nothing but its
 //! end until what has subscribed from elsewhere has arrived. Publications from before and after a move may come in another order, and
-//! whoever gets the later one first has missed the other.
+//! whoever gets the later one first has missed the other: its hub counts that, and does not end before it has come.
 
 mod hub;
 mod members;
@@ -104,7 +104,7 @@ impl Message for Lagged {
 /// - **The end.** An actor that has ended is not subscribed any more, whether it says so or not. Where the topic is dropped, what was
 ///   published before is still delivered.
 /// - **Moving.** A topic may be sent to another thread. What was published before that and what is published after keep no order between
-///   them: who gets the later one first has missed the other. As long as a subscription is on its way from the thread where the topic
+///   them: who gets the later one first has missed the other, which is a dead letter, once for each core. As long as a subscription is on its way from the thread where the topic
 ///   was, there is no room on the way to that core.
 ///
 /// **Costs** one message for each core where somebody has subscribed, and not one for each subscriber; on that core, one clone and one
@@ -148,8 +148,9 @@ struct Subscription {
 struct Way {
     core: CoreId,
     members: usize,
-    /// The number behind that of the last publication that has gone there.
+    /// The number behind that of the last publication that has gone there, and how many have.
     sent: u64,
+    publications: u64,
     /// Who has left, and at which publication, where there was no room to say so.
     leaving: Vec<(u64, u64)>,
     /// So many subscriptions have gone there, the last of them from this core, or from a thread that is none.
@@ -162,19 +163,30 @@ struct Way {
 struct Shared {
     /// The number behind that of the last publication that has gone there, once the topic has ended; else none that there is.
     end: AtomicU64,
+    /// So many publications have gone there, once the topic has ended.
+    publications: AtomicU64,
     /// So many subscriptions have arrived.
     joins: AtomicU64,
 }
 
 impl Shared {
     fn new() -> Arc<Shared> {
-        Arc::new(Shared { end: AtomicU64::new(u64::MAX), joins: AtomicU64::new(0) })
+        let [end, publications, joins] = [u64::MAX, 0, 0].map(AtomicU64::new);
+        Arc::new(Shared { end, publications, joins })
     }
 
-    /// True if the topic has ended, and nothing comes from a number on.
-    fn has_ended_at(&self, arrived: u64) -> bool {
-        // Relaxed: the number is all that is read, and whoever is told of the end by a message sees what was stored before that.
-        self.end.load(Ordering::Relaxed) <= arrived
+    fn end_at(&self, end: u64, publications: u64) {
+        // Relaxed: read by whoever sees the end.
+        self.publications.store(publications, Ordering::Relaxed);
+        // Release: whoever sees it sees how many there were.
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// True if the topic has ended, and nothing comes from a number on, nor anything that this one has overtaken: so many have come.
+    fn has_ended_at(&self, arrived: u64, publications: u64) -> bool {
+        // Acquire: as above; then the count is read as it was stored before. Whoever is told of the end by a message sees both.
+        self.end.load(Ordering::Acquire) <= arrived
+            && self.publications.load(Ordering::Relaxed) <= publications
     }
 
     fn has_joined(&self) {
@@ -194,8 +206,9 @@ struct Join<M: Message> {
     since: u64,
     to: Recipient<M>,
     lagged: Option<Recipient<Lagged>>,
-    /// The number of the publication that it is to get first.
+    /// The number of the publication that it is to get first, and how many have gone to its core before.
     next: u64,
+    publications: u64,
     forgotten: Sender<Forgotten>,
     shared: Arc<Shared>,
 }
@@ -394,8 +407,8 @@ impl<M: Message + Clone + Send> Open<M> {
         if !way.say_who_leaves::<M>(number) {
             return Err(Full);
         }
-        let (forgotten, shared) = (self.forget.clone(), way.shared.clone());
-        let join = Join { id, since, to, lagged, next, forgotten, shared };
+        let (forgotten, shared, publications) = (self.forget.clone(), way.shared.clone(), way.publications);
+        let join = Join { id, since, to, lagged, next, publications, forgotten, shared };
         match hand(core, number, arrive_join::<M>, join) {
             Ok(()) => {
                 (way.joins, way.joined_from) = (way.joins + 1, here());
@@ -430,7 +443,7 @@ impl<M: Message + Clone + Send> Open<M> {
                 continue;
             }
             match hand(way.core, number, arrive_publication::<M>, (at, copy)) {
-                Ok(()) => way.sent = at + 1,
+                Ok(()) => (way.sent, way.publications) = (at + 1, way.publications + 1),
                 Err(Refused::Full(_)) => give_up(DeadReason::Full, type_name::<M>()),
                 Err(Refused::Gone(_)) => {
                     give_up(DeadReason::Stopped, type_name::<M>());
@@ -448,6 +461,7 @@ impl Way {
             core,
             members: 0,
             sent: 0,
+            publications: 0,
             leaving: Vec::new(),
             joins: 0,
             joined_from: None,
@@ -508,8 +522,7 @@ fn not_subscribed<M>() {
 impl<M: Message> Drop for Open<M> {
     fn drop(&mut self) {
         for way in &self.ways {
-            // Relaxed: see `has_ended_at`.
-            way.shared.end.store(way.sent, Ordering::Relaxed);
+            way.shared.end_at(way.sent, way.publications);
             (self.end)(way.core, self.number);
         }
     }

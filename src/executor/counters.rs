@@ -13,7 +13,8 @@ use crate::sys::Count;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeadReason {
-    /// The receiver's mailbox was full, or the lane to its core was.
+    /// The receiver's mailbox was full, or the lane to its core was. Or it is a publication that another has overtaken, after its
+    /// [`Topic`](crate::Topic) had moved.
     Full,
     /// The receiver had stopped, or stopped with the message in its mailbox.
     Stopped,

@@ -270,6 +270,7 @@ macro_rules! every_case_on {
                 handing_round_takes_turns_with_other_actors
                 a_topic_may_be_anywhere
                 a_topic_that_ends_elsewhere_than_where_it_was_subscribed_to_leaves_nothing
+                what_is_overtaken_after_a_topic_has_moved_is_a_dead_letter
                 by_chance_nothing_is_lost_that_nobody_knows_of
             }
         }

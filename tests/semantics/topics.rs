@@ -680,6 +680,28 @@ pub fn a_topic_that_ends_elsewhere_than_where_it_was_subscribed_to_leaves_nothin
     world.end();
 }
 
+pub fn what_is_overtaken_after_a_topic_has_moved_is_a_dead_letter(on: On) {
+    let world = World::new(on, 2);
+    let notes = Notes::new();
+    let subscriber = world.spawn(1, Subscriber::<MUCH>(0, notes.clone()));
+    let (before, mut lost) = (actors(&world), 0);
+    for _ in 0..20 {
+        let mut topic = Topic::new();
+        topic.subscribe(0, subscriber.recipient());
+        world.run(1, |_| ());
+        topic.publish(said(0));
+        // By another way, which may be the shorter one.
+        world.run(0, move |_| topic.publish(said(1)));
+        world.until("the end of what stood for it", || actors(&world) == before);
+        world.run(1, |_| ());
+        let noted: Vec<_> = notes.take().into_iter().map(|(_, noted)| noted).collect();
+        assert!(noted == numbers(0..2) || noted == numbers(1..2), "{noted:?}");
+        lost += 2 - noted.len() as u64;
+        assert_eq!(world.dead_letters(), lost);
+    }
+    world.end();
+}
+
 /// What by chance comes, goes, is published and finds no room: all that was published is there, or known to be missed.
 pub fn by_chance_nothing_is_lost_that_nobody_knows_of(on: On) {
     let mut random = on.random();

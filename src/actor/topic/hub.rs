@@ -34,6 +34,8 @@ pub(super) struct Hub<M: Message> {
     beside: Cell<usize>,
     /// The number behind that of the last publication that has come here, whether it was taken or not.
     arrived: Cell<u64>,
+    /// So many have come, and before there was this hub at most so many.
+    publications: Cell<u64>,
     /// Behind that of the last that has gone round.
     delivered: Cell<u64>,
     shared: Arc<Shared>,
@@ -109,6 +111,7 @@ impl<M: Message + Clone + Send> Hub<M> {
             spare: Cell::new(Vec::new()),
             beside: Cell::new(0),
             arrived: Cell::new(join.next),
+            publications: Cell::new(join.publications),
             delivered: Cell::new(join.next),
             shared: join.shared.clone(),
             forgotten: join.forgotten.clone(),
@@ -117,7 +120,8 @@ impl<M: Message + Clone + Send> Hub<M> {
 
     /// True if there is nobody to hand anything to, or nothing to hand round any more.
     fn is_over(&self) -> bool {
-        self.shared.has_ended_at(self.arrived.get()) || self.members.borrow().is_empty()
+        self.shared.has_ended_at(self.arrived.get(), self.publications.get())
+            || self.members.borrow().is_empty()
     }
 
     fn next_round(&self, core: &Core) -> Option<Round<M>> {
@@ -125,10 +129,17 @@ impl<M: Message + Clone + Send> Hub<M> {
             return Some(round);
         }
         self.members.borrow_mut().close_ranks();
-        let mut publications = self.spare.take();
+        let (mut publications, mut next) = (self.spare.take(), self.delivered.get());
         while publications.len() < TOGETHER
             && let Some((at, message)) = self.queue.pop(&core.chunks)
         {
+            if at < next {
+                // It was overtaken, and nobody gets it behind the other.
+                core.dead_letter(DeadReason::Full, type_name::<M>(), None);
+                core.drop_contained(message);
+                continue;
+            }
+            next = at + 1;
             publications.push((at, Some(message)));
         }
         // What had no room here is told of at once, for perhaps nothing follows.
@@ -296,6 +307,7 @@ impl<M: Message + Clone + Send> Hub<M> {
 
     fn publish(&self, core: &Core, at: u64, message: M) {
         self.arrived.set(self.arrived.get().max(at + 1));
+        self.publications.set(self.publications.get() + 1);
         let waiting_max = (core.config.topic_backlog_max as usize).saturating_sub(self.beside.get());
         if !self.queue.has_room(&core.chunks, waiting_max) || waiting_max == 0 {
             core.dead_letter(DeadReason::Full, type_name::<M>(), None);

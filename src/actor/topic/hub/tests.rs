@@ -65,3 +65,35 @@ fn what_a_hub_has_not_handed_round_when_it_is_ended_is_counted_once_each() {
         run_all();
     });
 }
+
+/// The first publication goes another way than the second, which comes first: before that has gone round, or after it.
+#[test]
+fn a_publication_that_is_overtaken_is_counted_once_and_waited_for() {
+    for together in [true, false] {
+        let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        let id = directory::reserve(1);
+        let core = Core::new(id, Rc::new(config), Clock::Virtual(Rc::default()), Links::new(id, [None]));
+        let run_all = || while core.run_next() {};
+        current::scope(&core, || {
+            let (mut topic, mut number) = (Topic::<Said>::new(), 0);
+            // To who comes second only the second is of any concern.
+            for id in 0..2 {
+                topic.subscribe(id, spawn(&core, Listener).expect("there is room").recipient());
+                let open = topic.open.as_mut().expect("somebody has subscribed");
+                (open.published, open.ways[0].sent, open.ways[0].publications) = (id + 1, id + 1, id + 1);
+                number = open.number;
+            }
+            let hub = Key::from_bits(number);
+            arrive_publication(hub, (1, Said));
+            drop(topic);
+            if !together {
+                run_all();
+                assert!(core.hubs.find(number).is_some(), "one is on its way");
+            }
+            arrive_publication(hub, (0, Said));
+            run_all();
+            assert_eq!((core.counters.handled.get(), core.counters.dead_letters()), (2, 1));
+            assert_eq!((core.hubs.find(number), core.hubs.subscriptions()), (None, 0));
+        });
+    }
+}
