@@ -249,7 +249,7 @@ pub trait Actor: Sized + 'static {
     /// is nobody to be sent anything.
     ///
     /// A [task](crate::task::spawn) that is begun here outlives the actor. The end of a system waits for it like for a connection, unless the
-    /// actor is one that ends later than those.
+    /// actor is one that ends later than those: then it is dropped before it runs, and counted as cut off.
     fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
         let _ = (reason, cx);
     }

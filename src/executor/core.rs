@@ -271,12 +271,17 @@ impl Core {
     pub fn spawn<H: 'static, B: Body<H>>(&self, head: H, body: B) -> Result<Key, (H, B)> {
         let cell = self.cells.insert_ready(head, body)?;
         Counters::add(&self.counters.started, 1);
-        match self.ending.get() {
-            Ending::No | Ending::Connections => {}
-            Ending::All => drop(self.demand(cell, Demand::Stop)),
+        let demand = match self.ending.get() {
+            Ending::No | Ending::Connections => return Ok(cell),
+            Ending::All => Demand::Stop,
             // It may not be ready to stop, and nobody asks again.
-            Ending::Abort => drop(self.demand(cell, Demand::Abort)),
+            Ending::Abort => Demand::Abort,
+        };
+        // A task is dropped where an actor stops.
+        if self.is_task(cell) {
+            self.note_cut_off(cell);
         }
+        self.demand(cell, demand);
         Ok(cell)
     }
 

@@ -239,7 +239,7 @@ macro_rules! every_case_on {
                 a_supervised_actor_that_does_not_stop_is_counted_once
                 tasks_that_have_not_finished_are_dropped_and_counted
                 whoever_stops_in_time_is_not_cut_off
-                what_is_begun_at_the_end_keeps_nobody
+                what_is_begun_at_the_end_keeps_nobody_and_is_cut_off
                 what_an_actor_begins_as_it_ends_is_waited_for
                 what_an_actor_begins_as_it_ends_has_until_the_deadline
                 whoever_is_aborted_by_the_program_meanwhile_is_not_cut_off

@@ -133,10 +133,12 @@ impl Last {
     }
 }
 
-pub fn what_is_begun_at_the_end_keeps_nobody(on: On) {
+pub fn what_is_begun_at_the_end_keeps_nobody_and_is_cut_off(on: On) {
     let world = World::with(on, 1, soon);
     world.spawn(0, Last);
-    world.end();
+    let report = world.shutdown();
+    assert_eq!((report.actors_cut_off, report.tasks_cut_off), (0, 1), "{report}");
+    assert!(report.names.iter().all(|name| name.kind == CutOffKind::Task), "{report:?}");
 }
 
 /// Begins a task as it ends, and notes that it has.
