@@ -87,6 +87,42 @@ impl Session {
 /// What sessions keep and nobody looks at.
 static KEPT: Mutex<Vec<Bytes>> = Mutex::new(Vec::new());
 
+/// Does not outlive the sum, which it ends.
+struct Tied(Addr<Sum>);
+
+#[actor(codec = Lines<9000>)]
+impl Tied {
+    #[started]
+    fn started(&mut self, cx: &mut Context<Self>) {
+        cx.link(self.0).expect("there is room");
+    }
+
+    #[frame]
+    fn line(&mut self, line: &str, cx: &mut Context<Self>) {
+        cx.write(line.repeat(20_000));
+        self.0.stop();
+    }
+
+    #[stopped]
+    fn stopped(&mut self, reason: StopReason, cx: &mut Context<Self>) {
+        assert_eq!(reason, StopReason::LinkEnded);
+        cx.write_line("bye");
+    }
+}
+
+#[test]
+fn a_connection_that_ends_by_a_link_sends_what_is_queued() {
+    Check::new().faults(|_| Faults::none()).seeds(20).run(|sim| {
+        let sum = sim.spawn(Sum::default()).expect("it can be");
+        sim.listener(SERVER).start(move |_| Tied(sum)).expect("it can be");
+        let mut client = sim.connect(SERVER);
+        // What is sent waits for it to read.
+        client.limit_unread(1000);
+        client.write_line("seven");
+        assert_eq!(client.read_to_end(), format!("{}bye\n", "seven".repeat(20_000)).into_bytes());
+    });
+}
+
 fn open(system: &System) -> Addr<Sum> {
     let sum = system.spawn(Sum::default()).expect("it can be");
     system

@@ -241,8 +241,10 @@ pub trait Actor: Sized + 'static {
     /// Runs once, after the last message. The mailbox is closed already; what it still held is counted as dead letters.
     ///
     /// What a connection writes here is sent behind what is queued, and its peer reads the end of the stream, if the reason is
-    /// [`Stopped`](StopReason::Stopped), [`EndOfStream`](StopReason::EndOfStream), [`Malformed`](StopReason::Malformed) or
-    /// [`Idle`](StopReason::Idle). After [`Failed`](StopReason::Failed), [`Panicked`](StopReason::Panicked),
+    /// [`Stopped`](StopReason::Stopped), [`LinkEnded`](StopReason::LinkEnded), [`EndOfStream`](StopReason::EndOfStream),
+    /// [`Malformed`](StopReason::Malformed), [`Idle`](StopReason::Idle), [`Late`](StopReason::Late) or
+    /// [`AssemblyFull`](StopReason::AssemblyFull). After [`ForwardEnded`](StopReason::ForwardEnded) it is sent as well; the peer reads the
+    /// end of the stream then if what was forwarded to it has come to its end, and else sees a reset behind all of that. After [`Failed`](StopReason::Failed), [`Panicked`](StopReason::Panicked),
     /// [`Aborted`](StopReason::Aborted), [`MailboxFull`](StopReason::MailboxFull) and [`OutboxFull`](StopReason::OutboxFull) all of that is dropped, and the peer sees a
     /// reset: it shall not take a stream that was cut short for a whole one. So it does if what is written here passes the bound of
     /// the outbox, or a [place](crate::Context::defer) in it is still open. After [`Disconnected`](StopReason::Disconnected) there

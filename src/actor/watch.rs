@@ -124,7 +124,8 @@ impl<A: Actor> Context<A> {
 
     /// Ties the lives of two actors: when one of them has ended, for whatever reason, the other stops after the message that it is
     /// handling, with [`StopReason::LinkEnded`]; at once if it had ended before. They may live on different cores. To link two that are
-    /// linked changes nothing.
+    /// linked changes nothing. A connection ends so as one does that is [stopped](crate::Addr::stop): the frames that have been read are
+    /// handled, what is queued is sent, and its peer reads the end of the stream.
     ///
     /// A restart is no end: whichever of them a supervisor begins again, the other goes on, and both stay linked. What a supervised actor
     /// has made in `started`, and makes again there, it stops in `stopped`. One that ends for this reason is not begun again.

@@ -20,7 +20,7 @@ use super::inward::{Ended, Fed};
 use super::late::{Late, Since};
 use super::listener::Shared;
 use super::pipe::{Turn, Wish};
-use super::wire::{LAST_CALL, LOOK, Line, Outward, Phase, STOP, Stream, Wire};
+use super::wire::{LAST_CALL, LOOK, Line, Orderly, Outward, Phase, STOP, Stream, Wire};
 use crate::actor::{Addr, Batch, Context, Flow, Head, StopReason, reason_of};
 use crate::driver::{Event, SocketId};
 use crate::executor::blame::{runtime, user};
@@ -277,7 +277,8 @@ impl<A: Connection> ConnectionBody<A> {
         wire.paused |= activation.suspended() || pauses;
         if activation.demanded() || activation.first() {
             match core.cells.take_demand(cell) {
-                Some(Demand::Stop) => wire.begin_stop(activation),
+                Some(Demand::Stop) => wire.begin_stop(activation, Orderly::Stopped),
+                Some(Demand::EndLink) => wire.begin_stop(activation, Orderly::LinkEnded),
                 None => {}
                 Some(demand) => return Batch::End(reason_of(demand)),
             }
@@ -295,10 +296,12 @@ impl<A: Connection> ConnectionBody<A> {
         }
         // Where a stream that comes or goes has not ended, its peer would take what was cut short for whole.
         let tied = wire.forward != Forward::No || wire.fed;
-        if tied && wire.stopping && !wire.arm_stop(activation) {
+        if tied && wire.stopping.is_some() && !wire.arm_stop(activation) {
             return Batch::End(StopReason::Aborted);
         }
-        if wire.stopping && !tied && wire.leaves.is_none() && !wire.is_last_call(activation) {
+        if let Some(why) = wire.stopping.filter(|_| !tied && wire.leaves.is_none())
+            && !wire.is_last_call(activation)
+        {
             wire.deaf = true;
             wire.end_receive(activation);
             // Frames that wait for the output to drain, or for the actor, were read, and so are answered. Where it is not the
@@ -307,7 +310,7 @@ impl<A: Connection> ConnectionBody<A> {
                 || core.with_output(cell, |output| output.holds() || output.places() > 0) == Some(true);
             let waiting = wire.paused && (wire.inward.has_rest() || activation.has_body());
             if frames == Batch::Empty && !wire.receiving && !waiting {
-                return Batch::End(StopReason::Stopped);
+                return Batch::End(why.reason());
             }
             if !wire.arm_stop(activation) {
                 return Batch::End(StopReason::Aborted);
@@ -318,7 +321,9 @@ impl<A: Connection> ConnectionBody<A> {
         }
         // A budget of its own: frames that never end do not keep messages waiting, nor the other way round.
         match head.go_on(activation, activation.has_errands(), cx) {
-            batch if wire.stopping => wire.leave_when_even(activation, owed(activation), batch, frames),
+            batch if wire.stopping.is_some() => {
+                wire.leave_when_even(activation, owed(activation), batch, frames)
+            }
             Batch::Empty => frames,
             batch => batch,
         }
@@ -526,7 +531,7 @@ impl<A: Connection> ConnectionBody<A> {
                 wire.timer = None;
                 wire.last_call.look();
             }
-            Notice::Timer(LOOK) if !wire.stopping => {
+            Notice::Timer(LOOK) if wire.stopping.is_none() => {
                 // Another may have been set since this one came due.
                 wire.disarm(activation.core);
                 return Self::look(wire, head, activation, cx);

@@ -117,7 +117,7 @@ impl<C: Decode> Wire<C> {
     pub(super) fn watch_frame(&mut self, activation: &Activation<'_>) {
         let core = activation.core;
         self.inward.note_begun(core.now());
-        if self.is_open() && !self.stopping && self.frame_at(core) < self.due {
+        if self.is_open() && self.stopping.is_none() && self.frame_at(core) < self.due {
             self.look_earlier(activation);
         }
     }

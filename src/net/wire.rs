@@ -102,6 +102,7 @@ impl Lines {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Orderly {
     Stopped,
+    LinkEnded,
     EndOfStream,
     Malformed,
     Idle,
@@ -144,8 +145,8 @@ pub(super) struct Wire<C> {
     pub(super) lines: Lines,
     /// How the stream to the peer stands.
     pub(super) outward: Outward,
-    /// Stops once the last call is over, and what has arrived by then is handled.
-    pub(super) stopping: bool,
+    /// Stops for this reason once the last call is over, and what has arrived by then is handled.
+    pub(super) stopping: Option<Orderly>,
     /// Nothing more is received: the frames that have arrived are the last.
     pub(super) deaf: bool,
     /// Its peer does not get all that it was to get, because it did not read that in time. Counted once it has ended.
@@ -162,6 +163,7 @@ impl Orderly {
     fn of(reason: StopReason, whole: bool) -> Option<Orderly> {
         match reason {
             StopReason::Stopped => Some(Orderly::Stopped),
+            StopReason::LinkEnded => Some(Orderly::LinkEnded),
             StopReason::EndOfStream => Some(Orderly::EndOfStream),
             StopReason::Malformed => Some(Orderly::Malformed),
             StopReason::Idle => Some(Orderly::Idle),
@@ -175,6 +177,7 @@ impl Orderly {
     pub(super) fn reason(self) -> StopReason {
         match self {
             Orderly::Stopped => StopReason::Stopped,
+            Orderly::LinkEnded => StopReason::LinkEnded,
             Orderly::EndOfStream => StopReason::EndOfStream,
             Orderly::Malformed => StopReason::Malformed,
             Orderly::Idle => StopReason::Idle,
@@ -209,7 +212,7 @@ impl<C: Decode> Wire<C> {
             fed: false,
             lines: Lines::default(),
             outward: Outward::Open,
-            stopping: false,
+            stopping: None,
             deaf: false,
             cut_off: false,
             leaves: None,
@@ -321,7 +324,7 @@ impl<C: Decode> Wire<C> {
     /// Output waits: notes whether its peer reads too slowly, from when on its grace counts.
     #[cold]
     fn note_high(&mut self, activation: &Activation<'_>) {
-        if self.shared.outbox_grace.is_none() || !self.is_open() || self.stopping {
+        if self.shared.outbox_grace.is_none() || !self.is_open() || self.stopping.is_some() {
             return;
         }
         let core = activation.core;
@@ -360,7 +363,7 @@ impl<C: Decode> Wire<C> {
     /// A send has begun: there is a look in time for it. One look serves all sends until then.
     pub(super) fn watch_send(&mut self, activation: &Activation<'_>) {
         self.taken_at = activation.core.now();
-        if self.is_open() && !self.stopping && self.stalled_at(activation.core) < self.due {
+        if self.is_open() && self.stopping.is_none() && self.stalled_at(activation.core) < self.due {
             self.look_earlier(activation);
         }
     }
@@ -373,9 +376,9 @@ impl<C: Decode> Wire<C> {
 
     /// Stops once the last call is over, by a deadline.
     #[cold]
-    pub(super) fn begin_stop(&mut self, activation: &Activation<'_>) {
-        if !self.stopping {
-            self.stopping = true;
+    pub(super) fn begin_stop(&mut self, activation: &Activation<'_>, why: Orderly) {
+        if self.stopping.is_none() {
+            self.stopping = Some(why);
             self.disarm(activation.core);
             self.due = activation.deadline(self.shared.close_deadline);
         }
@@ -417,7 +420,7 @@ impl<C: Decode> Wire<C> {
         if self.leaves.is_none() {
             self.leaves = Some(orderly);
             self.deaf = true;
-            self.begin_stop(activation);
+            self.begin_stop(activation, orderly);
             self.end_receive(activation);
             self.inward.discard(&activation.core.pools);
             activation.core.end_body(activation.cell());

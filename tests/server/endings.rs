@@ -98,6 +98,32 @@ pub(crate) fn the_end_comes_after_what_is_queued(on: BackendChoice) {
     world.finish();
 }
 
+pub(crate) fn a_link_ends_a_connection_as_a_stop_does(on: BackendChoice) {
+    let (make, events) = sessions(Habits { last_words: "the end", ..Habits::default() });
+    let mut world = World::new(on, 2);
+    let address = world.serve(make);
+    for size in [10, 100_000, 400_000] {
+        let mut other = connect(address);
+        let ends = events.started();
+        let mut stream = connect(address);
+        let session = events.started();
+        for act in [Do::Link(ends), Do::Write(pattern(1, size)), Do::Say(7)] {
+            session.tell(act).expect("there is room");
+        }
+        assert_eq!(events.next(), Told::Handled(7));
+        ends.tell(Do::Close).expect("there is room");
+        assert_eq!(events.next(), Told::Stopped(StopReason::Stopped));
+        assert_eq!(rest(&mut other), b"the end");
+        drop(other);
+        assert_eq!(events.next(), Told::Stopped(StopReason::LinkEnded));
+        // It has ended; only now does the client begin to read.
+        let mut expected = pattern(1, size);
+        expected.extend_from_slice(b"the end");
+        assert!(rest(&mut stream) == expected, "everything that was queued arrives before the end");
+    }
+    world.finish();
+}
+
 pub(crate) fn end_reset_and_silence_are_told_apart(on: BackendChoice) {
     let (make, events) = sessions(Habits::default());
     let mut world = World::new(on, 1);

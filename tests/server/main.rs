@@ -74,6 +74,7 @@ macro_rules! every_case_on {
                 the_end_of_the_stream_may_leave_the_output_open
                 an_output_may_end_before_the_stream_of_the_client
                 the_end_comes_after_what_is_queued
+                a_link_ends_a_connection_as_a_stop_does
                 end_reset_and_silence_are_told_apart
                 a_client_that_resets_in_the_middle_of_a_transfer_leaves_nothing
                 a_thousand_connections_reset_at_once_leave_a_server_that_serves

@@ -29,6 +29,7 @@ pub(crate) enum Do {
     Say(u64),
     Panic,
     Close,
+    Link(Addr<Session>),
     Resume,
     /// Dropped wherever it ends.
     Keep(Box<dyn std::any::Any + Send>),
@@ -97,6 +98,7 @@ impl Actor for Session {
             Do::Say(number) => self.tell(Told::Handled(number)),
             Do::Panic => panic!("as planned, in a handler"),
             Do::Close => return Flow::Close,
+            Do::Link(other) => cx.link(other).expect("there is room"),
             Do::Resume => cx.resume_reading(),
             Do::Keep(what) => drop(what),
             Do::Block(until) => drop(until.recv()),
