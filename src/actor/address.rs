@@ -82,8 +82,8 @@ impl<A: Actor> Addr<A> {
     /// An asynchronous handler that borrows its actor keeps that from handling anything: should it wait for somebody who waits for that actor
     /// in turn, it waits until its time is over.
     ///
-    /// **Costs** no allocation where there is room on the same core; else two, and a message to the actor's core, or a lock where the way
-    /// there is full.
+    /// **Costs** no allocation where there is room on the same core; else two, and a message to the actor's core. Where the way there is
+    /// full, three, and a lock.
     ///
     /// # Errors
     /// [`SendError::Stopped`], with the message, when the actor has ended before it was in the mailbox. Never [`SendError::Full`].

@@ -78,7 +78,7 @@
 //!
 //! A handler that is not asynchronous cannot wait, and [`tell`](crate::Addr::tell) never does. A future can: `address.send(message).await` comes
 //! back once the message is in the mailbox, and hands it back if the actor has stopped. Who waits first comes first, across cores, and
-//! nobody who does not wait comes in between. The way to another core may be full as well, or from a thread: whoever waits there comes
+//! nobody who does not wait comes in between, unless the mailbox drops the oldest: then such a one takes its place at once. The way to another core may be full as well, or from a thread: whoever waits there comes
 //! before all that is sent by the same way later, which is refused meanwhile if it does not wait, and the core rests where nothing else is to be
 //! done. A future that is dropped, by [`timeout`](crate::time::timeout) for example, withdraws its message if that was not
 //! in yet. [`Addr::send`](crate::Addr::send) has an example. (`back_pressure.rs`)
