@@ -79,15 +79,16 @@ impl System {
         // What is going on is waited for here as it is in the end, when the threads are joined.
         let mut figures = self.ledgers().unwrap_or_default();
         figures.resize_with(self.cores.len(), Ledger::default);
-        let left = |ledger: &Ledger| ledger.socket_actors + ledger.epilogues;
+        let left = |ledger: &Ledger| [ledger.socket_actors, ledger.epilogues];
         let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", left, &mut figures);
         let deadline = deadline.max(now().after(LEAST));
-        let plain = |ledger: &Ledger| ledger.actors - ledger.socket_actors;
+        // Tasks are dropped at once.
+        let plain = |ledger: &Ledger| [ledger.actors - ledger.socket_actors, 0];
         let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", plain, &mut figures);
         if late || late_actors {
             // An abort needs a few turns, not the peer.
             let deadline = now().after(self.config.close_deadline);
-            let left = |ledger: &Ledger| ledger.actors;
+            let left = |ledger: &Ledger| [ledger.actors, 0];
             self.stage(Ending::Abort, deadline, "Config::close_deadline", left, &mut figures);
         }
         for core in &self.cores {
@@ -145,13 +146,13 @@ impl System {
     }
 
     /// Has every core end what the stage ends. True if one of them had not at the deadline, and not when it was asked afterwards:
-    /// then `figures` are what they held. `limit`: what sets the deadline.
+    /// then `figures` are what they held. `limit`: what sets the deadline. `left`: the actors and the tasks that it waits for.
     fn stage(
         &self,
         ending: Ending,
         deadline: Time,
         limit: &str,
-        left: impl Fn(&Ledger) -> usize,
+        left: impl Fn(&Ledger) -> [usize; 2],
         figures: &mut [Ledger],
     ) -> bool {
         /// Each question is a turn of its core. The first may have come together with the order to end, before anything ran, and what
@@ -180,11 +181,10 @@ impl System {
                 return false;
             }
         }
-        let held = sum(figures, left);
+        let left = in_words([0, 1].map(|kind| sum(figures, |ledger| left(ledger)[kind])));
         warn(format_args!(
-            "shutting down: {} on {} did not finish within {limit}",
-            Count::of(held, "actor"),
-            Count::of(missing, "core"),
+            "shutting down: {left} on {} did not finish within {limit}",
+            Count::of(missing, "core")
         ));
         true
     }
@@ -207,6 +207,15 @@ fn ask_cut_off(cores: impl Iterator<Item = CoreId>, until: Time) -> (CutOff, usi
 /// A figure of all cores together.
 fn sum(ledgers: &[Ledger], figure: impl Fn(&Ledger) -> usize) -> usize {
     ledgers.iter().map(figure).sum()
+}
+
+/// Actors and tasks, without those of which there are none.
+fn in_words([actors, tasks]: [usize; 2]) -> String {
+    match (actors, tasks) {
+        (actors, 0) => Count::of(actors, "actor").to_string(),
+        (0, tasks) => Count::of(tasks, "task").to_string(),
+        (actors, tasks) => format!("{} and {}", Count::of(actors, "actor"), Count::of(tasks, "task")),
+    }
 }
 
 /// The name of the thread that waits for a second signal, while there is one.
@@ -311,6 +320,12 @@ mod tests {
     }
 
     #[test]
+    fn what_has_not_finished_is_called_by_its_name() {
+        let said = [[0, 0], [2, 0], [0, 1], [1, 2]].map(in_words);
+        assert_eq!(said, ["0 actors", "2 actors", "1 task", "1 actor and 2 tasks"]);
+    }
+
+    #[test]
     fn a_core_that_does_not_answer_is_late_with_what_it_held_and_nobody_waits_for_it() {
         let config = Config { close_deadline: Duration::from_millis(1), ..Config::default() };
         let system = System::builder().cores(Cores::Count(2)).config(config).build().expect("it starts");
@@ -318,12 +333,19 @@ mod tests {
         figures.iter_mut().for_each(|figures| figures.actors = 7);
         let (go, wait) = bounded(0);
         assert!(post(None, any_cell(system.cores[1].id), stand, wait).is_ok());
-        let late = system.stage(Ending::All, now(), "the deadline", |ledger| ledger.actors, &mut figures);
+        let late =
+            system.stage(Ending::All, now(), "the deadline", |ledger| [ledger.actors, 0], &mut figures);
         assert!(late && figures[1].actors == 7, "it has not answered");
         drop(go);
         system.look(&mut figures, Time::MAX);
         assert!(figures.iter().all(|figures| figures.actors == 0), "both have answered");
-        assert!(!system.stage(Ending::All, Time::MAX, "the deadline", |ledger| ledger.actors, &mut figures));
+        assert!(!system.stage(
+            Ending::All,
+            Time::MAX,
+            "the deadline",
+            |ledger| [ledger.actors, 0],
+            &mut figures
+        ));
     }
 
     #[test]
