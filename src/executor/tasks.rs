@@ -33,7 +33,7 @@ use super::wheel::TimerPayload;
 use crate::mem::{Full, Key, aside};
 use crate::sys::Time;
 
-use table::{Begins, EXPIRED, NONE, Next, READY, Removed, Settled, Table, Ticking};
+use table::{Begins, DELAYED, EXPIRED, NONE, Next, READY, Removed, Settled, Table, Ticking};
 pub use waits::Awaited;
 pub(super) use waits::WaitId;
 use waits::Waits;
@@ -532,8 +532,16 @@ impl Core {
     fn stop_asking(&self, removed: &Removed) {
         match (removed.kind, removed.asked) {
             (_, None) => {}
-            (Kind::Watch, Some(core)) => self.end_watch(core, removed.key),
+            (Kind::Watch, Some(core)) => self.end_watch(core, removed.key, removed.is_delayed),
             (_, Some(core)) => self.tell_cancelled(core, removed.key),
+        }
+    }
+
+    /// The question of a task found no room on its way.
+    #[cold]
+    pub(super) fn note_delayed(&self, task: Key) {
+        if let Some(slot) = self.tasks.table.borrow_mut().slot(task) {
+            slot.flags |= DELAYED;
         }
     }
 

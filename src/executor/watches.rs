@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::{CoreId, RawAddress};
 use super::core::Core;
 use super::current;
-use super::links::insist;
+use super::links::{insist, post};
 use super::task_answer::AnswerTo;
 use super::task_block::AnyTask;
 use super::tasks::{Kind, Limit};
@@ -97,6 +97,9 @@ impl Core {
         } else {
             let watch = (watched.cell(), self.id, watcher);
             insist(Some(self), RawAddress::new(watched.core(), task), arrive_watch, watch);
+            if self.links.has_overdue() {
+                self.note_delayed(task);
+            }
         }
         Ok(task)
     }
@@ -109,12 +112,15 @@ impl Core {
         }
     }
 
-    /// A task does not wait for the end of a cell any more.
-    pub(super) fn end_watch(&self, watched: CoreId, task: Key) {
+    /// A task does not wait for the end of a cell any more. If one of the two words has to wait for room, this may overtake the watch.
+    pub(super) fn end_watch(&self, watched: CoreId, task: Key, is_delayed: bool) {
         if watched == self.id {
             self.forget_watcher((self.id, task));
-        } else {
-            insist(Some(self), RawAddress::new(watched, task), arrive_unwatch, self.id);
+            return;
+        }
+        let to = RawAddress::new(watched, task);
+        if post(Some(self), to, arrive_unwatch, (self.id, is_delayed)).is_err() {
+            insist(Some(self), to, arrive_unwatch, (self.id, true));
         }
     }
 
@@ -162,11 +168,11 @@ fn arrive_watch(task: Key, (cell, asker, watcher): (Key, CoreId, Watcher)) {
     });
 }
 
-fn arrive_unwatch(task: Key, asker: CoreId) {
+fn arrive_unwatch(task: Key, (asker, may_overtake): (CoreId, bool)) {
     current::with(|core| {
         let Some(core) = core else { return };
-        if !core.forget_watcher((asker, task)) {
-            // It may have overtaken the watch, which had to wait for room.
+        // Else its cell has ended, or never was: nothing more comes of it.
+        if !core.forget_watcher((asker, task)) && may_overtake {
             core.note_cancelled(asker, task);
         }
     });
@@ -176,10 +182,14 @@ fn arrive_unwatch(task: Key, asker: CoreId) {
 mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use crate::config::Config;
-    use crate::executor::{Activation, Body, Demand, Flow, Links, Outcome, Waiting};
+    use crate::driver::Waker;
+    use crate::executor::directory::{self, Port};
+    use crate::executor::{Activation, Body, Demand, Envelope, Flow, Links, Outcome, Waiting, lane};
     use crate::sys::Clock;
 
     /// Rests until something is asked of it, and ends then.
@@ -272,11 +282,60 @@ mod tests {
         let task = Key { index: 3, generation: 1 };
         current::scope(&core, || {
             let watched = cell(&core);
-            arrive_unwatch(task, CoreId(1));
+            arrive_unwatch(task, (CoreId(1), true));
             let message = (watched, CoreId(1), Watcher(AnswerTo::named(CoreId(1), task)));
             arrive_watch(task, message);
             assert!(core.watches.is_empty());
         });
+    }
+
+    #[test]
+    fn the_end_of_a_watch_that_has_told_leaves_nothing() {
+        let core = core(0);
+        let task = Key { index: 3, generation: 1 };
+        current::scope(&core, || {
+            arrive_unwatch(task, (CoreId(1), false));
+            assert!(!core.is_cancelled(CoreId(1), task));
+        });
+    }
+
+    /// By the lane, while what has waited is in the inbox still; or by the inbox, while what it follows is in the lane.
+    #[test]
+    fn one_of_two_words_that_waits_for_room_says_so() {
+        for late_watch in [true, false] {
+            let first = directory::reserve(2);
+            let [one, two] = [first, CoreId(first.0 + 1)];
+            let (lane, mut lane_end) = lane::lane(1);
+            let (inbox, envelopes) = crossbeam_channel::bounded(4);
+            directory::open(two, Arc::new(Port::new(inbox, Waker::None, Duration::ZERO)));
+            let [asker, asked] = [(one, Some(lane)), (two, None)].map(|(id, lane)| {
+                let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+                Core::new(id, Rc::new(config), Clock::Monotonic, Links::new(one, [None, lane]))
+            });
+            let watched = current::scope(&asked, || asked.address(cell(&asked)));
+            let fill = || while post(Some(&asker), watched, |_, ()| (), ()).is_ok() {};
+            current::scope(&asker, || {
+                let owner = cell(&asker);
+                late_watch.then(fill);
+                let task = AnyTask::waiting::<Fate, _>(asker.cells.blocks(), Waits(Told::default()));
+                let task = asker.begin_watch(owner, task, watched).expect("there is room");
+                asker.links.publish(asker.now());
+                if late_watch {
+                    current::scope(&asked, || lane_end.deliver(usize::MAX));
+                }
+                (!late_watch).then(fill);
+                assert!(asker.cancel_watch(owner, task));
+                asker.links.publish(asker.now());
+            });
+            current::scope(&asked, || {
+                let mut deliver_lane = || lane_end.deliver(usize::MAX);
+                late_watch.then(&mut deliver_lane);
+                envelopes.try_iter().for_each(Envelope::deliver);
+                (!late_watch).then(&mut deliver_lane);
+                assert!(asked.watches.is_empty());
+            });
+            directory::close(two);
+        }
     }
 
     #[test]

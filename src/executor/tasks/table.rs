@@ -85,6 +85,8 @@ const LINED: u8 = 4;
 const TIMED: u8 = 8;
 /// A timer that has come for the last time, or a task that was cancelled when it was ready: its name is as good as none.
 const SPENT: u8 = 16;
+/// Its question, a watch, found no room on the way, and may be overtaken by the end of it.
+pub(super) const DELAYED: u8 = 32;
 
 #[repr(align(64))]
 pub(super) struct Slot {
@@ -142,6 +144,8 @@ pub(super) struct Removed {
     /// Its own, if that has not come.
     pub(super) deadline: Option<Deadline>,
     pub(super) asked: Option<CoreId>,
+    /// See [`DELAYED`].
+    pub(super) is_delayed: bool,
 }
 
 /// What became of the value that a task waits for.
@@ -401,7 +405,8 @@ impl Table {
             return Some(self.remove(key.index));
         }
         slot.flags |= SPENT;
-        Some(Removed { key, kind, task: slot.task.replace(idle()), deadline: None, asked: None })
+        let task = slot.task.replace(idle());
+        Some(Removed { key, kind, task, deadline: None, asked: None, is_delayed: false })
     }
 
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
@@ -414,6 +419,7 @@ impl Table {
             task: slot.task.take(),
             deadline: (slot.flags & TIMED != 0).then_some(slot.deadline),
             asked: (slot.asked != NONE).then_some(CoreId(slot.asked)),
+            is_delayed: slot.flags & DELAYED != 0,
         };
         self.free(index);
         removed
