@@ -1,17 +1,19 @@
-//! What a turn may take, on a clock that whoever runs moves.
+//! What a turn may take, on a clock that whoever runs moves, and what code of users may do that a core calls.
 //!
-//! Knows: cells that take long. Must not know what they do.
+//! Knows: cells that take long, owners and wakers that use the core. Must not know what they do.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
 
 use super::*;
 use crate::config::Config;
-use crate::driver::Waker;
 use crate::driver::backend::null::{Null, NullLoad};
 use crate::executor::directory::{self, Port};
 use crate::executor::{Activation, Body, Budget, Links, Outcome};
+use crate::mem::{Bytes, Chain};
 use crate::sys::Clock;
 
 /// Never has done with it, and takes a time for each piece.
@@ -38,7 +40,7 @@ fn executor(config: Config, clock: &Rc<Cell<Time>>) -> Executor<Null> {
     let id = directory::reserve(1);
     let core = Core::new(id, Rc::new(config), Clock::Virtual(clock.clone()), Links::new(id, []));
     let (inbox, envelopes) = crossbeam_channel::bounded(1);
-    let port = Arc::new(Port::new(inbox, Waker::None, Duration::ZERO));
+    let port = Arc::new(Port::new(inbox, crate::driver::Waker::None, Duration::ZERO));
     let load = NullLoad { connections: 0, request: Vec::new(), answer_len: 0, requests: 0 };
     Executor::new(Rc::new(core), Null::new(load, 1), Arrivals::new(port, envelopes, Vec::new()))
 }
@@ -107,4 +109,66 @@ fn a_listening_socket_in_front_of_a_core_that_ends_is_closed() {
         }
         std::net::TcpStream::connect(address).expect_err("nobody listens any more");
     }
+}
+
+/// Uses the core when it is woken or dropped: asks for something, sets a timer, sleeps.
+struct Nosy(Arc<AtomicU32>);
+
+impl Nosy {
+    fn look(&self) {
+        current::with(|core| {
+            let core = core.expect("it is called on one");
+            core.request(Request::Inspect(Box::new(|_, _| {})));
+            let sleeper = core.begin_sleep(Time(1 << 40), Waker::noop());
+            core.end_sleep(sleeper);
+        });
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl AsRef<[u8]> for Nosy {
+    fn as_ref(&self) -> &[u8] {
+        b"bytes"
+    }
+}
+
+impl Wake for Nosy {
+    fn wake(self: Arc<Self>) {
+        self.look();
+    }
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        self.look();
+    }
+}
+
+#[test]
+fn owners_and_wakers_may_use_the_core_that_calls_them() {
+    let clock = Rc::new(Cell::new(Time::ZERO));
+    let config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+    let executor = executor(config, &clock);
+    let core = executor.core().clone();
+    let looks = Arc::<AtomicU32>::default();
+    let waker = || Waker::from(Arc::new(Nosy(looks.clone())));
+    current::scope(&core, || {
+        let mut chain = Chain::EMPTY;
+        let bytes = Bytes::from_owner(Nosy(looks.clone()));
+        core.pools.send.push_bytes(&mut chain, bytes).expect("parts are left");
+        core.pools.send.release(chain);
+        assert_eq!(looks.load(Ordering::Relaxed), 0, "it waits until nothing is borrowed");
+        core.settle();
+        assert_eq!(looks.load(Ordering::Relaxed), 1, "an owner was dropped");
+        let sleeper = core.begin_sleep(Time(1), &waker());
+        core.wake_sleeper(sleeper);
+        assert_eq!(looks.load(Ordering::Relaxed), 3, "a waker was called, and dropped");
+        let sleeper = core.begin_sleep(Time(1), &waker());
+        assert!(core.is_asleep(sleeper, &waker()));
+        assert_eq!(looks.load(Ordering::Relaxed), 4, "another one took its place");
+        core.end_sleep(sleeper);
+        assert_eq!(looks.load(Ordering::Relaxed), 5);
+    });
+    drop(core);
+    executor.dismantle();
 }

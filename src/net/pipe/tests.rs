@@ -95,3 +95,44 @@ fn what_had_arrived_is_read_before_the_failure_is() {
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(pipe.served() && !pipe.served());
 }
+
+/// Looks at the pipe when it is woken, as a future does that is polled at once.
+struct Nosy(Rc<Pipe>, Rc<std::cell::Cell<u32>>);
+
+thread_local! {
+    static NOSY: std::cell::RefCell<Option<Nosy>> = const { std::cell::RefCell::new(None) };
+}
+
+struct Look;
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        NOSY.with_borrow(|nosy| {
+            let Nosy(pipe, looks) = nosy.as_ref().expect("it was put there");
+            pipe.is_cut_short();
+            pipe.wait_no_more(Half::Write);
+            looks.set(looks.get() + 1);
+        });
+    }
+}
+
+#[test]
+fn whoever_is_woken_may_use_the_pipe_at_once() {
+    let (pipe, mut unread, _, _) = pipe();
+    let (pipe, looks) = (Rc::new(pipe), Rc::default());
+    NOSY.set(Some(Nosy(pipe.clone(), Rc::clone(&looks))));
+    let waker = Waker::from(Arc::new(Look));
+    assert!(pipe.poll_fill(&mut unread, 1, &waker).is_pending());
+    pipe.arrived(b"a");
+    assert_eq!(looks.get(), 1);
+    assert!(pipe.poll_fill(&mut unread, 2, &waker).is_pending());
+    pipe.silent();
+    assert_eq!(looks.get(), 2);
+    drop(pipe.poll_fill(&mut unread, 2, &waker));
+    assert!(pipe.poll_fill(&mut unread, 2, &waker).is_pending());
+    pipe.body(Ok(Vec::new()));
+    assert_eq!(looks.get(), 3);
+    assert!(pipe.poll_fill(&mut unread, 2, &waker).is_pending());
+    pipe.ended();
+    assert_eq!(looks.get(), 4);
+}

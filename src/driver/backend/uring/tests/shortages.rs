@@ -165,6 +165,7 @@ fn a_shortage_that_is_over_when_it_is_heard_of_strands_nobody() {
     let key = desk.receive();
     desk.answer(key, -libc::ENOBUFS, 0);
     assert!(matches!(desk.told(), Event::Starving));
+    assert!(desk.rig.uring.ready(), "it could go on");
     desk.client.write_all(b"hello").unwrap();
     assert_eq!(desk.rig.receive(Token(9), 5), b"hello");
 }
