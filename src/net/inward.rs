@@ -481,7 +481,10 @@ impl<C: Decode> Inward<C> {
                 return None;
             }
             let lent = body.lend(&mut assembly.share);
-            assembly.cut |= lent.is_none() && !body.has_failed();
+            if lent.is_none() && !body.has_failed() {
+                // Others may have taken the room since: where it was for want of a buffer, it waits for one.
+                assembly.cut |= !std::mem::take(&mut assembly.starved);
+            }
             return lent;
         }
         if !assembly.starved {
@@ -491,7 +494,8 @@ impl<C: Decode> Inward<C> {
         let missing = (self.needed as usize).saturating_sub(assembly.bytes.len());
         let max = missing.clamp(*RECEIVED_PIECE.start(), *RECEIVED_PIECE.end());
         if assembly.make_room(max).is_err() {
-            assembly.cut = true;
+            // Others have taken it since: it waits for a buffer.
+            assembly.starved = false;
             return None;
         }
         assembly.away = true;
@@ -723,6 +727,28 @@ mod tests {
         inward.set_aside(&pool, lease(&pool, &[7; 40]));
         inward.consume_assembled(40);
         assert!(inward.is_cut() && !inward.has_rest(), "more was behind what has gone on");
+    }
+
+    #[test]
+    fn who_found_no_buffer_and_finds_no_memory_either_waits_for_a_buffer() {
+        const MAX: usize = 1 << 20;
+        for body in [false, true] {
+            let pool = ReceivePool::new(1, 4096).assembling(MAX);
+            let mut other = AssemblyShare::new(pool.assembly().clone());
+            other.grow(MAX - 100).expect("it is the first");
+            let mut inward = Inward::<LengthDelimited>::new();
+            inward.set_aside(&pool, lease(&pool, &[0, 0, 4, 0, 7, 7]));
+            if body {
+                inward.begin_body(&pool, Bulk::new(Vec::new(), 1000), None);
+            }
+            other.shrink(MAX - 100);
+            assert!(inward.starve());
+            other.grow(MAX - pool.assembly().held()).expect("there is as much");
+            assert!(inward.lend().is_none() && !inward.is_cut() && !inward.starve());
+            drop(other);
+            assert!(inward.lend().is_none(), "it waits for a buffer");
+            assert!(inward.starve() && inward.lend().is_some(), "there is none still");
+        }
     }
 
     #[test]
