@@ -186,8 +186,8 @@ pub struct Config {
     /// Longest time that `close_deadline` may become by beginning anew, however steadily the peer reads; never less than that. Default
     /// 60 s.
     pub close_deadline_max: Duration,
-    /// A connection from which nothing was received for so long is closed, when all is sent, without waiting for its peer to close too.
-    /// Default 1 s.
+    /// A connection that has read for so long and received nothing is closed, when all is sent, without waiting for its peer to close too.
+    /// One that did not read, as in a pause, does not know whether its peer has sent more, and waits. Default 1 s.
     pub linger_after: Duration,
 }
 

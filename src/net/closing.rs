@@ -6,11 +6,16 @@
 //! needs no more than that. A reset drops it. So that is for output that has not been sent when its time is over, and for memory of ours
 //! that the kernel would read, and keep, for as long as the peer does not.
 
+use std::time::Duration;
+
 use super::codec::Decode;
 use super::wire::{CLOSE, Line, Outward, Phase, Stream, Wire};
 use crate::actor::StopReason;
 use crate::driver::{Event, Op};
-use crate::executor::{Activation, Counters, Demand, Notice, Outcome};
+use crate::executor::{Activation, Core, Counters, Demand, Notice, Outcome};
+
+/// One that has just stopped listening, as one that stops does, has still heard what there is to hear.
+const UNHEARD_MAX: Duration = Duration::from_millis(10);
 
 impl<C: Decode> Wire<C> {
     /// The actor has ended; the socket is brought to its end.
@@ -80,7 +85,10 @@ impl<C: Decode> Wire<C> {
         let mut is_due = false;
         while let Some(notice) = activation.next_notice() {
             match notice {
-                Notice::Io(Event::Received { lease }) => core.pools.receive.release(lease),
+                Notice::Io(Event::Received { lease }) => {
+                    self.active = core.now();
+                    core.pools.receive.release(lease);
+                }
                 Notice::Timer(CLOSE) => {
                     self.timer = None;
                     is_due = true;
@@ -153,8 +161,8 @@ impl<C: Decode> Wire<C> {
     }
 
     /// Everything has been sent. A peer that may be sending is told so and heard out: closing on its unread bytes would
-    /// reset the connection, and with it what is still on its way to the peer. One that has ended its stream, or has been
-    /// silent, is not waited for.
+    /// reset the connection, and with it what is still on its way to the peer. One that has ended its stream, or is
+    /// [silent](Wire::is_silent), is not waited for.
     pub(super) fn leave(&mut self, activation: &Activation<'_>) {
         self.phase = Phase::Lingering;
         let core = activation.core;
@@ -164,12 +172,21 @@ impl<C: Decode> Wire<C> {
         if self.stream != Stream::Open {
             return;
         }
-        if core.now() >= self.active.after(core.config.linger_after) {
+        if self.is_silent(core) {
             self.phase = Phase::Ending;
             self.end_receive(activation);
         } else if self.outward != Outward::Finished {
             self.shutdown(activation, false);
         }
+    }
+
+    /// True if the peer was listened to for long enough, up to now, and has said nothing. While a connection does not read, what its peer
+    /// says lies in the kernel.
+    fn is_silent(&self, core: &Core) -> bool {
+        let now = core.now();
+        let listens = self.receiving && !self.cancelling;
+        let listened = listens || now < self.inward.silent.near(now).after(UNHEARD_MAX);
+        listened && self.active.after(core.config.linger_after) <= now
     }
 
     pub(super) fn advance(&mut self, activation: &Activation<'_>) {

@@ -43,6 +43,7 @@ impl<C: Decode> Wire<C> {
     #[cold]
     pub(super) fn receive_ended(&mut self, activation: &Activation<'_>, why: ReceiveEnd) {
         (self.receiving, self.cancelling) = (false, false);
+        self.note_unread(activation.core.now());
         self.stream = match (why, self.stream) {
             (ReceiveEnd::EndOfStream, failed @ Stream::Failed(_)) => failed,
             (ReceiveEnd::EndOfStream, Stream::Failing(errno))

@@ -44,7 +44,7 @@ pub(super) struct Inward<C> {
     needed: u32,
     /// A lease whose bytes from the offset on have not been looked at.
     current: Option<(Lease, u32)>,
-    /// While nothing has arrived, since when that counts.
+    /// While nothing has arrived, since when that counts. Later, since when the connection is not read, if it is not.
     pub(super) silent: Since,
 }
 

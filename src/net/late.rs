@@ -34,7 +34,7 @@ impl Since {
     }
 
     /// The time, if it is no more than three weeks from another one.
-    fn near(self, other: Time) -> Time {
+    pub(super) fn near(self, other: Time) -> Time {
         let units = other.0.div_ceil(Since::UNIT);
         let later = self.0.wrapping_sub(units as u32).cast_signed();
         Time(units.saturating_add_signed(later.into()).saturating_mul(Since::UNIT))
@@ -45,17 +45,29 @@ impl<C: Decode> Wire<C> {
     /// By when the first byte is to have come, if it is awaited.
     fn first_byte_at(&self) -> Time {
         let tied = self.fed || self.forward != Forward::No;
-        let is_silent = matches!(self.phase, Phase::Silent | Phase::Starving);
-        if !is_silent || tied || self.stream != Stream::Open {
+        if !self.is_unheard() || tied || self.stream != Stream::Open {
             return Time::MAX;
         }
         self.inward.silent.near(self.active).after(self.shared.first_byte_timeout)
     }
 
+    /// True if nothing has arrived.
+    #[inline]
+    fn is_unheard(&self) -> bool {
+        matches!(self.phase, Phase::Silent | Phase::Starving)
+    }
+
+    /// It is not read from now on. As long as the first byte is awaited, that is not what counts.
+    pub(super) fn note_unread(&mut self, now: Time) {
+        if self.deaf || !self.is_unheard() {
+            self.inward.silent = Since::of(now);
+        }
+    }
+
     /// The first byte has arrived, or nobody looks for that any more.
     #[inline]
     fn note_first_byte(&mut self) {
-        if matches!(self.phase, Phase::Silent | Phase::Starving) {
+        if self.is_unheard() {
             self.phase = Phase::Open;
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! Knows: virtual time, what the kernel holds, peers that take as much as they are told to. Must not know how the runtime closes.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use odeon::Timeout;
 use odeon::prelude::*;
 use odeon::sim;
 use odeon::system::simulation::{Faults, SimPeer, Simulation, SimulationConfig};
+use odeon::time::sleep;
 
 use super::world::{World, small};
 
@@ -14,15 +17,45 @@ const SECOND: Duration = Duration::from_secs(1);
 /// By which a timer may be late.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// Says so many bytes, and ends its output, or itself, if it is told to.
-struct Speaker;
+/// Says so many bytes, and ends its output, or itself, if it is told to: `later` and `stopped`, after two seconds in which it does not read,
+/// the second because it is stopped at the beginning of these; `paused`, when a pause of as long is over.
+struct Speaker(Sender<Addr<Speaker>>);
+
+#[derive(Message)]
+struct End(usize);
 
 #[actor(codec = Lines<80>)]
 impl Speaker {
+    #[started]
+    fn begin(&mut self, cx: &mut Context<Self>) {
+        // The test may not want to know any more.
+        let _ = self.0.send(cx.me());
+    }
+
     #[frame]
     fn line(&mut self, line: &str, cx: &mut Context<Self>) -> Flow {
         let (word, bytes) = line.split_once(' ').expect("a word and a number");
-        cx.write(vec![b'x'; bytes.parse().expect("a number")]);
+        let bytes = bytes.parse().expect("a number");
+        match word {
+            "later" | "stopped" => {
+                let stops = word == "stopped";
+                return cx.exclusive("later", Timeout::Default, async move |_: &mut Self, cx| {
+                    sleep(SECOND / 10).await;
+                    if stops {
+                        cx.me().stop();
+                    }
+                    sleep(2 * SECOND).await;
+                    cx.write(vec![b'x'; bytes]);
+                    if stops { Flow::Continue } else { Flow::Close }
+                });
+            }
+            "paused" => {
+                cx.pause_reading();
+                cx.send_after(2 * SECOND, End(bytes)).expect("there is room");
+                return Flow::Continue;
+            }
+            _ => cx.write(vec![b'x'; bytes]),
+        }
         match word {
             "last" => cx.shutdown_write(),
             "end" => return Flow::Close,
@@ -30,10 +63,18 @@ impl Speaker {
         }
         Flow::Continue
     }
+
+    #[message]
+    fn end(&mut self, End(bytes): End, cx: &mut Context<Self>) -> Flow {
+        cx.resume_reading();
+        cx.write(vec![b'x'; bytes]);
+        Flow::Close
+    }
 }
 
 struct Scene {
     simulation: Simulation,
+    speakers: Receiver<Addr<Speaker>>,
     peer: SimPeer,
 }
 
@@ -42,10 +83,12 @@ impl Scene {
         let mut plan = small(1);
         adapt(&mut plan);
         let mut simulation = Simulation::new(plan).expect("the limits are possible");
-        simulation.listener(World::address()).start(|_| Speaker).expect("nobody listens there yet");
+        let (tell, speakers) = channel();
+        let listener = simulation.listener(World::address());
+        listener.start(move |_| Speaker(tell.clone())).expect("nobody listens there yet");
         let peer = simulation.network().connect(World::address()).expect("the backlog has room");
         simulation.settle();
-        Scene { simulation, peer }
+        Scene { simulation, speakers, peer }
     }
 
     fn ask(&mut self, line: &str) {
@@ -62,6 +105,12 @@ impl Scene {
             self.simulation.settle();
         }
         bytes
+    }
+
+    /// Stops the connection.
+    fn stop(&mut self) {
+        self.speakers.try_recv().expect("it has begun").stop();
+        self.simulation.settle();
     }
 
     fn cut_off(&mut self) -> u64 {
@@ -104,6 +153,64 @@ fn what_the_kernel_has_taken_arrives_however_late_it_is_read() {
     scene.has_ended(0);
     assert_eq!(scene.read_to_end(), BYTES);
     assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+}
+
+/// A close on what it has not read would be a reset, which drops what the kernel has of the answer.
+#[test]
+fn whoever_sends_on_while_nothing_is_read_gets_all_of_the_answer() {
+    const BYTES: usize = 10_000;
+    // One that is stopped answers what it had been sent by then, though it had not read that.
+    for (word, more) in [("later", 0), ("stopped", 1), ("paused", 0)] {
+        let mut scene = Scene::new(|_| {});
+        scene.peer.limit_unread(1000);
+        scene.peer.hold_for_sender(BYTES);
+        scene.ask(&format!("{word} {BYTES}\n"));
+        scene.simulation.run_for(SECOND / 2);
+        // The first of them ends the receive.
+        for _ in 0..2 {
+            scene.ask("say 1\n");
+        }
+        scene.simulation.run_for(2 * SECOND);
+        assert_eq!((scene.read_to_end(), scene.peer.is_reset()), (BYTES + more, false), "{word}");
+        assert!(scene.peer.is_ended());
+        scene.simulation.run_for(6 * SECOND);
+        scene.has_ended(0);
+    }
+}
+
+#[test]
+fn whoever_sends_on_while_the_answer_is_sent_gets_all_of_it() {
+    let mut scene = Scene::new(|_| {});
+    scene.peer.limit_unread(1000);
+    scene.ask("end 5000\n");
+    let mut got = 0;
+    for _ in 0..4 {
+        scene.simulation.run_for(2 * SECOND);
+        scene.ask("say 1\n");
+        got += scene.peer.read(1000).len();
+        scene.simulation.settle();
+    }
+    // By now the kernel has everything.
+    scene.ask("say 1\n");
+    got += scene.read_to_end();
+    assert_eq!((got, scene.peer.is_ended(), scene.peer.is_reset()), (5000, true, false));
+    scene.simulation.run_for(6 * SECOND);
+    scene.has_ended(0);
+}
+
+#[test]
+fn whoever_has_been_silent_is_not_waited_for_when_its_connection_stops() {
+    for speaks in [false, true] {
+        let mut scene = Scene::new(|_| {});
+        if speaks {
+            scene.ask("say 1\n");
+        }
+        scene.simulation.run_for(5 * SECOND);
+        scene.stop();
+        scene.has_ended(0);
+        scene.read_to_end();
+        assert!(scene.peer.is_ended() && !scene.peer.is_reset());
+    }
 }
 
 #[test]
