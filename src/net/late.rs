@@ -57,6 +57,18 @@ impl<C: Decode> Wire<C> {
         matches!(self.phase, Phase::Silent | Phase::Starving)
     }
 
+    /// The time for the first byte begins anew, if it has not come.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn await_first_byte(&mut self, activation: &Activation<'_>) {
+        if self.is_unheard() {
+            self.inward.silent = Since::of(activation.core.now());
+            if self.stopping.is_none() && self.first_byte_at() < self.due {
+                self.look_earlier(activation);
+            }
+        }
+    }
+
     /// It is not read from now on. As long as the first byte is awaited, that is not what counts.
     pub(super) fn note_unread(&mut self, now: Time) {
         if self.deaf || !self.is_unheard() {

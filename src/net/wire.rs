@@ -471,7 +471,7 @@ impl<C: Decode> Wire<C> {
             }
             Notice::FeedEnded => {
                 self.fed = false;
-                self.inward.silent = Since::of(core.now());
+                self.await_first_byte(activation);
                 return self.finish();
             }
             Notice::Finished => return self.finish(),

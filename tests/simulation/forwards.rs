@@ -402,6 +402,23 @@ fn one_that_is_idle_ends_by_its_deadline_and_so_does_what_it_is_tied_to() {
 }
 
 #[test]
+fn a_peer_that_has_said_nothing_has_its_time_for_the_first_byte_once_it_is_fed_no_more() {
+    let mut scene = Scene::new(None, |_| {});
+    let (mut feeder, fed) = (scene.peer(), scene.peer());
+    scene.tie(&mut feeder, 1);
+    scene.pass(100);
+    assert_eq!(scene.ended(), []);
+    feeder.shutdown_write();
+    scene.pass(9);
+    assert_eq!(scene.ended(), [(0, StopReason::EndOfStream)]);
+    scene.pass(2);
+    assert_eq!(scene.ended(), [(0, StopReason::EndOfStream), (1, StopReason::Late)]);
+    drop((feeder, fed));
+    scene.pass(60);
+    scene.assert_even();
+}
+
+#[test]
 fn nothing_is_forwarded_to_what_has_ended() {
     let mut scene = Scene::new(None, |_| {});
     let (mut feeder, mut ends) = (scene.peer(), scene.peer());
