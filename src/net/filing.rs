@@ -250,6 +250,8 @@ impl<A: Connection> Context<A> {
     /// not see them, they begin behind the last frame that was handled, and frames go on behind them.
     ///
     /// - The peer has to wait while half of [`Config::unwritten_bytes_max`](crate::Config::unwritten_bytes_max) is not written.
+    /// - With a length, its peer is [late](crate::Config::frame_timeout) as with any body. Without one it is not: it may be silent for as long
+    ///   as it likes, or as the idle timeout says.
     /// - One write is under way at a time; whatever comes meanwhile is the next. A short write is gone on with.
     /// - If the file does not take them, or they do not all come, the actor is told why and how many bytes are written. If it was the file,
     ///   the connection is reset after that, unless the hook answers [`Flow::Close`](crate::Flow::Close).

@@ -373,6 +373,20 @@ fn a_peer_that_does_not_go_on_is_late() {
 }
 
 #[test]
+fn a_peer_that_may_send_as_much_as_it_likes_is_late_with_none_of_it() {
+    let mut scene = Scene::new(|plan| plan.config.frame_timeout = Duration::from_secs(30));
+    let mut peer = scene.peer();
+    for piece in [&b"all\n"[..], b"some ", b"and more"] {
+        scene.send(&mut peer, piece);
+        scene.simulation.run_for(Duration::from_secs(1000));
+        assert_eq!(scene.told(), []);
+    }
+    peer.shutdown_write();
+    scene.pass();
+    assert_eq!(scene.told(), [Told::Kept(13, End::Whole), Told::Ended(StopReason::EndOfStream, 13)]);
+}
+
+#[test]
 fn a_full_disk_ends_it_with_what_is_written() {
     let mut scene = Scene::new(slow);
     scene.simulation.network().disk().limit(50_000);

@@ -82,7 +82,10 @@ impl<C: Decode> Inward<C> {
         let assembly = self.assembly.as_ref()?;
         match (&assembly.body, &assembly.filing) {
             (Some(body), _) if body.is_complete() => return None,
-            (_, Some(filing)) if filing.wants() == 0 || filing.is_full() => return None,
+            // Without a length it is never whole.
+            (_, Some(filing)) if filing.is_endless() || filing.wants() == 0 || filing.is_full() => {
+                return None;
+            }
             _ => {}
         }
         let begun = assembly.begun.as_ref().filter(|begun| begun.stands.is_none())?;
