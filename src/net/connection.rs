@@ -517,7 +517,8 @@ impl<A: Connection> Context<A> {
     ///
     /// The buffer grows while bytes arrive, up to what is wanted, and never to more than twice what it holds, or by 256 KiB: an
     /// announcement alone takes no memory. Where it has the capacity, it is not moved. What arrives counts as activity of the peer; while the
-    /// connection does not read, as in a pause or with much output, the body waits too. The buffer stays with the connection until the
+    /// connection does not read, as in a pause or with much output, the body waits too. If it has not come whole in its
+    /// [time](crate::Config::frame_timeout), the connection is closed. The buffer stays with the connection until the
     /// kernel is done with it, also if the actor ends before.
     ///
     /// When somebody stops the actor, or the system ends, what the peer has sent by then still belongs to the body.

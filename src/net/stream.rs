@@ -37,7 +37,9 @@ use crate::mem::Bytes;
 /// by a reset. When the connection fails, its stream stays: reads answer what had arrived and then the error, writes the error.
 ///
 /// **Errors** are those of the connection with their numbers, such as `ConnectionReset`; [`ErrorKind::TimedOut`] for a read that
-/// waits when nothing has been received for as long as the listener's idle timeout, after which it may be tried again, and for
+/// waits when nothing has been received for as long as the listener's idle timeout, or no first byte for its
+/// [`first_byte_timeout`](crate::ListenerBuilder::first_byte_timeout), 10 s, after which it may be tried again; for a
+/// [body](Stream::read_exact_into) that does not come in its time; and for
 /// a connection whose peer does not read (`Config::write_stall`); [`ErrorKind::ConnectionAborted`] once a system that ends has
 /// cut it off.
 ///
@@ -139,7 +141,9 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::UnexpectedEof`] if the stream ends before, [`ErrorKind::ConnectionAborted`] if the end of the system cuts it short,
     /// also where nothing has come; [`ErrorKind::InvalidInput`] for a length above
-    /// [`Config::body_bytes_max`](crate::Config::body_bytes_max), of which nothing is taken. Else see [`Stream`].
+    /// [`Config::body_bytes_max`](crate::Config::body_bytes_max), of which nothing is taken; [`ErrorKind::TimedOut`] if it has not come whole,
+    /// nor as fast as it is to, by the listener's [`frame_timeout`](crate::ListenerBuilder::frame_timeout), 30 s: it is given up then.
+    /// Else see [`Stream`].
     ///
     /// ```
     /// use std::io::{Read, Write};
