@@ -142,6 +142,7 @@ pub fn a_receive_without_a_buffer_waits_and_goes_on_when_one_returns<H: Harness>
 
 pub fn a_receive_armed_without_a_buffer_goes_on_when_one_returns<H: Harness>(round: u32) {
     let (mut world, _socket, receive, _client) = starved::<H>(round);
+    let shortages = world.net.backend().ledger().buffer_shortages;
     let (other, mut client) = world.connection();
     world.write_all(&mut client, b"me too");
     let waiting = world.receive(other);
@@ -150,6 +151,11 @@ pub fn a_receive_armed_without_a_buffer_goes_on_when_one_returns<H: Harness>(rou
     }
     assert_eq!((world.held(waiting), world.last(waiting)), (0, None));
     assert!(world.ops[&waiting].starving > 0, "it is told at once");
+    assert_eq!(
+        world.net.backend().ledger().buffer_shortages,
+        shortages,
+        "it stands behind another, and has not tried"
+    );
     world.assert_rests();
     world.hold_leases = false;
     world.release_held();

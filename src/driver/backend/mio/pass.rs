@@ -69,7 +69,6 @@ impl Mio {
     }
 
     fn starve(&mut self, id: SocketId, key: Key, completions: &mut Vec<Completion>) {
-        self.buffer_shortages += 1;
         completions.push(Completion { token: self.token(key), event: Event::Starving });
         let socket = self.table.socket_mut(id).expect("a socket outlives its operations");
         socket.handle.starving = true;
@@ -115,6 +114,7 @@ impl Mio {
     ) {
         for _ in 0..burst {
             let Some(buffer) = self.filling.take().or_else(|| pools.receive.take_free()) else {
+                self.buffer_shortages += 1;
                 return self.starve(id, key, completions);
             };
             let socket = self.table.socket_mut(id).expect("a socket outlives its operations");

@@ -214,7 +214,7 @@ fn without_buffers_receives_wait_in_order_and_do_not_spin() {
     assert!(rig.seen.is_empty());
     let woken = rig.mio.ledger().enters - enters;
     assert!(woken < 10, "a shortage is slept through, not spun through: {woken} polls");
-    assert!(rig.mio.ledger().buffer_shortages >= 3);
+    assert_eq!(rig.mio.ledger().buffer_shortages, 1, "the others stand behind one that has found none");
     rig.pools.receive.release(lease);
     for index in 1..4 {
         assert_eq!(rig.next_bytes(), (Token(index), vec![index as u8; 16]), "first come, first served");

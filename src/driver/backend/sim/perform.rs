@@ -250,7 +250,8 @@ impl Sim {
 
     /// No buffer: the receive waits for one, behind whoever does already, unless it is to end.
     fn starve(&mut self, id: SocketId) -> Option<Event> {
-        self.buffer_shortages += 1;
+        // Who comes behind others has not tried.
+        self.buffer_shortages += u64::from(self.starving.is_empty());
         if self.is_cancelled(id) {
             return Some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled });
         }
