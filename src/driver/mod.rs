@@ -158,9 +158,11 @@ pub struct DriverLedger {
     pub queue_full: u64,
     /// Completion queue overflows, since the start.
     pub overflows: u64,
-    /// Sends, or what was left of one, that went out [without a copy](crate::Config::zero_copy_min), since the start. On io_uring only.
+    /// Sends, or what was left of one, that the kernel was given to send [without a copy](crate::Config::zero_copy_min), since the start.
+    /// On io_uring only.
     pub sends_without_copy: u64,
-    /// Those of them of which the kernel has said that it copied them after all, as it does on the way to the same machine.
+    /// Those of them that were copied after all: by the kernel, as it does on the way to the same machine, or because it could not send
+    /// them otherwise, as where it was short of memory.
     pub sends_copied_after_all: u64,
     /// Those of them that were a piece of a [region](crate::fs::Region), whose memory the kernel knew.
     pub sends_from_regions: u64,

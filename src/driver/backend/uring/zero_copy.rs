@@ -127,6 +127,7 @@ impl Uring {
             // Without a copy it cannot be done here, or not now: the same bytes are copied.
             Err(error @ (Errno::ENOMEM | Errno::ENOBUFS | Errno::EOPNOTSUPP)) if zero_copy => {
                 handle.copies = if error == Errno::EOPNOTSUPP { Copies::ALL } else { Copies::SOME };
+                self.counts.copied += 1;
                 Err(Errno::EAGAIN)
             }
             result => result,

@@ -198,6 +198,7 @@ fn what_cannot_be_sent_without_a_copy_is_sent_with_one() {
                 !desk.rig.handle(socket).zero_copy && desk.rig.uring.zero_copy_sends() == 0,
                 "with a copy"
             );
+            assert_eq!(desk.rig.uring.copied(), 1);
             // The kernel takes what was queued in earnest.
             desk.rig.uring.outgoing.ring.enter(Pause::No).unwrap();
             let mut bytes = [0; 5];
