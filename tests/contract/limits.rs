@@ -240,6 +240,9 @@ pub fn a_full_submission_queue_keeps_everything_in_order<H: Harness>(round: u32)
     for (at, (_, client)) in connections.iter_mut().enumerate() {
         assert_eq!(world.read_exactly(client, 50), pattern(at, 50));
     }
+    let full = world.net.backend().ledger().queue_full;
+    // On mio there is none.
+    assert_eq!(full > 0, H::Backend::NAME != "mio", "the queue was full {full} times");
     world.finish();
 }
 
@@ -260,6 +263,13 @@ pub fn a_burst_of_ten_thousand_completions_loses_nothing<H: Harness>(round: u32)
     world.until("more", |world| receives.iter().all(|receive| world.received(*receive).len() == EACH + 1));
     for (at, receive) in receives.iter().enumerate() {
         assert!(world.received(*receive)[..EACH] == pattern(at, EACH), "in order");
+    }
+    let ledger = world.net.backend().ledger();
+    match H::Backend::NAME {
+        "uring" => assert!(ledger.overflows > 0, "the queue of eight was too small, as intended"),
+        "sim" => assert!(ledger.queue_full > 0, "the same for what is asked"),
+        // It has none.
+        other => assert_eq!((other, ledger.queue_full, ledger.overflows), ("mio", 0, 0)),
     }
     world.finish();
 }
