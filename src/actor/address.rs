@@ -67,6 +67,7 @@ impl<A: Actor> Addr<A> {
     /// Hands the message back: [`SendError::Full`] when the mailbox, or the lane to its core, has no room,
     /// [`SendError::Stopped`] when the actor has ended.
     #[inline]
+    #[must_use = "a message that is not sent comes back; where it may be counted as a dead letter instead, `.or_dead_letter()` says so"]
     pub fn tell<M: SendTo<A>>(self, message: M) -> Result<(), SendError<M>> {
         tell::<A, M>(self.raw, message)
     }
@@ -323,8 +324,8 @@ fn refuse<A: Actor, M>(core: &Core, error: SendError<M>) {
     core.dead_letter(error.reason(), type_name::<M>(), Some(type_name::<A>()));
     if matches!(error, SendError::Full(_)) {
         let what = format_args!(
-            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), or \
-             Actor::MAILBOX_BYTES, those of a core Config::mailbox_bytes_max",
+            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), and \
+             no more bytes than Actor::MAILBOX_BYTES; all of a core, Config::mailbox_bytes_max",
             A::MAILBOX_CAPACITY
         );
         core.report(Matter::Mailbox, type_name::<A>(), what);
