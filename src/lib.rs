@@ -150,8 +150,8 @@
 //! - **Delivery** is at most once. What is not delivered is handed back to the sender or counted as a dead letter.
 //! - **Sending never waits.** Whoever asks is told something within a time: the answer, or why there is none.
 //! - **Bounds.** Mailboxes, outboxes, lanes, pools and connections are bounded by [`Config`]. Whoever meets a bound is told.
-//! - **Failure.** A panic in a handler ends that actor. A [supervisor](manual::supervision) begins it again; without one, those who send to it
-//!   are told that it has stopped.
+//! - **Failure.** A panic in a handler ends that actor. A [supervisor](manual::supervision) begins it again; without one, whoever asks it is
+//!   told that it has stopped, and what is sent to it comes back, or is a dead letter where that is seen on another core.
 //!   (With `panic = "abort"` the process ends.)
 //! - **The end.** [`System::shutdown`] lets connections finish, and says what had to be cut off; dropping a system does the same.
 //!

@@ -160,7 +160,7 @@
 //! when the time is over: through an actor that has been given the `reply` itself, or has [forwarded](crate::Ask::forward) it, because anybody may answer
 //! then; through a future that the handler has not looked at when it went on last, although it goes on to hold it, or that was made elsewhere than in
 //! the handler that awaits it; through a task or a thread, which keep no
-//! actor waiting; and behind more than 256 actors that wait. Concurrent handlers and `then` keep nobody waiting, and are never refused.
+//! actor waiting; through an actor that waits for room in a mailbox, by `send(…).await`; and behind more than 256 actors that wait. Concurrent handlers and `then` keep nobody waiting, and are never refused.
 //!
 //! And one is refused who is in a circle that would have come apart: a question counts as waited for from when the handler has looked at it until
 //! it goes on the next time, also where it waits for something else beside it, a timer or another answer, or holds it and awaits that.

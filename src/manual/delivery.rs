@@ -81,7 +81,8 @@
 //! nobody who does not wait comes in between, unless the mailbox drops the oldest: then such a one takes its place at once. The way to another core may be full as well, or from a thread: whoever waits there comes
 //! before all that is sent by the same way later, which is refused meanwhile if it does not wait, and the core rests where nothing else is to be
 //! done. A future that is dropped, by [`timeout`](crate::time::timeout) for example, withdraws its message if that was not
-//! in yet. [`Addr::send`](crate::Addr::send) has an example. (`back_pressure.rs`)
+//! in yet. An exclusive handler that waits for room with an actor that waits for its answer waits in vain until its time is over: such
+//! circles are not [found](super::asking). [`Addr::send`](crate::Addr::send) has an example. (`back_pressure.rs`)
 //!
 //! # Bytes
 //!

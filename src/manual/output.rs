@@ -99,6 +99,9 @@
 //! standard error, once a second at most of each type of actor, and known to the actor itself by
 //! [`lost_writes`](crate::Context::lost_writes).
 //!
+//! An answer to a place that was [deferred](crate::Context::defer) is never left out, whatever the policy: where it finds no room, its
+//! connection ends. The bound has to hold all answers that may wait behind the first that is not there yet.
+//!
 //! ```
 //! use std::io::{Read, Write};
 //! use std::net::{Shutdown, TcpStream};

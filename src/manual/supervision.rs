@@ -93,8 +93,8 @@
 //! ```
 //!
 //! The rest of the program goes on when a supervisor at the root has given up: other actors and listeners do, and
-//! [`run_until_signal`](crate::System::run_until_signal) waits for a signal as before. Who sends to the actors that have ended, or asks them, is
-//! told that they have stopped. Where the program is to end with them, `main` has to be told by an actor that watches one of them:
+//! [`run_until_signal`](crate::System::run_until_signal) waits for a signal as before. Who asks the actors that have ended
+//! is told that they have stopped; what is sent to them comes back, or is a dead letter where that is seen on another core. Where the program is to end with them, `main` has to be told by an actor that watches one of them:
 //!
 //! ```
 //! use std::sync::mpsc::{Sender, channel};

@@ -155,6 +155,10 @@
 //! begins actors again that have stopped, with the state that they had, and catches no panic; one of ractor stops when a child ends, unless
 //! its handler says something else.
 //!
+//! There is no `simple_one_for_one`, nor `DynamicSupervisor`: each actor that is [supervised](crate::Context::supervise) by itself has a supervisor
+//! of its own, on the core where that is asked for. For children on all cores, have an actor on each ([`Sharded`](crate::Sharded)) that
+//! begins them, and send it the key.
+//!
 //! # Watching, and ending together
 //!
 //! | ours | actix | kameo | ractor | Erlang/OTP |

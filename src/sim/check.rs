@@ -137,7 +137,7 @@ impl Check {
     }
 
     /// Runs each seed twice, and fails if the two runs differ: something in them depends on more than the seed, such as the clock of the
-    /// machine, threads of the program's own, or the order of a `HashMap`. Such a failure is not repeated by its seed.
+    /// machine, threads of the program's own, or the order of a `HashMap`. Such a failure may need more than its seed to be repeated.
     pub fn twice(mut self) -> Check {
         self.twice = true;
         self

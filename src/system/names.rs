@@ -54,8 +54,9 @@ impl System {
     /// ```
     ///
     /// # Errors
-    /// [`NameError::Taken`], [`NameError::Ended`], [`NameError::TooLong`]; [`NameError::Full`] when there are as many names as
-    /// `Config::names_max` allows.
+    /// [`NameError::Taken`], [`NameError::TooLong`]; [`NameError::Full`] when there are as many names as `Config::names_max` allows;
+    /// [`NameError::Ended`] from its own core when the actor has ended. From elsewhere that is found by its core, a moment later: until then
+    /// the name stands for it, and is free again afterwards.
     pub fn register<A: Actor>(&self, name: &str, actor: Addr<A>) -> Result<(), NameError> {
         register::<A>(self.cores[0].id, self.config.names_max, name, actor.raw())
     }

@@ -46,6 +46,8 @@ impl System {
     /// Serves until SIGINT or SIGTERM, then shuts down. What had to be cut off is said on standard error as well.
     ///
     /// A second signal ends the process at once. It says what that cuts off, and ends as a process does by that signal.
+    /// However soon it comes: who sends two at a time, such as GNU `timeout`, which sends to the process and to its group, ends it at once
+    /// (`timeout --foreground` sends one).
     ///
     /// # Errors
     /// [`Error::Signals`] when they cannot be caught.
