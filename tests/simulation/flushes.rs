@@ -2,6 +2,7 @@
 //!
 //! Knows: how much was written before each wait, how much has reached the peer. Must not know how output is kept.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +28,9 @@ enum State {
 
 /// Every wait: of which client, for how many bytes, and what has come of it.
 type Board = Arc<Mutex<Vec<(u16, usize, State)>>>;
+
+/// Of which clients the connections have ended, and whether an accident has broken them, and with them what was on its way.
+type Ends = Arc<Mutex<BTreeMap<u16, bool>>>;
 
 /// One of them, as long as somebody waits.
 struct Waiting {
@@ -88,6 +92,7 @@ impl AsRef<[u8]> for Owned {
 struct Teller {
     life: Life,
     board: Board,
+    ends: Ends,
     random: Random,
     /// The first frame.
     client: Option<u16>,
@@ -140,7 +145,11 @@ impl Teller {
     }
 
     #[stopped]
-    fn stop(&mut self) {
+    fn stop(&mut self, reason: StopReason) {
+        if let Some(client) = self.client {
+            let broken = matches!(reason, StopReason::Disconnected(_));
+            self.ends.lock().expect("nobody panics with it").insert(client, broken);
+        }
         self.life.stop();
     }
 
@@ -204,17 +213,20 @@ impl Client {
 
 struct Flushes {
     board: Board,
+    ends: Ends,
     clients: Vec<Client>,
 }
 
 impl Flushes {
     fn new(world: &mut World) -> Flushes {
         let (board, journal, seeds) = (Board::default(), world.journal.clone(), world.random.bits());
-        let made = board.clone();
+        let ends = Ends::default();
+        let made = (board.clone(), ends.clone());
         let listener = world.simulation.listener(World::address());
         let listening = listener.start(move |peer| Teller {
             life: Life::new(&journal),
-            board: made.clone(),
+            board: made.0.clone(),
+            ends: made.1.clone(),
             random: Random::new(seeds ^ (peer.id() & 0xFFFF_FFFF)),
             client: None,
             written: 0,
@@ -230,7 +242,7 @@ impl Flushes {
             let rude = world.random.chance(0.2);
             clients.push(Client { number, peer: Some(peer), got: 0, asked: 0, rude });
         }
-        Flushes { board, clients }
+        Flushes { board, ends, clients }
     }
 
     /// Whoever was told that so much is sent is right: it can be read.
@@ -241,7 +253,12 @@ impl Flushes {
             let sent =
                 waits.iter().filter(|(number, _, state)| (*number, *state) == (client.number, State::Sent));
             let most = sent.map(|(_, bytes, _)| *bytes).max().unwrap_or(0);
-            journal.expect(client.peer.is_none() || client.got >= most, || {
+            let broken = match self.ends.lock().expect("nobody panics with it").get(&client.number) {
+                Some(broken) => *broken,
+                // Its actor is about to say so.
+                None => client.peer.as_ref().is_some_and(SimPeer::is_reset),
+            };
+            journal.expect(client.peer.is_none() || broken || client.got >= most, || {
                 format!("{most} bytes are sent, it is said, and {} have come", client.got)
             });
         }
