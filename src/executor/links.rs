@@ -335,12 +335,7 @@ fn post_to_inbox<M: Send + 'static>(
     arrive: impl Arrive<M>,
     message: M,
 ) -> Result<(), Refused<M>> {
-    let ports = directory::ports();
-    let Some(port) = ports.find(target.core()) else { return Err(Refused::Gone(message)) };
-    if port.anteroom.shuts_inbox() {
-        return Err(Refused::Full(message));
-    }
-    is_in(port, Envelope::send(&port.inbox, target.cell(), arrive, message))
+    put(target, arrive, message, false)
 }
 
 /// Sends through the inbox of a core, whoever waits in front of it: what the core is told or asked itself, which has no order with messages.
@@ -354,8 +349,22 @@ pub fn post_ahead<M: Send + 'static>(
     arrive: impl Arrive<M>,
     message: M,
 ) -> Result<(), Refused<M>> {
+    put(target, arrive, message, true)
+}
+
+/// Puts something into the inbox of a core. It passes those who wait in front of that, or is refused while anybody does.
+#[inline(always)]
+fn put<M: Send + 'static>(
+    target: RawAddress,
+    arrive: impl Arrive<M>,
+    message: M,
+    passes: bool,
+) -> Result<(), Refused<M>> {
     let ports = directory::ports();
     let Some(port) = ports.find(target.core()) else { return Err(Refused::Gone(message)) };
+    if !passes && port.anteroom.shuts_inbox() {
+        return Err(Refused::Full(message));
+    }
     is_in(port, Envelope::send(&port.inbox, target.cell(), arrive, message))
 }
 
