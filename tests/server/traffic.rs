@@ -103,9 +103,9 @@ pub(crate) fn messages_between_many_come_once_and_in_order_and_take_no_memory(on
     assert_eq!(world.sum(|ledger| ledger.dead_letters), 0);
     let [first, second] = most;
     report(&format!("{}: {total} messages: {first} KiB resident, then {second}", name(on)));
-    // Of so few, not all memory has been used before the second half: that says something of many alone.
-    if is_soak() {
-        assert!(second * 100 <= first * 101, "memory grew from {first} KiB to {second}");
-    }
+    // Of so few, not all memory has been used before the second half. To keep 64 bytes of each would take more than that. The address
+    // sanitizer keeps memory from being used again.
+    let spare = if is_soak() { first / 100 } else { 2 << 10 };
+    assert!(cfg!(odeon_asan) || second <= first + spare, "memory grew from {first} KiB to {second}");
     world.finish();
 }
