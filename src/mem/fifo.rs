@@ -21,10 +21,15 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 /// Bytes per chunk of each class.
-const CLASSES: [usize; Class::ALL.len()] = [64, 256, 1024, 4096, 16_384];
-/// Fewer entries per chunk than this, and the next larger class is used. The first chunk of a queue may hold a single one:
-/// most queues never hold more, and a million that do are a million cache lines.
+const CLASSES: [usize; Class::ALL.len()] = [64, 128, 256, 1024, 4096, 16_384];
+/// Fewer entries per chunk than this, and the next larger class is used.
 const ENTRIES_MIN: usize = 8;
+/// The same of the first chunk of a queue, unless that were larger than [`FIRST_BYTES`]: most queues never hold more than one
+/// entry, and a million that do are as many chunks. But three or four are common where many send to many.
+const FIRST_ENTRIES_MIN: usize = 3;
+const FIRST_BYTES: usize = 128;
+/// Chunks that follow are not smaller.
+const NEXT_BYTES: usize = 256;
 const ALIGN: usize = 16;
 
 /// The place of a class among all. No number, so that nobody need look whether there is such a place.
@@ -35,10 +40,12 @@ enum Class {
     Third,
     Fourth,
     Fifth,
+    Sixth,
 }
 
 impl Class {
-    const ALL: [Class; 5] = [Class::First, Class::Second, Class::Third, Class::Fourth, Class::Fifth];
+    const ALL: [Class; 6] =
+        [Class::First, Class::Second, Class::Third, Class::Fourth, Class::Fifth, Class::Sixth];
 }
 
 #[repr(C, align(16))]
@@ -158,22 +165,26 @@ pub struct Fifo<T> {
 
 impl<T> Fifo<T> {
     /// Of the first chunk, and of those that follow.
-    const FIRST: usize = Self::class_for(1);
+    const FIRST: usize = {
+        let roomy = Self::class_for(FIRST_ENTRIES_MIN, 0);
+        if CLASSES[roomy] <= FIRST_BYTES { roomy } else { Self::class_for(1, 0) }
+    };
     const NEXT: usize = {
         assert!(
             Self::entries_in(CLASSES.len() - 1) >= 1,
             "this message exceeds 16 KiB: put its large part into a Box"
         );
         assert!(align_of::<T>() <= ALIGN, "this message is aligned to more than 16 bytes: put it into a Box");
-        Self::class_for(ENTRIES_MIN)
+        Self::class_for(ENTRIES_MIN, NEXT_BYTES)
     };
     /// How many entries these chunks hold: one or more.
     const FIRST_ENTRIES: u16 = Self::entries_in(Self::FIRST) as u16;
     const NEXT_ENTRIES: u16 = Self::entries_in(Self::NEXT) as u16;
 
-    const fn class_for(entries: usize) -> usize {
+    /// The smallest class of so many bytes that holds so many entries; the largest if none does.
+    const fn class_for(entries: usize, bytes: usize) -> usize {
         let mut class = 0;
-        while class + 1 < CLASSES.len() && Self::entries_in(class) < entries {
+        while class + 1 < CLASSES.len() && (CLASSES[class] < bytes || Self::entries_in(class) < entries) {
             class += 1;
         }
         class
@@ -372,7 +383,8 @@ mod tests {
     fn an_exhausted_pool_hands_the_entry_back() {
         let pool = ChunkPool::new(64 + 256);
         let queue = Fifo::new();
-        let fitting = [0, 1].map(|class| Fifo::<u64>::entries_in(class) as u64).iter().sum();
+        let classes = [Fifo::<u64>::FIRST, Fifo::<u64>::NEXT];
+        let fitting = classes.map(|class| Fifo::<u64>::entries_in(class) as u64).iter().sum();
         for entry in 0..fitting {
             queue.push(&pool, entry).unwrap();
         }
@@ -398,16 +410,25 @@ mod tests {
 
     #[test]
     fn a_few_entries_take_one_small_chunk() {
-        let pool = ChunkPool::new(64);
-        let queue = Fifo::new();
-        for _ in 0..2 {
-            queue.push(&pool, [7_u64; 3]).unwrap();
-            queue.push(&pool, [8; 3]).unwrap();
-            assert!(!queue.has_room(&pool, usize::MAX));
-            assert_eq!(queue.push(&pool, [9; 3]), Err([9; 3]));
-            assert_eq!((queue.pop(&pool), queue.pop(&pool)), (Some([7; 3]), Some([8; 3])));
-            assert_eq!(pool.taken(), 0);
+        fn check<T: Copy + PartialEq + std::fmt::Debug>(bytes: usize, entries: &[T]) {
+            let pool = ChunkPool::new(bytes);
+            let queue = Fifo::new();
+            for _ in 0..2 {
+                for entry in entries {
+                    queue.push(&pool, *entry).unwrap();
+                }
+                assert!(!queue.has_room(&pool, usize::MAX));
+                assert_eq!(queue.push(&pool, entries[0]), Err(entries[0]));
+                for entry in entries {
+                    assert_eq!(queue.pop(&pool), Some(*entry));
+                }
+                assert_eq!(pool.taken(), 0);
+            }
         }
+        check(64, &[1_u64, 2, 3, 4, 5, 6]);
+        check(128, &[[1_u64; 3], [2; 3], [3; 3], [4; 3]]);
+        // Three of them would take a larger one.
+        check(64, &[[1_u64; 6]]);
     }
 
     #[test]
