@@ -50,7 +50,8 @@ fn run_before<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Co
     let only_errands = A::INTERVALS.is_empty() && activation.has_only_errands();
     let answered = if only_errands { run_answers(activation, budget) } else { Answered::NotNext };
     if answered == Answered::All {
-        return Before::Messages(false);
+        let nothing_left = head.mailbox_is_empty();
+        return if nothing_left { Before::Done(Batch::Empty) } else { Before::Messages(false) };
     }
     before_messages(head, activation, (answered, budget), cx)
 }

@@ -208,12 +208,9 @@ impl<A: Actor> Head<A> {
     /// Handles messages until none is left, the budget is used up, the actor ends, or a notice or a demand has come.
     #[inline]
     pub(crate) fn handle_messages(&self, activation: &Activation<'_>, cx: &mut Context<A>) -> Handled {
-        if self.mailbox_is_empty() {
-            return Handled::All;
-        }
         let core = activation.core;
-        let Ok(mut state) = self.state().try_borrow_mut() else { return Handled::Stop };
-        let Some(actor) = state.as_mut() else { return Handled::Stop };
+        let Ok(mut state) = self.state().try_borrow_mut() else { return self.unhandled() };
+        let Some(actor) = state.as_mut() else { return self.unhandled() };
         let budget = &mut Budget::new(core);
         let (queue, demands) = self.next_queue(core);
         let handled = core.contain(|| {
@@ -236,6 +233,12 @@ impl<A: Actor> Head<A> {
             failed_on_message::<A>(activation);
         }
         handled
+    }
+
+    /// What came of messages where there is no state to handle any.
+    #[cold]
+    fn unhandled(&self) -> Handled {
+        if self.mailbox_is_empty() { Handled::All } else { Handled::Stop }
     }
 
     /// Ends the actor: closes its mailbox, ends what it has begun, calls `stopped`, discards what it did not handle, drops its

@@ -232,9 +232,7 @@ impl<B: Backend> Executor<B> {
     fn run_ready(&mut self, core: &Core, end: Time) {
         /// Activations between two looks whether something is to be published: others begin while this core goes on.
         const GROUP: u32 = 8;
-        /// Such groups between two looks at the clock, which costs as much as a small activation.
-        const LOOK_EVERY: u32 = 4;
-        let (mut left, mut groups) = (core.config.turn_activations, 0_u32);
+        let (mut left, mut looks) = (core.config.turn_activations, Looks::new(core.now()));
         'turn: while left > 0 {
             let group = left.min(GROUP);
             left -= group;
@@ -248,9 +246,8 @@ impl<B: Backend> Executor<B> {
                 }
             }
             core.links.publish(core.now());
-            groups += 1;
-            if groups.is_multiple_of(LOOK_EVERY) {
-                core.read_clock();
+            if looks.is_due() {
+                looks.note(core.read_clock());
             }
         }
     }
@@ -344,6 +341,40 @@ impl<B: Backend> Executor<B> {
                 return ControlFlow::Continue(());
             }
         }
+    }
+}
+
+/// When a turn looks at the clock, which costs as much as several small activations: after a few groups of them, and then, if they
+/// are fast, after more and more. What takes its time from the core has one that is old by no more than about [`Looks::AGE_NS`].
+struct Looks {
+    /// Groups between two looks, and until the next.
+    every: u32,
+    left: u32,
+    last: Time,
+}
+
+impl Looks {
+    const FIRST: u32 = 4;
+    /// What may pass between two looks, at the pace since the last.
+    const AGE_NS: u64 = 32_000;
+
+    fn new(now: Time) -> Looks {
+        Looks { every: Self::FIRST, left: Self::FIRST, last: now }
+    }
+
+    #[inline(always)]
+    fn is_due(&mut self) -> bool {
+        self.left -= 1;
+        self.left == 0
+    }
+
+    /// At most twice as many as before: that these were fast does not say that the next are.
+    #[cold]
+    fn note(&mut self, now: Time) {
+        let passed = now.since(self.last).as_nanos().max(1) as u64;
+        let at_this_pace = (u64::from(self.every) * Self::AGE_NS / passed).max(1);
+        self.every = at_this_pace.min(u64::from(self.every) * 2) as u32;
+        (self.left, self.last) = (self.every, now);
     }
 }
 

@@ -75,13 +75,37 @@ fn whoever_takes_no_time_is_bounded_by_numbers_alone() {
 
 #[test]
 fn an_activation_and_a_turn_are_bounded_in_time() {
-    // After four pieces, and twelve milliseconds, the clock is looked at first: ten more, and it is over.
+    // After eight pieces, and twenty-four milliseconds, the clock is looked at first: that is more than ten.
     let each = Duration::from_millis(3);
     assert_eq!(done(1, each), [8, 8, 8], "the third ends behind the end of the turn");
     assert_eq!(done(2, each), [16, 16, 16]);
     // One alone takes longer than a turn: others have theirs in the next.
     let each = Duration::from_millis(15);
     assert_eq!([1, 2, 3].map(|turns| done(turns, each)), [[8, 0, 0], [8, 8, 0], [8, 8, 8]]);
+}
+
+/// Groups between the looks of a turn whose groups take so long each.
+fn looks<const N: usize>(each: Duration) -> [u32; N] {
+    let (mut now, mut looks) = (Time::ZERO, Looks::new(Time::ZERO));
+    [(); N].map(|()| {
+        let mut groups = 0;
+        loop {
+            now = now.after(each);
+            groups += 1;
+            if looks.is_due() {
+                looks.note(now);
+                return groups;
+            }
+        }
+    })
+}
+
+#[test]
+fn the_clock_is_looked_at_as_often_as_it_takes_to_know_the_time() {
+    assert_eq!(looks(Duration::ZERO), [4, 8, 16, 32], "the next may be slow");
+    assert_eq!(looks(Duration::from_micros(1)), [4, 8, 16, 32, 32, 32], "that are 32 µs");
+    assert_eq!(looks(Duration::from_micros(5)), [4, 6, 6, 6]);
+    assert_eq!(looks(Duration::from_millis(1)), [4, 1, 1, 1]);
 }
 
 /// Sockets are nothing that Miri knows.
