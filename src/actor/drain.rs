@@ -74,7 +74,7 @@ fn arrive<A: Actor>(cell: Key, (): ()) {
 fn begin<A: Actor>(core: &Core, cell: Key) {
     let reached = core.cells.reach(cell, (), |head: &Head<A>, ()| head.begin_to_drain(core, cell));
     if reached.is_ok() {
-        Activation::of_started(core, cell).close(fate_of(StopReason::Stopped));
+        Activation::of_started(core, cell, |activation| activation.close(fate_of(StopReason::Stopped)));
     }
 }
 

@@ -14,7 +14,7 @@
 //!    removed, because its desk is closed first.
 //! 3. References to slots never leave the functions of this file and of `activation.rs`, and none is alive while `slots` grows or while code
 //!    from outside runs.
-//! 4. `stored` of an [`Activation`] is none, or that of the slot of the cell that runs, lent for as long as there is the activation.
+//! 4. `stored` of an [`Activation`] is that of the slot of the cell that runs, lent for as long as there is the activation.
 #![allow(unsafe_code)]
 
 mod activation;
@@ -297,6 +297,16 @@ impl Cells {
         slots.get(index as usize)
     }
 
+    /// # Safety
+    /// There is a slot of this index.
+    #[inline(always)]
+    unsafe fn slot_unchecked(&self, index: u32) -> &Slot {
+        // SAFETY: only `add_slot` grows the vector, and no reference obtained here is alive then (invariant 3).
+        let slots = unsafe { &*self.slots.get() };
+        // SAFETY: as the caller promises.
+        unsafe { slots.get_unchecked(index as usize) }
+    }
+
     #[inline(always)]
     fn occupied(&self, cell: Key) -> Option<&Slot> {
         // A free slot has the generation of its next occupant, which names nobody yet.
@@ -377,7 +387,7 @@ impl Cells {
         let name = cell.to_bits();
         self.activated.set(name);
         let _loan = Loan::new(&self.loans);
-        let activation = Activation { core, name, stored: Some(stored), flags };
+        let activation = Activation { core, name, stored, flags };
         // SAFETY: what a slot stores is live, and its first field is its vtable (invariant 1).
         let vtable = unsafe { stored.read() };
         // SAFETY: the vtable was made for what is stored (invariant 1), which is not freed meanwhile (invariant 2).
@@ -684,6 +694,11 @@ impl Cells {
         self.occupied(cell).is_some_and(|slot| !slot.notices.is_empty())
     }
 
+    /// True if no cell is being visited, so that one may be freed.
+    pub(crate) fn none_is_lent(&self) -> bool {
+        self.loans.get() == 0
+    }
+
     /// Frees a cell that has ended, and what is stored of it. True if that panicked as it was dropped.
     ///
     /// # Panics
@@ -763,24 +778,6 @@ impl Cells {
         let slots = unsafe { &*self.slots.get() };
         let occupied = slots.iter().enumerate().filter(|(_, slot)| slot.stored.get() != vacant());
         occupied.map(|(index, slot)| Key { index: index as u32, generation: slot.generation.get() }).collect()
-    }
-}
-
-impl Activation<'_> {
-    /// What [`Cells::find`] does, without a search.
-    #[inline(always)]
-    pub fn with_head<H: 'static, R>(&self, act: impl FnOnce(&H) -> R) -> Option<R> {
-        let stored = self.stored.or_else(|| self.find_stored())?;
-        // SAFETY: what a slot stores is live (invariants 1 and 4).
-        let head = unsafe { Cells::head_of(stored) }?;
-        let _loan = Loan::new(&self.core.cells.loans);
-        // SAFETY: a live head, as was just seen, which is not freed while it is lent (invariant 2).
-        Some(act(unsafe { head.as_ref() }))
-    }
-
-    #[cold]
-    fn find_stored(&self) -> Option<AnyStored> {
-        Some(self.core.cells.occupied(self.cell())?.stored.get())
     }
 }
 

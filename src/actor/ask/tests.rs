@@ -149,14 +149,16 @@ fn what_a_continuation_holds_that_finds_no_state_is_dropped_as_a_users_value() {
     let core = Core::new(directory::reserve(1), Rc::new(config), clock, Links::new(CoreId(0), []));
     let vacant = reserve::<Keeper>(&core).expect("there is room");
     current::scope(&core, || {
-        for owner in [None, Some(&Activation::of_started(&core, vacant))] {
+        let go_on = |owner: Option<&Activation<'_>>| {
             let bomb = Bomb;
             let then = move |_: &mut Keeper, _: Answer<Bomb>, _: &mut Context<Keeper>| drop(bomb);
             let continuation = Continuation::<Keeper, _> { then, actor: PhantomData };
             let mut task = AnyTask::waiting::<Answer<Bomb>, _>(core.cells.blocks(), continuation);
             *task.place().expect("it waits for one") = Some(Ok::<_, AskError>(Bomb));
             assert_eq!(runtime(|| task.go_on(&core, owner)), Flow::Continue);
-        }
+        };
+        go_on(None);
+        Activation::of_started(&core, vacant, |activation| go_on(Some(activation)));
     });
     assert_eq!(core.counters.drop_panics.get(), 4);
 }

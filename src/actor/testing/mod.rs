@@ -368,8 +368,8 @@ impl<A: Actor> TestContext<A> {
     /// Takes in what has arrived, and activates the actor once.
     fn step(&self, core: &Core, head: &Head<A>) -> Batch {
         self.guest.receive();
-        let activation = Activation::of_started(core, self.cell);
-        match body::run(head, &activation, &mut Context::at(core.address(self.cell))) {
+        let mut cx = Context::at(core.address(self.cell));
+        match Activation::of_started(core, self.cell, |activation| body::run(head, activation, &mut cx)) {
             // A core would have it in its queue again.
             Batch::Empty if core.cells.has_errands(self.cell) || self.guest.is_due() => Batch::Again,
             batch => batch,

@@ -412,15 +412,15 @@ fn at_hub<M: Message + Clone + Send>(number: Key, act: impl FnOnce(&Hub<M>)) {
 #[inline]
 fn run_on_guest<M: Message + Clone + Send>(core: &Core, hub: Key) {
     if core.links.are_none() {
-        let activation = Activation::of_started(core, hub);
-        let run = |head: &Hub<M>| Serve.activate(head, &activation);
-        let outcome = loop {
-            match core.cells.find(hub, run) {
-                Some(Outcome::Again) => {}
-                outcome => break outcome,
+        let outcome = Activation::of_started(core, hub, |activation| {
+            loop {
+                match activation.with_head(|head: &Hub<M>| Serve.activate(head, activation)) {
+                    Some(Outcome::Again) => {}
+                    outcome => break outcome,
+                }
             }
-        };
-        if outcome == Some(Outcome::Ended) && activation.none_is_lent() && core.cells.remove(hub) {
+        });
+        if outcome == Some(Outcome::Ended) && core.cells.none_is_lent() && core.cells.remove(hub) {
             Counters::add(&core.counters.drop_panics, 1);
         }
     }

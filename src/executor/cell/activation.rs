@@ -1,8 +1,15 @@
 //! What a cell is given when it runs.
 //!
 //! Knows: the slot of the cell that runs, as it was when that began and as it is now. Must not know what actors do.
+//!
+//! Invariants: 1. to 4. are those of `cell.rs`.
+//! 5. The name of an [`Activation`] has the index of a slot. There are never fewer slots than there were.
+#![allow(unsafe_code)]
 
-use super::{AnyStored, BODY, BROKEN, DEMANDS, ERRANDS, NAMED, NONE, PAUSES, RAN, SUSPENDED, Slot, flags};
+use super::{
+    AnyStored, BODY, BROKEN, Cells, DEMANDS, ERRANDS, Loan, NAMED, NONE, PAUSES, RAN, SUSPENDED, Slot, flags,
+    vacant,
+};
 use crate::driver::Event;
 use crate::executor::address::RawAddress;
 use crate::executor::core::Core;
@@ -17,18 +24,20 @@ pub struct Activation<'a> {
     pub core: &'a Core,
     /// The bits of the cell's own name, in one word: it is copied into contexts.
     pub(super) name: u64,
-    /// What is stored of it; none if it was not lent for the activation.
-    pub(super) stored: Option<AnyStored>,
+    /// What is stored of it.
+    pub(super) stored: AnyStored,
     /// The flags of its slot when it was its turn.
     pub(super) flags: u32,
 }
 
 impl<'a> Activation<'a> {
-    /// Of a cell that has run before, by whoever steps it.
-    #[must_use]
-    pub fn of_started(core: &'a Core, cell: Key) -> Activation<'a> {
-        let flags = core.cells.occupied(cell).map_or(0, |slot| slot.flags.get()) | RAN;
-        Activation { core, name: cell.to_bits(), stored: None, flags }
+    /// Of a cell that has run before, by whoever steps it, for as long as `act` takes.
+    pub fn of_started<R>(core: &'a Core, cell: Key, act: impl FnOnce(&Activation<'a>) -> R) -> R {
+        assert!(core.cells.slot(cell.index).is_some(), "a cell that has run has had a slot");
+        let _loan = Loan::new(&core.cells.loans);
+        let occupied = core.cells.occupied(cell);
+        let (stored, flags) = occupied.map_or((vacant(), 0), |slot| (slot.stored.get(), slot.flags.get()));
+        act(&Activation { core, name: cell.to_bits(), stored, flags: flags | RAN })
     }
 }
 
@@ -93,13 +102,14 @@ impl Activation<'_> {
 /// The slot of the cell that runs, as it is now. It is that of no other cell, which saves a comparison of names.
 impl Activation<'_> {
     #[inline(always)]
-    fn slot(&self) -> Option<&Slot> {
-        self.core.cells.slot(self.cell().index)
+    fn slot(&self) -> &Slot {
+        // SAFETY: the index is that of a slot (invariant 5).
+        unsafe { self.core.cells.slot_unchecked(self.cell().index) }
     }
 
     #[inline(always)]
     fn flags_now(&self) -> u32 {
-        self.slot().map_or(0, |slot| slot.flags.get())
+        self.slot().flags.get()
     }
 
     /// True if nothing comes before messages by now.
@@ -112,17 +122,12 @@ impl Activation<'_> {
     /// From now on no address finds the cell, which ends for this reason; nor does a name, if it has one.
     #[inline(always)]
     pub fn close(&self, fate: Fate) {
-        let Some(slot) = self.slot() else { return };
+        let slot = self.slot();
         let before = slot.flags.get();
         slot.flags.set(flags::closed(before, fate));
         if before & NAMED != 0 {
             self.core.forget_name(self.cell());
         }
-    }
-
-    /// True if no cell is being visited, so that one may be freed.
-    pub(crate) fn none_is_lent(&self) -> bool {
-        self.core.cells.loans.get() == 0
     }
 
     /// True if errands wait for the cell by now.
@@ -155,25 +160,22 @@ impl Activation<'_> {
 
     /// What has panicked with the state of the cell's actor is of no account any more: that one has ended, and the cell has not.
     pub fn clear_broken(&self) {
-        if let Some(slot) = self.slot() {
-            slot.flags.set(slot.flags.get() & !BROKEN);
-        }
+        let flags = &self.slot().flags;
+        flags.set(flags.get() & !BROKEN);
     }
 
     /// Notes that errands wait. The cell is not queued for that: it runs, and has not gone on with its errands yet.
     #[inline]
     pub(in crate::executor) fn note_errands(&self) {
-        if let Some(slot) = self.slot() {
-            slot.flags.set(slot.flags.get() | ERRANDS);
-        }
+        let flags = &self.slot().flags;
+        flags.set(flags.get() | ERRANDS);
     }
 
     /// Notes that no errands wait.
     #[inline(always)]
     pub fn clear_errands(&self) {
-        if let Some(slot) = self.slot() {
-            slot.flags.set(slot.flags.get() & !ERRANDS);
-        }
+        let flags = &self.slot().flags;
+        flags.set(flags.get() & !ERRANDS);
     }
 
     /// The number that stands for the cell's desk, if it has one.
@@ -187,7 +189,7 @@ impl Activation<'_> {
     #[inline(always)]
     #[must_use]
     pub(in crate::executor) fn desk_or_none(&self) -> u32 {
-        self.slot().map_or(NONE, |slot| slot.desk.get())
+        self.slot().desk.get()
     }
 
     /// What [`Core::end_tasks`] does, without a search.
@@ -202,13 +204,24 @@ impl Activation<'_> {
     #[inline(always)]
     #[must_use]
     pub fn next_notice(&self) -> Option<Notice> {
-        self.core.cells.notices.pop(&self.slot()?.notices)
+        self.core.cells.notices.pop(&self.slot().notices)
     }
 
     /// Takes the notice that everything of a send is with the kernel, from among the others.
     #[must_use]
     pub fn take_sent(&self) -> Option<Notice> {
         let is_sent = |notice: &Notice| matches!(notice, Notice::Io(Event::Sent { error: None, .. }));
-        self.core.cells.notices.take(&self.slot()?.notices, is_sent)
+        self.core.cells.notices.take(&self.slot().notices, is_sent)
+    }
+}
+
+impl Activation<'_> {
+    /// What [`Cells::find`] does, without a search.
+    #[inline(always)]
+    pub fn with_head<H: 'static, R>(&self, act: impl FnOnce(&H) -> R) -> Option<R> {
+        // SAFETY: what a slot stores is live (invariants 1 and 4).
+        let head = unsafe { Cells::head_of(self.stored) }?;
+        // SAFETY: a live head, as was just seen, which is not freed while it is lent (invariants 2 and 4).
+        Some(act(unsafe { head.as_ref() }))
     }
 }

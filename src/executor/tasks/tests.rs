@@ -266,7 +266,7 @@ impl Twins {
     /// The quick way to an answer.
     fn next_answer(&self, owner: Key) -> Option<AnyTask> {
         let core = &self.bench.core;
-        core.next_answer(&Activation::of_started(core, owner))
+        Activation::of_started(core, owner, |activation| core.next_answer(activation))
     }
 
     /// An answer has come, or will not: that of the one which is ready for longest.
