@@ -2,6 +2,8 @@
 //!
 //! Knows: how a question gets there, and who waits. Must not know what is answered.
 
+mod relay;
+
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,6 +26,7 @@ use crate::executor::{
 };
 use crate::mem::{Key, aside};
 use crate::sys::Time;
+use relay::Relay;
 
 /// What an actor can be asked: a message that it accepts, or a [`Call`] of one of its methods.
 pub trait Question<A: Actor>: 'static {
@@ -427,18 +430,58 @@ where
             drop_from(None, ask.question);
             return drop_from(None, then);
         };
-        if ask.to.core() != core.id {
-            return ask_elsewhere::<A, Q, B, F, O>(core, aside((ask, asker, then)));
+        if ask.to.core() != core.id || ask.timeout.is_some() {
+            return ask_otherwise::<A, Q, B, F, O>(core, aside((ask, asker, then)));
         }
-        match begin_answer(core, asker, ask.timeout, None, then) {
-            Some(reply) => A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply),
-            None => core.drop_contained(ask.question),
+        match core.begin_next_answer(asker, continuation::<B, A::Reply, F, O>(core, then), None) {
+            Ok(task) => {
+                let reply = Reply::new(AnswerTo::usual(core, task));
+                A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply);
+            }
+            Err(task) => ask_first(core, aside((ask, asker, task)), type_name::<F>()),
         }
     }
 }
 
-/// Asks an actor of another core.
+/// Asks an actor of this core, for a continuation that is the first or finds no room.
+#[cold]
 #[inline(never)]
+fn ask_first<A, Q>(core: &Core, (ask, asker, task): (Ask<A, Q>, Key, AnyTask), name: &'static str)
+where
+    A: Receiver<Q>,
+    Q: 'static,
+{
+    let begun = core.begin_answer(asker, task, None).map(|task| AnswerTo::usual(core, task));
+    ask_if_begun(core, ask, begun_or_refused(core, asker, begun, name));
+}
+
+fn ask_if_begun<A: Receiver<Q>, Q: 'static>(core: &Core, ask: Ask<A, Q>, reply: Option<Reply<A::Reply>>) {
+    match reply {
+        Some(reply) => A::ask_here(ask.route, core, ask.to.cell(), ask.question, reply),
+        None => core.drop_contained(ask.question),
+    }
+}
+
+/// Asks an actor of another core, or of this one with a timeout of its own.
+#[inline(never)]
+fn ask_otherwise<A, Q, B, F, O>(core: &Core, (ask, asker, then): (Ask<A, Q>, Key, F))
+where
+    A: Receiver<Q>,
+    A::Reply: Send,
+    Q: Send + 'static,
+    B: Actor,
+    F: FnOnce(&mut B, Answer<A::Reply>, &mut Context<B>) -> O + 'static,
+    O: IntoFlow + 'static,
+{
+    if ask.to.core() != core.id {
+        return ask_elsewhere::<A, Q, B, F, O>(core, (ask, asker, then));
+    }
+    let reply = begin_answer(core, asker, ask.timeout, None, then);
+    ask_if_begun(core, ask, reply);
+}
+
+/// Asks an actor of another core.
+#[inline(always)]
 fn ask_elsewhere<A, Q, B, F, O>(core: &Core, (ask, asker, then): (Ask<A, Q>, Key, F))
 where
     A: Receiver<Q>,
@@ -469,8 +512,7 @@ where
     F: FnOnce(&mut B, Answer<T>, &mut Context<B>) -> O + 'static,
     O: IntoFlow + 'static,
 {
-    let continuation = Continuation::<B, F> { then, actor: PhantomData };
-    let task = AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation);
+    let task = continuation::<B, T, F, O>(core, then);
     let begun = match deadline(timeout, core.id) {
         None => core.begin_answer(asker, task, asked).map(|task| AnswerTo::usual(core, task)),
         Some(deadline) => {
@@ -478,10 +520,32 @@ where
             begun.map(|task| AnswerTo::new(core, task, deadline))
         }
     };
+    begun_or_refused(core, asker, begun, type_name::<F>())
+}
+
+/// What runs on the asker once an answer has come, where an answer will find it.
+#[inline(always)]
+fn continuation<B: Actor, T: 'static, F, O>(core: &Core, then: F) -> AnyTask
+where
+    F: FnOnce(&mut B, Answer<T>, &mut Context<B>) -> O + 'static,
+    O: IntoFlow + 'static,
+{
+    let continuation = Continuation::<B, F> { then, actor: PhantomData };
+    AnyTask::waiting::<Answer<T>, _>(core.cells.blocks(), continuation)
+}
+
+/// The reply for a continuation that has begun to wait; none if there is no room for it, which it is told soon.
+#[inline(always)]
+fn begun_or_refused<T: 'static>(
+    core: &Core,
+    asker: Key,
+    begun: Result<AnswerTo<Answer<T>>, AnyTask>,
+    name: &'static str,
+) -> Option<Reply<T>> {
     match begun {
         Ok(to) => Some(Reply::new(to)),
         Err(task) => {
-            refuse_answer::<T>(core, asker, task, type_name::<F>());
+            refuse_answer::<T>(core, asker, task, name);
             None
         }
     }
@@ -692,43 +756,6 @@ impl<B, F> Continuation<B, F> {
     fn give_up<T>(self, core: &Core, answer: Option<Answer<T>>) {
         core.drop_contained(self.then);
         core.drop_contained(answer);
-    }
-}
-
-/// Passes an answer on to whoever waits outside of the actors of this core. Wherever it is dropped, they are told.
-struct Relay<T> {
-    answer: Arc<Oneshot<Answer<T>>>,
-}
-
-impl<T> Relay<T> {
-    /// Says that there is no answer, and why.
-    fn refuse(&self, why: AskError) {
-        // Whoever gave up does not get it, and whoever has an answer keeps it.
-        let _ = self.answer.set(Err(why));
-    }
-}
-
-impl<T: 'static> Waiting<Answer<T>> for Relay<T> {
-    fn go_on(self, answer: Option<Answer<T>>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
-        // Whoever gave up does not get it.
-        let _ = self.answer.set(answer.unwrap_or(Err(AskError::Timeout)));
-        Flow::Continue
-    }
-
-    /// Whoever asks that is about to answer.
-    fn is_closed(&self) -> bool {
-        !self.answer.claim()
-    }
-
-    fn put_aside(&self) {
-        self.answer.put_aside();
-    }
-}
-
-impl<T> Drop for Relay<T> {
-    fn drop(&mut self) {
-        let why = current::with(|core| core.map_or(AskError::Stopped, Core::why_unanswered));
-        self.refuse(if why == AskError::Unanswered { AskError::Stopped } else { why });
     }
 }
 

@@ -3,7 +3,7 @@
 //! Knows: the order of hooks and messages. Must not know how it was scheduled.
 
 use super::head::Head;
-use super::shell::{Answered, Batch, Before, Handled, reason_of, run_answers};
+use super::shell::{Answered, Batch, Before, Handled, reason_of, run_answer, run_more_answers};
 use super::{Actor, Addr, Context, SpawnError, StopReason};
 use crate::executor::{Activation, Body, Budget, Core, INTERVAL, Notice, Outcome};
 use crate::mem::Key;
@@ -46,14 +46,41 @@ fn run_before<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Co
     if A::INTERVALS.is_empty() && activation.is_plain() {
         return Before::Messages(false);
     }
-    let budget = &mut Budget::new(activation.core);
-    let only_errands = A::INTERVALS.is_empty() && activation.has_only_errands();
-    let answered = if only_errands { run_answers(activation, budget) } else { Answered::NotNext };
-    if answered == Answered::All {
-        let nothing_left = head.mailbox_is_empty();
-        return if nothing_left { Before::Done(Batch::Empty) } else { Before::Messages(false) };
+    if !A::INTERVALS.is_empty() || !activation.has_only_errands() {
+        return before_messages(head, activation, (Answered::NotNext, None), cx);
     }
-    before_messages(head, activation, (answered, budget), cx)
+    let demands = activation.core.cells.demands();
+    match run_answer(activation, demands) {
+        Answered::All => when_answered(head),
+        answered => run_behind_answer(head, activation, (answered, demands), cx),
+    }
+}
+
+/// Nothing is left that comes before messages: and most times, of those neither.
+#[inline(always)]
+fn when_answered<A: Actor>(head: &Head<A>) -> Before {
+    if head.mailbox_is_empty() { Before::Done(Batch::Empty) } else { Before::Messages(false) }
+}
+
+/// Runs what comes before messages, of which one answer was first.
+#[inline(never)]
+fn run_behind_answer<A: Actor>(
+    head: &Head<A>,
+    activation: &Activation<'_>,
+    (answered, demands): (Answered, u32),
+    cx: &mut Context<A>,
+) -> Before {
+    let (answered, budget) = match answered {
+        Answered::Some => {
+            let (answered, budget) = run_more_answers(activation, demands);
+            (answered, Some(budget))
+        }
+        answered => (answered, None),
+    };
+    match answered {
+        Answered::All => when_answered(head),
+        answered => before_messages(head, activation, (answered, budget), cx),
+    }
 }
 
 /// Runs what comes before messages, and is not answers alone, with what those have left of the budget.
@@ -61,7 +88,7 @@ fn run_before<A: Actor>(head: &Head<A>, activation: &Activation<'_>, cx: &mut Co
 fn before_messages<A: Actor>(
     head: &Head<A>,
     activation: &Activation<'_>,
-    (answered, budget): (Answered, &mut Budget),
+    (answered, budget): (Answered, Option<Budget>),
     cx: &mut Context<A>,
 ) -> Before {
     if activation.first() {
@@ -82,7 +109,7 @@ fn before_messages<A: Actor>(
 fn run_before_messages<A: Actor>(
     head: &Head<A>,
     activation: &Activation<'_>,
-    (answered, budget): (Answered, &mut Budget),
+    (answered, budget): (Answered, Option<Budget>),
     cx: &mut Context<A>,
 ) -> Before {
     if let Some(before) = answered.before(activation) {
@@ -98,7 +125,8 @@ fn run_before_messages<A: Actor>(
         take_ticks(activation);
     }
     let errands = activation.errands() || !A::INTERVALS.is_empty();
-    head.run_errands(activation, errands, budget, cx)
+    let mut budget = budget.unwrap_or_else(|| Budget::new(core));
+    head.run_errands(activation, errands, &mut budget, cx)
 }
 
 #[inline(never)]

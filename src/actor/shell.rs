@@ -211,7 +211,7 @@ impl<A: Actor> Head<A> {
         let core = activation.core;
         let Ok(mut state) = self.state().try_borrow_mut() else { return self.unhandled() };
         let Some(actor) = state.as_mut() else { return self.unhandled() };
-        let budget = &mut Budget::new(core);
+        let mut budget = Budget::new(core);
         let (queue, demands) = self.next_queue(core);
         let handled = core.contain(|| {
             loop {
@@ -366,7 +366,7 @@ pub(super) fn failed_on<A: Actor>(core: &Core, cell: Key, message: &'static str)
 pub(crate) enum Answered {
     /// None is left, nor anything else that comes before messages.
     All,
-    /// The budget is used up.
+    /// Others are left, or something else that comes before messages.
     Some,
     /// A notice or a demand has come.
     Interrupted,
@@ -399,31 +399,35 @@ fn after_interruption(activation: &Activation<'_>) -> Before {
     if asked || activation.is_suspended() { Before::Done(Batch::Again) } else { Before::Messages(true) }
 }
 
-/// Goes on with answers that have come, where that is all that an actor has to go on with: it has no intervals, and no future borrows
-/// its state. If one begins to, that is an interruption.
+/// Goes on with an answer that has come, where that is all that an actor has to go on with: it has no intervals, and no future borrows its
+/// state. If one begins to, that is an interruption, as whatever changes `demands` is.
 #[inline(always)]
-pub(crate) fn run_answers(activation: &Activation<'_>, budget: &mut Budget) -> Answered {
+pub(crate) fn run_answer(activation: &Activation<'_>, demands: u32) -> Answered {
     let core = activation.core;
-    let demands = core.cells.demands();
-    loop {
-        let Some(task) = core.next_answer(activation) else { return Answered::NotNext };
-        match core.contain(|| runtime(|| task.go_on(core, Some(activation)))) {
-            Some(Flow::Continue) => {}
-            Some(Flow::Stop | Flow::Close) => return Answered::Stop,
-            Some(Flow::Fail) => return Answered::Fail,
-            None => return Answered::Panicked,
-        }
-        let more = budget.spend(core);
-        if demands != core.cells.demands() {
-            return Answered::Interrupted;
-        }
-        if !activation.has_errands() {
-            return Answered::All;
-        }
-        if !more {
-            return Answered::Some;
+    let Some(task) = core.next_answer(activation) else { return Answered::NotNext };
+    let flow = core.contain(|| runtime(|| task.go_on(core, Some(activation))));
+    if flow == Some(Flow::Continue) && demands == core.cells.demands() {
+        return if activation.has_errands() { Answered::Some } else { Answered::All };
+    }
+    match flow {
+        Some(Flow::Continue) => Answered::Interrupted,
+        Some(Flow::Stop | Flow::Close) => Answered::Stop,
+        Some(Flow::Fail) => Answered::Fail,
+        None => Answered::Panicked,
+    }
+}
+
+/// Goes on with those behind the first, for which there is always time. Says what is left of the budget as well.
+#[inline(never)]
+pub(super) fn run_more_answers(activation: &Activation<'_>, demands: u32) -> (Answered, Budget) {
+    let mut budget = Budget::new(activation.core);
+    while budget.spend(activation.core) {
+        let answered = run_answer(activation, demands);
+        if answered != Answered::Some {
+            return (answered, budget);
         }
     }
+    (Answered::Some, budget)
 }
 
 /// Runs one task once. `failed` is told if the actor has failed in one that handles a message.

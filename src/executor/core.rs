@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::address::{CoreId, RawAddress, token};
 use super::blame;
 use super::bodies::Bodies;
-use super::budget::Messages;
+use super::budget::Budget;
 use super::cancelled::Cancelled;
 use super::cell::{Activated, Activation, Body, Cells, Demand, Outcome};
 use super::counters::Counters;
@@ -73,8 +73,8 @@ pub struct Core {
     turn_end: Cell<Time>,
     outbox_max: Cell<usize>,
     looks: Cell<bool>,
-    /// Of every activation.
-    pub(super) first_messages: Messages,
+    /// Messages of an activation before it looks at the clock.
+    pub(super) first_look: u32,
     outbox: RefCell<Vec<(Token, Op)>>,
     timers: RefCell<Wheel>,
     pub(super) beyond: Beyond,
@@ -156,7 +156,7 @@ impl Core {
             turn_end: Cell::new(Time::MAX),
             outbox_max: Cell::new(usize::MAX),
             looks: Cell::new(false),
-            first_messages: Messages::before_first_look(config.activation_messages),
+            first_look: Budget::FIRST_LOOK.min(config.activation_messages),
             outbox: RefCell::new(Vec::new()),
             timers: RefCell::new(Wheel::new(config.timers_max, now)),
             beyond: Beyond::default(),

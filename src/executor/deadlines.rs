@@ -73,9 +73,14 @@ impl Deadline {
     /// It never comes.
     pub(super) const NEVER: Deadline = Deadline { time: Time::MAX, timer: None };
 
-    /// That of one who stands in a line, for whom nothing is set.
-    pub(super) fn of_line(time: Time) -> Deadline {
-        Deadline { time, timer: None }
+    /// One that was set before, taken apart.
+    pub(super) fn of_timer(time: Time, timer: Option<WheelKey>) -> Deadline {
+        Deadline { time, timer }
+    }
+
+    /// The timer that it takes up, if it does.
+    pub(super) fn timer(self) -> Option<WheelKey> {
+        self.timer
     }
 
     /// When it comes.

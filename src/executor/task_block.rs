@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 use std::any::{TypeId, type_name};
+use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
@@ -107,6 +108,21 @@ impl<F: Polled> Vtables<Nothing, F> {
     };
 }
 
+/// Where a value belongs that a task waits for.
+pub(super) struct Place<V>(NonNull<Valued<V>>);
+
+impl<V> Place<V> {
+    /// Puts the value in. One that is there is forgotten.
+    #[inline(always)]
+    pub(super) fn fill(self, value: V) {
+        // SAFETY: a live block of a `V` (invariant 1, the type was compared, and the task is still there) begins like this
+        // (invariant 3).
+        let place = unsafe { &raw mut (*self.0.as_ptr()).value };
+        // SAFETY: within that block, of which nobody has a reference.
+        unsafe { place.write(Some(value)) };
+    }
+}
+
 /// A task in a block of its core: what a `Box<dyn Task>` would be. It stays on its thread.
 ///
 /// **Costs** no allocation, but that of a page now and then while there were never so many before, and that of a task of more
@@ -147,6 +163,17 @@ impl AnyTask {
         // the task that it belongs to.
         let place = unsafe { &mut self.0.cast::<Valued<V>>().as_mut().value };
         place.is_none().then_some(place)
+    }
+
+    /// Where the value belongs that the task waits for that lies there; none if there is no task, or it waits for one of another type.
+    ///
+    /// # Safety
+    /// The task stays there until the place is filled, or is not filled.
+    #[inline(always)]
+    pub(super) unsafe fn place_in<V: 'static>(task: &Cell<Option<AnyTask>>) -> Option<Place<V>> {
+        // SAFETY: a cell is reached from one thread, and nothing is called while this reference is alive.
+        let task = unsafe { &*task.as_ptr() }.as_ref()?;
+        (task.vtable().value == TypeId::of::<V>()).then(|| Place(task.0.cast()))
     }
 
     /// Tells what waits that its value has come, if that has been handed over, and that it will not, if not.

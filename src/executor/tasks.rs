@@ -9,31 +9,32 @@
 //! Most answers are awaited for the same time, so that their deadlines come in the order in which they began: they stand in a
 //! line, and one timer serves them all. It is set for the first and not taken back when that is answered, so it may come too early;
 //! then it is set again, if anybody waits. While nobody does, it is whoever's who needs a timer and finds none.
+//!
+//! Invariants: 1. While the table is [lent](Tasks::lend), nobody borrows it for changing: what has it calls nothing but the table.
+#![allow(unsafe_code)]
 
 mod outputs;
 mod table;
+mod timers;
 mod unfinished;
 mod waits;
 
-use std::cell::{Cell, RefCell, RefMut};
-use std::pin::Pin;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::address::CoreId;
 use super::cell::Activation;
 use super::core::{Core, EXPIRE_MAX};
 use super::deadlines::Deadline;
-use super::flow::Flow;
 use super::schedule::Interval;
-use super::task_block::{AnyTask, Polled, Waiting};
+use super::task_block::AnyTask;
 use super::waker::WakeHandle;
 use super::wheel::TimerPayload;
 use crate::mem::{Full, Key, aside};
 use crate::sys::Time;
 
-use table::{Begins, DELAYED, EXPIRED, NONE, Next, READY, Removed, Settled, Table, Ticking};
+use table::{Begins, DELAYED, EXPIRED, NONE, Next, READY, RELAY, Removed, Settled, Table, Ticking};
 pub use waits::Awaited;
 pub(super) use waits::WaitId;
 use waits::Waits;
@@ -50,6 +51,9 @@ pub const INTERVALS_MAX: usize = 32;
 const HANDLES_KEPT: usize = 256;
 /// Beyond the limit, so many continuations may wait to be told that there was no room for their questions.
 const REFUSED_MAX: u32 = 1024;
+
+/// The bits of the name of no cell.
+const NOBODY: u64 = u64::MAX;
 
 /// What comes when the line is to be looked at.
 const LINE: TimerPayload = TimerPayload { token: 0, kind: LINE_DUE };
@@ -116,6 +120,9 @@ pub enum Errand {
 /// The tasks and desks of one core.
 pub struct Tasks {
     table: RefCell<Table>,
+    /// Whose errands were looked up last, and where they are: most continuations ask again.
+    recent: Cell<u64>,
+    recent_place: Cell<u32>,
     /// How long an answer may take, if nobody says anything else.
     ask_timeout_ns: u64,
     /// When the line is looked at.
@@ -131,7 +138,28 @@ impl Tasks {
         let table = Table::new(max);
         let ask_timeout_ns = crate::sys::nanoseconds(ask_timeout);
         let (line, handles, waits) = (Cell::new(None), RefCell::default(), Waits::default());
-        Tasks { table: RefCell::new(table), ask_timeout_ns, line, handles, waits }
+        let (table, recent, recent_place) = (RefCell::new(table), Cell::new(NOBODY), Cell::new(NONE));
+        Tasks { table, recent, recent_place, ask_timeout_ns, line, handles, waits }
+    }
+
+    /// Notes where the errands of the owner of a desk are. Nowhere, if there are none, or nobody looks at the line: whoever is noted may ask
+    /// without a look at either.
+    #[inline(always)]
+    fn note_recent(&self, table: &Table, owner: Key, desk: u32) {
+        let place = if self.line.get().is_some() { table.place(desk) } else { NONE };
+        self.recent.set(if place == NONE { NOBODY } else { owner.to_bits() });
+        self.recent_place.set(place);
+    }
+
+    /// Says when the line is looked at.
+    fn set_line(&self, line: Option<Deadline>) -> Option<Deadline> {
+        self.forget_recent();
+        self.line.replace(line)
+    }
+
+    fn forget_recent(&self) {
+        self.recent.set(NOBODY);
+        self.recent_place.set(NONE);
     }
 
     /// By when an answer comes that is awaited from `now` on, if nobody says anything else.
@@ -148,7 +176,18 @@ impl Tasks {
     /// True if one more may begin where there may be so many more.
     fn has_room_beyond(&self, more: u32) -> bool {
         let table = self.table.borrow();
-        table.live < table.max.saturating_add(more)
+        table.live.get() < table.max.saturating_add(more)
+    }
+
+    /// The table, for the path of a single answer: that it is lent is not noted.
+    ///
+    /// # Safety
+    /// Nobody borrows it for changing meanwhile.
+    #[inline(always)]
+    unsafe fn lend(&self) -> &Table {
+        // SAFETY: as the caller promises.
+        let lent = unsafe { self.table.try_borrow_unguarded() };
+        lent.unwrap_or_else(|_| borrowed())
     }
 
     /// Tasks of one kind that have begun and not finished, and do not run now. Looks at all.
@@ -166,8 +205,13 @@ impl Tasks {
     /// Tasks that have begun and not finished.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.table.borrow().live as usize
+        self.table.borrow().live.get() as usize
     }
+}
+
+#[cold]
+fn borrowed() -> ! {
+    panic!("the table of tasks is not lent while code from outside runs")
 }
 
 impl Core {
@@ -206,20 +250,33 @@ impl Core {
     pub(crate) fn begin_answer(
         &self,
         owner: Key,
-        mut task: AnyTask,
+        task: AnyTask,
         asked: Option<CoreId>,
     ) -> Result<u64, AnyTask> {
-        let desk = self.cells.desk_or_none(owner);
-        if let Ok(mut table) = self.tasks.table.try_borrow_mut()
-            && table.live < table.max
-            && self.tasks.line.get().is_some()
-        {
-            match table.insert_answer(desk, task, asked.map_or(NONE, |core| core.0), self.usual_deadline()) {
-                Ok(key) => return Ok(key.to_bits()),
-                Err(back) => task = back,
-            }
+        self.begin_next_answer(owner, task, asked).or_else(|task| self.begin_first_answer(owner, task, asked))
+    }
+
+    /// The same of an answer that is not the first for which its cell waits, nor the first in the line since that was looked at.
+    ///
+    /// # Errors
+    /// Hands the task back if it is, or there is no place: then [`Core::begin_answer`] knows more.
+    #[inline(always)]
+    pub(crate) fn begin_next_answer(
+        &self,
+        owner: Key,
+        task: AnyTask,
+        asked: Option<CoreId>,
+    ) -> Result<u64, AnyTask> {
+        // SAFETY: it calls nothing but the table (invariant 1).
+        let table = unsafe { self.tasks.lend() };
+        if self.tasks.recent.get() != owner.to_bits() {
+            self.tasks.note_recent(table, owner, self.cells.desk_or_none(owner));
         }
-        self.begin_first_answer(owner, task, asked)
+        if table.live.get() >= table.max {
+            return Err(task);
+        }
+        let (place, asked) = (self.tasks.recent_place.get(), asked.map_or(NONE, |core| core.0));
+        table.insert_answer(place, task, asked, self.usual_deadline()).map(Key::to_bits)
     }
 
     #[cold]
@@ -304,7 +361,7 @@ impl Core {
     #[inline]
     fn look_at_line(&self, deadline: Time) {
         if self.tasks.line.get().is_none() {
-            self.tasks.line.set(Some(self.set_deadline(deadline, LINE)));
+            self.tasks.set_line(Some(self.set_deadline(deadline, LINE)));
         }
     }
 
@@ -317,7 +374,7 @@ impl Core {
     #[cold]
     pub(super) fn give_line_timer_back(&self) -> bool {
         let idle = self.is_line_timer_idle();
-        if idle && let Some(deadline) = self.tasks.line.take() {
+        if idle && let Some(deadline) = self.tasks.set_line(None) {
             self.clear_deadline(deadline, LINE);
         }
         idle
@@ -325,7 +382,7 @@ impl Core {
 
     /// Notes that a task can go on, and queues its owner. Does nothing if there is no such task any more.
     pub fn wake_task(&self, key: Key) {
-        let mut table = self.tasks.table.borrow_mut();
+        let table = self.tasks.table.borrow();
         if table.slot(key).is_some()
             && let Some(owner) = table.make_ready(key.index)
         {
@@ -336,24 +393,36 @@ impl Core {
     /// Hands a task the value that it waits for. If there is no such task any more, the value is dropped, and this false.
     #[inline(always)]
     pub fn answer_task<V: 'static>(&self, key: Key, value: V) -> bool {
-        let mut table = self.tasks.table.borrow_mut();
-        match table.settle(key, value) {
-            Settled::Ready(owner) => self.cells.queue_errands(owner),
+        // SAFETY: it calls nothing but the table (invariant 1).
+        let table = unsafe { self.tasks.lend() };
+        // SAFETY: the place is filled at once.
+        let Some((place, owner)) = (unsafe { table.make_settled(key) }) else {
+            return self.answer_otherwise(key, aside(value));
+        };
+        place.fill(value);
+        if let Some(owner) = owner {
+            self.cells.queue_errands(owner);
+        }
+        true
+    }
+
+    /// The same of a task that is ready, or a relay, or gone.
+    #[inline(never)]
+    fn answer_otherwise<V: 'static>(&self, key: Key, value: V) -> bool {
+        let settled = self.tasks.table.borrow().settle(key, value);
+        match settled {
             Settled::Known => {}
-            Settled::Relay => self.relay_answered(table, key.index),
+            Settled::Relay => self.relay_answered(key.index),
             Settled::Unwanted(value) => {
-                drop(table);
-                self.drop_contained(aside(value));
+                self.drop_contained(value);
                 return false;
             }
         }
         true
     }
 
-    #[cold]
-    fn relay_answered(&self, mut table: RefMut<'_, Table>, index: u32) {
-        let removed = table.remove(index);
-        drop(table);
+    fn relay_answered(&self, index: u32) {
+        let removed = self.tasks.table.borrow().remove(index);
         self.go_on_now(removed);
     }
 
@@ -366,21 +435,20 @@ impl Core {
     }
 
     /// True if nobody waits for this task any more.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_task_closed(&self, key: Key) -> bool {
-        let mut table = self.tasks.table.borrow_mut();
-        table
-            .slot(key)
-            .is_none_or(|slot| slot.kind == Kind::Relay && slot.task.as_ref().is_some_and(AnyTask::is_closed))
+        // SAFETY: it calls nothing but the table, and what a relay says of itself (invariant 1).
+        let table = unsafe { self.tasks.lend() };
+        table.slot(key).is_none_or(|slot| slot.has(RELAY) && slot.is_closed_relay())
     }
 
     /// Notes of a question that somebody else may answer than whoever has it now.
     pub fn put_aside(&self, task: Key) {
-        let mut table = self.tasks.table.borrow_mut();
-        let task =
-            table.slot(task).filter(|slot| slot.kind == Kind::Relay).and_then(|slot| slot.task.as_ref());
-        task.map(AnyTask::put_aside);
+        let table = self.tasks.table.borrow();
+        if let Some(slot) = table.slot(task).filter(|slot| slot.has(RELAY)) {
+            slot.with_task(|task| task.as_ref().map(AnyTask::put_aside));
+        }
     }
 
     /// True if a cell waits for an answer, or for a future that is to finish in a time: something is still to come of that.
@@ -393,7 +461,12 @@ impl Core {
     /// Otherwise as [`Core::next_errand`], and quicker, for a cell that has neither an exclusive task nor intervals.
     #[inline(always)]
     pub(crate) fn next_answer(&self, activation: &Activation<'_>) -> Option<AnyTask> {
-        let next = self.tasks.table.borrow_mut().next_answer(activation.desk_or_none());
+        // SAFETY: it calls nothing but the table (invariant 1).
+        let table = unsafe { self.tasks.lend() };
+        if self.tasks.recent.get() != activation.cell().to_bits() {
+            self.tasks.note_recent(table, activation.cell(), activation.desk_or_none());
+        }
+        let next = table.next_answer(self.tasks.recent_place.get());
         let Some((task, was_last)) = next else { return self.next_timed_answer(activation) };
         if was_last {
             activation.clear_errands();
@@ -435,7 +508,7 @@ impl Core {
             }
             Next::Future(key) => {
                 let slot = table.at(key.index);
-                let (kind, expired) = (slot.kind, slot.flags & EXPIRED != 0);
+                let (kind, expired) = (slot.kind.get(), slot.has(EXPIRED));
                 let task = slot.task.take().expect("a task that is ready does not run");
                 Some(Errand::Future(Taken { key, task, kind, expired }))
             }
@@ -448,13 +521,13 @@ impl Core {
 
     /// Gives a future back that has not finished.
     pub(crate) fn keep_task(&self, cell: Key, taken: Taken) {
-        let mut table = self.tasks.table.borrow_mut();
+        let table = self.tasks.table.borrow();
         let Some(slot) = table.slot(taken.key) else {
             drop(table);
             return self.drop_contained(taken.task);
         };
-        slot.task = Some(taken.task);
-        if slot.flags & READY != 0 {
+        slot.task.set(Some(taken.task));
+        if slot.has(READY) {
             // Woken while it ran.
             table.queue(taken.key.index);
             self.cells.set_errands(cell, true);
@@ -512,7 +585,7 @@ impl Core {
             let mut table = self.tasks.table.borrow_mut();
             let Some(errands) = table.errands(desk) else { break };
             let intervals = errands.end();
-            let (first, waits) = (errands.first, errands.take_waits());
+            let (first, waits) = (errands.first.get(), errands.take_waits());
             self.end_waits(waits);
             let removed = (first != NONE).then(|| table.remove(first));
             drop(table);
@@ -540,8 +613,8 @@ impl Core {
     /// The question of a task found no room on its way.
     #[cold]
     pub(super) fn note_delayed(&self, task: Key) {
-        if let Some(slot) = self.tasks.table.borrow_mut().slot(task) {
-            slot.flags |= DELAYED;
+        if let Some(slot) = self.tasks.table.borrow().slot(task) {
+            slot.note(DELAYED);
         }
     }
 
@@ -556,6 +629,7 @@ impl Core {
     #[inline(never)]
     fn close_desk_at(&self, cell: Key, desk: u32) {
         self.end_tasks_at(cell, desk);
+        self.tasks.forget_recent();
         self.cells.set_desk(cell, None);
         let output = self.tasks.table.borrow_mut().close_desk(desk);
         if let Some(mut output) = output
@@ -573,9 +647,9 @@ impl Core {
         }
         let count = self.tasks.table.borrow().places();
         for index in 0..count {
-            let mut table = self.tasks.table.borrow_mut();
+            let table = self.tasks.table.borrow();
             let slot = table.at(index);
-            if slot.task.is_some() && slot.kind == Kind::Relay {
+            if slot.has_task() && slot.has(RELAY) {
                 let removed = table.remove(index);
                 drop(table);
                 self.drop_contained(self.release(removed));
@@ -585,9 +659,9 @@ impl Core {
 
     /// The time of a task is over.
     pub(super) fn expire_task(&self, key: Key) {
-        let mut table = self.tasks.table.borrow_mut();
+        let table = self.tasks.table.borrow();
         let Some(slot) = table.slot(key) else { return };
-        let relay = slot.kind == Kind::Relay;
+        let relay = slot.has(RELAY);
         table.expire(key.index);
         if relay {
             let removed = table.remove(key.index);
@@ -601,13 +675,13 @@ impl Core {
     /// Ends the time of those in the line whose time is over, as many as in any turn, and looks again when that of the next is.
     pub(super) fn expire_line(&self) {
         // Who is told may ask again at once, and stands last: the line is not looked at for them before it is for the first.
-        self.tasks.line.set(Some(Deadline::NEVER));
+        self.tasks.set_line(Some(Deadline::NEVER));
         for _ in 0..EXPIRE_MAX {
             let first = self.tasks.table.borrow().first_in_line();
             let Some((key, _)) = first.filter(|(_, deadline)| *deadline <= self.now()) else { break };
             self.expire_task(key);
         }
-        self.tasks.line.set(None);
+        self.tasks.set_line(None);
         let first = self.tasks.table.borrow().first_in_line();
         if let Some((_, deadline)) = first {
             self.look_at_line(deadline);
@@ -632,68 +706,6 @@ impl Core {
         if handles.len() < HANDLES_KEPT && Arc::get_mut(&mut handle).is_some() {
             handles.push(handle);
         }
-    }
-}
-
-/// Messages that come when their time is over.
-impl Core {
-    /// Begins to wait for `due`, when `task` is polled; and again whenever it has set another time by [`Core::set_timer`].
-    ///
-    /// # Errors
-    /// As [`Core::begin`].
-    pub(crate) fn begin_timer(&self, owner: Key, task: AnyTask, due: Time) -> Result<Key, AnyTask> {
-        self.begin(Some(owner), task, Kind::Timer, Limit::At(due)).map(|(key, _)| key)
-    }
-
-    /// Sets the next time of a timer that runs; none if it has come for the last time.
-    pub(crate) fn set_timer(&self, timer: Key, due: Option<Time>) {
-        match due {
-            Some(due) => self.set_own_deadline(timer, due),
-            None => self.tasks.table.borrow_mut().spend_timer(timer),
-        }
-    }
-
-    /// True if a timer that runs has come for the last time, or was cancelled meanwhile.
-    pub(crate) fn is_timer_spent(&self, timer: Key) -> bool {
-        self.tasks.table.borrow_mut().is_timer_spent(timer)
-    }
-
-    /// Ends a timer of this cell; false if there is none of this name any more. Code of users may run: the `Drop` of its message.
-    pub(crate) fn cancel_timer(&self, owner: Key, timer: Key) -> bool {
-        self.cancel(owner, timer, Kind::Timer, || AnyTask::polled(self.cells.blocks(), Idle))
-    }
-
-    /// Ends a watch of this cell in the same way.
-    pub(crate) fn cancel_watch(&self, owner: Key, watch: Key) -> bool {
-        self.cancel(owner, watch, Kind::Watch, || AnyTask::waiting::<(), _>(self.cells.blocks(), Idle))
-    }
-
-    fn cancel(&self, owner: Key, task: Key, kind: Kind, idle: impl FnOnce() -> AnyTask) -> bool {
-        let Some(desk) = self.cells.desk(owner) else { return false };
-        let cancelled = self.tasks.table.borrow_mut().cancel(desk, task, kind, idle);
-        let Some(removed) = cancelled else { return false };
-        self.stop_asking(&removed);
-        self.drop_contained(self.release(removed));
-        true
-    }
-}
-
-/// Is over when its turn comes.
-struct Idle;
-
-impl Polled for Idle {
-    fn poll(self: Pin<&mut Self>, _: &Core, _: Key) -> Poll<Flow> {
-        Poll::Ready(Flow::Continue)
-    }
-
-    fn name(&self) -> &'static str {
-        "a timer that was cancelled"
-    }
-}
-
-impl Waiting<()> for Idle {
-    fn go_on(self, _: Option<()>, _: &Core, _: Option<&Activation<'_>>) -> Flow {
-        Flow::Continue
     }
 }
 

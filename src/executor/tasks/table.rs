@@ -4,12 +4,20 @@
 //!
 //! A place fills one line of the cache: a question that is asked and answered touches that, the desk of its asker, and its
 //! neighbours in two lists.
+//!
+//! What an answer changes on its way is changed through shared references, so that nobody need note who has the table.
+//!
+//! Invariants: 1. A task is taken out of its place by functions of this file and of `tasks.rs` alone, and by none while a value is on its way
+//! to it.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
 
 use super::super::address::CoreId;
 use super::super::deadlines::Deadline;
 use super::super::output::Output;
 use super::super::schedule::Interval;
-use super::super::task_block::AnyTask;
+use super::super::task_block::{AnyTask, Place};
 use super::super::wheel::WheelKey;
 use super::Kind;
 use crate::mem::{Key, MaybeKey};
@@ -19,18 +27,16 @@ pub(super) const NONE: u32 = u32::MAX;
 
 pub(super) struct Desk {
     pub(super) output: Option<Output>,
-    /// The place of its errands, if it has had any: most connections never have.
-    errands: u32,
 }
 
 /// What a cell has begun. Places of the table, or none.
 #[repr(align(64))]
 pub(super) struct Errands {
     owner: Key,
-    pub(super) first: u32,
-    pub(super) ready_first: u32,
+    pub(super) first: Cell<u32>,
+    pub(super) ready_first: Cell<u32>,
     /// Of no account while none is ready.
-    ready_last: u32,
+    ready_last: Cell<u32>,
     pub(super) exclusive: u32,
     /// The first of the answers that the exclusive one waits for.
     pub(super) waits: MaybeKey,
@@ -46,7 +52,8 @@ pub(super) struct Errands {
 impl Errands {
     fn of(owner: Key) -> Errands {
         let intervals = Box::default();
-        let (first, ready_first, ready_last, exclusive) = (NONE, NONE, NONE, NONE);
+        let [first, ready_first, ready_last] = [const { Cell::new(NONE) }; 3];
+        let exclusive = NONE;
         let (waits, polls, ticks, forwarded) = (MaybeKey::NONE, 0, 0, 0);
         Errands {
             owner,
@@ -87,27 +94,34 @@ const TIMED: u8 = 8;
 const SPENT: u8 = 16;
 /// Its question, a watch, found no room on the way, and may be overtaken by the end of it.
 pub(super) const DELAYED: u8 = 32;
+/// It is a [`Kind::Relay`].
+pub(super) const RELAY: u8 = 64;
+/// It is a [`Kind::Answer`] that stands in the line.
+const QUICK: u8 = 128;
 
 #[repr(align(64))]
 pub(super) struct Slot {
-    pub(super) generation: u32,
-    pub(super) kind: Kind,
-    pub(super) flags: u8,
+    pub(super) generation: Cell<u32>,
+    pub(super) kind: Cell<Kind>,
+    pub(super) flags: Cell<u8>,
     /// Those of its owner, if it has one.
-    errands: u32,
-    /// The owner's other tasks.
-    previous: u32,
-    pub(super) next: u32,
+    errands: Cell<u32>,
+    /// The owner's other tasks. Of the first, the previous is of no account.
+    previous: Cell<u32>,
+    pub(super) next: Cell<u32>,
     /// The task that is ready behind this one; of a free place, the next free one.
-    next_ready: u32,
-    /// The line of answers.
-    ahead: u32,
-    behind: u32,
+    next_ready: Cell<u32>,
+    /// The line of answers. Of the first, who is ahead is of no account.
+    ahead: Cell<u32>,
+    behind: Cell<u32>,
     /// The core to which the question went whose answer it waits for, if that is another one.
-    asked: u32,
-    pub(super) deadline: Deadline,
+    asked: Cell<u32>,
+    /// When its time is over.
+    time: Cell<Time>,
+    /// The timer for that, of one that does not stand in the line.
+    timer: Cell<Option<WheelKey>>,
     /// None while it runs.
-    pub(super) task: Option<AnyTask>,
+    pub(super) task: Cell<Option<AnyTask>>,
 }
 
 const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Errands>() == 64);
@@ -115,11 +129,50 @@ const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Errands>() == 64);
 impl Slot {
     /// Makes the key of a place stale, and puts it before the free ones. A place whose generation would wrap is retired.
     #[inline(always)]
-    fn vacate(&mut self, index: u32, free: &mut u32) {
-        if let Some(generation) = self.generation.checked_add(1) {
-            self.generation = generation;
-            self.next_ready = std::mem::replace(free, index);
+    fn vacate(&self, index: u32, free: &Cell<u32>) {
+        let generation = self.generation.get().wrapping_add(1);
+        if generation != 0 {
+            self.generation.set(generation);
+            self.next_ready.set(free.replace(index));
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags.get() & flag != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn note(&self, flag: u8) {
+        self.flags.set(self.flags.get() | flag);
+    }
+
+    #[inline(always)]
+    pub(super) fn forget(&self, flag: u8) {
+        self.flags.set(self.flags.get() & !flag);
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::of_timer(self.time.get(), self.timer.get())
+    }
+
+    /// True if a task is there that does not run.
+    pub(super) fn has_task(&self) -> bool {
+        self.with_task(|task| task.is_some())
+    }
+
+    /// True if a relay that is there waits no more.
+    #[inline(never)]
+    pub(super) fn is_closed_relay(&self) -> bool {
+        self.with_task(|task| task.as_ref().is_some_and(AnyTask::is_closed))
+    }
+
+    /// Lends what is there.
+    pub(super) fn with_task<R>(&self, look: impl FnOnce(&mut Option<AnyTask>) -> R) -> R {
+        let mut task = self.task.take();
+        let seen = look(&mut task);
+        self.task.set(task);
+        seen
     }
 }
 
@@ -129,6 +182,18 @@ pub(super) struct Begins {
     pub(super) kind: Kind,
     /// The core to which the question goes whose answer it waits for, if that is another one.
     pub(super) asked: Option<CoreId>,
+}
+
+/// The flags of a task that begins.
+#[inline(always)]
+fn first_flags(kind: Kind, lined: bool) -> u8 {
+    match (kind, lined) {
+        (Kind::Answer, true) => QUICK | LINED,
+        (Kind::Relay, true) => RELAY | LINED,
+        (Kind::Relay, false) => RELAY,
+        (_, true) => LINED,
+        (_, false) => 0,
+    }
 }
 
 fn is_answer(kind: Kind) -> bool {
@@ -150,9 +215,7 @@ pub(super) struct Removed {
 
 /// What became of the value that a task waits for.
 pub(super) enum Settled<V> {
-    /// The task can go on, and the errands of this cell wait.
-    Ready(Key),
-    /// It could before.
+    /// It could go on before.
     Known,
     /// The task is a relay, to be removed.
     Relay,
@@ -175,14 +238,16 @@ pub(super) enum Next {
 pub(super) struct Table {
     pub(super) desks: Vec<Desk>,
     free_desks: Vec<u32>,
-    /// Those of a desk stay with it.
+    /// The place of the errands of each desk, if it has had any: most connections never have. Those of a desk stay with it.
+    places: Vec<u32>,
     errands: Vec<Errands>,
     slots: Vec<Slot>,
-    free: u32,
-    pub(super) live: u32,
+    free: Cell<u32>,
+    pub(super) live: Cell<u32>,
     pub(super) max: u32,
-    line_first: u32,
-    line_last: u32,
+    line_first: Cell<u32>,
+    /// Of no account while there is no first.
+    line_last: Cell<u32>,
 }
 
 impl Table {
@@ -190,24 +255,25 @@ impl Table {
         Table {
             desks: Vec::new(),
             free_desks: Vec::new(),
+            places: Vec::new(),
             errands: Vec::new(),
             slots: Vec::new(),
-            free: NONE,
-            live: 0,
+            free: Cell::new(NONE),
+            live: Cell::new(0),
             max: max.min(NONE - 1),
-            line_first: NONE,
-            line_last: NONE,
+            line_first: Cell::new(NONE),
+            line_last: Cell::new(NONE),
         }
     }
 
     #[inline(always)]
-    pub(super) fn slot(&mut self, key: Key) -> Option<&mut Slot> {
-        self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+    pub(super) fn slot(&self, key: Key) -> Option<&Slot> {
+        self.slots.get(key.index as usize).filter(|slot| slot.generation.get() == key.generation)
     }
 
     #[inline(always)]
-    pub(super) fn at(&mut self, index: u32) -> &mut Slot {
-        &mut self.slots[index as usize]
+    pub(super) fn at(&self, index: u32) -> &Slot {
+        &self.slots[index as usize]
     }
 
     /// Places, used or not.
@@ -217,7 +283,8 @@ impl Table {
 
     pub(super) fn open_desk(&mut self, owner: Key) -> u32 {
         let Some(desk) = self.free_desks.pop() else {
-            self.desks.push(Desk { output: None, errands: NONE });
+            self.desks.push(Desk { output: None });
+            self.places.push(NONE);
             return self.desks.len() as u32 - 1;
         };
         if let Some(errands) = self.errands(desk) {
@@ -234,31 +301,39 @@ impl Table {
 
     /// Tasks of one kind that do not run now.
     pub(super) fn count(&self, kind: Kind) -> usize {
-        self.slots.iter().filter(|slot| slot.kind == kind && slot.task.is_some()).count()
+        self.slots.iter().filter(|slot| slot.kind.get() == kind && slot.has_task()).count()
     }
 
     /// True if the time of a task ends some day that is no timer and does not run now.
     pub(super) fn has_deadlines(&self) -> bool {
-        let ends = |slot: &Slot| slot.flags & (TIMED | LINED) != 0 && slot.deadline.time() < Time::MAX;
-        self.slots.iter().any(|slot| slot.task.is_some() && slot.kind != Kind::Timer && ends(slot))
+        let ends = |slot: &Slot| slot.has(TIMED | LINED) && slot.time.get() < Time::MAX;
+        self.slots.iter().any(|slot| slot.has_task() && slot.kind.get() != Kind::Timer && ends(slot))
     }
 
     /// True if a cell waits for an answer, or for a future that has a time.
     pub(super) fn owes(&self, desk: u32) -> bool {
-        let errands = self.errands.get(self.desks[desk as usize].errands as usize);
-        let mut at = errands.map_or(NONE, |errands| errands.first);
+        let errands = self.errands.get(self.place(desk) as usize);
+        let mut at = errands.map_or(NONE, |errands| errands.first.get());
         while let Some(slot) = self.slots.get(at as usize) {
-            if slot.kind == Kind::Answer || (slot.kind == Kind::Future && slot.flags & TIMED != 0) {
+            let kind = slot.kind.get();
+            if kind == Kind::Answer || (kind == Kind::Future && slot.has(TIMED)) {
                 return true;
             }
-            at = slot.next;
+            at = slot.next.get();
         }
         false
     }
 
     #[inline(always)]
     pub(super) fn errands(&mut self, desk: u32) -> Option<&mut Errands> {
-        self.errands.get_mut(self.desks.get(desk as usize)?.errands as usize)
+        let place = self.place(desk);
+        self.errands.get_mut(place as usize)
+    }
+
+    /// Where the errands of a desk are; none if there are none, or no such desk.
+    #[inline(always)]
+    pub(super) fn place(&self, desk: u32) -> u32 {
+        self.places.get(desk as usize).copied().unwrap_or(NONE)
     }
 
     #[inline(always)]
@@ -270,121 +345,135 @@ impl Table {
     /// Where the errands of a cell are, from now on if there are none.
     #[inline(always)]
     fn place_of_errands(&mut self, desk: u32, owner: Key) -> u32 {
-        let desk = &mut self.desks[desk as usize];
-        if desk.errands == NONE {
-            desk.errands = self.errands.len() as u32;
+        let place = &mut self.places[desk as usize];
+        if *place == NONE {
+            *place = self.errands.len() as u32;
             self.errands.push(Errands::of(owner));
         }
-        desk.errands
+        *place
     }
 
     /// Puts a task into a free place, into the list of its owner, and into the line of answers if it has a deadline there. There is
     /// room: whoever calls has looked.
     #[inline(always)]
     pub(super) fn insert(&mut self, begins: Begins, owned: Option<(u32, Key)>, lined: Option<Time>) -> Key {
-        if self.free == NONE {
+        if self.free.get() == NONE {
             self.add_place();
         }
         let errands = owned.map_or(NONE, |(desk, owner)| self.place_of_errands(desk, owner));
-        let (kind, asked) = (begins.kind, begins.asked.map_or(NONE, |core| core.0));
-        let key = self.put(begins.task, kind, asked, errands, lined);
-        key.expect("a place is free")
+        let asked = begins.asked.map_or(NONE, |core| core.0);
+        let owner = self.errands.get(errands as usize).map(|owner| (errands, owner));
+        self.put(begins.task, begins.kind, asked, owner, lined).expect("a place is free")
     }
 
-    /// Puts an answer that waits into a free place, and into all lists; hands it back if there is no place, or if the desk has
-    /// never had errands.
+    /// Puts an answer that waits into a free place, and into all lists, for whoever has its errands at this place; hands it back if there is
+    /// no free place, or nobody has.
     #[inline(always)]
     pub(super) fn insert_answer(
-        &mut self,
-        desk: u32,
+        &self,
+        place: u32,
         task: AnyTask,
         asked: u32,
         deadline: Time,
     ) -> Result<Key, AnyTask> {
-        let Some(desk) = self.desks.get(desk as usize) else { return Err(task) };
-        let place = desk.errands;
-        if self.errands.get(place as usize).is_none() {
-            return Err(task);
-        }
-        self.put(task, Kind::Answer, asked, place, Some(deadline))
+        let Some(errands) = self.errands.get(place as usize) else { return Err(task) };
+        self.put(task, Kind::Answer, asked, Some((place, errands)), Some(deadline))
     }
 
     /// Puts a task into the place that is free next, and into its lists; hands it back if none is.
     #[inline(always)]
     fn put(
-        &mut self,
+        &self,
         task: AnyTask,
         kind: Kind,
         asked: u32,
-        errands: u32,
+        owner: Option<(u32, &Errands)>,
         lined: Option<Time>,
     ) -> Result<Key, AnyTask> {
-        let index = self.free;
-        let Some(slot) = self.slots.get_mut(index as usize) else { return Err(task) };
-        self.live += 1;
-        self.free = slot.next_ready;
-        let key = Key { index, generation: slot.generation };
-        let next = match self.errands.get_mut(errands as usize) {
-            Some(errands) => std::mem::replace(&mut errands.first, index),
-            None => NONE,
-        };
-        (slot.kind, slot.flags) = (kind, if lined.is_some() { LINED } else { 0 });
-        (slot.errands, slot.asked) = (errands, asked);
-        (slot.previous, slot.next) = (NONE, next);
+        let index = self.free.get();
+        let Some(slot) = self.slots.get(index as usize) else { return Err(task) };
+        self.live.set(self.live.get() + 1);
+        self.free.set(slot.next_ready.get());
+        slot.kind.set(kind);
+        slot.flags.set(first_flags(kind, lined.is_some()));
+        slot.errands.set(owner.map_or(NONE, |(place, _)| place));
+        slot.behind.set(NONE);
+        slot.asked.set(asked);
         // It is none: nothing is dropped.
-        std::mem::forget(slot.task.replace(task));
+        std::mem::forget(slot.task.replace(Some(task)));
         if let Some(deadline) = lined {
-            let ahead = std::mem::replace(&mut self.line_last, index);
-            (slot.ahead, slot.behind) = (ahead, NONE);
-            slot.deadline = Deadline::of_line(deadline);
-            match self.slots.get_mut(ahead as usize) {
-                Some(ahead) => ahead.behind = index,
-                None => self.line_first = index,
-            }
+            self.stand_last(index, slot, deadline);
         }
-        if let Some(next) = self.slots.get_mut(next as usize) {
-            next.previous = index;
+        match owner {
+            Some((_, errands)) => self.link_first(index, slot, errands),
+            None => slot.next.set(NONE),
         }
-        Ok(key)
+        Ok(Key { index, generation: slot.generation.get() })
+    }
+
+    /// Puts an answer at the end of the line.
+    #[inline(always)]
+    fn stand_last(&self, index: u32, slot: &Slot, deadline: Time) {
+        slot.time.set(deadline);
+        let last = self.line_last.replace(index);
+        slot.ahead.set(last);
+        if self.line_first.get() == NONE {
+            self.line_first.set(index);
+        } else if let Some(last) = self.slots.get(last as usize) {
+            last.behind.set(index);
+        }
+    }
+
+    /// Puts a task before the others of its owner.
+    #[inline(always)]
+    fn link_first(&self, index: u32, slot: &Slot, errands: &Errands) {
+        let next = errands.first.replace(index);
+        slot.next.set(next);
+        if let Some(next) = self.slots.get(next as usize) {
+            next.previous.set(index);
+        }
     }
 
     #[cold]
     fn add_place(&mut self) {
-        self.free = self.slots.len() as u32;
+        self.free.set(self.slots.len() as u32);
+        let none = const { Cell::new(NONE) };
         self.slots.push(Slot {
-            generation: 0,
-            kind: Kind::Relay,
-            flags: 0,
-            errands: NONE,
-            previous: NONE,
-            next: NONE,
-            next_ready: NONE,
-            ahead: NONE,
-            behind: NONE,
-            asked: NONE,
-            deadline: Deadline::NEVER,
-            task: None,
+            generation: Cell::new(0),
+            kind: Cell::new(Kind::Relay),
+            flags: Cell::new(0),
+            errands: none.clone(),
+            previous: none.clone(),
+            next: none.clone(),
+            next_ready: none.clone(),
+            ahead: none.clone(),
+            behind: none.clone(),
+            asked: none,
+            time: Cell::new(Time::MAX),
+            timer: Cell::new(None),
+            task: Cell::new(None),
         });
     }
 
     /// Notes the deadline of a task that does not stand in the line.
     pub(super) fn set_deadline(&mut self, key: Key, deadline: Deadline) {
         if let Some(slot) = self.slot(key) {
-            slot.flags = slot.flags & !EXPIRED | TIMED;
-            slot.deadline = deadline;
+            slot.flags.set(slot.flags.get() & !EXPIRED | TIMED);
+            slot.time.set(deadline.time());
+            slot.timer.set(deadline.timer());
         }
     }
 
     /// A timer has come for the last time.
     pub(super) fn spend_timer(&mut self, key: Key) {
         if let Some(slot) = self.slot(key) {
-            slot.flags |= SPENT;
+            slot.note(SPENT);
         }
     }
 
     /// True if a timer has come for the last time, or was cancelled.
     pub(super) fn is_timer_spent(&mut self, key: Key) -> bool {
-        self.slot(key).is_none_or(|slot| slot.flags & SPENT != 0)
+        self.slot(key).is_none_or(|slot| slot.has(SPENT))
     }
 
     /// What is left of a task of this desk that is cancelled; none if there is none of this kind and name, or no more. One that is ready is
@@ -396,192 +485,193 @@ impl Table {
         kind: Kind,
         idle: impl FnOnce() -> AnyTask,
     ) -> Option<Removed> {
-        let errands = self.desks.get(desk as usize)?.errands;
-        let slot = self.slot(key)?;
-        if slot.kind != kind || slot.errands != errands || slot.flags & SPENT != 0 {
+        let (errands, slot) = (self.place(desk), self.slot(key)?);
+        if slot.kind.get() != kind || slot.errands.get() != errands || slot.has(SPENT) {
             return None;
         }
-        if slot.flags & READY == 0 {
+        if !slot.has(READY) {
             return Some(self.remove(key.index));
         }
-        slot.flags |= SPENT;
-        let task = slot.task.replace(idle());
+        slot.note(SPENT);
+        let task = slot.task.replace(Some(idle()));
         Some(Removed { key, kind, task, deadline: None, asked: None, is_delayed: false })
     }
 
     /// Takes a task out of every list but that of the ready ones, where it is not, and makes its key stale.
     #[inline(always)]
-    pub(super) fn remove(&mut self, index: u32) -> Removed {
-        let slot = &mut self.slots[index as usize];
+    pub(super) fn remove(&self, index: u32) -> Removed {
+        let slot = self.at(index);
+        let asked = slot.asked.get();
         let removed = Removed {
-            key: Key { index, generation: slot.generation },
-            kind: slot.kind,
+            key: Key { index, generation: slot.generation.get() },
+            kind: slot.kind.get(),
             task: slot.task.take(),
-            deadline: (slot.flags & TIMED != 0).then_some(slot.deadline),
-            asked: (slot.asked != NONE).then_some(CoreId(slot.asked)),
-            is_delayed: slot.flags & DELAYED != 0,
+            deadline: slot.has(TIMED).then(|| slot.deadline()),
+            asked: (asked != NONE).then_some(CoreId(asked)),
+            is_delayed: slot.has(DELAYED),
         };
-        self.free(index);
+        slot.vacate(index, &self.free);
+        self.live.set(self.live.get() - 1);
+        if slot.has(LINED) {
+            self.leave_line(index, slot);
+        }
+        if let Some(errands) = self.errands.get(slot.errands.get() as usize) {
+            self.leave_siblings(index, slot, errands);
+        }
         removed
-    }
-
-    /// Takes a place out of all lists, for whoever comes next.
-    #[inline(always)]
-    fn free(&mut self, index: u32) {
-        let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        let Slot { flags, errands, previous, next, ahead, behind, .. } = *slot;
-        slot.vacate(index, &mut self.free);
-        self.live -= 1;
-        if flags & LINED != 0 {
-            self.leave_line(ahead, behind);
-        }
-        self.leave_siblings(previous, next);
-        if previous == NONE
-            && let Some(errands) = self.errands.get_mut(errands as usize)
-        {
-            errands.first = next;
-        }
     }
 
     /// Closes the gap between two tasks of an owner.
     #[inline(always)]
-    fn leave_siblings(&mut self, previous: u32, next: u32) {
-        if let Some(next) = self.slots.get_mut(next as usize) {
-            next.previous = previous;
+    fn leave_siblings(&self, index: u32, slot: &Slot, errands: &Errands) {
+        let (previous, next) = (slot.previous.get(), slot.next.get());
+        if errands.first.get() == index {
+            errands.first.set(next);
+        } else if let Some(previous) = self.slots.get(previous as usize) {
+            previous.next.set(next);
         }
-        if let Some(previous) = self.slots.get_mut(previous as usize) {
-            previous.next = next;
+        if let Some(next) = self.slots.get(next as usize) {
+            next.previous.set(previous);
         }
     }
 
     /// Closes the gap in the line of answers between two.
     #[inline(always)]
-    fn leave_line(&mut self, ahead: u32, behind: u32) {
-        match self.slots.get_mut(ahead as usize) {
-            Some(ahead) => ahead.behind = behind,
-            None => self.line_first = behind,
+    fn leave_line(&self, index: u32, slot: &Slot) {
+        let (ahead, behind) = (slot.ahead.get(), slot.behind.get());
+        if self.line_first.get() == index {
+            self.line_first.set(behind);
+        } else if let Some(ahead) = self.slots.get(ahead as usize) {
+            ahead.behind.set(behind);
         }
-        match self.slots.get_mut(behind as usize) {
-            Some(behind) => behind.ahead = ahead,
-            None => self.line_last = ahead,
+        match self.slots.get(behind as usize) {
+            Some(behind) => behind.ahead.set(ahead),
+            None => self.line_last.set(ahead),
         }
     }
 
     /// The first in the line of answers, and when its time is over.
     pub(super) fn first_in_line(&self) -> Option<(Key, Time)> {
-        let slot = self.slots.get(self.line_first as usize)?;
-        Some((Key { index: self.line_first, generation: slot.generation }, slot.deadline.time()))
+        let index = self.line_first.get();
+        let slot = self.slots.get(index as usize)?;
+        Some((Key { index, generation: slot.generation.get() }, slot.time.get()))
     }
 
     /// True if nobody stands in the line of answers.
     pub(super) fn is_line_empty(&self) -> bool {
-        self.line_first == NONE
+        self.line_first.get() == NONE
     }
 
     /// The time of a task is over: its deadline has come, and it does not stand in the line any more.
-    pub(super) fn expire(&mut self, index: u32) {
+    pub(super) fn expire(&self, index: u32) {
         let slot = self.at(index);
-        let (flags, ahead, behind) = (slot.flags, slot.ahead, slot.behind);
-        slot.flags = flags & !(TIMED | LINED) | EXPIRED;
-        if flags & LINED != 0 {
-            self.leave_line(ahead, behind);
+        if slot.has(LINED) {
+            self.leave_line(index, slot);
         }
+        slot.forget(TIMED | LINED | QUICK);
+        slot.note(EXPIRED);
     }
 
     /// Notes that a task can go on; answers whose errands wait now. Nobody's if that was known, or it runs: then it is seen when it
     /// is given back.
     #[inline(always)]
-    pub(super) fn make_ready(&mut self, index: u32) -> Option<Key> {
-        let slot = self.slots.get_mut(index as usize)?;
-        if slot.flags & READY != 0 {
+    pub(super) fn make_ready(&self, index: u32) -> Option<Key> {
+        let slot = self.slots.get(index as usize)?;
+        if slot.has(READY) {
             return None;
         }
-        slot.flags |= READY;
-        slot.task.as_ref()?;
-        slot.next_ready = NONE;
-        let (kind, errands) = (slot.kind, slot.errands);
-        self.append(index, kind, errands)
+        slot.note(READY);
+        if !slot.has_task() {
+            return None;
+        }
+        self.queue(index)
     }
 
-    /// Puts the value that a task waits for into its place, and the task behind those that are ready.
+    /// Where the value belongs that a task waits for, which is behind those that are ready from now on, and whose errands wait now. None if
+    /// there is no such task, or it is ready, or somebody else's: then [`Table::settle`] knows more.
+    ///
+    /// # Safety
+    /// The place is filled before anything takes the task.
     #[inline(always)]
-    pub(super) fn settle<V: 'static>(&mut self, key: Key, value: V) -> Settled<V> {
-        let Some(slot) = self.slot(key) else { return Settled::Unwanted(value) };
-        let Some(place) = slot.task.as_mut().and_then(AnyTask::place) else {
-            return Settled::Unwanted(value);
-        };
-        // All that concerns the place of the task is done before the value is stored: then it is not looked up again.
-        let (kind, errands, known) = (slot.kind, slot.errands, slot.flags & READY != 0);
-        slot.flags |= READY;
-        if !known {
-            slot.next_ready = NONE;
+    pub(super) unsafe fn make_settled<V: 'static>(&self, key: Key) -> Option<(Place<V>, Option<Key>)> {
+        let slot = self.slot(key)?;
+        let flags = slot.flags.get();
+        if flags & (READY | RELAY) != 0 {
+            return None;
         }
-        *place = Some(value);
-        if kind == Kind::Relay {
-            return Settled::Relay;
-        }
+        // SAFETY: as the caller promises.
+        let place = unsafe { AnyTask::place_in(&slot.task) }?;
+        let errands = slot.errands.get();
+        slot.flags.set(flags | READY);
+        slot.next_ready.set(NONE);
         // The exclusive one waits for no value.
-        let queued = if known { None } else { self.append(key.index, Kind::Answer, errands) };
-        queued.map_or(Settled::Known, Settled::Ready)
+        Some((place, self.append(key.index, Kind::Answer, errands)))
+    }
+
+    /// Puts the value that a task waits for into its place: of one that is ready, because its time is over, or that nobody owns.
+    pub(super) fn settle<V: 'static>(&self, key: Key, value: V) -> Settled<V> {
+        let Some(slot) = self.slot(key) else { return Settled::Unwanted(value) };
+        slot.with_task(|task| {
+            let Some(place) = task.as_mut().and_then(AnyTask::place) else {
+                return Settled::Unwanted(value);
+            };
+            *place = Some(value);
+            slot.note(READY);
+            if slot.has(RELAY) { Settled::Relay } else { Settled::Known }
+        })
     }
 
     /// Puts a task behind those that are ready; answers whose errands wait now.
-    pub(super) fn queue(&mut self, index: u32) -> Option<Key> {
-        let slot = self.slots.get_mut(index as usize)?;
-        slot.next_ready = NONE;
-        let (kind, errands) = (slot.kind, slot.errands);
-        self.append(index, kind, errands)
+    pub(super) fn queue(&self, index: u32) -> Option<Key> {
+        let slot = self.slots.get(index as usize)?;
+        slot.next_ready.set(NONE);
+        self.append(index, slot.kind.get(), slot.errands.get())
     }
 
     /// Puts a task behind those that are ready of its owner, and answers whose errands wait now; nobody's if others were ready: they wait
     /// already, or will once the exclusive task has finished. That one has a place of its own.
     #[inline(always)]
-    fn append(&mut self, index: u32, kind: Kind, errands: u32) -> Option<Key> {
-        let errands = self.errands.get_mut(errands as usize)?;
+    fn append(&self, index: u32, kind: Kind, errands: u32) -> Option<Key> {
+        let errands = self.errands.get(errands as usize)?;
         if kind != Kind::Exclusive {
-            let last = std::mem::replace(&mut errands.ready_last, index);
-            if errands.ready_first != NONE {
-                self.slots.get_mut(last as usize)?.next_ready = index;
+            let last = errands.ready_last.replace(index);
+            if errands.ready_first.get() != NONE {
+                self.slots.get(last as usize)?.next_ready.set(index);
                 return None;
             }
-            errands.ready_first = index;
+            errands.ready_first.set(index);
         }
         Some(errands.owner)
     }
 
     /// True if an answer is what a cell goes on with.
     pub(super) fn is_answer_next(&mut self, desk: u32) -> bool {
-        let Some(&mut Errands { exclusive: NONE, ticks: 0, ready_first, .. }) = self.errands(desk) else {
+        let Some(&mut Errands { exclusive: NONE, ticks: 0, ref ready_first, .. }) = self.errands(desk) else {
             return false;
         };
-        self.slots.get(ready_first as usize).is_some_and(|slot| is_answer(slot.kind))
+        let index = ready_first.get();
+        self.slots.get(index as usize).is_some_and(|slot| is_answer(slot.kind.get()))
     }
 
     /// Takes an answer, if that is ready first, and says whether that is all for now. One that does not stand in the line is left. The
     /// cell has neither an exclusive task nor intervals: whoever calls has looked.
     #[inline(always)]
-    pub(super) fn next_answer(&mut self, desk: u32) -> Option<(AnyTask, bool)> {
-        let errands = self.errands.get_mut(self.desks.get(desk as usize)?.errands as usize)?;
-        debug_assert_eq!(
-            (errands.exclusive, errands.ticks),
-            (NONE, 0),
-            "an answer is what the cell goes on with"
-        );
-        let index = errands.ready_first;
-        let slot = self.slots.get_mut(index as usize)?;
-        if slot.kind != Kind::Answer || slot.flags & LINED == 0 {
+    pub(super) fn next_answer(&self, place: u32) -> Option<(AnyTask, bool)> {
+        let errands = self.errands.get(place as usize)?;
+        let before = (errands.exclusive, errands.ticks);
+        debug_assert_eq!(before, (NONE, 0), "an answer is what the cell goes on with");
+        let index = errands.ready_first.get();
+        let slot = self.slots.get(index as usize)?;
+        if !slot.has(QUICK) {
             return None;
         }
         let task = slot.task.take()?;
-        let Slot { previous, next, next_ready, ahead, behind, .. } = *slot;
-        errands.ready_first = next_ready;
-        if previous == NONE {
-            errands.first = next;
-        }
-        slot.vacate(index, &mut self.free);
-        self.live -= 1;
-        self.leave_line(ahead, behind);
-        self.leave_siblings(previous, next);
+        let next_ready = slot.next_ready.get();
+        errands.ready_first.set(next_ready);
+        slot.vacate(index, &self.free);
+        self.live.set(self.live.get() - 1);
+        self.leave_line(index, slot);
+        self.leave_siblings(index, slot, errands);
         Some((task, next_ready == NONE))
     }
 
@@ -589,42 +679,42 @@ impl Table {
     /// otherwise intervals come first.
     #[inline(always)]
     pub(super) fn next(&mut self, desk: u32, now: impl FnOnce() -> Time) -> (Next, bool) {
-        let Some(errands) = self.errands.get_mut(self.desks[desk as usize].errands as usize) else {
-            return (Next::Nothing, true);
-        };
-        let (exclusive, index) = (errands.exclusive, errands.ready_first);
+        let place = self.place(desk);
+        let Some(errands) = self.errands.get_mut(place as usize) else { return (Next::Nothing, true) };
+        let (exclusive, index) = (errands.exclusive, errands.ready_first.get());
         if exclusive != NONE {
             return (self.take_exclusive(exclusive), true);
         }
         if errands.ticks != 0
             && let Some((index, due)) = errands.take_tick(now())
         {
-            return (Next::Tick(index, due), errands.ticks == 0 && errands.ready_first == NONE);
+            return (Next::Tick(index, due), errands.ticks == 0 && errands.ready_first.get() == NONE);
         }
-        let Some(slot) = self.slots.get_mut(index as usize) else { return (Next::Nothing, true) };
-        errands.ready_first = slot.next_ready;
-        let was_last = slot.next_ready == NONE;
-        slot.flags &= !READY;
-        if is_answer(slot.kind) {
-            return (Next::Answer(self.remove(index)), was_last);
+        let Some(slot) = self.slots.get(index as usize) else { return (Next::Nothing, true) };
+        let next_ready = slot.next_ready.get();
+        errands.ready_first.set(next_ready);
+        slot.forget(READY);
+        if is_answer(slot.kind.get()) {
+            return (Next::Answer(self.remove(index)), next_ready == NONE);
         }
-        (Next::Future(Key { index, generation: slot.generation }), was_last)
+        (Next::Future(Key { index, generation: slot.generation.get() }), next_ready == NONE)
     }
 
-    fn take_exclusive(&mut self, index: u32) -> Next {
+    fn take_exclusive(&self, index: u32) -> Next {
         let slot = self.at(index);
-        if slot.flags & READY == 0 {
+        if !slot.has(READY) {
             return Next::Nothing;
         }
-        slot.flags &= !READY;
-        Next::Future(Key { index, generation: slot.generation })
+        slot.forget(READY);
+        Next::Future(Key { index, generation: slot.generation.get() })
     }
 }
 
 impl Errands {
     /// Nothing is ready any more, and no interval over: the next cell that has this desk has its own. The tasks stay, to be removed.
     pub(super) fn end(&mut self) -> Box<[Ticking]> {
-        (self.ready_first, self.exclusive, self.ticks) = (NONE, NONE, 0);
+        (self.exclusive, self.ticks) = (NONE, 0);
+        self.ready_first.set(NONE);
         std::mem::take(&mut self.intervals)
     }
 

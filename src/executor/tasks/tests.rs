@@ -522,3 +522,51 @@ fn nothing_is_begun_any_more_when_a_core_ends() {
     });
     assert_eq!((bench.core.tasks.live(), dropped.get()), (0, 20));
 }
+
+#[test]
+fn who_has_ended_asks_nobody_at_the_desk_that_is_somebody_elses_now() {
+    let bench = bench(|_| {});
+    let [first, second] = [bench.owner(), bench.owner()];
+    let ask = |owner, id| {
+        let task = AnyTask::waiting(bench.core.cells.blocks(), Probe(id, bench.log.clone()));
+        bench.core.begin_answer(owner, task, None).ok().map(Key::from_bits)
+    };
+    // All but the first of each are asked without a search.
+    (0..3).for_each(|id| assert!(ask(first, id).is_some(), "there is room"));
+    bench.core.close_desk(first);
+    assert!(!bench.core.cells.remove(first));
+    assert!(ask(first, 3).is_none(), "nobody has that desk");
+    (4..6).for_each(|id| assert!(ask(second, id).is_some(), "there is room"));
+    assert!(ask(first, 6).is_none(), "it is the desk of another");
+    let key = ask(second, 7).expect("there is room");
+    assert!(bench.core.answer_task(key, 8_u64), "it waits");
+    assert_eq!(bench.go_on(second), Some(Event::Settled(7, 8)));
+    assert_eq!(bench.core.tasks.live(), 2);
+}
+
+#[test]
+fn a_line_at_which_nobody_looks_is_looked_at_for_who_asks_again() {
+    let bench = bench(|config| config.timers_max = 1);
+    let owner = bench.owner();
+    let ask = |id| {
+        let task = AnyTask::waiting(bench.core.cells.blocks(), Probe(id, bench.log.clone()));
+        Key::from_bits(bench.core.begin_answer(owner, task, None).expect("there is room"))
+    };
+    // All but the first are asked without a search.
+    for id in 0..3 {
+        assert!(bench.core.answer_task(ask(id), 7_u64), "it waits");
+        assert_eq!(bench.go_on(owner), Some(Event::Settled(id, 7)));
+    }
+    // Its timer is that of another.
+    let timer = bench.core.arm(owner, 0, Time(TICK)).expect("nobody waits for the only one");
+    ask(3);
+    bench.pass(LINE_TICKS - 1);
+    assert_eq!(bench.go_on(owner), None);
+    bench.pass(1);
+    assert_eq!(bench.go_on(owner), Some(Event::Expired(3)));
+    assert!(!bench.core.disarm(timer), "it has come due meanwhile");
+    // Nobody stood there when it was looked at last.
+    ask(4);
+    bench.pass(LINE_TICKS);
+    assert_eq!(bench.go_on(owner), Some(Event::Expired(4)));
+}

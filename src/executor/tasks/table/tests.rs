@@ -89,7 +89,7 @@ impl Twin {
     fn end(&mut self, table: &mut Table, desk: u32) {
         while let Some(errands) = table.errands(desk) {
             errands.end();
-            let first = errands.first;
+            let first = errands.first.get();
             if first == NONE {
                 break;
             }
@@ -112,11 +112,11 @@ fn begin(table: &mut Table, blocks: &BlocksOwner, desk: (u32, Key), kind: Kind, 
 /// Every task of an owner is in its list, once.
 fn check_owned(table: &mut Table, twin: &Twin, desk: u32) {
     let mut owned = Vec::new();
-    let mut index = table.errands(desk).map_or(NONE, |errands| errands.first);
+    let mut index = table.errands(desk).map_or(NONE, |errands| errands.first.get());
     while index != NONE {
         let slot = table.at(index);
-        owned.push(Key { index, generation: slot.generation });
-        index = slot.next;
+        owned.push(Key { index, generation: slot.generation.get() });
+        index = slot.next.get();
     }
     let mut expected: Vec<Key> =
         twin.tasks.iter().filter(|(_, of, _)| *of == desk).map(|(key, ..)| *key).collect();
@@ -164,7 +164,7 @@ fn random_operations_agree_with_plain_lists() {
             _ => {}
         }
         assert_eq!(table.first_in_line().map(|(key, _)| key), twin.line.front().copied());
-        assert_eq!(table.live as usize, twin.tasks.len());
+        assert_eq!(table.live.get() as usize, twin.tasks.len());
         check_owned(&mut table, &twin, desk);
     }
 }
