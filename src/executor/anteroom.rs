@@ -22,7 +22,7 @@ pub trait Patient: Send + 'static {
 }
 
 /// The same with whom it is for, its type hidden.
-pub(super) trait Waits: Send {
+pub trait Waits: Send {
     /// Its sender does not wait any more.
     fn is_closed(&self) -> bool;
 
@@ -95,7 +95,7 @@ impl<T> Queue<T> {
 }
 
 /// Messages in front of a core.
-type Line = VecDeque<Box<dyn Waits>>;
+pub type Line = VecDeque<Box<dyn Waits>>;
 
 #[derive(Default)]
 struct State {
@@ -118,7 +118,7 @@ pub struct Anteroom {
 
 impl Anteroom {
     /// Has a message wait, and answers its ticket, and those whose senders have given up: code of users runs as they are dropped.
-    pub(super) fn push<M: Patient>(
+    pub fn push<M: Patient>(
         &self,
         cell: Key,
         arrive: impl Arrive<M>,
@@ -141,14 +141,14 @@ impl Anteroom {
 
     /// True if something waits: a look at memory. What a core asks before it sleeps.
     #[inline]
-    pub(super) fn is_pending(&self) -> bool {
+    pub fn is_pending(&self) -> bool {
         // Relaxed: a hint, and before a sleep the fence of the announcement orders it. The lock is for what is there.
         self.pending.load(Ordering::Relaxed)
     }
 
     /// Takes all that waits, for the core alone, with the ticket to [pass](Anteroom::pass) when it is delivered. None if nothing waits.
     #[inline]
-    pub(super) fn take(&self) -> Option<(Line, usize)> {
+    pub fn take(&self) -> Option<(Line, usize)> {
         if self.is_pending() { Some(self.take_all()) } else { None }
     }
 
@@ -161,13 +161,13 @@ impl Anteroom {
     }
 
     /// The ways have been emptied, and all up to this ticket is delivered before they are again.
-    pub(super) fn pass(&self, ticket: usize) {
+    pub fn pass(&self, ticket: usize) {
         // Release: what whoever sees this sends was not there when the ways were emptied.
         self.passed.store(ticket, Ordering::Release);
     }
 
     /// True if what has this ticket is delivered before whatever is sent from here on.
-    pub(super) fn has_passed(&self, ticket: usize) -> bool {
+    pub fn has_passed(&self, ticket: usize) -> bool {
         // Acquire: what is sent from here on comes behind what the core took before.
         let ahead = self.passed.load(Ordering::Acquire).wrapping_sub(ticket);
         ahead <= usize::MAX / 2
@@ -175,7 +175,7 @@ impl Anteroom {
 
     /// True if somebody waits who has come by the inbox: nobody passes.
     #[inline]
-    pub(super) fn shuts_inbox(&self) -> bool {
+    pub fn shuts_inbox(&self) -> bool {
         // Relaxed: see where it is written.
         !self.has_passed(self.last_of_inbox.load(Ordering::Relaxed))
     }

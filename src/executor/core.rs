@@ -472,7 +472,7 @@ impl Core {
             }
         }
         // What owners and wakers have told other cores: a rest may follow.
-        self.links.publish(self.now());
+        self.links.publish(self);
     }
 
     /// Takes what still keeps bytes to send, where the core ends and its driver has: to be dropped by [`Core::drop_kept`].

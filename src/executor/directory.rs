@@ -14,6 +14,7 @@ use super::address::CoreId;
 use super::anteroom::Anteroom;
 use super::envelope::Envelope;
 use super::names;
+use super::room::Room;
 use super::sleep::SleepFlag;
 use super::waker::WakeList;
 use crate::driver::Waker;
@@ -27,6 +28,8 @@ pub struct Port {
     pub anteroom: Anteroom,
     /// Where tasks are put that were woken from elsewhere.
     pub wakes: WakeList,
+    /// Whether others have room by now for what the core owes them.
+    pub room: Room,
     /// Whether the core sleeps.
     pub sleep: SleepFlag,
     /// What ends its sleep.
@@ -43,6 +46,7 @@ impl Port {
             inbox,
             anteroom: Anteroom::default(),
             wakes: WakeList::new(),
+            room: Room::default(),
             sleep: SleepFlag::new(),
             waker,
             ask_timeout,

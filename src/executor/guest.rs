@@ -89,7 +89,7 @@ impl Guest {
                 arrivals.deliver(core);
             }
             core.settle();
-            core.links.publish(core.now());
+            core.links.publish(core);
             // The wheel rounds deadlines up to its ticks, so it is asked for the tick that has begun: whoever moves the clock by
             // five seconds wants to see what happens after five seconds.
             let begun = core.now().0.div_ceil(TICK_NANOSECONDS).saturating_mul(TICK_NANOSECONDS);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, TrySendError};
 
 use super::address::{CoreId, RawAddress};
-use super::anteroom::Patient;
+use super::anteroom::{Line, Patient};
 use super::blame::runtime;
 use super::core::{Core, drop_from};
 use super::counters::DeadReason;
@@ -20,6 +20,7 @@ use super::envelope::{Arrive, Envelope};
 use super::guest::Guest;
 use super::lane;
 use super::overdue::{Overdue, Sent};
+use super::room::{Wish, Wished};
 use super::stage;
 use crate::mem::aside;
 use crate::sys::Time;
@@ -88,10 +89,11 @@ impl Links {
         self.ways.get(self.index(core))?.as_ref()
     }
 
-    /// Makes everything that was sent visible, and wakes the cores that sleep: at least once per turn.
-    pub fn publish(&self, now: Time) {
+    /// Makes everything that was sent visible, and wakes the cores that sleep: at least once per turn. `core` is the one whose ways
+    /// these are.
+    pub fn publish(&self, core: &Core) {
         if self.has_overdue() {
-            self.send_overdue(now);
+            self.send_overdue(core);
         }
         if !self.pushed.replace(false) {
             return;
@@ -134,44 +136,50 @@ impl Links {
 }
 
 impl Links {
-    /// True if something must be tried again: the core does not rest.
+    /// True if others are owed something.
     #[must_use]
     pub fn has_overdue(&self) -> bool {
         !self.overdue.borrow().is_empty()
     }
 
+    /// True if some of it has not been tried: the core does not rest. For the others it is woken when there is room.
+    pub(super) fn has_untried(&self) -> bool {
+        self.overdue.borrow().is_untried()
+    }
+
     #[cold]
-    fn send_overdue(&self, now: Time) {
-        let ports = directory::ports();
-        let send = |core, envelope| match ports.find(core) {
-            Some(port) => match is_in(port, port.inbox.try_send(envelope)) {
+    fn send_overdue(&self, core: &Core) {
+        let (ports, mut closed) = (directory::ports(), Line::new());
+        let send = |to, wished: &mut Wished, envelope| {
+            let Some(port) = ports.find(to) else { return Sent::Gone(envelope) };
+            match is_in(port, port.inbox.try_send(envelope)) {
                 Ok(()) => Sent::Handed,
-                Err(Refused::Full(envelope)) => Sent::Full(envelope),
                 Err(Refused::Gone(envelope)) => Sent::Gone(envelope),
-            },
-            None => Sent::Gone(envelope),
+                Err(Refused::Full(envelope)) => {
+                    if wished.wish(&port.anteroom, |_, wish| drop(wish), || Wish(core.id), &mut closed) {
+                        port.wake_if_asleep();
+                    }
+                    Sent::Full(envelope)
+                }
+            }
         };
-        let gone = self.overdue.borrow_mut().send(now, send);
+        let gone = self.overdue.borrow_mut().send(core.now(), send);
         drop(ports);
-        drop_all(gone);
+        // Code of users, as what follows: nothing is borrowed.
+        closed.into_iter().for_each(|closed| core.drop_contained(closed));
+        gone.into_iter().for_each(|envelope| core.drop_contained(envelope));
     }
 
     /// Gives up on what is overdue still, at the end of the core: others stand still.
-    pub(super) fn give_up_overdue(&self) {
+    pub(super) fn give_up_overdue(&self, core: &Core) {
         let overdue = self.overdue.borrow_mut().take();
-        drop_all(overdue);
+        // Code of users: nothing is borrowed.
+        overdue.into_iter().for_each(|envelope| core.drop_contained(envelope));
     }
 }
 
-/// For cores that have ended, or do not go on. Their drop is code of users: nothing is borrowed.
-fn drop_all(envelopes: Vec<Envelope>) {
-    for envelope in envelopes {
-        current::with(|core| drop_from(core, envelope));
-    }
-}
-
-/// Sends what must not be lost to any core that has not ended. A core that finds no room tries again every turn; a thread
-/// that runs none waits for room.
+/// Sends what must not be lost to any core that has not ended. A core that finds no room tries again when it publishes, and is woken
+/// when there is some; a thread that runs none waits for room.
 pub fn insist<M: Send + 'static>(
     from: Option<&Core>,
     target: RawAddress,
@@ -415,12 +423,15 @@ impl Arrivals {
             || !self.inbox.is_empty()
             || self.port.wakes.pending()
             || self.port.anteroom.is_pending()
+            || self.port.room.is_made()
     }
 
     /// Wakes the tasks that were woken from elsewhere, and delivers what was there when it was called: what arrives
     /// meanwhile waits for the next turn. The lane that came first comes last next time, because the first fills the mailboxes
     /// that have little room. A panic in a user's `Accepts::accept` ends that message, which is then a dead letter.
     pub fn deliver(&mut self, core: &Core) {
+        // What is owed to others is tried again before the next rest.
+        self.port.room.take();
         // What was published before something came to wait is in a lane by now, or in the inbox.
         let waiting = self.port.anteroom.take();
         for task in self.port.wakes.take() {
@@ -529,15 +540,15 @@ mod tests {
         current::scope(&core, || {
             let echo = Echo(Some(stays.0), counted.clone());
             insist(Some(&core), RawAddress::new(ends.0, CELL), arrive, echo);
-            core.links.publish(core.now());
+            core.links.publish(&core);
             assert!(core.links.has_overdue());
             directory::close(ends.0);
-            core.links.publish(core.now());
+            core.links.publish(&core);
         });
         assert_eq!(Arc::strong_count(&counted), 2, "one is dropped, and another waits");
         assert_eq!(core.counters.panics.get(), 1);
         stays.2.recv().expect("what was there").deliver();
-        core.links.publish(core.now());
+        core.links.publish(&core);
         assert!(!core.links.has_overdue());
         stays.2.recv().expect("what has waited").deliver();
         assert_eq!(Arc::strong_count(&counted), 1);

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::address::{CoreId, RawAddress};
 use super::envelope::Envelope;
+use super::room::Wished;
 use crate::sys::Time;
 
 /// Whom it is for, and what delivers it.
@@ -25,11 +26,21 @@ pub(super) struct Overdue {
     words: BTreeSet<Word>,
     /// Nothing that waits is late before.
     late_from: Time,
+    /// Something has come since it was last tried to hand all of it over.
+    untried: bool,
+    /// What is left with each core: it may be there still when nothing waits any more.
+    wished: BTreeMap<CoreId, Wished>,
 }
 
 impl Default for Overdue {
     fn default() -> Overdue {
-        Overdue { waiting: BTreeMap::new(), words: BTreeSet::new(), late_from: Time::MAX }
+        Overdue {
+            waiting: BTreeMap::new(),
+            words: BTreeSet::new(),
+            late_from: Time::MAX,
+            untried: false,
+            wished: BTreeMap::new(),
+        }
     }
 }
 
@@ -38,11 +49,17 @@ impl Overdue {
         self.words.is_empty()
     }
 
+    /// True if something has not been tried yet. For the rest, those whom it is for have been asked to say when there is room.
+    pub(super) fn is_untried(&self) -> bool {
+        self.untried
+    }
+
     /// Keeps an envelope; answers it if the same word waits already.
     pub(super) fn keep(&mut self, word: Word, until: Time, envelope: Envelope) -> Option<Envelope> {
         if !self.words.insert(word) {
             return Some(envelope);
         }
+        self.untried = true;
         self.late_from = self.late_from.min(until);
         self.waiting.entry(word.0.core()).or_default().push_back((word, until, envelope));
         None
@@ -54,18 +71,22 @@ impl Overdue {
     pub(super) fn send(
         &mut self,
         now: Time,
-        mut send: impl FnMut(CoreId, Envelope) -> Sent,
+        mut send: impl FnMut(CoreId, &mut Wished, Envelope) -> Sent,
     ) -> Vec<Envelope> {
         let mut refused = if self.late_from < now { self.take_late(now) } else { Vec::new() };
-        let words = &mut self.words;
+        self.untried = false;
+        let (words, wished) = (&mut self.words, &mut self.wished);
         self.waiting.retain(|core, waiting| {
             while let Some((word, until, envelope)) = waiting.pop_front() {
-                match send(*core, envelope) {
+                match send(*core, wished.entry(*core).or_default(), envelope) {
                     Sent::Full(envelope) => {
                         waiting.push_front((word, until, envelope));
                         return true;
                     }
-                    Sent::Gone(envelope) => refused.push(envelope),
+                    Sent::Gone(envelope) => {
+                        wished.remove(core);
+                        refused.push(envelope);
+                    }
                     Sent::Handed => {}
                 }
                 words.remove(&word);
@@ -135,7 +156,7 @@ mod tests {
     /// Hands over as much as `room` says; answers to which cores, and how many were given up.
     fn send(overdue: &mut Overdue, room: &mut [usize]) -> (Vec<u32>, usize) {
         let handed = Rc::new(RefCell::new(Vec::new()));
-        let gone = overdue.send(NOW, |core, envelope| match room.get_mut(core.0 as usize) {
+        let gone = overdue.send(NOW, |core, _, envelope| match room.get_mut(core.0 as usize) {
             None => Sent::Gone(envelope),
             Some(0) => Sent::Full(envelope),
             Some(room) => {
@@ -197,7 +218,7 @@ mod tests {
         }
         let mut pass = |now| {
             let (before, mut tried) = (places(&overdue), 0);
-            let late = overdue.send(Time(now), |_, envelope| {
+            let late = overdue.send(Time(now), |_, _, envelope| {
                 tried += 1;
                 Sent::Full(envelope)
             });

@@ -68,7 +68,7 @@ impl<B: Backend> Executor<B> {
         let core = &self.core;
         !core.has_ready()
             && core.outbox_len() == 0
-            && !core.links.has_overdue()
+            && !core.links.has_untried()
             && !core.dead_letters.is_untold()
             && self.completions.is_empty()
             && !self.arrivals.pending()
@@ -113,7 +113,7 @@ impl<B: Backend> Executor<B> {
         let core = self.core.clone();
         let left = self.driver.drain(&core.pools, Duration::ZERO);
         drop(core);
-        self.take_apart(left.operations, |core| core.links.give_up_overdue());
+        self.take_apart(left.operations, |core| core.links.give_up_overdue(core));
     }
 
     fn take_apart(self, leaked: usize, hand_over: impl FnOnce(&Core)) -> Dead {
@@ -225,7 +225,7 @@ impl<B: Backend> Executor<B> {
         // What cells have let go is not kept through a rest.
         core.settle();
         core.tell_dead_letters();
-        core.links.publish(core.now());
+        core.links.publish(&core);
     }
 
     #[inline(always)]
@@ -245,7 +245,7 @@ impl<B: Backend> Executor<B> {
                     break 'turn;
                 }
             }
-            core.links.publish(core.now());
+            core.links.publish(core);
             if looks.is_due() {
                 looks.note(core.read_clock());
             }
@@ -273,7 +273,7 @@ impl<B: Backend> Executor<B> {
                 // Nothing but the kernel has taken the time of a look.
                 core.read_clock_after_rest();
             }
-            core.links.publish(core.now());
+            core.links.publish(core);
         }
     }
 
@@ -296,7 +296,7 @@ impl<B: Backend> Executor<B> {
     /// looks once more.
     pub fn rest(&mut self) -> Wait {
         let core = &self.core;
-        let unfinished = core.links.has_overdue() || core.dead_letters.is_untold();
+        let unfinished = core.links.has_untried() || core.dead_letters.is_untold();
         if core.has_ready() || unfinished || self.arrivals.pending() {
             return Wait::No;
         }
@@ -310,7 +310,8 @@ impl<B: Backend> Executor<B> {
             }
         }
         self.arrivals.announce_sleep();
-        if self.arrivals.pending() {
+        // Owners that were dropped meanwhile may have owed others something.
+        if self.arrivals.pending() || self.core.links.has_untried() {
             self.arrivals.awake();
             return Wait::No;
         }
@@ -382,12 +383,12 @@ impl Looks {
 /// dropped, and whoever waits there is told when the time is over.
 fn hand_over(core: &Core) {
     let deadline = core.read_clock().after(core.config.close_deadline);
-    core.links.publish(core.now());
+    core.links.publish(core);
     while core.links.has_overdue() && core.read_clock() < deadline {
         std::thread::yield_now();
-        core.links.publish(core.now());
+        core.links.publish(core);
     }
-    core.links.give_up_overdue();
+    core.links.give_up_overdue(core);
 }
 
 /// Takes a completion to the cell that asked, as data.

@@ -319,13 +319,13 @@ mod tests {
                 late_watch.then(fill);
                 let task = AnyTask::waiting::<Fate, _>(asker.cells.blocks(), Waits(Told::default()));
                 let task = asker.begin_watch(owner, task, watched).expect("there is room");
-                asker.links.publish(asker.now());
+                asker.links.publish(&asker);
                 if late_watch {
                     current::scope(&asked, || lane_end.deliver(usize::MAX));
                 }
                 (!late_watch).then(fill);
                 assert!(asker.cancel_watch(owner, task));
-                asker.links.publish(asker.now());
+                asker.links.publish(&asker);
             });
             current::scope(&asked, || {
                 let mut deliver_lane = || lane_end.deliver(usize::MAX);

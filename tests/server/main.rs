@@ -89,6 +89,7 @@ macro_rules! every_case_on {
                 a_stop_comes_ahead_of_queued_messages
                 an_abort_drops_what_is_queued_and_resets
                 no_stop_is_lost_on_a_full_way
+                a_core_whose_stops_find_no_room_sleeps_until_there_is_some
                 a_message_may_send_messages_when_it_is_dropped
                 writes_of_two_activations_do_not_wait_for_the_client
                 a_message_to_a_core_that_is_about_to_sleep_wakes_it

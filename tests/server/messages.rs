@@ -7,12 +7,15 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use odeon::executor::current;
 use odeon::prelude::*;
 use odeon::sys::now;
 
 use crate::client::{connect, ends_by_reset, expect, request, rest};
+use crate::puppet::Puppet;
 use crate::runner::{Runner, on_core, run};
 use crate::session::{Do, Events, Habits, Session, Told, sessions};
+use crate::ways::hold;
 use crate::world::{PATIENCE, World, until};
 
 /// A session with its client.
@@ -266,6 +269,23 @@ pub(crate) fn no_stop_is_lost_on_a_full_way(on: BackendChoice) {
         addresses.iter().sum::<usize>()
     });
     assert_eq!(told, 200);
+    world.finish();
+}
+
+pub(crate) fn a_core_whose_stops_find_no_room_sleeps_until_there_is_some(on: BackendChoice) {
+    let mut world = World::with(on, 2, |config| (config.lane_capacity, config.inbox_capacity) = (8, 2));
+    let [here, there] = [world.runner(0), world.runner(1)];
+    let (plain, ends): (Vec<Addr<Puppet>>, Vec<_>) = (0..100).map(|_| world.mortal(1)).unzip();
+    let held = hold(there);
+    // Far more than the lane holds.
+    on_core(here, move |_| plain.into_iter().for_each(Addr::stop));
+    let sleeps = || on_core(here, |_| current::with(|core| core.map(|core| core.counters.sleeps.get())));
+    let before = sleeps();
+    until("the core to sleep", || sleeps() > before);
+    drop(held);
+    for end in ends {
+        assert_eq!(end.reason(), StopReason::Stopped, "the core is woken, and by nobody else");
+    }
     world.finish();
 }
 

@@ -157,6 +157,10 @@ pub(crate) const SHARED_STATE: &[(&str, &str)] = &[
         "what actors are called: looked at when a name is given, looked up, or goes with its actor",
     ),
     ("src/executor/oneshot.rs", "one value from thread to thread, and who waits for it"),
+    (
+        "src/executor/room.rs",
+        "that others have made room for what a core owes them: looked at every turn, written where it owes",
+    ),
     ("src/executor/sleep.rs", "the flag by which a core announces that it sleeps"),
     (
         "src/executor/waker.rs",

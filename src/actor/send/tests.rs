@@ -65,7 +65,7 @@ impl Stepped {
         current::scope(core, || {
             arrivals.as_mut().expect("it has not ended").deliver(core);
             while core.run_next() {}
-            core.links.publish(core.now());
+            core.links.publish(core);
         });
     }
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::config::Config;
 use crate::driver::backend::null::{Null, NullLoad};
 use crate::executor::directory::{self, Port};
-use crate::executor::{Activation, Body, Budget, Links, Outcome};
+use crate::executor::{Activation, Body, Budget, CoreId, Envelope, Links, Outcome, RawAddress, insist};
 use crate::mem::{Bytes, Chain};
 use crate::sys::Clock;
 
@@ -41,6 +41,7 @@ fn executor(config: Config, clock: &Rc<Cell<Time>>) -> Executor<Null> {
     let core = Core::new(id, Rc::new(config), Clock::Virtual(clock.clone()), Links::new(id, []));
     let (inbox, envelopes) = crossbeam_channel::bounded(1);
     let port = Arc::new(Port::new(inbox, crate::driver::Waker::None, Duration::ZERO));
+    directory::open(id, port.clone());
     let load = NullLoad { connections: 0, request: Vec::new(), answer_len: 0, requests: 0 };
     Executor::new(Rc::new(core), Null::new(load, 1), Arrivals::new(port, envelopes, Vec::new()))
 }
@@ -195,4 +196,125 @@ fn owners_and_wakers_may_use_the_core_that_calls_them() {
     });
     drop(core);
     executor.dismantle();
+}
+
+/// A core that does not sleep, nor spin; and one that owes it something, and has found its inbox full.
+struct Debt {
+    executor: Executor<Null>,
+    core: Rc<Core>,
+    full: (CoreId, Arc<Port>, Arrivals),
+    counted: Arc<()>,
+}
+
+const NOBODY: Key = Key { index: 0, generation: 0 };
+
+impl Debt {
+    fn new() -> Debt {
+        let clock = Rc::new(Cell::new(Time::ZERO));
+        let mut config = Config { receive_buffers: 1, receive_buffer_bytes: 64, ..Config::default() };
+        config.spin = Duration::ZERO;
+        let mut executor = executor(config, &clock);
+        let core = executor.core().clone();
+        let (id, (inbox, envelopes)) = (directory::reserve(1), crossbeam_channel::bounded(1));
+        let port = Arc::new(Port::new(inbox, crate::driver::Waker::None, Duration::ZERO));
+        directory::open(id, port.clone());
+        let counted = Arc::new(());
+        current::scope(&core, || {
+            for _ in 0..2 {
+                insist(Some(&core), RawAddress::new(id, NOBODY), |_, counted| drop(counted), counted.clone());
+            }
+            assert_eq!(
+                executor.rest(),
+                Wait::No,
+                "one is in the inbox, and the other has not been tried again"
+            );
+            executor.activate();
+        });
+        let full = (id, port.clone(), Arrivals::new(port, envelopes, Vec::new()));
+        Debt { executor, core, full, counted }
+    }
+
+    /// The core takes turns until it rests, which is soon.
+    fn rests(&mut self) {
+        let Debt { executor, core, .. } = self;
+        current::scope(core, || {
+            for _ in 0..3 {
+                if executor.rest() != Wait::No {
+                    assert!(executor.is_idle());
+                    return;
+                }
+                assert!(!executor.is_idle());
+                executor.enter(Wait::No);
+                executor.receive();
+                executor.activate();
+            }
+            panic!("it does not rest");
+        });
+    }
+
+    /// The other core delivers what has arrived.
+    fn deliver(&mut self) {
+        let Debt { core, full: (_, _, arrivals), .. } = self;
+        assert!(arrivals.pending());
+        current::scope(core, || arrivals.deliver(core));
+    }
+
+    fn end(self) {
+        let Debt { executor, core, full: (id, ..), .. } = self;
+        directory::close(id);
+        directory::close(core.id);
+        drop(core);
+        executor.dismantle();
+    }
+}
+
+#[test]
+fn a_core_that_owes_something_rests_until_there_is_room() {
+    let mut debt = Debt::new();
+    for _ in 0..3 {
+        // It is tried again beside whatever else the core does, and wishes for room once.
+        debt.rests();
+        current::scope(&debt.core, || debt.executor.activate());
+    }
+    debt.rests();
+    debt.deliver();
+    assert!(!debt.executor.is_idle() && debt.core.links.has_overdue());
+    debt.rests();
+    assert!(!debt.core.links.has_overdue());
+    debt.deliver();
+    assert_eq!(Arc::strong_count(&debt.counted), 1);
+    debt.end();
+}
+
+#[test]
+fn a_core_that_owes_something_rests_though_others_take_the_room_before_it() {
+    let mut debt = Debt::new();
+    for _ in 0..3 {
+        debt.rests();
+        debt.deliver();
+        debt.full.1.inbox.try_send(Envelope::new(NOBODY, |_, ()| (), ())).expect("it was emptied");
+        debt.rests();
+        assert!(debt.core.links.has_overdue());
+        let (wishes, last) = debt.full.1.anteroom.take().expect("it has wished again");
+        assert_eq!(wishes.len(), 1, "once");
+        debt.full.1.anteroom.pass(last);
+        wishes.into_iter().for_each(|wish| wish.deliver());
+    }
+    debt.end();
+}
+
+#[test]
+fn a_core_that_owes_something_to_one_that_ends_is_woken_to_give_it_up() {
+    let mut debt = Debt::new();
+    debt.rests();
+    let (id, port, arrivals) = debt.full;
+    directory::close(id);
+    current::scope(&debt.core, || drop(arrivals));
+    assert!(!debt.executor.is_idle());
+    let inbox = crossbeam_channel::never();
+    debt.full = (id, port.clone(), Arrivals::new(port, inbox, Vec::new()));
+    debt.rests();
+    assert!(!debt.core.links.has_overdue());
+    assert_eq!(Arc::strong_count(&debt.counted), 1);
+    debt.end();
 }
