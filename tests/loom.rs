@@ -3,6 +3,7 @@
 //! Runs with `RUSTFLAGS="--cfg loom"` only. What is checked is the runtime's own code, whose atomics then come from loom.
 #![cfg(loom)]
 
+use std::collections::VecDeque;
 use std::sync::Mutex as Plain;
 use std::task::{Context, Poll, Wake, Waker as TaskWaker};
 
@@ -13,7 +14,7 @@ use loom::thread;
 use odeon::driver::Waker;
 use odeon::executor::directory::Port;
 use odeon::executor::lane::{Receiver, Sender, lane};
-use odeon::executor::{CoreId, Oneshot, SleepFlag, WakeHandle};
+use odeon::executor::{Anteroom, CoreId, Oneshot, Patient, Room, SleepFlag, WakeHandle, Wished};
 use odeon::mem::{Key, Returns};
 
 /// What was delivered or dropped. No part of the protocol, so loom does not look at it.
@@ -459,5 +460,215 @@ fn what_is_given_back_from_anywhere_is_taken_once_and_nobody_looks_at_it_any_mor
         bytes.with_mut(|_| ());
         givers.into_iter().for_each(|giver| giver.join().unwrap());
         assert!(returns.is_empty());
+    });
+}
+
+/// A core in front of which others wait: its lane, its inbox with a single place, and who wishes for room on its behalf.
+struct Front {
+    core: Core,
+    anteroom: Anteroom,
+    inbox: Mutex<VecDeque<Noisy>>,
+    room: Room,
+}
+
+impl Front {
+    fn new() -> Arc<Front> {
+        Arc::new(Front {
+            core: Core::default(),
+            anteroom: Anteroom::default(),
+            inbox: Mutex::default(),
+            room: Room::default(),
+        })
+    }
+
+    /// Puts something into the inbox; what finds no room is handed back, and is no part of the log.
+    fn put(&self, number: u32, log: &Log) -> bool {
+        let mut inbox = self.inbox.lock().expect("loom has no poison");
+        let has_room = inbox.is_empty();
+        if has_room {
+            inbox.push_back(Noisy(number, Log::clone(log)));
+        }
+        has_room
+    }
+
+    /// Has a message wait, and the core see it; answers its ticket.
+    fn wait(&self, number: u32, log: &Log, by_inbox: bool) -> usize {
+        let waiting = Waiting(Noisy(number, Log::clone(log)));
+        let (ticket, closed) =
+            self.anteroom.push(CELL, |_, waiting: Waiting| drop(waiting), waiting, by_inbox);
+        assert!(closed.is_empty());
+        self.core.after_publish();
+        ticket
+    }
+
+    /// What a core does in each turn with what has arrived: in the order of `Arrivals::deliver`. Answers how much came.
+    fn deliver(&self, lane: Option<&mut Receiver>, emptied: impl FnOnce()) -> usize {
+        let waiting = self.anteroom.take();
+        let mut came = lane.map_or(0, |lane| lane.deliver(usize::MAX));
+        let inbox = std::mem::take(&mut *self.inbox.lock().expect("loom has no poison"));
+        came += inbox.len();
+        drop(inbox);
+        if let Some((line, last)) = waiting {
+            emptied();
+            self.anteroom.pass(last);
+            came += line.len();
+            line.into_iter().for_each(|waits| waits.deliver());
+        }
+        came
+    }
+
+    /// Sleeps if nothing has arrived, and the lane is empty.
+    fn rest(&self, is_empty: impl FnOnce() -> bool) {
+        self.core.flag.announce();
+        let is_idle = !self.anteroom.is_pending() && !self.room.is_made();
+        if is_idle && is_empty() && self.inbox.lock().expect("loom has no poison").is_empty() {
+            self.core.event.sleep();
+        }
+        self.core.flag.awake();
+    }
+}
+
+/// A message whose sender does not give up.
+struct Waiting(Noisy);
+
+impl Patient for Waiting {
+    fn is_closed(&self) -> bool {
+        let _ = &self.0;
+        false
+    }
+}
+
+#[test]
+fn who_waits_in_front_of_a_lane_comes_behind_what_was_sent_and_before_what_is() {
+    check(3, || {
+        let (log, front) = (Log::default(), Front::new());
+        let (mut sender, mut receiver) = lane(2);
+        // Looked at by the core when it has emptied its ways, and by whoever sees that it has.
+        let ways = Arc::new(UnsafeCell::new(()));
+        let (theirs, to, emptied) = (Log::clone(&log), Arc::clone(&front), Arc::clone(&ways));
+        let pusher = thread::spawn(move || {
+            assert!(push(&mut sender, 0, &theirs) && sender.publish());
+            let ticket = to.wait(1, &theirs, false);
+            sender.hold(true);
+            assert!(!push(&mut sender, 2, &theirs));
+            while !to.anteroom.has_passed(ticket) {
+                thread::yield_now();
+            }
+            // No race: whoever sees it sees all that the core has done before.
+            emptied.with(|_| ());
+            sender.hold(false);
+            assert!(push(&mut sender, 2, &theirs) && sender.publish());
+            to.core.after_publish();
+        });
+        let mut came = 0;
+        while came < 3 {
+            came += front.deliver(Some(&mut receiver), || ways.with_mut(|_| ()));
+            if came < 3 {
+                front.rest(|| receiver.is_empty());
+            }
+        }
+        pusher.join().unwrap();
+        assert_eq!(*log.lock().unwrap(), [0, 1, 2]);
+        assert!(!front.anteroom.is_pending() && !front.anteroom.shuts_inbox());
+    });
+}
+
+#[test]
+fn who_waits_in_front_of_an_inbox_is_not_passed_by_what_the_same_thread_sends() {
+    check(3, || {
+        let (log, front) = (Log::default(), Front::new());
+        assert!(front.put(0, &log));
+        let (theirs, to) = (Log::clone(&log), Arc::clone(&front));
+        let pusher = thread::spawn(move || {
+            let ticket = to.wait(1, &theirs, true);
+            while to.anteroom.shuts_inbox() {
+                thread::yield_now();
+            }
+            assert!(to.anteroom.has_passed(ticket), "it is shut for as long as somebody waits");
+            assert!(to.put(2, &theirs), "it was emptied");
+            to.core.after_publish();
+        });
+        let mut came = 0;
+        while came < 3 {
+            came += front.deliver(None, || ());
+            if came < 3 {
+                front.rest(|| true);
+            }
+        }
+        pusher.join().unwrap();
+        assert_eq!(*log.lock().unwrap(), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn an_inbox_is_shut_for_each_of_those_who_wait() {
+    check(2, || {
+        let (log, front) = (Log::default(), Front::new());
+        let pushers = [0, 1].map(|number| {
+            let (theirs, to) = (Log::clone(&log), Arc::clone(&front));
+            thread::spawn(move || {
+                let ticket = to.wait(number, &theirs, true);
+                assert!(to.anteroom.shuts_inbox() || to.anteroom.has_passed(ticket));
+            })
+        });
+        let mut came = 0;
+        while came < 2 {
+            came += front.deliver(None, || ());
+            if came < 2 {
+                front.rest(|| true);
+            }
+        }
+        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        assert_eq!(sorted(&log), [0, 1]);
+        assert!(!front.anteroom.shuts_inbox());
+    });
+}
+
+/// Says that there is room to a core that wishes for some, as a wish of the runtime does.
+struct Wish(Arc<Front>);
+
+impl Patient for Wish {
+    fn is_closed(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for Wish {
+    fn drop(&mut self) {
+        self.0.room.make();
+        self.0.core.after_publish();
+    }
+}
+
+#[test]
+fn a_core_that_owes_something_sleeps_until_there_is_room_also_if_others_fill_it_first() {
+    check(3, || {
+        let log = Log::default();
+        let [debtor, full] = [(); 2].map(|()| Front::new());
+        assert!(full.put(0, &log));
+        let (theirs, from, to) = (Log::clone(&log), Arc::clone(&debtor), Arc::clone(&full));
+        let owes = thread::spawn(move || {
+            let (mut wished, mut closed) = (Wished::default(), VecDeque::new());
+            while !to.put(2, &theirs) {
+                let fulfil = |_, wish: Wish| drop(wish);
+                if wished.wish(&to.anteroom, fulfil, || Wish(Arc::clone(&from)), &mut closed) {
+                    to.core.after_publish();
+                }
+                from.rest(|| true);
+                from.room.take();
+            }
+            to.core.after_publish();
+        });
+        // One of the threads that send to it as well: once, if it finds room before who has wished for it.
+        let mut is_first = true;
+        let is_paid = || sorted(&log).contains(&2);
+        while !is_paid() {
+            full.deliver(None, || is_first = is_first && !full.put(1, &log));
+            if !is_paid() {
+                full.rest(|| true);
+            }
+        }
+        owes.join().unwrap();
+        assert!(is_first || sorted(&log) == [0, 1, 2]);
     });
 }
