@@ -5,6 +5,7 @@
 //! With `ODEON_SOAK=1` in the environment ten million are sent.
 
 use std::future::poll_fn;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -45,11 +46,11 @@ impl Receiver {
     }
 }
 
-/// Sends everybody so many, in turn, some at a time, and waits for room.
-async fn send_all(from: usize, to: Vec<Addr<Receiver>>, each: u64) {
-    for first in (0..each).step_by(WINDOW) {
+/// Sends everybody these, in turn, some at a time, and waits for room.
+async fn send_all(from: usize, to: Vec<Addr<Receiver>>, numbers: Range<u64>) {
+    for first in numbers.clone().step_by(WINDOW) {
         for one in &to {
-            let window = first..each.min(first + WINDOW as u64);
+            let window = first..numbers.end.min(first + WINDOW as u64);
             let mut sends: Vec<_> = window.map(|number| Box::pin(one.send(Word { from, number }))).collect();
             // Each waits behind those before it, if it has to.
             poll_fn(|cx| {
@@ -74,8 +75,10 @@ pub(crate) fn messages_between_many_come_once_and_in_order_and_take_no_memory(on
         return;
     }
     let total: u64 = if is_soak() { 10_000_000 } else { 100_000 };
-    let each = total.div_ceil((ACTORS * ACTORS) as u64);
-    let total = each * (ACTORS * ACTORS) as u64;
+    // In each tenth, and in each half of one to another.
+    let tenth = (total / 10).next_multiple_of((ACTORS * ACTORS) as u64);
+    let each = 5 * tenth / (ACTORS * ACTORS) as u64;
+    let total = 10 * tenth;
     let world = World::new(on, 2);
     let (came, wrong) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
     let spawn = |number| {
@@ -83,21 +86,22 @@ pub(crate) fn messages_between_many_come_once_and_in_order_and_take_no_memory(on
         world.system.spawn_on(number, receiver).expect("there is room")
     };
     let to: Vec<_> = (0..ACTORS).map(spawn).collect();
-    for from in 0..ACTORS {
-        let to = to.clone();
-        let sends = world.system.spawn_task(from, move || send_all(from, to, each));
-        sends.expect("the core runs").detach();
-    }
-    // The most that the process had taken in each half. Whoever waits is patient with a tenth at a time: how long all of them take is up to
-    // the machine.
+    // The most that the process had taken in each half. The second does what the first has done, from the beginning: whatever that takes up once
+    // has been. Whoever waits is patient with a tenth at a time, for how long all of them take is up to the machine.
     let mut most = [0; 2];
-    for tenth in 1..=10 {
-        until("the next tenth of them", || {
-            let so_far = came.load(Ordering::Relaxed);
-            let half = usize::from(so_far >= total / 2);
-            most[half] = most[half].max(taken("self"));
-            so_far >= total * tenth / 10
-        });
+    for half in [0, 1] {
+        for from in 0..ACTORS {
+            let (to, numbers) = (to.clone(), half * each..(half + 1) * each);
+            let sends = world.system.spawn_task(from, move || send_all(from, to, numbers));
+            sends.expect("the core runs").detach();
+        }
+        for count in 1..=5 {
+            until("the next tenth of them", || {
+                let so_far = came.load(Ordering::Relaxed);
+                most[half as usize] = most[half as usize].max(taken("self"));
+                so_far >= (half * 5 + count) * tenth
+            });
+        }
     }
     to.iter().for_each(|one| one.stop());
     world.settle();
