@@ -277,11 +277,17 @@ pub(crate) fn a_core_whose_stops_find_no_room_sleeps_until_there_is_some(on: Bac
     let [here, there] = [world.runner(0), world.runner(1)];
     let (plain, ends): (Vec<Addr<Puppet>>, Vec<_>) = (0..100).map(|_| world.mortal(1)).unzip();
     let held = hold(there);
+    let (over, is_over) = channel();
+    run(there, move |_| {
+        over.send(()).expect("the test listens");
+        Flow::Continue
+    });
     // Far more than the lane holds.
     on_core(here, move |_| plain.into_iter().for_each(Addr::stop));
     let sleeps = || on_core(here, |_| current::with(|core| core.map(|core| core.counters.sleeps.get())));
     let before = sleeps();
     until("the core to sleep", || sleeps() > before);
+    assert!(is_over.try_recv().is_err(), "the other stands still");
     drop(held);
     for end in ends {
         assert_eq!(end.reason(), StopReason::Stopped, "the core is woken, and by nobody else");
