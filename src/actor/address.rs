@@ -124,7 +124,7 @@ impl<A: Actor> Addr<A> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn send<M: SendTo<A>>(self, message: M) -> SendFuture<M> {
-        SendFuture::new(self.raw, &OfActor::<A, M>::VERBS, message)
+        SendFuture::new(self.raw, offer::<A, M>, message)
     }
 
     /// A reference that hides the type of the actor.
@@ -184,7 +184,7 @@ impl<M: Message> Recipient<M> {
 
     /// Sends a message, and waits for room, like [`Addr::send`].
     pub fn send(self, message: M) -> SendFuture<M> {
-        SendFuture::new(self.raw, self.verbs, message)
+        SendFuture::new(self.raw, self.verbs.offer, message)
     }
 
     /// Describes a question, like [`Addr::ask`].

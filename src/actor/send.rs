@@ -15,9 +15,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::address::Verbs;
 use super::head::Head;
-use super::{Actor, Message, Priority, SendError, SendTo};
+use super::{Actor, Priority, SendError, SendTo};
 use crate::executor::blame::user;
 use crate::executor::{Core, Oneshot, Patient, Queue, RawAddress, Refused, current, post, wait_for_way};
 use crate::mem::Key;
@@ -195,28 +194,28 @@ enum State<M> {
 ///
 /// Dropping it withdraws the message, if it is not in the mailbox yet.
 #[must_use = "nothing is sent before it is awaited"]
-pub struct SendFuture<M: Message> {
+pub struct SendFuture<M: 'static> {
     to: RawAddress,
-    verbs: &'static Verbs<M>,
+    offer: fn(RawAddress, M) -> Offering<M>,
     state: State<M>,
 }
 
 /// Nothing in it is pinned.
-impl<M: Message> Unpin for SendFuture<M> {}
+impl<M> Unpin for SendFuture<M> {}
 
-impl<M: Message> SendFuture<M> {
-    pub(super) fn new(to: RawAddress, verbs: &'static Verbs<M>, message: M) -> SendFuture<M> {
-        SendFuture { to, verbs, state: State::Begins(message) }
+impl<M> SendFuture<M> {
+    pub(super) fn new(to: RawAddress, offer: fn(RawAddress, M) -> Offering<M>, message: M) -> SendFuture<M> {
+        SendFuture { to, offer, state: State::Begins(message) }
     }
 }
 
-impl<M: Message> Future for SendFuture<M> {
+impl<M> Future for SendFuture<M> {
     type Output = Result<(), SendError<M>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (to, verbs) = (self.to, self.verbs);
+        let (to, offer) = (self.to, self.offer);
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Begins(message) => match (verbs.offer)(to, message) {
+            State::Begins(message) => match offer(to, message) {
                 Offering::Done(sent) => return Poll::Ready(sent),
                 Offering::Waits(answer) => self.state = State::Waits(answer),
             },
@@ -229,7 +228,7 @@ impl<M: Message> Future for SendFuture<M> {
     }
 }
 
-impl<M: Message> Drop for SendFuture<M> {
+impl<M> Drop for SendFuture<M> {
     fn drop(&mut self) {
         if let State::Waits(answer) = &self.state {
             answer.close();
@@ -237,7 +236,7 @@ impl<M: Message> Drop for SendFuture<M> {
     }
 }
 
-impl<M: Message> fmt::Debug for SendFuture<M> {
+impl<M> fmt::Debug for SendFuture<M> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("SendFuture")
             .field("waits", &matches!(self.state, State::Waits(_)))

@@ -65,7 +65,7 @@ pub(crate) const INDIRECT_CALLS: &[(&str, usize, &str)] = &[
     ),
     (
         "src/actor/send.rs",
-        4,
+        6,
         "messages of any type wait for room in one line: two calls for each that has to",
     ),
     (

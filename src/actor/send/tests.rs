@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use super::*;
-use crate::actor::{Accepts, Addr, Flow, spawn};
+use crate::actor::{Accepts, Addr, Flow, Message, spawn};
 use crate::config::Config;
 use crate::driver;
 use crate::executor::directory::{self, Port};
