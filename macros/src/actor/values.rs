@@ -7,12 +7,14 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
-use syn::{Error, Lit, LitStr, Path, Result};
+use syn::{Error, Lit, LitStr, Path, Result, Token};
 
 use super::errors::error;
 
-const TIMES: &str = "write a number and one of `us`, `ms`, `s`, `m`, `h`, `d`: `\"500ms\"`";
+const TIMES: &str = "write a string such as `\"30s\"`: a number and one of `us`, `ms`, `s`, `m`, `h`, `d`";
 const SIZES: &str = "write a number of bytes, or in quotes one with `k`, `m` or `g`: `4096`, `\"256k\"`";
+/// What is said of anything else, such as an expression.
+const CONSTANT: &str = "expected a literal, or the path of a constant";
 const COUNTS: &str = "write a number without quotes: `capacity = 256`";
 
 /// What a literal may say beside a time.
@@ -96,9 +98,13 @@ pub(crate) fn variant(input: ParseStream<'_>, known: &[(&str, &str)], what: &str
 
 fn constant(input: ParseStream<'_>, help: &str) -> Result<Path> {
     let found = input.span();
-    let refused =
-        |_| Error::new(found, format!("expected a literal, or the path of a constant\nhelp: {help}"));
-    input.call(Path::parse_mod_style).map_err(refused)
+    let refused = |_| Error::new(found, format!("{CONSTANT}\nhelp: {help}"));
+    let path = input.call(Path::parse_mod_style).map_err(refused)?;
+    match input.is_empty() || input.peek(Token![,]) {
+        true => Ok(path),
+        // `Duration::from_secs(30)`, or a sum.
+        false => Err(error(path, CONSTANT, help)),
+    }
 }
 
 /// A constant is looked at when it is known: when the actor is compiled.
@@ -274,6 +280,11 @@ mod tests {
         assert!(made.contains("is_zero(&super::PING)") && made.ends_with("super::PING}"), "{made}");
         check_refused(count, "-1", "is not a number of messages");
         check_refused(count, "(1)", "expected a literal, or the path of a constant");
+        for text in ["Duration::from_secs(30)", "LIMIT * 2", "LIMITS[0]", "Limits { }.ping", "first!()"] {
+            check_refused(time, text, CONSTANT);
+            check_refused(sized, text, CONSTANT);
+            check_refused(count, text, CONSTANT);
+        }
         check_refused(time, "", "expected a literal, or the path of a constant");
     }
 }
