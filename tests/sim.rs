@@ -605,7 +605,7 @@ fn what_the_runtime_says_is_shown_where_the_test_fails() {
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(text).unwrap())
     };
-    let complaint = "odeon: Clerk::note failed: note 7";
+    let complaint = "odeon: Clerk::note failed: note 7; its actor goes on";
     let (passed, text) = run("and goes on");
     assert!(passed && text.contains("1 passed") && !text.contains("odeon: "), "{text}");
     let (passed, text) = run("and fails");

@@ -47,6 +47,7 @@ pub use names::NameError;
 pub use pool::{Busy, Pool};
 pub use reply::Reply;
 pub use respond::{Failure, IntoFlow, Respond, Told, Unheard, failed, tell_hook};
+pub(crate) use respond::{Follows, failed_so};
 pub use send::SendFuture;
 pub use sharded::Sharded;
 pub use testing::{Asker, Probe, TestContext, nobody, probe};

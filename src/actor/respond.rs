@@ -20,6 +20,16 @@ use crate::executor::{Cause, current, tell};
 pub trait IntoFlow {
     /// What follows. `handler` says in reports whose result it is, like `Session::line`.
     fn into_flow(self, handler: &'static str) -> Flow;
+
+    /// The same of a hook behind which the actor ends, whatever that returns.
+    #[doc(hidden)]
+    #[inline]
+    fn into_end(self, handler: &'static str)
+    where
+        Self: Sized,
+    {
+        let _ = self.into_flow(handler);
+    }
 }
 
 impl IntoFlow for () {
@@ -42,10 +52,17 @@ impl<T: IntoFlow, E: Display> IntoFlow for Result<T, E> {
         match self {
             Ok(value) => value.into_flow(handler),
             Err(error) => {
-                failed(handler, &error);
+                failed_so(handler, &error, Follows::End);
                 current::with(|core| core.map(|core| core.expect_end(Cause::Told)));
                 Flow::Fail
             }
+        }
+    }
+
+    #[inline]
+    fn into_end(self, handler: &'static str) {
+        if let Err(error) = self.map(|value| value.into_end(handler)) {
+            failed_so(handler, &error, Follows::SameEnd);
         }
     }
 }
@@ -93,14 +110,14 @@ impl Respond<()> for Flow {
 
 impl<E: Display + 'static> Respond<()> for Result<(), E> {
     fn told(self, handler: &'static str) -> Flow {
-        self.unwrap_or_else(|error| failed(handler, &error));
+        self.unwrap_or_else(|error| failed_so(handler, &error, Follows::Nothing));
         Flow::Continue
     }
 
     fn answer(self, reply: Reply<()>, handler: &'static str) -> Flow {
         match self {
             Ok(()) => reply.send(()),
-            Err(error) => failed(handler, &error),
+            Err(error) => failed_so(handler, &error, Follows::NoAnswer),
         }
         Flow::Continue
     }
@@ -109,7 +126,7 @@ impl<E: Display + 'static> Respond<()> for Result<(), E> {
 impl<E: Display + 'static> Respond<()> for Result<Flow, E> {
     fn told(self, handler: &'static str) -> Flow {
         self.unwrap_or_else(|error| {
-            failed(handler, &error);
+            failed_so(handler, &error, Follows::Nothing);
             Flow::Continue
         })
     }
@@ -118,7 +135,7 @@ impl<E: Display + 'static> Respond<()> for Result<Flow, E> {
         match self {
             Ok(flow) => flow.answer(reply, handler),
             Err(error) => {
-                failed(handler, &error);
+                failed_so(handler, &error, Follows::NoAnswer);
                 Flow::Continue
             }
         }
@@ -185,7 +202,7 @@ impl<T, E> Unheard<'_, Result<T, E>, Result<T, E>> {
         E: Failure,
     {
         if let Err(error) = self.0 {
-            failed(handler, error);
+            failed_so(handler, error, Follows::Nothing);
         }
     }
 }
@@ -211,13 +228,58 @@ impl NothingUnheard {
     pub fn tell(&self, _: &'static str) {}
 }
 
+/// What follows a failure, for whoever reads of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// The actor goes on.
+    Nothing,
+    /// It goes on, and whoever has asked is answered nothing.
+    NoAnswer,
+    /// It has failed by that.
+    End,
+    /// It was ending anyway.
+    SameEnd,
+    /// The connection is closed that was served.
+    Close,
+}
+
+impl Follows {
+    /// `kept`: a supervisor has the actor that runs.
+    fn in_words(self, kept: bool) -> &'static str {
+        match self {
+            Follows::Nothing => "its actor goes on",
+            Follows::NoAnswer => "its actor goes on, and whoever has asked gets no answer",
+            Follows::End if kept => "its actor fails, and its supervisor decides",
+            Follows::End => "its actor ends",
+            Follows::SameEnd => "its actor ends as it would have",
+            Follows::Close => "its connection is closed",
+        }
+    }
+}
+
 /// Counts a failure that nobody else is told of, and tells it on standard error, once a second
 /// at most of each handler, and later how many more there were.
 #[cold]
 pub fn failed(handler: &'static str, error: &impl Failure) {
-    let noted = current::with(|core| core.map(|core| core.note_failure(handler)));
+    note(handler, |_, untold| tell(handler, format_args!("failed: {error}"), untold));
+}
+
+/// The same, with what follows.
+#[cold]
+pub(crate) fn failed_so(handler: &'static str, error: &impl Failure, follows: Follows) {
+    note(handler, |kept, untold| {
+        tell(handler, format_args!("failed: {error}; {}", follows.in_words(kept)), untold);
+    });
+}
+
+/// Counts a failure, and has it told if it is time for that. `tell` is told whether a supervisor has the actor that runs, and how many there
+/// were that were not told.
+fn note(handler: &'static str, tell: impl FnOnce(bool, u64)) {
+    let noted = current::with(|core| {
+        core.map(|core| (core.note_failure(handler), core.cells.is_kept(core.cells.activated())))
+    });
     // Outside of a core, everything is told. `Display` is code of users: nothing of the runtime runs around it.
-    if let Some(untold) = noted.unwrap_or(Some(0)) {
-        tell(handler, format_args!("failed: {error}"), untold);
+    if let (Some(untold), kept) = noted.unwrap_or((Some(0), false)) {
+        tell(kept, untold);
     }
 }

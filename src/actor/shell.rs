@@ -313,6 +313,11 @@ enum Then {
 }
 
 impl Then {
+    /// Of an actor that runs.
+    fn of(core: &Core, cell: Key) -> Then {
+        if core.cells.is_kept(cell) { Then::SupervisorDecides } else { Then::Nothing }
+    }
+
     /// What it does, and what follows.
     fn in_words(self) -> (&'static str, &'static str) {
         match self {
@@ -438,12 +443,16 @@ fn run_task(activation: &Activation<'_>, taken: Taken, failed: fn(&Activation<'_
     if taken.expired && taken.kind != Kind::Timer {
         let (exclusive, name) = (taken.kind == Kind::Exclusive, taken.task.name());
         if exclusive {
+            let (ends, then) = Then::of(core, cell).in_words();
             core.report_last_failure(
                 name,
-                format_args!("has not finished in its time: its actor ends, and its state is gone"),
+                format_args!("has not finished in its time: its actor {ends}, and its state is gone{then}"),
             );
         } else {
-            core.report_failure(name, format_args!("has not finished in its time, and is dropped"));
+            core.report_failure(
+                name,
+                format_args!("has not finished in its time, and is dropped; its actor goes on"),
+            );
         }
         reply::while_expiring(core, || core.finish_task(cell, taken));
         if !exclusive {
@@ -466,9 +475,10 @@ fn run_task(activation: &Activation<'_>, taken: Taken, failed: fn(&Activation<'_
 #[cold]
 fn no_timer<A>(core: &Core) -> Batch {
     let name = type_name::<A>();
+    let (ends, then) = Then::of(core, core.cells.activated()).in_words();
     core.report_last_failure(
         name,
-        format_args!("ends: there is no timer for an interval of it, see Config::timers_max"),
+        format_args!("{ends}: there is no timer for an interval of it, see Config::timers_max{then}"),
     );
     Batch::End(StopReason::Failed)
 }

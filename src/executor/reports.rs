@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::counters::Counters;
 use crate::mem::Key;
-use crate::sys::{Time, warn};
+use crate::sys::{Count, Time, warn};
 
 /// From one report to the next of the same matter and name.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -29,6 +29,8 @@ pub enum Matter {
     Outbox,
     /// The peer of a connection is late.
     Late,
+    /// The peer of a connection has sent what its codec refuses.
+    Malformed,
     /// There is no room for what comes in part.
     Assembly,
     /// Something keeps the core from everything else.
@@ -41,6 +43,25 @@ pub enum Matter {
     Restart,
     /// A supervisor has given up.
     Supervisor,
+}
+
+impl Matter {
+    /// What one of these is, in the singular, and what it is about. One by one they are told in words that say more.
+    fn in_words(self) -> (&'static str, &'static str) {
+        const REPORT: &str = "more report";
+        match self {
+            Matter::Failure => ("more failure", ""),
+            Matter::Outbox => (REPORT, " of output that a peer does not take,"),
+            Matter::Late => (REPORT, " that a peer is late,"),
+            Matter::Malformed => (REPORT, " that its codec refuses what a peer sends,"),
+            Matter::Assembly => (REPORT, " that there is no room for what comes in part,"),
+            Matter::Slow => (REPORT, " that its core was kept from everything else,"),
+            Matter::Mailbox => (REPORT, " that its mailbox has no room,"),
+            Matter::Panic => ("more panic", ""),
+            Matter::Restart => ("more restart", ""),
+            Matter::Supervisor => (REPORT, " that its supervisor gives up,"),
+        }
+    }
 }
 
 /// Why an actor ends, as far as that is known where it goes wrong and not where it ends.
@@ -124,11 +145,11 @@ impl Reports {
         self.due.get()
     }
 
-    /// What was not told of those whose second is over: names, with their numbers. The name is missing where there was no place.
-    fn take_untold(&self, now: Time) -> Vec<(Option<&'static str>, u64)> {
+    /// What was not told of those whose second is over: matters and names, with their numbers. Those are missing where there was no place.
+    fn take_untold(&self, now: Time) -> Vec<(Option<(Matter, &'static str)>, u64)> {
         let mut told = self.told.borrow_mut();
         let over = told.extract_if(.., |told| told.untold > 0 && told.end() <= now);
-        let mut untold: Vec<_> = over.map(|told| (Some(told.name), told.untold)).collect();
+        let mut untold: Vec<_> = over.map(|told| (Some((told.matter, told.name)), told.untold)).collect();
         let waits = told.iter().filter(|told| told.untold > 0).map(Told::end).min();
         self.due.set(waits.unwrap_or(Time::MAX));
         match self.others.take() {
@@ -205,11 +226,15 @@ impl Core {
 
     #[cold]
     fn tell_untold_until(&self, time: Time) {
-        for (name, untold) in self.reports.take_untold(time) {
-            match name {
-                Some(name) => warn(format_args!("{}: {untold} more of these within a second", Name(name))),
+        for (of, untold) in self.reports.take_untold(time) {
+            match of {
+                Some((matter, name)) => {
+                    let (one, about) = matter.in_words();
+                    warn(format_args!("{}: {}{about} within a second", Name(name), Count(untold, one)));
+                }
                 None => warn(format_args!(
-                    "{untold} more of others within a second: more than {NAMES_MAX} have something to report"
+                    "{} of others within a second: more than {NAMES_MAX} have something to report",
+                    Count(untold, "more report")
                 )),
             }
         }
@@ -286,7 +311,7 @@ mod tests {
         assert_eq!(reports.due(), second(2));
         assert_eq!(reports.take_untold(Time(second(2).0 - 1)), []);
         assert_eq!(reports.due(), second(2), "it is still to be told");
-        assert_eq!(reports.take_untold(second(2)), [(Some("noisy"), 37)]);
+        assert_eq!(reports.take_untold(second(2)), [(Some((FAILURE, "noisy")), 37)]);
         assert_eq!(reports.due(), Time::MAX);
         assert_eq!(reports.note(FAILURE, "noisy", second(2)), Some(0), "and in full again");
     }

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::codec::Decode;
+use super::codec::{Decode, FrameError};
 use super::connection::Connection;
 use super::forward::Forward;
 use super::inward::{Ended, Fed};
@@ -191,6 +191,13 @@ impl<A: Connection> ConnectionBody<A> {
                 core.report(Matter::Late, name, what);
             }
         }
+    }
+
+    /// Reports a connection whose codec has refused what has come. What that shows of the peer's bytes are a few, in quotes.
+    #[cold]
+    fn tell_malformed(core: &Core, error: FrameError) {
+        let name = std::any::type_name::<A>();
+        core.report(Matter::Malformed, name, format_args!("ends: its codec refuses what has come: {error}"));
     }
 
     /// Counts and reports a connection that has received what there was no room for.
@@ -456,6 +463,7 @@ impl<A: Connection> ConnectionBody<A> {
             Fed::Hungry => Ok(None),
             Fed::Enough(enough) => Ok(Some(enough)),
             Fed::Malformed(error) => {
+                Self::tell_malformed(core, error);
                 head.call(core, |actor| actor.malformed(error, cx))?;
                 // Whatever it has answered, it does not end for that, nor always now.
                 core.take_cause(cell);
@@ -637,6 +645,7 @@ impl<A: Connection> ConnectionBody<A> {
             let mut flow = Flow::Continue;
             let last = if finished { Ok(()) } else { inward.finish(|frame| flow = actor.frame(frame, cx)) };
             if let Err(error) = last {
+                Self::tell_malformed(core, error);
                 actor.malformed(error, cx);
                 core.take_cause(cx.cell());
                 return Batch::End(StopReason::Malformed);

@@ -12,7 +12,7 @@ use super::connection::{Connection, Never};
 use super::listener::Peer;
 use super::pipe::{Pipe, Turn, Wish};
 use super::stream::Stream;
-use crate::actor::{Actor, Context, Flow, StopReason, failed};
+use crate::actor::{Actor, Context, Flow, Follows, StopReason, failed_so};
 use crate::executor::{Cause, current};
 use crate::task;
 
@@ -116,7 +116,7 @@ where
     if let Err(error) = serve(stream).await
         && !serving.0.has_told(&error)
     {
-        failed(name, &error);
+        failed_so(name, &error, Follows::Close);
     }
 }
 

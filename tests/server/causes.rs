@@ -134,6 +134,46 @@ impl Stillborn {
     fn wait(&self) {}
 }
 
+/// Fails in every way in which it goes on, or is begun again.
+struct Fickle;
+
+#[actor]
+impl Fickle {
+    #[message]
+    fn mood(&mut self, Mood(how): Mood) -> Result<(), &'static str> {
+        Err(how)
+    }
+
+    #[message]
+    fn asked(&mut self, _: Asked) -> Result<Flow, &'static str> {
+        Err("asked")
+    }
+
+    #[call]
+    fn fail(&mut self, _reply: Reply<()>) -> Result<(), &'static str> {
+        Err("fail")
+    }
+
+    #[call(timeout = "1ms")]
+    async fn dawdle(&mut self) {
+        std::future::pending().await
+    }
+
+    #[call]
+    fn wait(&self) {}
+
+    #[stopped]
+    fn last(&mut self, _: StopReason) -> Result<(), &'static str> {
+        Err("last")
+    }
+}
+
+#[derive(Message)]
+struct Mood(&'static str);
+
+#[derive(Message)]
+struct Asked;
+
 /// Owes its client an answer when it says what it thinks of what it was sent.
 struct Picky;
 
@@ -316,8 +356,64 @@ pub(crate) fn an_actor_that_fails_is_told_of_once(on: BackendChoice) {
     let said = said(on, "causes::an_actor_that_fails_is_told_of_once");
     let told = "causes::Mortal ends: it has failed, a hook or a handler of it has answered Flow::Fail";
     assert_eq!(lines(&said, told), 1, "{said}");
-    assert_eq!(lines(&said, "Stillborn::begin failed: not today"), 1, "{said}");
+    assert_eq!(lines(&said, "Stillborn::begin failed: not today; its actor ends"), 1, "{said}");
     assert_eq!(lines(&said, "Stillborn ends"), 0, "it has been said why: {said}");
+}
+
+pub(crate) fn what_follows_a_failure_is_said(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::new(on, 1);
+        let fickle = world.system.spawn(Fickle).expect("there is room");
+        fickle.tell(Mood("told")).expect("there is room");
+        assert_eq!(fickle.ask(Asked).wait(), Err(AskError::Unanswered));
+        let kept = world
+            .system
+            .supervise(Restart::one_for_one().intensity(2, MINUTE), || Fickle)
+            .expect("there is room");
+        assert_eq!(kept.fail().wait(), Err(AskError::Unanswered));
+        assert_eq!(kept.dawdle().wait(), Err(AskError::Timeout));
+        assert_eq!(kept.wait().wait(), Ok(()), "it has been begun again");
+        drop(world);
+        return;
+    }
+    let said = said(on, "causes::what_follows_a_failure_is_said");
+    for told in [
+        "Fickle::mood failed: told; its actor goes on",
+        "Fickle::asked failed: asked; its actor goes on, and whoever has asked gets no answer",
+        "Fickle::fail failed: fail; its actor fails, and its supervisor decides",
+        "Fickle::dawdle has not finished in its time: its actor fails, and its state is gone; its supervisor decides",
+        "Fickle::last failed: last; its actor ends as it would have",
+    ] {
+        assert!(lines(&said, told) >= 1, "{told}: {said}");
+    }
+}
+
+pub(crate) fn a_codec_that_refuses_what_comes_is_told_of(on: BackendChoice) {
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let address = world.serve(|_| Fountain { flows: false });
+        for _ in 0..3 {
+            let mut client = connect(address);
+            std::io::Write::write_all(&mut client, b"more than a line may have\n").expect("the server reads");
+            crate::client::rest(&mut client);
+        }
+        return world.finish();
+    }
+    let said = said(on, "causes::a_codec_that_refuses_what_comes_is_told_of");
+    let told =
+        "causes::Fountain ends: its codec refuses what has come: frame too large: at most 9 bytes expected";
+    let at_once = lines(&said, told);
+    assert!(at_once >= 1, "{said}");
+    // As many as the machine has made of it within a second.
+    let more = |line: &str| -> Option<usize> {
+        const LATER: &str = " that its codec refuses what a peer sends, within a second";
+        let line = line.strip_prefix("odeon: server::causes::Fountain")?;
+        let later = line.strip_prefix(": ").and_then(|line| line.strip_suffix(LATER));
+        let later = later.and_then(|line| line.split_once(" more report")).map(|(count, _)| count);
+        let before = line.split_once("(and ").and_then(|(_, line)| line.strip_suffix(" more before it)"));
+        later.or(before)?.parse().ok()
+    };
+    assert_eq!(at_once + said.lines().filter_map(more).sum::<usize>(), 3, "{said}");
 }
 
 pub(crate) fn what_an_actor_has_said_is_not_taken_for_why_another_ends(on: BackendChoice) {
@@ -335,7 +431,11 @@ pub(crate) fn what_an_actor_has_said_is_not_taken_for_why_another_ends(on: Backe
         return world.finish();
     }
     let said = said(on, "causes::what_an_actor_has_said_is_not_taken_for_why_another_ends");
-    assert_eq!(lines(&said, "Picky::endless failed: not for me"), 1, "{said}");
+    assert_eq!(
+        lines(&said, "Picky::endless failed: not for me; its actor ends as it would have"),
+        1,
+        "{said}"
+    );
     let told = "causes::Mortal ends: it has failed, a hook or a handler of it has answered Flow::Fail";
     assert_eq!(lines(&said, told), 1, "{said}");
 }
@@ -439,7 +539,7 @@ pub(crate) fn a_handler_that_does_not_finish_in_its_time_is_named(on: BackendCho
     let said = said(on, "causes::a_handler_that_does_not_finish_in_its_time_is_named");
     let told = "odeon: Wedged::alone has not finished in its time: its actor ends, and its state is gone";
     assert_eq!(lines(&said, told), 1, "{said}");
-    let told = "odeon: Wedged::beside has not finished in its time, and is dropped";
+    let told = "odeon: Wedged::beside has not finished in its time, and is dropped; its actor goes on";
     assert_eq!(lines(&said, told), 1, "{said}");
     assert_eq!(lines(&said, "Wedged ends"), 0, "it has been said why: {said}");
 }

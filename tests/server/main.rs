@@ -149,6 +149,8 @@ macro_rules! every_case_on {
                 an_answer_that_never_fits_is_not_blamed_on_the_peer
                 the_bound_that_was_met_is_named
                 an_actor_that_fails_is_told_of_once
+                what_follows_a_failure_is_said
+                a_codec_that_refuses_what_comes_is_told_of
                 what_an_actor_has_said_is_not_taken_for_why_another_ends
                 the_handler_that_has_panicked_is_named_by_its_name
                 an_actor_that_is_begun_again_is_told_of_as_one

@@ -90,14 +90,14 @@ pub(crate) fn a_handler_that_fails_all_the_time_hides_no_other(on: BackendChoice
         return;
     }
     let said = said(on, "reports::a_handler_that_fails_all_the_time_hides_no_other");
-    assert_eq!(lines(&said, "Clerk::noisy failed: noise 0"), 1, "{said}");
-    assert_eq!(lines(&said, "Clerk::quiet failed: hardly a word"), 1, "{said}");
+    assert_eq!(lines(&said, "Clerk::noisy failed: noise 0; its actor goes on"), 1, "{said}");
+    assert_eq!(lines(&said, "Clerk::quiet failed: hardly a word; its actor goes on"), 1, "{said}");
     assert_eq!(lines(&said, "Clerk::quiet:"), 0, "{said}");
     // The machine may be so slow that it takes more than a second: then there are more lines, which name all the same.
     let told = said.lines().filter(|line| line.contains("Clerk::noisy failed")).count();
     let untold = said.lines().filter_map(|line| {
         line.strip_prefix("odeon: Clerk::noisy: ")?
-            .strip_suffix(" more of these within a second")?
+            .strip_suffix(" more failures within a second")?
             .parse()
             .ok()
     });
@@ -181,7 +181,7 @@ pub(crate) fn what_was_held_back_is_told_without_another_failure(on: BackendChoi
     let mut child = child::start(on, case, "speaker", "true", &[]);
     let errors = std::io::BufReader::new(child.stderr.take().expect("it is a pipe"));
     let found = std::io::BufRead::lines(errors).map_while(Result::ok).find(|line| {
-        line.starts_with("odeon: Clerk::noisy: ") && line.ends_with(" more of these within a second")
+        line.starts_with("odeon: Clerk::noisy: ") && line.ends_with(" more failures within a second")
     });
     drop(child.stdin.take());
     child.wait().expect("it was started");
@@ -442,7 +442,7 @@ pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice
         return world.finish();
     }
     let said = said(on, "reports::functions_that_serve_are_named_by_where_they_are");
-    let name = "code in server::reports::functions_that_serve_are_named_by_where_they_are failed: no mood";
+    let name = "code in server::reports::functions_that_serve_are_named_by_where_they_are failed: no mood; its connection is closed";
     assert_eq!(lines(&said, name), 1, "{said}");
     assert!(!said.contains("{{closure}}"), "{said}");
 }

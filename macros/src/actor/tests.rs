@@ -397,7 +397,7 @@ fn hooks_and_connections() {
             }"#,
             r#"fn stopped(&mut self, given_0: ::odeon::StopReason, cx: &mut ::odeon::Context<Self>) {
                 let given_0 = ::odeon::tell_hook::<StopReason, _>(given_0);
-                let _ = <_ as ::odeon::IntoFlow>::into_flow(Self::ended(self, cx, given_0), "Room::ended");
+                <_ as ::odeon::IntoFlow>::into_end(Self::ended(self, cx, given_0), "Room::ended");
             }"#,
             r#"match message.0 {}"#,
             r#"impl ::odeon::Connection for Room { type Codec = Lines<80>;"#,

@@ -116,6 +116,12 @@ pub(super) fn into_flow(actor: &Actor, handler: &Handler, result: TokenStream) -
     quote!(<#this as #root::IntoFlow>::into_flow(#result, #name))
 }
 
+/// The same of a hook behind which the actor ends, whatever that returns.
+pub(super) fn into_end(actor: &Actor, handler: &Handler, result: TokenStream) -> TokenStream {
+    let (root, name, this) = (&actor.arguments.root, actor.full_name(handler), handler.result_type());
+    quote!(<#this as #root::IntoFlow>::into_end(#result, #name))
+}
+
 /// `Self::name(me, …)`. Errors about an argument point at the parameter's type.
 pub(super) fn call(actor: &Actor, handler: &Handler, me: Option<TokenStream>) -> TokenStream {
     let there = located(handler.name.span());

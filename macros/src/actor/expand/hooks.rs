@@ -107,12 +107,13 @@ fn last(actor: &Actor, kind: Kind, hook: &str, given: &TokenStream) -> TokenStre
     let root = &actor.arguments.root;
     let hook = format_ident!("{hook}");
     let hooks = actor.hooks(kind).map(|handler| {
-        let (cfgs, told, flow) = (&handler.cfgs, told(actor, handler), flow(actor, handler));
+        let (cfgs, told) = (&handler.cfgs, told(actor, handler));
+        let end = calls::into_end(actor, handler, calls::call(actor, handler, Some(quote!(self))));
         quote! {
             #(#cfgs)*
             fn #hook(&mut self, given_0: #given, cx: &mut #root::Context<Self>) {
                 #told
-                let _ = #flow;
+                #end;
             }
         }
     });
