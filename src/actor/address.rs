@@ -81,7 +81,7 @@ impl<A: Actor> Addr<A> {
     /// but where it drops the oldest, one that does not wait takes its place at once.
     ///
     /// An asynchronous handler that borrows its actor keeps that from handling anything: should it wait for somebody who waits for that actor
-    /// in turn, it waits until its time is over.
+    /// in turn, it waits until its time is over: such circles are [not found](crate::manual::asking#waiting-for-one-another), as those of questions are.
     ///
     /// **Costs** no allocation where there is room on the same core; else two, and a message to the actor's core. Where the way there is
     /// full, three, and a lock.

@@ -112,7 +112,7 @@
 //! handler (`async fn(&mut self, …)`) keeps its actor from everything else: two such actors that await each other would wait until the
 //! time is over, and so would one that awaits itself. That is found at once, however many they are, on one core or several, and whether
 //! one question leads to the next or all are asked at the same time: a question that closes such a circle is not handled, its asker is
-//! told [`AskError::Cycle`](crate::AskError::Cycle), and the others go on. The error names the actors on the way:
+//! told [`AskError::Cycle`](crate::AskError::Cycle), and the others go on. The error names the actors on the way, each by its type. A wait for room, by `send(…).await`, is no question, and is not followed (see below):
 //!
 //! ```
 //! use odeon::prelude::*;
@@ -156,11 +156,18 @@
 //! `examples/bank.rs` has transfers that cross.
 //!
 //! Nobody is refused who is in no circle. That holds while questions are given up, answered, and asked elsewhere: the wait of an actor lasts
-//! until its answer has been given, as long as the handler looks for it whenever it goes on. So there are circles that are not found, and end
-//! when the time is over: through an actor that has been given the `reply` itself, or has [forwarded](crate::Ask::forward) it, because anybody may answer
-//! then; through a future that the handler has not looked at when it went on last, although it goes on to hold it, or that was made elsewhere than in
-//! the handler that awaits it; through a task or a thread, which keep no
-//! actor waiting; through an actor that waits for room in a mailbox, by `send(…).await`; and behind more than 256 actors that wait. Concurrent handlers and `then` keep nobody waiting, and are never refused.
+//! until its answer has been given, as long as the handler looks for it whenever it goes on. Concurrent handlers and `then` keep nobody waiting, and are never refused.
+//!
+//! **Circles that are not found** end when the time of a question, or of its [handler](crate::Config::handler_timeout), is over. They lead
+//!
+//! - through an actor that waits for room in a mailbox, by [`send(…).await`](crate::Addr::send): that is no question, and has no limit of time of its own. Two actors
+//!   whose handlers send to each other's full mailboxes wait until the time of one of these handlers is over, which ends its actor. Where actors may send to each other, `tell`, or send from a
+//!   concurrent handler.
+//! - through an actor that has been given the `reply` itself, or has [forwarded](crate::Ask::forward) it, because anybody may answer then.
+//! - through a future that the handler has not looked at when it went on last, although it goes on to hold it, or that was made elsewhere than in the
+//!   handler that awaits it.
+//! - through a task or a thread, which keep no actor waiting.
+//! - behind more than 256 actors that wait.
 //!
 //! And one is refused who is in a circle that would have come apart: a question counts as waited for from when the handler has looked at it until
 //! it goes on the next time, also where it waits for something else beside it, a timer or another answer, or holds it and awaits that.
