@@ -57,6 +57,20 @@ impl CutOff {
         }
     }
 
+    /// Only what is of these kinds.
+    #[must_use]
+    pub fn only(mut self, kinds: &[CutOffKind]) -> CutOff {
+        self.names.retain(|(kind, ..)| kinds.contains(kind));
+        let keep = |kind, count| if kinds.contains(&kind) { count } else { 0 };
+        CutOff {
+            connections: keep(CutOffKind::Connection, self.connections),
+            actors: keep(CutOffKind::Actor, self.actors),
+            tasks: keep(CutOffKind::Task, self.tasks),
+            names: self.names,
+            ..CutOff::default()
+        }
+    }
+
     /// Adds what another core has cut off.
     pub fn merge(&mut self, other: CutOff) {
         self.connections += other.connections;
@@ -111,6 +125,14 @@ impl Core {
     #[must_use]
     pub fn take_cut_off(&self) -> CutOff {
         self.cut_offs.0.take()
+    }
+
+    /// What there is that would be, or is being, cut off, and has not gone.
+    #[must_use]
+    pub fn left_now(&self) -> CutOff {
+        let mut left = CutOff::default();
+        self.cells.keys().into_iter().for_each(|cell| self.add_cut_off(cell, &mut left));
+        left
     }
 
     /// What has been, and what would be if the core ended now.

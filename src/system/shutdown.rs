@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::report::ShutdownReport;
 use super::thread::CoreThread;
 use super::{Error, Ledger, Result, System, any_cell, ask_core};
-use crate::executor::{CoreId, CutOff, CutOffKind, Dead, Ending, Request, current, insist};
+use crate::executor::{Arrive, CoreId, CutOff, CutOffKind, Dead, Ending, Request, current, insist};
 use crate::mem::Key;
 use crate::sys::{Count, Signals, Time, now, warn};
 
@@ -81,17 +81,13 @@ impl System {
         // What is going on is waited for here as it is in the end, when the threads are joined.
         let mut figures = self.ledgers().unwrap_or_default();
         figures.resize_with(self.cores.len(), Ledger::default);
-        let left = |ledger: &Ledger| [ledger.socket_actors, ledger.epilogues];
-        let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", left, &mut figures);
+        let late = self.stage(Ending::Connections, deadline, "Config::drain_deadline", &mut figures);
         let deadline = deadline.max(now().after(LEAST));
-        // Tasks are dropped at once.
-        let plain = |ledger: &Ledger| [ledger.actors - ledger.socket_actors, 0];
-        let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", plain, &mut figures);
+        let late_actors = self.stage(Ending::All, deadline, "Config::drain_deadline", &mut figures);
         if late || late_actors {
             // An abort needs a few turns, not the peer.
             let deadline = now().after(self.config.close_deadline);
-            let left = |ledger: &Ledger| [ledger.actors, 0];
-            self.stage(Ending::Abort, deadline, "Config::close_deadline", left, &mut figures);
+            self.stage(Ending::Abort, deadline, "Config::close_deadline", &mut figures);
         }
         for core in &self.cores {
             insist(None, any_cell(core.id), finish, ());
@@ -124,12 +120,9 @@ impl System {
     #[cold]
     fn tell_waiting(&self, deadline: Time, figures: &mut [Ledger]) {
         let until = deadline.min(now().after(SILENCE));
-        let CutOff { connections, mut names, .. } =
-            ask_cut_off(self.cores.iter().map(|core| core.id), until).0;
-        names.retain(|(kind, ..)| *kind == CutOffKind::Connection);
-        let waits = ShutdownReport::new(CutOff { connections, names, ..CutOff::default() }, 0);
+        let waits = self.left(&[CutOffKind::Connection], until).0;
         // They may have ended by now.
-        if connections > 0 {
+        if waits.connections_cut_off > 0 {
             warn(format_args!(
                 "shutting down: waits for {waits} to finish, and for their peers to close, for {:?} at most (Config::drain_deadline)",
                 self.config.drain_deadline
@@ -148,15 +141,8 @@ impl System {
     }
 
     /// Has every core end what the stage ends. True if one of them had not at the deadline, and not when it was asked afterwards:
-    /// then `figures` are what they held. `limit`: what sets the deadline. `left`: the actors and the tasks that it waits for.
-    fn stage(
-        &self,
-        ending: Ending,
-        deadline: Time,
-        limit: &str,
-        left: impl Fn(&Ledger) -> [usize; 2],
-        figures: &mut [Ledger],
-    ) -> bool {
+    /// then `figures` are what they held. `limit`: what sets the deadline.
+    fn stage(&self, ending: Ending, deadline: Time, limit: &str, figures: &mut [Ledger]) -> bool {
         /// Each question is a turn of its core. The first may have come together with the order to end, before anything ran, and what
         /// runs then may be told after it.
         const TURNS_AFTERWARDS: usize = 3;
@@ -183,18 +169,33 @@ impl System {
                 return false;
             }
         }
-        let left = in_words([0, 1].map(|kind| sum(figures, |ledger| left(ledger)[kind])));
-        warn(format_args!(
-            "shutting down: {left} on {} did not finish within {limit}",
-            Count::of(missing, "core")
-        ));
+        // As the report counts them in the end.
+        let (kinds, epilogues): (&[CutOffKind], _) = match ending {
+            Ending::Connections => (&[CutOffKind::Connection], sum(figures, |ledger| ledger.epilogues)),
+            // Tasks are dropped at once.
+            Ending::All => (&[CutOffKind::Actor], 0),
+            _ => (&[CutOffKind::Connection, CutOffKind::Actor, CutOffKind::Task], 0),
+        };
+        let (left, silent) = self.left(kinds, until);
+        let left = in_words(&left, epilogues, silent);
+        warn(format_args!("shutting down: {left} did not finish within {limit}"));
         true
+    }
+
+    /// What is left of these kinds, and how many cores have not said that until then.
+    fn left(&self, kinds: &[CutOffKind], until: Time) -> (ShutdownReport, usize) {
+        let (left, silent) = ask_cut_off(self.cores.iter().map(|core| core.id), tell_left, until);
+        (ShutdownReport::new(left.only(kinds), 0), silent)
     }
 }
 
-/// What cores have cut off, and would cut off if they ended now; and how many have not answered until then.
-fn ask_cut_off(cores: impl Iterator<Item = CoreId>, until: Time) -> (CutOff, usize) {
-    let ask = |core| ask_core(core, tell_cut_off, (), until).ok();
+/// What cores answer together; and how many have not answered until then.
+fn ask_cut_off(
+    cores: impl Iterator<Item = CoreId>,
+    tell: impl Arrive<((), Sender<CutOff>)>,
+    until: Time,
+) -> (CutOff, usize) {
+    let ask = |core| ask_core(core, tell, (), until).ok();
     let asked: Vec<_> = cores.filter_map(ask).collect();
     let (mut cut_off, mut silent) = (CutOff::default(), 0);
     for answers in asked {
@@ -211,13 +212,22 @@ fn sum(ledgers: &[Ledger], figure: impl Fn(&Ledger) -> usize) -> usize {
     ledgers.iter().map(figure).sum()
 }
 
-/// Actors and tasks, without those of which there are none.
-fn in_words([actors, tasks]: [usize; 2]) -> String {
-    match (actors, tasks) {
-        (actors, 0) => Count::of(actors, "actor").to_string(),
-        (0, tasks) => Count::of(tasks, "task").to_string(),
-        (actors, tasks) => format!("{} and {}", Count::of(actors, "actor"), Count::of(tasks, "task")),
+/// Who has not finished: what the program has, futures that go on after what they served, and cores that have not said what they have.
+fn in_words(left: &ShutdownReport, epilogues: usize, silent: usize) -> String {
+    let mut parts = Vec::new();
+    if !left.is_clean() {
+        parts.push(left.to_string());
     }
+    if epilogues > 0 {
+        parts.push(Count::of(epilogues, "task").to_string());
+    }
+    if silent > 0 {
+        parts.push(format!("whatever there is on {} without an answer", Count::of(silent, "core")));
+    }
+    if parts.is_empty() {
+        parts.push("only actors of the runtime itself".to_owned());
+    }
+    parts.join(", and ")
 }
 
 /// The name of the thread that waits for a second signal, while there is one.
@@ -237,7 +247,7 @@ fn end_at_second(signals: &Signals, cores: &[CoreId]) {
     /// What a core has not said by then is not known: it may be kept by a handler, and nobody waits longer for that now.
     const PATIENCE: Duration = Duration::from_secs(1);
     let Some(signal) = signals.wait_unless_roused() else { return };
-    let (cut_off, silent) = ask_cut_off(cores.iter().copied(), now().after(PATIENCE));
+    let (cut_off, silent) = ask_cut_off(cores.iter().copied(), tell_cut_off, now().after(PATIENCE));
     let silent = match silent {
         0 => String::new(),
         1 => ", and nothing is known of 1 core, which has not answered".to_owned(),
@@ -253,6 +263,11 @@ fn tell_cut_off(_: Key, ((), answer): ((), Sender<CutOff>)) {
         // Whoever asked may have given up.
         core.map(|core| answer.send(core.cut_off_now()))
     });
+}
+
+fn tell_left(_: Key, ((), answer): ((), Sender<CutOff>)) {
+    // As above.
+    current::with(|core| core.map(|core| answer.send(core.left_now())));
 }
 
 fn count_until(answers: &Receiver<()>, deadline: Time) -> usize {
@@ -323,8 +338,11 @@ mod tests {
 
     #[test]
     fn what_has_not_finished_is_called_by_its_name() {
-        let said = [[0, 0], [2, 0], [0, 1], [1, 2]].map(in_words);
-        assert_eq!(said, ["0 actors", "2 actors", "1 task", "1 actor and 2 tasks"]);
+        let left = |actors| ShutdownReport { actors_cut_off: actors, ..ShutdownReport::default() };
+        let said = [(0, 0, 0), (2, 0, 0), (0, 1, 0), (1, 2, 1)]
+            .map(|(actors, tasks, silent)| in_words(&left(actors), tasks, silent));
+        let all = "1 actor, and 2 tasks, and whatever there is on 1 core without an answer";
+        assert_eq!(said, ["only actors of the runtime itself", "2 actors", "1 task", all]);
     }
 
     #[test]
@@ -335,19 +353,12 @@ mod tests {
         figures.iter_mut().for_each(|figures| figures.actors = 7);
         let (go, wait) = bounded(0);
         assert!(post(None, any_cell(system.cores[1].id), stand, wait).is_ok());
-        let late =
-            system.stage(Ending::All, now(), "the deadline", |ledger| [ledger.actors, 0], &mut figures);
+        let late = system.stage(Ending::All, now(), "the deadline", &mut figures);
         assert!(late && figures[1].actors == 7, "it has not answered");
         drop(go);
         system.look(&mut figures, Time::MAX);
         assert!(figures.iter().all(|figures| figures.actors == 0), "both have answered");
-        assert!(!system.stage(
-            Ending::All,
-            Time::MAX,
-            "the deadline",
-            |ledger| [ledger.actors, 0],
-            &mut figures
-        ));
+        assert!(!system.stage(Ending::All, Time::MAX, "the deadline", &mut figures));
     }
 
     #[test]

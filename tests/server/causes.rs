@@ -134,6 +134,17 @@ impl Stillborn {
     fn wait(&self) {}
 }
 
+/// Does not let go of what it does.
+struct Stubborn;
+
+#[actor]
+impl Stubborn {
+    #[call(timeout = "never")]
+    async fn hold(&mut self) {
+        std::future::pending().await
+    }
+}
+
 /// Fails in every way in which it goes on, or is begun again.
 struct Fickle;
 
@@ -386,6 +397,25 @@ pub(crate) fn what_follows_a_failure_is_said(on: BackendChoice) {
     ] {
         assert!(lines(&said, told) >= 1, "{told}: {said}");
     }
+}
+
+pub(crate) fn who_does_not_finish_is_told_as_the_report_counts_it(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::with(on, 1, |config| config.drain_deadline = Duration::from_millis(1));
+        // The supervisors are actors as well, but not the program's.
+        let group = world.system.supervisor(Restart::one_for_one()).expect("there is room");
+        let stubborn = group.spawn(|| Stubborn).expect("there is room");
+        let held = std::thread::spawn(move || stubborn.hold().wait());
+        world.wait_for_figure("that it holds", 1, |ledger| ledger.handled);
+        let report = world.system.shutdown();
+        assert_eq!(report.actors_cut_off, 1, "{report}");
+        assert!(held.join().expect("it is answered").is_err());
+        return;
+    }
+    let said = said(on, "causes::who_does_not_finish_is_told_as_the_report_counts_it");
+    let told =
+        "shutting down: 1 actor (server::causes::Stubborn) did not finish within Config::drain_deadline";
+    assert_eq!(lines(&said, told), 1, "{said}");
 }
 
 pub(crate) fn a_codec_that_refuses_what_comes_is_told_of(on: BackendChoice) {

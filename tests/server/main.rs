@@ -150,6 +150,7 @@ macro_rules! every_case_on {
                 the_bound_that_was_met_is_named
                 an_actor_that_fails_is_told_of_once
                 what_follows_a_failure_is_said
+                who_does_not_finish_is_told_as_the_report_counts_it
                 a_codec_that_refuses_what_comes_is_told_of
                 what_an_actor_has_said_is_not_taken_for_why_another_ends
                 the_handler_that_has_panicked_is_named_by_its_name
