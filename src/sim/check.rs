@@ -183,7 +183,11 @@ impl Check {
             let trace = self.play(seed, &mut test);
             if self.twice {
                 let again = self.play(seed, &mut test);
-                assert!(trace == again, "two runs of seed {seed} differ: they depend on more than the seed");
+                assert!(
+                    trace == again,
+                    "two runs of seed {seed} differ: they depend on more than the seed, such as the time, threads, or the order of a `HashMap`, so \
+                     that the command which repeats it may take several attempts"
+                );
             }
         })
     }
