@@ -16,7 +16,8 @@ use crate::executor::{Core, DeadReason, Undelivered, give_up};
 pub struct DeadLetter {
     /// Why.
     pub reason: DeadReason,
-    /// The type of the message: of an actor's mailbox, where it had got there. None for several types together.
+    /// The type of the message, or, where an [`#[actor]`](macro@crate::actor) has called it, the name of the call: `Room::find`. Of one on which its
+    /// receiver has failed, the type of all that lies in the mailbox of that. None for several together.
     pub message: Option<&'static str>,
     /// The type of the actor that it was for. None where the sender knew no more than a [`Recipient`], or has given up itself.
     pub receiver: Option<&'static str>,

@@ -14,8 +14,14 @@ use crate::mem::{Fifo, Key, aside};
 /// What cannot be handed back any more is a dead letter.
 #[cold]
 pub(super) fn refuse_wrapped<A: Actor>(core: &Core, wrapped: A::Message) {
-    core.dead_letter(DeadReason::Full, type_name::<A::Message>(), Some(type_name::<A>()));
+    core.dead_letter(DeadReason::Full, name_of::<A>(core, &wrapped), Some(type_name::<A>()));
     core.drop_unanswered(wrapped);
+}
+
+/// What a message is called that is not delivered: the actor says that, whose code may panic.
+#[cold]
+pub(super) fn name_of<A: Actor>(core: &Core, message: &A::Message) -> &'static str {
+    core.contain(|| user(|| A::name_of(message))).unwrap_or_else(type_name::<A::Message>)
 }
 
 /// A mailbox and a state, found by the type of the actor.
@@ -270,7 +276,7 @@ impl<A: Actor> Head<A> {
             self.unstash(core);
         }
         while let Some(message) = self.pop(core) {
-            core.dead_letter(DeadReason::Stopped, type_name::<A::Message>(), Some(type_name::<A>()));
+            core.dead_letter(DeadReason::Stopped, name_of::<A>(core, &message), Some(type_name::<A>()));
             core.drop_contained(message);
         }
     }

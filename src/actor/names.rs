@@ -10,19 +10,19 @@ use crate::executor::names::{self, Named, Unnamed};
 use crate::executor::{CoreId, RawAddress};
 
 /// Why a name was not given, or leads to nobody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// The name stands for another actor.
-    Taken,
+    /// This name stands for another actor.
+    Taken(String),
     /// The system has as many names as [`Config::names_max`](crate::Config::names_max) allows.
     Full,
     /// A name has at most 255 bytes.
     TooLong,
     /// The actor that was to have it has ended.
     Ended,
-    /// It stands for nobody: it was not given, or its actor has ended.
-    Unknown,
+    /// This name stands for nobody: it was not given, or its actor has ended.
+    Unknown(String),
     /// It stands for an actor of another type: this one.
     OtherType(&'static str),
 }
@@ -33,11 +33,11 @@ const NAME_BYTES_MAX: usize = 255;
 impl fmt::Display for NameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NameError::Taken => out.write_str("the name is taken"),
+            NameError::Taken(name) => write!(out, "the name `{name}` is taken"),
             NameError::Full => out.write_str("the system has as many names as Config::names_max allows"),
             NameError::TooLong => write!(out, "a name has at most {NAME_BYTES_MAX} bytes"),
             NameError::Ended => out.write_str("the actor that was to have the name has ended"),
-            NameError::Unknown => out.write_str("nobody has this name"),
+            NameError::Unknown(name) => write!(out, "nobody has the name `{name}`"),
             NameError::OtherType(name) => write!(out, "this is the name of an actor of another type: {name}"),
         }
     }
@@ -57,7 +57,7 @@ pub(crate) fn register<A: Actor>(
     }
     let named = Named { address, actor: TypeId::of::<A>(), type_name: type_name::<A>() };
     names::register(system, name, named, names_max).map_err(|unnamed| match unnamed {
-        Unnamed::Taken => NameError::Taken,
+        Unnamed::Taken => NameError::Taken(name.to_owned()),
         Unnamed::Full => NameError::Full,
         Unnamed::Ended => NameError::Ended,
     })
@@ -65,7 +65,7 @@ pub(crate) fn register<A: Actor>(
 
 /// The actor of this name in a system.
 pub(crate) fn lookup<A: Actor>(system: CoreId, name: &str) -> Result<Addr<A>, NameError> {
-    let named = names::find(system, name).ok_or(NameError::Unknown)?;
+    let named = names::find(system, name).ok_or_else(|| NameError::Unknown(name.to_owned()))?;
     if named.actor != TypeId::of::<A>() {
         return Err(NameError::OtherType(named.type_name));
     }
@@ -133,6 +133,6 @@ impl<A: Actor> Context<A> {
     /// As [`System::lookup`](crate::System::lookup).
     pub fn lookup<B: Actor>(&self, name: &str) -> Result<Addr<B>, NameError> {
         let system = self.with_core(|core| core.links.system());
-        system.map_or(Err(NameError::Unknown), |system| lookup(system, name))
+        system.map_or_else(|| Err(NameError::Unknown(name.to_owned())), |system| lookup(system, name))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::any::type_name;
 
-use super::head::{Head, refuse_wrapped};
+use super::head::{Head, name_of, refuse_wrapped};
 use super::{Actor, MailboxOverflow, Priority, SendError};
 use crate::executor::blame::user;
 use crate::executor::{Core, DeadReason, Demand, Matter};
@@ -38,7 +38,7 @@ impl<A: Actor> Head<A> {
                 core.demand(cell, Demand::Overflow);
                 return Err(SendError::Full(message));
             }
-            MailboxOverflow::DropNewest => evict::<A, _>(core, message),
+            MailboxOverflow::DropNewest => evict::<A, _>(core, type_name::<M>(), message),
             MailboxOverflow::DropOldest => self.drop_oldest(core, message, wrap),
         }
         Ok(())
@@ -52,14 +52,14 @@ impl<A: Actor> Head<A> {
             for _ in 0..self.len() {
                 let Some(oldest) = self.pop_oldest(core) else { break };
                 if self.is_full() {
-                    evict::<A, _>(core, oldest);
+                    evict::<A, _>(core, name_of::<A>(core, &oldest), oldest);
                     continue;
                 }
                 // First, so that nothing that is sent by the other takes the room.
                 if let Err(back) = self.push_wrapped(core, wrapped, Priority::User) {
                     refuse_wrapped::<A>(core, aside(back));
                 }
-                return evict::<A, _>(core, oldest);
+                return evict::<A, _>(core, name_of::<A>(core, &oldest), oldest);
             }
             refuse_wrapped::<A>(core, wrapped);
         });
@@ -67,7 +67,7 @@ impl<A: Actor> Head<A> {
 }
 
 /// Drops what has no room. Whoever has asked is told.
-fn evict<A: Actor, T>(core: &Core, value: T) {
-    core.dead_letter(DeadReason::Overflow, type_name::<A::Message>(), Some(type_name::<A>()));
+fn evict<A: Actor, T>(core: &Core, name: &'static str, value: T) {
+    core.dead_letter(DeadReason::Overflow, name, Some(type_name::<A>()));
     core.dead_letters.while_evicting(|| core.drop_unanswered(value));
 }

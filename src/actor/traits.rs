@@ -232,6 +232,13 @@ pub trait Actor: Sized + 'static {
         0
     }
 
+    /// What a message in the mailbox is called where it is told that it was not delivered ([`DeadLetter::message`](super::DeadLetter::message)). An
+    /// [`#[actor]`](macro@crate::actor) says the type of the message, or the name of the `#[call]`; unless written, it is the type of all that lies in the mailbox.
+    fn name_of(message: &Self::Message) -> &'static str {
+        let _ = message;
+        std::any::type_name::<Self::Message>()
+    }
+
     /// An interval is over: that of [`Actor::INTERVALS`] with this index.
     fn interval(&mut self, index: usize, cx: &mut Context<Self>) -> Flow {
         let _ = (index, cx);

@@ -44,12 +44,13 @@ impl System {
     /// let sum = system.spawn(Sum::default())?;
     /// system.register("sum", sum)?;
     /// let another = system.spawn(Sum::default())?;
-    /// assert_eq!(system.register("sum", another), Err(NameError::Taken));
+    /// let error = system.register("sum", another).unwrap_err();
+    /// assert_eq!(error.to_string(), "the name `sum` is taken");
     ///
     /// assert_eq!(system.lookup::<Sum>("sum")?.add(42).wait(), Ok(42));
     /// let error = system.lookup::<Other>("sum").unwrap_err();
     /// assert!(error.to_string().contains("Sum"), "{error}");
-    /// assert_eq!(system.lookup::<Sum>("total"), Err(NameError::Unknown));
+    /// assert_eq!(system.lookup::<Sum>("total"), Err(NameError::Unknown("total".to_owned())));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

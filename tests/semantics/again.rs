@@ -228,7 +228,8 @@ pub fn who_gives_itself_a_name_as_it_starts_is_begun_again_and_has_it(on: On) {
             world.run(core, move |_| clerk.tell(Beside).expect("there is room"));
         }
         let lookup = |from| world.run(from, |cx| cx.lookup::<Clerk>("clerk"));
-        world.until("the end of its name", || lookup(1 - core) == Err(NameError::Unknown));
+        world
+            .until("the end of its name", || lookup(1 - core) == Err(NameError::Unknown("clerk".to_owned())));
         // Whoever has ended has no name for having had one.
         assert_eq!(world.run(core, move |cx| cx.register("clerk", clerk)), Err(NameError::Ended));
     }

@@ -195,7 +195,8 @@ pub fn a_name_leads_to_whoever_is_begun_again_and_ends_with_the_last(on: On) {
             assert_eq!(answers.take(), [Ok(life), Err(AskError::Panicked)]);
         }
         world.until("the end of its name", || {
-            world.run(1 - core, |cx| cx.lookup::<Named>("named")) == Err(NameError::Unknown)
+            world.run(1 - core, |cx| cx.lookup::<Named>("named"))
+                == Err(NameError::Unknown("named".to_owned()))
         });
     }
     world.end();

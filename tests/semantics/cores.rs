@@ -70,11 +70,17 @@ pub fn a_name_leads_to_its_actor_from_every_core(on: On) {
     assert_eq!(world.run(0, move |cx| cx.register("seven", actor)), Ok(()));
     for core in 0..2 {
         assert_eq!(world.run(core, |cx| cx.lookup::<Numbered>("seven")), Ok(actor));
-        assert_eq!(world.run(core, |cx| cx.lookup::<Numbered>("eight")), Err(NameError::Unknown));
+        assert_eq!(
+            world.run(core, |cx| cx.lookup::<Numbered>("eight")),
+            Err(NameError::Unknown("eight".to_owned()))
+        );
     }
     // Another system knows nothing of it.
     let other = World::new(on, 1);
-    assert_eq!(other.run(0, |cx| cx.lookup::<Numbered>("seven")), Err(NameError::Unknown));
+    assert_eq!(
+        other.run(0, |cx| cx.lookup::<Numbered>("seven")),
+        Err(NameError::Unknown("seven".to_owned()))
+    );
     assert_eq!(other.run(0, move |cx| cx.register("seven", actor)), Ok(()), "its own names are its own");
     assert_eq!(other.run(0, |cx| cx.lookup::<Numbered>("seven")), Ok(actor));
     other.end();
@@ -89,14 +95,14 @@ pub fn a_name_is_given_once_and_has_a_type(on: On) {
     world.run(0, move |cx| {
         assert_eq!(cx.register("name", first), Ok(()));
         assert_eq!(cx.register("name", first), Ok(()), "it has it already");
-        assert_eq!(cx.register("name", second), Err(NameError::Taken));
-        assert_eq!(cx.register("name", other), Err(NameError::Taken));
+        assert_eq!(cx.register("name", second), Err(NameError::Taken("name".to_owned())));
+        assert_eq!(cx.register("name", other), Err(NameError::Taken("name".to_owned())));
         let wrong = cx.lookup::<Other>("name");
         assert!(matches!(wrong, Err(NameError::OtherType(name)) if name.ends_with("Numbered")), "{wrong:?}");
         assert_eq!(cx.register(&"x".repeat(256), first), Err(NameError::TooLong));
         assert_eq!(cx.register(&"x".repeat(255), first), Ok(()));
         assert!(cx.unregister("name") && !cx.unregister("name"));
-        assert_eq!(cx.lookup::<Numbered>("name"), Err(NameError::Unknown));
+        assert_eq!(cx.lookup::<Numbered>("name"), Err(NameError::Unknown("name".to_owned())));
         assert_eq!(cx.register("name", other), Ok(()));
         assert_eq!(cx.lookup::<Other>("name"), Ok(other));
     });
@@ -115,16 +121,17 @@ pub fn a_name_ends_with_its_actor(on: On) {
         world.run(0, move |cx| cx.register("three", stays).expect("it is free"));
         actor.stop();
         world.until("the end of its names", || {
-            ["one", "two"]
-                .into_iter()
-                .all(|name| world.run(1, move |cx| cx.lookup::<Numbered>(name)) == Err(NameError::Unknown))
+            ["one", "two"].into_iter().all(|name| {
+                world.run(1, move |cx| cx.lookup::<Numbered>(name))
+                    == Err(NameError::Unknown(name.to_owned()))
+            })
         });
         assert_eq!(world.run(1, |cx| cx.lookup::<Other>("three")), Ok(stays));
         // Whoever has ended is given none.
         world.run(core, move |cx| assert_eq!(cx.register("late", actor), Err(NameError::Ended)));
         assert_eq!(world.run(1 - core, move |cx| cx.register("late", actor)), Ok(()), "its core finds out");
         world.until("the end of the late name", || {
-            world.run(0, |cx| cx.lookup::<Numbered>("late")) == Err(NameError::Unknown)
+            world.run(0, |cx| cx.lookup::<Numbered>("late")) == Err(NameError::Unknown("late".to_owned()))
         });
         assert!(world.run(0, |cx| cx.unregister("three")));
     }
@@ -197,11 +204,11 @@ pub fn a_system_that_has_ended_leaves_no_names(on: On) {
         assert_eq!(world.run(0, move |cx| cx.register("name", actor)), Ok(()));
     }
     let lookup = |world: &World, core| world.run(core, |cx| cx.lookup::<Numbered>("name"));
-    assert_eq!([lookup(&second, 0), lookup(&second, 1)], [Ok(actor); 2]);
+    assert_eq!([lookup(&second, 0), lookup(&second, 1)], [Ok(actor), Ok(actor)]);
     first.end();
     // Both names were of an actor that was there.
     for core in 0..2 {
-        assert_eq!(lookup(&second, core), Err(NameError::Unknown));
+        assert_eq!(lookup(&second, core), Err(NameError::Unknown("name".to_owned())));
         assert_eq!(second.run(core, move |cx| cx.register("name", actor)), Err(NameError::Ended));
     }
     let next = second.spawn(1, Other);

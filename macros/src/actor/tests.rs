@@ -83,15 +83,15 @@ fn a_message_can_be_told_and_asked() {
                             },
                         }
                     }
+                    fn name_of(message: &Self::Message) -> &'static ::core::primitive::str { #[allow(unreachable_patterns)] match &message.0 {
+                        __RoomInner::told_said(..) | __RoomInner::asked_said(..) => ::core::any::type_name::<Said>(), _ => "",
+                    } }
                 }
                 #[automatically_derived]
                 impl ::odeon::Accepts<Said> for Room where for<'any> Said: ::odeon::Message {
-                    fn accept(message: Said) -> Self::Message {
-                        __RoomMessage(__RoomInner::told_said(message))
-                    }
+                    fn accept(message: Said) -> Self::Message { __RoomMessage(__RoomInner::told_said(message)) }
                     fn accept_ask(message: Said, reply: ::odeon::Reply<<Said as ::odeon::Message>::Reply>) -> Self::Message {
-                        __RoomMessage(__RoomInner::asked_said(message, reply))
-                    }
+                        __RoomMessage(__RoomInner::asked_said(message, reply)) }
                 }
                 fn check() {
                     fn sendable<T: ::odeon::Sendable>() {}

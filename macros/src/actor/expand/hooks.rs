@@ -23,6 +23,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
     let intervals = intervals(actor);
     let started = simple(actor, Kind::Started, "started");
     let handle = handle(actor);
+    let name_of = name_of(actor);
     let stopped = last(actor, Kind::Stopped, "stopped", &quote!(#root::StopReason));
     let head = placed(quote!(impl #declared #root::Actor for #this), actor.block.name.span());
     let body = quote! {
@@ -34,6 +35,7 @@ pub(super) fn actor(actor: &Actor) -> TokenStream {
         #intervals
         #started
         #handle
+        #name_of
         #stopped
     };
     let body = braced(body, actor.block.name.span());
@@ -57,6 +59,34 @@ fn bytes(actor: &Actor) -> TokenStream {
             match &message.0 {
                 #(#arms)*
                 _ => 0,
+            }
+        }
+    }
+}
+
+/// What each message is called where it is told that it was not delivered.
+fn name_of(actor: &Actor) -> TokenStream {
+    let inner = actor.inner_type();
+    let arms = actor.asked().map(|handler| {
+        let (cfgs, told, asked) = (&handler.cfgs, handler.told(), handler.asked());
+        match handler.kind {
+            Kind::Message => {
+                let message = handler.message();
+                let name = placed(quote!(::core::any::type_name::<#message>()), message.span());
+                quote!(#(#cfgs)* #inner::#told(..) | #inner::#asked(..) => #name,)
+            }
+            _ => {
+                let name = actor.full_name(handler);
+                quote!(#(#cfgs)* #inner::#asked(..) => #name,)
+            }
+        }
+    });
+    quote! {
+        fn name_of(message: &Self::Message) -> &'static ::core::primitive::str {
+            #[allow(unreachable_patterns)]
+            match &message.0 {
+                #(#arms)*
+                _ => "",
             }
         }
     }
