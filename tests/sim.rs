@@ -123,6 +123,30 @@ fn a_connection_that_ends_by_a_link_sends_what_is_queued() {
     });
 }
 
+/// How much of it there is at a time is up to the network, and no time passes by reading it.
+#[test]
+fn all_that_is_sent_is_read_to_its_end() {
+    const BYTES: usize = if cfg!(miri) { 500 } else { 100_000 };
+    for bytes in [BYTES / 20, BYTES] {
+        Check::new().seeds(100).run(|sim| {
+            let speak = move |mut stream: Stream| async move { stream.write_all(vec![b'x'; bytes]).await };
+            let listening = sim.listener(SERVER).serve(speak).expect("it can be");
+            assert_eq!(sim.connect(listening.address()).read_to_end().len(), bytes);
+        });
+    }
+}
+
+#[test]
+fn what_has_arrived_is_taken_whole() {
+    Check::new().faults(|_| Faults { slow_reader: 1.0, ..Faults::none() }).seeds(4).run(|sim| {
+        let speak = |mut stream: Stream| async move { stream.write_all([b'x'; 200]).await };
+        let listening = sim.listener(SERVER).serve(speak).expect("it can be");
+        let mut client = sim.connect(listening.address());
+        sim.settle();
+        assert_eq!(client.take(), [b'x'; 200]);
+    });
+}
+
 fn open(system: &System) -> Addr<Sum> {
     let sum = system.spawn(Sum::default()).expect("it can be");
     system

@@ -217,8 +217,11 @@ impl Peer {
         self.peer.remote_address()
     }
 
+    /// Takes all that is there: one that is made slow takes a little at a time, and makes room with it for what the kernel holds.
     fn fill(&mut self) {
-        self.unread.append(&mut self.peer.read(usize::MAX));
+        while let more @ [_, ..] = &*self.peer.read(usize::MAX) {
+            self.unread.extend_from_slice(more);
+        }
     }
 
     /// True if nothing more will come.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use odeon::fs::{OpenOptions, Region};
 use odeon::net::{ReadHalf, WriteHalf};
 use odeon::prelude::*;
+use odeon::sim::{Check, Faults, Sim};
 use odeon::sys::Random;
 use odeon::task;
 use odeon::time::{sleep, timeout};
@@ -249,6 +250,74 @@ async fn write(mut writer: WriteHalf, handed: Rc<RefCell<Handed>>) -> io::Result
         writer.write_all(bytes).await?;
         if over {
             return Ok(());
+        }
+    }
+}
+
+/// What has been read of a stream up to its end, and how that was told.
+type Read = (Vec<u8>, Result<(), ErrorKind>);
+
+/// Has these bytes sent, and the connection ended behind them, and answers what was read.
+fn read_to_end(sim: &Sim, all: &[u8], closes: bool) -> Read {
+    let (told, piece) = (Arc::<Mutex<Option<Read>>>::default(), 1 + sim.random().index(5_000));
+    let tells = told.clone();
+    let listening = sim.listener(World::address()).serve(move |mut stream: Stream| async move {
+        let (mut got, mut piece) = (Vec::new(), vec![0; piece]);
+        let end = loop {
+            match stream.read(&mut piece).await {
+                Ok(0) => break Ok(()),
+                Ok(length) => got.extend_from_slice(&piece[..length]),
+                Err(error) => break Err(error.kind()),
+            }
+        };
+        let before = tells.lock().expect("nobody panics with it").replace((got, end));
+        assert_eq!(before, None, "it is told once");
+        Ok(())
+    });
+    let mut peer = sim.connect(listening.expect("nobody listens there yet").address());
+    let mut sent = 0;
+    sim.run_until("all is sent", || {
+        sent += peer.write(&all[sent..]);
+        sent == all.len() || peer.is_reset()
+    });
+    let _open = if closes {
+        peer.close();
+        None
+    } else {
+        peer.shutdown_write();
+        Some(peer)
+    };
+    sim.run_until("its end is told", || told.lock().expect("nobody panics with it").is_some());
+    let read = told.lock().expect("nobody panics with it").take();
+    read.expect("it was told")
+}
+
+/// How it is told that a connection was cut off.
+const ENDS: [ErrorKind; 4] =
+    [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::TimedOut, ErrorKind::HostUnreachable];
+
+#[test]
+fn what_a_peer_sends_before_its_end_is_all_read_or_an_error_says_why_not() {
+    let sizes: &[usize] = if cfg!(miri) { &[300] } else { &[0, 1, 5_000, 300_000] };
+    for &size in sizes {
+        let all: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+        for closes in [false, true] {
+            Check::new().seeds(10).run(|sim| {
+                let (got, end) = read_to_end(sim, &all, closes);
+                assert_eq!((got == all, end), (true, Ok(())), "{} of {size} bytes", got.len());
+            });
+            // Else nobody reads.
+            let accidents = |seed| Faults { aborted_accept: 0.0, ..Faults::from_seed(seed) };
+            Check::new().seeds(10).faults(accidents).run(|sim| {
+                let (got, end) = read_to_end(sim, &all, closes);
+                assert!(all.starts_with(&got), "other bytes have come than were sent");
+                match end {
+                    Ok(()) => assert_eq!(got.len(), all.len(), "an end that is none"),
+                    Err(kind) => {
+                        assert!(ENDS.contains(&kind), "{kind}");
+                    }
+                }
+            });
         }
     }
 }
