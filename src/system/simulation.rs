@@ -28,7 +28,9 @@ use crate::config::Config;
 use crate::driver::Waker;
 #[doc(hidden)]
 pub use crate::driver::backend::sim::Canary;
-pub use crate::driver::backend::sim::{Disk, Faults, Network, Peer as SimPeer, PeerListener};
+pub use crate::driver::backend::sim::{
+    Breach, Breaker, Disk, Faults, Network, Peer as SimPeer, PeerListener,
+};
 use crate::driver::backend::sim::{Sim, SimConfig};
 use crate::driver::{Backend, ListenSocket, Wait};
 use crate::executor::directory::{self, Port};

@@ -10,6 +10,7 @@
 //! One thing is not visible to [`Backend::ready`], here as elsewhere: receive buffers that were released since the last
 //! `enter`. So a core enters once more after it has released any, before it is held to be idle.
 
+mod breach;
 mod disk;
 mod faults;
 mod files;
@@ -27,6 +28,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use breach::{Breach, Breaker};
 pub use disk::Disk;
 pub use faults::{Canary, Faults};
 pub use network::Network;
@@ -250,6 +252,7 @@ impl Backend for Sim {
 
     fn enter(&mut self, pools: &Pools, _wait: Wait, completions: &mut Vec<Completion>) {
         self.enters += 1;
+        self.network.cut_doomed();
         self.count_buffers(pools);
         let late = std::mem::take(&mut self.answers);
         late.iter().for_each(|completion| self.note(completion));

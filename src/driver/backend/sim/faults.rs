@@ -51,6 +51,11 @@ pub struct Faults {
     pub overflow: f64,
     /// A connection is reset by the network, each time that something is sent or received on it.
     pub reset: f64,
+    /// A connection, whoever has made it, is reset by the network at a later time of the virtual clock, whatever it does then, and if it does
+    /// nothing: within sixty-four times the longest delay.
+    pub reset_later: f64,
+    /// A connection that the network cuts off is not reset but given up, because nobody answers any more: `ETIMEDOUT` or `EHOSTUNREACH`.
+    pub given_up: f64,
     /// A connection in the backlog is gone before it was accepted: `ECONNABORTED`.
     pub aborted_accept: f64,
     /// An accept fails for want of a resource: `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`.
@@ -63,6 +68,8 @@ pub struct Faults {
     pub slow_connect: f64,
     /// Nobody answers a connect, whoever listens there: it is under way until it is cancelled.
     pub unanswered_connect: f64,
+    /// A connect fails: `ETIMEDOUT`, `EHOSTUNREACH` or `ENETUNREACH`.
+    pub failed_connect: f64,
     /// A connection is reset as soon as it was made.
     pub reset_connect: f64,
     /// The memory of what a send has taken, or was to take, is read for longer than the send: it is pinned.
@@ -127,12 +134,15 @@ impl Default for Faults {
             disarm: 0.0,
             overflow: 0.0,
             reset: 0.0,
+            reset_later: 0.0,
+            given_up: 0.0,
             aborted_accept: 0.0,
             failed_accept: 0.0,
             slow_reader: 0.0,
             held_output: 0.0,
             slow_connect: 0.0,
             unanswered_connect: 0.0,
+            failed_connect: 0.0,
             reset_connect: 0.0,
             pinned_send: 0.0,
             pinned_until_read: 0.0,
@@ -164,9 +174,10 @@ impl Faults {
     /// A mix chosen by a seed: about half of the kinds are absent, the others occur now and then.
     #[must_use]
     pub fn from_seed(seed: u64) -> Faults {
-        let mut random = Random::new(seed);
-        let mut pick =
-            |most: f64| if random.chance(0.5) { 0.0 } else { most * random.below(1_000) as f64 / 1_000.0 };
+        let (mut random, mut other) = (Random::new(seed), Random::new(seed ^ 0xACC1));
+        let mut pick = |most: f64| some(&mut random, most);
+        // Drawn apart, so that what the other kinds do with a seed stays as it was.
+        let mut apart = |most: f64| some(&mut other, most);
         Faults {
             short_send: pick(0.5),
             again: pick(0.3),
@@ -181,11 +192,14 @@ impl Faults {
             disarm: pick(0.3),
             overflow: pick(0.2),
             reset: pick(0.01),
+            reset_later: apart(0.1),
+            given_up: apart(1.0),
             aborted_accept: pick(0.1),
             failed_accept: pick(0.1),
             slow_reader: pick(0.5),
             slow_connect: pick(0.5),
             unanswered_connect: pick(0.1),
+            failed_connect: apart(0.1),
             reset_connect: pick(0.1),
             pinned_send: pick(0.5),
             pinned_until_read: pick(0.5),
@@ -205,12 +219,19 @@ impl Faults {
     pub fn harmless(self) -> Faults {
         Faults {
             reset: 0.0,
+            reset_later: 0.0,
             aborted_accept: 0.0,
             unanswered_connect: 0.0,
+            failed_connect: 0.0,
             reset_connect: 0.0,
             failed_file: 0.0,
             full_disk: 0.0,
             ..self
         }
     }
+}
+
+/// How likely an accident is in the mix of a seed: never in half of them.
+fn some(random: &mut Random, most: f64) -> f64 {
+    if random.chance(0.5) { 0.0 } else { most * random.below(1_000) as f64 / 1_000.0 }
 }

@@ -43,6 +43,8 @@ struct State {
     listener_next: u32,
     streams: BTreeMap<u32, Stream>,
     stream_next: u32,
+    /// Streams that an accident will cut off, when, and how that is told.
+    doomed: Vec<(Time, u32, Errno)>,
     /// The addresses of sockets that backends connect.
     sources: BTreeSet<SocketAddr>,
     port_next: u16,
@@ -86,6 +88,7 @@ impl Network {
             listener_next: 0,
             streams: BTreeMap::new(),
             stream_next: 0,
+            doomed: Vec::new(),
             sources: BTreeSet::new(),
             port_next: EPHEMERAL_PORT_FIRST,
             disk: Disk::default(),
@@ -342,7 +345,40 @@ impl Network {
         parts: impl Iterator<Item = &'a [u8]>,
         limit: usize,
     ) -> Result<usize, Errno> {
-        self.with(end, |stream, side| stream.write(side, parts, limit))
+        let now = self.now();
+        self.with(end, |stream, side| stream.write(side, parts, limit, now))
+    }
+
+    /// Resets the connection, as this end is told to.
+    pub(super) fn reset(&self, end: StreamEnd) {
+        let now = self.now();
+        self.with(end, |stream, side| stream.reset(side, now));
+    }
+
+    /// Cuts the connection off by accident, which is told by this number.
+    pub(super) fn cut(&self, end: StreamEnd, error: Errno) {
+        let now = self.now();
+        self.with(end, |stream, _| stream.cut(error, now));
+    }
+
+    /// Will cut the connection off at this time, if it is there then.
+    pub(super) fn doom(&self, end: StreamEnd, time: Time, error: Errno) {
+        self.set_alarm(time);
+        self.0.borrow_mut().doomed.push((time, end.stream, error));
+    }
+
+    /// Cuts off what was doomed by now.
+    pub(super) fn cut_doomed(&self) {
+        let mut guard = self.0.borrow_mut();
+        let State { doomed, streams, now, .. } = &mut *guard;
+        let due: Vec<_> = doomed.extract_if(.., |(time, ..)| *time <= *now).collect();
+        for (_, stream, error) in &due {
+            if let Some(stream) = streams.get_mut(stream) {
+                stream.cut(*error, *now);
+            }
+        }
+        drop(guard);
+        due.iter().for_each(|(_, stream, error)| self.note([3, u64::from(*stream), error.0 as u64]));
     }
 
     /// See [`Stream::close`].
@@ -351,7 +387,8 @@ impl Network {
         if end.side == Side::Connected {
             self.release_source(self.with(end, |stream, side| stream.address(side)));
         }
-        if self.with(end, |stream, side| stream.close(side, reset)) {
+        let now = self.now();
+        if self.with(end, |stream, side| stream.close(side, reset, now)) {
             self.0.borrow_mut().streams.remove(&end.stream);
         }
     }

@@ -9,6 +9,9 @@ use super::{Canary, Place, Sim};
 use crate::driver::{Event, SocketId};
 use crate::sys::Errno;
 
+/// Why a connect fails that somebody would have answered.
+const ERRORS: [Errno; 3] = [Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH];
+
 /// A socket that is not connected yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outgoing {
@@ -55,6 +58,10 @@ impl Sim {
             if lost {
                 return None;
             }
+            if self.random.chance(self.faults.failed_connect) {
+                let error = ERRORS[self.random.index(ERRORS.len())];
+                return Some(Event::Connected { error: Some(error) });
+            }
         }
         match self.network.answerer(outgoing.to) {
             Answerer::Nobody => Some(Event::Connected { error: Some(Errno::ECONNREFUSED) }),
@@ -65,8 +72,9 @@ impl Sim {
                     self.network.queue(listener, end);
                 }
                 if self.random.chance(self.faults.reset_connect) {
-                    self.network.with(end, |stream, _| stream.break_off());
+                    self.network.cut(end, Errno::ECONNRESET);
                 }
+                self.may_doom(end);
                 self.table.socket_mut(id).expect("a socket outlives its operations").handle.place =
                     Place::Stream(end);
                 Some(Event::Connected { error: None })

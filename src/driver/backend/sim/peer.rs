@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use super::breach::Breach;
 use super::network::{Network, StreamEnd};
 
 /// A listener that connections of a backend come to. Accepts at once, without a clock, and only when asked to: until then they
@@ -107,6 +108,12 @@ impl Peer {
     #[must_use]
     pub fn is_reset(&self) -> bool {
         self.network.with(self.end, |stream, side| stream.broken(side))
+    }
+
+    /// How the connection came to be reset, if it was.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.network.with(self.end, |stream, side| stream.breach(side))
     }
 
     /// The address of this end.

@@ -13,6 +13,12 @@ const BURST: usize = 8;
 /// The resources that an accept can lack.
 const ACCEPT_ERRORS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
 
+/// How it is told that nobody answers any more.
+const SILENT_ERRORS: [Errno; 2] = [Errno::ETIMEDOUT, Errno::EHOSTUNREACH];
+
+/// How many times the longest delay it takes at most until a connection is cut off that is to be.
+const LATER: u64 = 64;
+
 /// The window and the pace of a peer that reads slowly: bytes.
 const SLOW_WINDOW: usize = 256;
 const SLOW_PACE: usize = 64;
@@ -165,7 +171,7 @@ impl Sim {
                 Some(Outcome::Event(Event::ShutDown { error: result.err() }))
             }
             (Work::Reset, Place::Stream(end)) => {
-                self.network.with(end, |stream, _| stream.break_off());
+                self.network.reset(end);
                 Some(Outcome::Event(Event::ShutDown { error: None }))
             }
             (Work::Shutdown { both: true } | Work::Reset, Place::Outgoing(_)) => {
@@ -194,6 +200,7 @@ impl Sim {
         }
         let end = self.network.accept(listener)?;
         if self.random.chance(self.faults.aborted_accept) {
+            self.network.cut(end, Errno::ECONNRESET);
             self.network.close(end, true);
             return Some(Event::AcceptEnded { error: Errno::ECONNABORTED });
         }
@@ -203,15 +210,39 @@ impl Sim {
         if self.random.chance(self.faults.held_output) {
             self.network.with(end, |stream, side| stream.hold(side, HELD_OUTPUT));
         }
+        self.may_doom(end);
         let handle = super::Handle { place: Place::Stream(end), cancelled: false, starving: false };
         let socket = self.table.insert(handle).expect("there was room for a socket");
         Some(Event::Accepted { socket })
     }
 
-    fn receive(&mut self, pools: &Pools, id: SocketId, end: StreamEnd) -> Option<Event> {
-        if self.random.chance(self.faults.reset) {
-            self.network.with(end, |stream, _| stream.break_off());
+    /// By accident, the network will cut a new connection off.
+    pub(super) fn may_doom(&mut self, end: StreamEnd) {
+        if self.random.chance(self.faults.reset_later) {
+            let delay = 1 + self.random.below(self.faults.delay_ns_max.saturating_mul(LATER));
+            let error = self.breaks_with();
+            self.network.doom(end, Time(self.network.now().0.saturating_add(delay)), error);
         }
+    }
+
+    /// By accident, the network cuts the connection off.
+    fn may_cut(&mut self, end: StreamEnd) {
+        if self.random.chance(self.faults.reset) {
+            let error = self.breaks_with();
+            self.network.cut(end, error);
+        }
+    }
+
+    /// How it is told that the network has cut a connection off.
+    fn breaks_with(&mut self) -> Errno {
+        match self.random.chance(self.faults.given_up) {
+            true => SILENT_ERRORS[self.random.index(SILENT_ERRORS.len())],
+            false => Errno::ECONNRESET,
+        }
+    }
+
+    fn receive(&mut self, pools: &Pools, id: SocketId, end: StreamEnd) -> Option<Event> {
+        self.may_cut(end);
         let unread = self.network.with(end, |stream, side| stream.unread(side));
         if self.is_cancelled(id) && (unread == 0 || self.random.chance(0.5)) {
             return Some(Event::ReceiveEnded { why: ReceiveEnd::Cancelled });
@@ -234,9 +265,7 @@ impl Sim {
     }
 
     fn fill(&mut self, key: Key, id: SocketId, end: StreamEnd) -> Option<Result<u32, Errno>> {
-        if self.random.chance(self.faults.reset) {
-            self.network.with(end, |stream, _| stream.break_off());
-        }
+        self.may_cut(end);
         let unread = self.network.with(end, |stream, side| stream.unread(side));
         if self.is_cancelled(id) && (unread == 0 || self.random.chance(0.5)) {
             return Some(Err(Errno::ECANCELED));
@@ -264,9 +293,7 @@ impl Sim {
     }
 
     fn send(&mut self, pools: &Pools, key: Key, end: StreamEnd) -> Result<u32, Errno> {
-        if self.random.chance(self.faults.reset) {
-            self.network.with(end, |stream, _| stream.break_off());
-        }
+        self.may_cut(end);
         let short = self.random.chance(self.faults.short_send);
         let Work::Send { chain, sent, .. } =
             &self.table.operation(key).expect("an operation is in the table until it ends").work

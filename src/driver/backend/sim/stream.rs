@@ -1,11 +1,12 @@
 //! A stream between two ends: what each has still to read, and how it came to its end.
 //!
-//! Knows: the rules of a TCP connection as its users see them. Must not know time, seeds, nor who stands at the ends.
+//! Knows: the rules of a TCP connection as its users see them. Must not know a clock, seeds, nor who stands at the ends.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::sys::Errno;
+use super::breach::{Breach, Record};
+use crate::sys::{Errno, Time};
 
 /// Which end of a stream: the one that connected, or the one that accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    fn other(self) -> Side {
+    pub(super) fn other(self) -> Side {
         match self {
             Side::Connected => Side::Accepted,
             Side::Accepted => Side::Connected,
@@ -27,6 +28,7 @@ impl Side {
 #[derive(Debug)]
 pub(super) struct Stream {
     ends: [End; 2],
+    breach: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,8 @@ struct End {
     outbox: VecDeque<u8>,
     /// How many bytes the outbox holds before this end must wait.
     outbox_capacity: usize,
+    /// When the kernel took the last of what this end has sent.
+    taken_at: Time,
     /// The other end will send no more.
     ended: bool,
     /// This end will send no more.
@@ -68,6 +72,7 @@ impl End {
             pace: usize::MAX,
             outbox: VecDeque::new(),
             outbox_capacity: 0,
+            taken_at: Time::ZERO,
             ended: false,
             finished: false,
             deaf: false,
@@ -77,20 +82,21 @@ impl End {
         }
     }
 
-    fn break_off(&mut self) {
+    fn break_off(&mut self, error: Errno) {
         self.outbox.clear();
         if self.closed || self.broken {
             return;
         }
         // As the kernel has it: a reset after the peer's end of stream reads as a broken pipe.
-        self.error = Some(if self.ended { Errno::EPIPE } else { Errno::ECONNRESET });
+        let is_late = self.ended && error == Errno::ECONNRESET;
+        self.error = Some(if is_late { Errno::EPIPE } else { error });
         self.broken = true;
     }
 }
 
 impl Stream {
     pub(super) fn new(connected: SocketAddr, accepted: SocketAddr, capacity: usize) -> Stream {
-        Stream { ends: [End::new(connected, capacity), End::new(accepted, capacity)] }
+        Stream { ends: [End::new(connected, capacity), End::new(accepted, capacity)], breach: None }
     }
 
     fn end(&self, side: Side) -> &End {
@@ -148,6 +154,7 @@ impl Stream {
         side: Side,
         parts: impl Iterator<Item = &'a [u8]>,
         limit: usize,
+        now: Time,
     ) -> Result<usize, Errno> {
         let me = self.end_mut(side);
         if let Some(error) = me.error.take() {
@@ -173,9 +180,12 @@ impl Stream {
             taken += count;
             left_over |= count < part.len();
         }
+        if taken > 0 {
+            self.end_mut(side).taken_at = now;
+        }
         if closed && taken > 0 {
             // Nobody is there to read: a reset comes back, and what either had sent is gone.
-            self.ends.iter_mut().for_each(End::break_off);
+            self.reset(side.other(), now);
         }
         self.deliver(side);
         if taken == 0 && left_over { Err(Errno::EAGAIN) } else { Ok(taken) }
@@ -260,17 +270,25 @@ impl Stream {
         self.finish(side)
     }
 
-    /// Ends the connection for both: neither end sees an orderly end.
-    pub(super) fn break_off(&mut self) {
-        self.ends.iter_mut().for_each(End::break_off);
+    /// Ends the connection for both, as one end has it: neither sees an orderly end.
+    pub(super) fn reset(&mut self, by: Side, now: Time) {
+        self.note_breach(Some(by), now);
+        self.ends.iter_mut().for_each(|end| end.break_off(Errno::ECONNRESET));
+    }
+
+    /// Ends the connection for both by accident, which is told by this number.
+    pub(super) fn cut(&mut self, error: Errno, now: Time) {
+        self.note_breach(None, now);
+        self.ends.iter_mut().for_each(|end| end.break_off(error));
     }
 
     /// Closes one end; the other sees the end of the stream, or a reset if bytes were left unread here.
     /// True if both are closed: nobody knows the stream any more.
-    pub(super) fn close(&mut self, side: Side, reset: bool) -> bool {
+    pub(super) fn close(&mut self, side: Side, reset: bool, now: Time) -> bool {
         let reset = reset || !self.end(side).inbox.is_empty();
         if reset {
-            self.end_mut(side.other()).break_off();
+            self.note_breach(Some(side), now);
+            self.end_mut(side.other()).break_off(Errno::ECONNRESET);
             self.end_mut(side).outbox.clear();
         } else if !self.end(side).broken {
             self.end_mut(side.other()).ended = true;
@@ -280,12 +298,27 @@ impl Stream {
         me.inbox = VecDeque::new();
         self.ends.iter().all(|end| end.closed)
     }
+
+    /// Takes note of what a reset drops, if it is the first.
+    fn note_breach(&mut self, by: Option<Side>, at: Time) {
+        let lost = [&self.ends[0], &self.ends[1]].map(|end| end.outbox.len());
+        self.breach.get_or_insert(Record { by, at, lost });
+    }
+
+    /// How the connection came to be reset, as this end sees it, if it does.
+    pub(super) fn breach(&self, side: Side) -> Option<Breach> {
+        let seen = self.breach.filter(|_| self.end(side).broken)?;
+        Some(seen.seen_from(side, self.end(side.other()).taken_at))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Side::{Accepted, Connected};
     use super::*;
+    use crate::driver::backend::sim::breach::Breaker::{Accident, Itself, Other};
+
+    const NOW: Time = Time(7);
 
     fn stream(capacity: usize) -> Stream {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
@@ -293,7 +326,7 @@ mod tests {
     }
 
     fn write(stream: &mut Stream, side: Side, bytes: &[u8]) -> Result<usize, Errno> {
-        stream.write(side, std::iter::once(bytes), bytes.len())
+        stream.write(side, std::iter::once(bytes), bytes.len(), NOW)
     }
 
     fn read(stream: &mut Stream, side: Side) -> Result<Vec<u8>, Errno> {
@@ -321,16 +354,16 @@ mod tests {
         assert_eq!(read(&mut stream, Accepted), Ok(b"last".to_vec()));
         assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
         assert_eq!(write(&mut stream, Accepted, b"reply"), Ok(5));
-        assert!(!stream.close(Accepted, false));
+        assert!(!stream.close(Accepted, false, NOW));
         assert_eq!(read(&mut stream, Connected), Ok(b"reply".to_vec()));
         assert!(stream.ended(Connected));
-        assert!(stream.close(Connected, false));
+        assert!(stream.close(Connected, false, NOW));
     }
 
     #[test]
     fn a_reset_is_reported_once() {
         let mut stream = stream(64);
-        stream.close(Connected, true);
+        stream.close(Connected, true, NOW);
         assert_eq!(read(&mut stream, Accepted), Err(Errno::ECONNRESET));
         assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
         assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::EPIPE));
@@ -349,7 +382,7 @@ mod tests {
         assert!(cut.is_read(Connected, sent));
         assert_eq!(write(&mut cut, Connected, b"third"), Ok(5));
         assert!(!cut.is_read(Connected, cut.sent(Connected)));
-        cut.break_off();
+        cut.cut(Errno::ETIMEDOUT, NOW);
         assert!(cut.is_read(Connected, cut.sent(Connected)));
     }
 
@@ -361,7 +394,7 @@ mod tests {
             assert_eq!(write(&mut stream, Accepted, b"abcdefgh"), Ok(7));
             assert_eq!(write(&mut stream, Accepted, b"h"), Err(Errno::EAGAIN));
             assert_eq!((stream.unread(Connected), stream.sent(Accepted)), (4, 7));
-            stream.close(Accepted, reset);
+            stream.close(Accepted, reset, NOW);
             assert_eq!(read(&mut stream, Connected), Ok(b"abcd".to_vec()));
             let rest = if reset { Err(Errno::ECONNRESET) } else { Ok(b"efg".to_vec()) };
             assert_eq!(read(&mut stream, Connected), rest);
@@ -374,7 +407,7 @@ mod tests {
         let mut stream = stream(4);
         stream.hold(Accepted, 3);
         assert_eq!(write(&mut stream, Accepted, b"abcdefg"), Ok(7));
-        stream.close(Accepted, false);
+        stream.close(Accepted, false, NOW);
         assert_eq!(write(&mut stream, Connected, b"late"), Ok(4));
         assert_eq!(read(&mut stream, Connected), Ok(b"abcd".to_vec()));
         assert!(stream.broken(Connected));
@@ -384,16 +417,61 @@ mod tests {
     fn closing_with_unread_bytes_is_a_reset() {
         let mut stream = stream(64);
         assert_eq!(write(&mut stream, Accepted, b"unread"), Ok(6));
-        stream.close(Connected, false);
+        stream.close(Connected, false, NOW);
         assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::ECONNRESET));
     }
 
     #[test]
     fn a_write_to_a_closed_end_is_taken_and_breaks_the_connection() {
         let mut stream = stream(4);
-        stream.close(Connected, false);
+        stream.close(Connected, false, NOW);
         assert_eq!(write(&mut stream, Accepted, b"more than four"), Ok(14));
         assert_eq!(write(&mut stream, Accepted, b"again"), Err(Errno::EPIPE));
         assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_a_reset_drops_and_whose_doing_it_was_is_seen_at_the_other_end() {
+        let seen = |act: fn(&mut Stream)| {
+            let mut stream = stream(4);
+            stream.hold(Accepted, 3);
+            assert_eq!(write(&mut stream, Accepted, b"abcdefg"), Ok(7));
+            assert_eq!(stream.breach(Connected), None);
+            act(&mut stream);
+            stream.breach(Connected)
+        };
+        let by = |by| Some(Breach { by, at: Time(9), lost: 3, taken_at: NOW });
+        const LATER: Time = Time(9);
+        assert_eq!(seen(|stream| stream.cut(Errno::ETIMEDOUT, LATER)), by(Accident));
+        assert_eq!(seen(|stream| stream.reset(Accepted, LATER)), by(Other));
+        assert_eq!(seen(|stream| _ = stream.close(Accepted, true, LATER)), by(Other));
+        assert_eq!(seen(|stream| stream.reset(Connected, LATER)), by(Itself));
+        assert_eq!(seen(|stream| _ = stream.close(Accepted, false, LATER)), None, "the kernel delivers it");
+        let unread = seen(|stream| {
+            assert_eq!(write(stream, Connected, b"unread"), Ok(4));
+            stream.close(Accepted, false, LATER);
+        });
+        assert_eq!(unread, by(Other));
+        let late = seen(|stream| {
+            stream.close(Accepted, false, NOW);
+            assert_eq!(stream.write(Connected, std::iter::once(&b"late"[..]), 4, LATER), Ok(4));
+            // Who comes second has done nothing.
+            stream.cut(Errno::ECONNRESET, Time(10));
+        });
+        assert_eq!(late, by(Other));
+    }
+
+    #[test]
+    fn one_that_nobody_answers_any_more_says_so_whatever_had_come() {
+        for ended in [false, true] {
+            let mut stream = stream(4);
+            if ended {
+                assert_eq!(stream.finish(Connected), Ok(()));
+            }
+            stream.cut(Errno::ETIMEDOUT, NOW);
+            assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::ETIMEDOUT));
+            assert_eq!(write(&mut stream, Accepted, b"late"), Err(Errno::EPIPE));
+            assert_eq!(read(&mut stream, Accepted), Ok(Vec::new()));
+        }
     }
 }

@@ -194,6 +194,8 @@ fn each_accident_alone_is_survived_even_when_it_always_happens() {
     one(|faults| faults.disarm = 1.0);
     one(|faults| faults.slow_reader = 1.0);
     one(|faults| faults.pinned_send = 1.0);
+    one(|faults| faults.reset_later = 1.0);
+    one(|faults| (faults.reset, faults.given_up) = (1.0, 1.0));
     assert!(one(|faults| faults.no_buffer = 1.0).buffer_shortages > 0);
     assert!(one(|faults| faults.overflow = 1.0).overflows > 0);
 }

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, check, is_found};
 use super::*;
-use crate::driver::Fill;
+use crate::driver::{Fill, ReceiveEnd};
 
 const COUNT: usize = 12;
 
@@ -148,6 +148,14 @@ fn each_accident_of_a_connect_alone_is_survived() {
     assert!(listener.accept().is_none());
     drop(listener);
     bench.finish();
+    let mut bench = Bench::new(1, Faults { failed_connect: 1.0, ..Faults::default() });
+    let listener = bench.network.listen(any_port(), 8).unwrap();
+    let socket = bench.connecting(listener.address(), None);
+    let connect = bench.submit(Op::Connect { socket });
+    let Event::Connected { error: Some(error) } = bench.last(connect) else { panic!("it fails") };
+    assert!([Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH].contains(&error));
+    drop(listener);
+    bench.finish();
     let faults = Faults { reset_connect: 1.0, ..Faults::default() };
     let mut bench = Bench::new(1, faults);
     let (socket, peer) = bench.connection();
@@ -156,6 +164,25 @@ fn each_accident_of_a_connect_alone_is_survived() {
     assert_eq!(bench.filled(fill).outcome, Err(Errno::ECONNRESET));
     drop(peer);
     bench.finish();
+}
+
+#[test]
+fn a_connection_on_which_nothing_happens_is_cut_off_as_well() {
+    for given_up in [false, true] {
+        let faults = Faults { reset_later: 1.0, given_up: given_up.into(), ..Faults::default() };
+        let mut bench = Bench::new(1, faults);
+        let (socket, peer) = bench.connection();
+        let receive = bench.submit(Op::Receive { socket });
+        let Event::ReceiveEnded { why: ReceiveEnd::Failed(error) } = bench.last(receive) else {
+            panic!("it is cut off")
+        };
+        assert_eq!(error != Errno::ECONNRESET, given_up, "{error}");
+        let (breach, now) = (peer.breach().expect("it is cut off"), bench.network.now());
+        assert_eq!((breach.by, breach.at), (Breaker::Accident, now));
+        assert!(now > Time::ZERO);
+        drop(peer);
+        bench.finish();
+    }
 }
 
 #[test]
