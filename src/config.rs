@@ -131,8 +131,8 @@ pub struct Config {
     pub lane_capacity: u32,
     /// Envelopes under way to a core from threads outside of the system: see [Sizing](crate#sizing). Default 4,096.
     pub inbox_capacity: usize,
-    /// Timers set at one time, of 32 bytes each. Where a connection finds none, it ends, by a reset; where an interval does, its actor
-    /// fails, and that is reported. What futures, answers and messages that actors have set for later find none for stands in an
+    /// Timers set at one time, of 32 bytes each. Where a connection finds none, it ends, by a reset, unless it ends in order anyway and
+    /// everything has been sent; where an interval does, its actor fails, and that is reported. What futures, answers and messages that actors have set for later find none for stands in an
     /// ordered list instead, which allocates, is slower and no less exact ([`sleep_until`](crate::time::sleep_until)). Default 4,194,304.
     pub timers_max: u32,
     /// Tasks that have begun and not finished: answers that are awaited, futures, and messages that actors have set for later

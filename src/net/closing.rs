@@ -48,10 +48,21 @@ impl<C: Decode> Wire<C> {
         if breaks {
             self.outward = Outward::Breaking;
         }
+        if orderly && self.timer.is_none() && self.has_sent_all(activation) {
+            // Nothing is left that a deadline would be for, but to hear the peer out.
+            self.phase = Phase::Ending;
+            self.end_receive(activation);
+            return;
+        }
         // Without a timer there is no deadline, and without a deadline a peer that does not read would keep the slot.
         if !(orderly || breaks) || self.timer.is_none() {
             self.end_now(activation, !matches!(reason, StopReason::Disconnected(_)));
         }
+    }
+
+    /// True if the kernel has taken everything that was written, and reads none of it where it lies with us.
+    fn has_sent_all(&self, activation: &Activation<'_>) -> bool {
+        self.sending == 0 && !self.others.are_pinned() && !Self::is_waiting(activation)
     }
 
     /// Drops what is queued and ends whatever is in flight.

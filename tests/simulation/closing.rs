@@ -275,6 +275,28 @@ fn whoever_does_not_read_is_cut_off_at_once_where_there_is_no_timer() {
     );
 }
 
+/// Nothing is left that a deadline would be for.
+#[test]
+fn whoever_has_been_sent_everything_gets_it_where_there_is_no_timer() {
+    let mut scene = Scene::new(|plan| plan.config.timers_max = 1);
+    let mut other = scene.simulation.network().connect(World::address()).expect("the backlog has room");
+    other.limit_unread(100);
+    other.hold_for_sender(5000);
+    scene.peer.limit_unread(1000);
+    // It has the only one.
+    scene.ask("end 2000\n");
+    assert_eq!(other.write(b"say 2000\n"), 9);
+    scene.simulation.settle();
+    other.shutdown_write();
+    scene.simulation.settle();
+    let peer = std::mem::replace(&mut scene.peer, other);
+    assert_eq!((scene.read_to_end(), scene.peer.is_ended(), scene.peer.is_reset()), (2000, true, false));
+    assert!(!peer.is_reset());
+    scene.simulation.run_for(6 * SECOND);
+    let ledger = &scene.simulation.ledgers()[0];
+    assert_eq!((ledger.connections_closed, ledger.timers, ledger.connections_cut_off), (2, 0, 1));
+}
+
 /// Whether the last is taken by a second part of a send, or by one that had to wait for the first.
 #[test]
 fn what_the_kernel_has_taken_by_the_deadline_is_not_cut_off_by_a_core_that_was_held() {
