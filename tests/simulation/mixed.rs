@@ -2,8 +2,6 @@
 //!
 //! Knows: who is there. Must not know what each of them expects.
 
-use std::time::Duration;
-
 use super::bodies;
 use super::echo::{Clients, Format};
 use super::play;
@@ -16,8 +14,6 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
         plan.config.owned_bytes_min = pick(random, [0, 20, 4096]);
         bodies::limits(plan, random);
         plan.config.actors_max = plan.config.actors_max.max(64);
-        // An early answer is there to be read for as long: so many parts take their turns before its reader does.
-        plan.config.linger_after = Duration::from_secs(60);
     });
     bodies::listen(&mut world, World::address());
     let mut cries = Cries::default();

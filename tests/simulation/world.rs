@@ -13,6 +13,10 @@ use super::journal::Journal;
 /// Long enough for anything that does not wait for ever.
 pub(crate) const AGES: Duration = Duration::from_secs(3600);
 
+/// How long a peer may be silent, or leave unread what it is sent, before its connection is closed without it: mostly as usual.
+const LINGERS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(1), Duration::from_millis(20), Duration::from_secs(60)];
+
 /// A plan for one core, of whose memory a test needs little. No accidents.
 pub(crate) fn small(seed: u64) -> SimulationConfig {
     let mut plan = SimulationConfig::new(seed);
@@ -27,6 +31,8 @@ pub(crate) struct World {
     pub(crate) simulation: Simulation,
     /// Nothing cuts connections off, and no limit makes the runtime do so: what is sent must arrive.
     pub(crate) gentle: bool,
+    /// [`Config::linger_after`](odeon::Config::linger_after).
+    pub(crate) linger: Duration,
 }
 
 impl World {
@@ -44,9 +50,11 @@ impl World {
         limits(&mut plan, &mut random, gentle);
         // Drawn apart, so that what the other seeds mean stays as it was.
         limits_of_parts(&mut plan, &mut Random::new(seed ^ 0xA9A7), gentle);
+        plan.config.linger_after = pick(&mut Random::new(seed ^ 0x11A6), LINGERS);
         adapt(&mut plan, &mut random);
+        let linger = plan.config.linger_after;
         let simulation = Simulation::new(plan).expect("the limits are possible");
-        World { random, journal: Journal::default(), simulation, gentle }
+        World { random, journal: Journal::default(), simulation, gentle, linger }
     }
 
     /// The address on which the scenario listens.
