@@ -60,8 +60,13 @@ impl Default for Flush {
 impl Flush {
     /// Watches the output of a cell of this core.
     pub fn new(core: &Core, cell: Key) -> Flush {
-        let watched = core.with_output(cell, |output| (output.queued() > 0).then(|| output.watch()));
-        let state = watched.map_or(State::Lost, |watched| watched.map_or(State::Sent, State::Waits));
+        let state = core.with_output(cell, |output| match output.queued() {
+            // Nothing is queued either where a send has failed, of which the actor may not have been told.
+            _ if output.is_lost() => State::Lost,
+            0 => State::Sent,
+            _ => State::Waits(output.watch()),
+        });
+        let state = state.unwrap_or(State::Lost);
         Flush { connection: core.address(cell), state, local: PhantomData }
     }
 

@@ -689,8 +689,9 @@ impl Output {
         Ok(())
     }
 
-    /// The connection has failed: what is watched will not be sent.
+    /// The connection has failed, or is cut off: what is watched will not be sent, or not arrive.
     pub fn lose(&mut self) {
+        self.note_lost();
         if let Some(aside) = &mut self.aside {
             aside.lose();
         }

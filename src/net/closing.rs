@@ -65,10 +65,13 @@ impl<C: Decode> Wire<C> {
         self.sending == 0 && !self.others.are_pinned() && !Self::is_waiting(activation)
     }
 
-    /// Drops what is queued and ends whatever is in flight.
+    /// Drops what is queued and ends whatever is in flight: that counts as lost from now on, whatever the kernel says of it later.
     pub(super) fn end_now(&mut self, activation: &Activation<'_>, reset: bool) {
         let (core, cell) = (activation.core, activation.cell());
-        core.with_output(cell, |output| output.discard(&core.pools.send));
+        core.with_output(cell, |output| {
+            output.discard(&core.pools.send);
+            output.lose();
+        });
         core.wake_flushed(cell);
         self.phase = Phase::Ending;
         if reset {

@@ -607,9 +607,13 @@ impl Pipe {
     /// Waits until the kernel has taken everything.
     pub(super) fn poll_flush(&self, waker: &Waker) -> Poll<io::Result<()>> {
         self.check()?;
-        let queued = self.with_connection(|core, cell| core.with_output(cell, |output| output.queued()));
-        if queued.flatten().unwrap_or(0) == 0 {
-            return Poll::Ready(Ok(()));
+        let look = |output: &mut Output| (output.queued(), output.is_lost());
+        let looked = self.with_connection(|core, cell| core.with_output(cell, look));
+        match looked.flatten().unwrap_or((0, false)) {
+            // A send has failed, and what had arrived before is read before that is told.
+            (_, true) => return Poll::Ready(Err(self.tell(ErrorKind::BrokenPipe.into()))),
+            (0, false) => return Poll::Ready(Ok(())),
+            _ => {}
         }
         self.wait(Half::Write, 0, waker);
         Poll::Pending

@@ -4,18 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use odeon::prelude::*;
 use odeon::sys::Random;
-use odeon::system::simulation::SimPeer;
+use odeon::system::simulation::{Breach, Breaker, SimPeer};
 use odeon::time::timeout;
-use odeon::{Flush, Timeout, task};
+use odeon::{Flush, Time, Timeout, task};
 
 use super::journal::{Journal, Life, Present};
 use super::play::{self, Part};
-use super::world::{AGES, World, pick};
+use super::world::{AGES, Cuts, World, pick};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -26,11 +26,25 @@ enum State {
     Left,
 }
 
-/// Every wait: of which client, for how many bytes, and what has come of it.
-type Board = Arc<Mutex<Vec<(u16, usize, State)>>>;
+/// What those who write know.
+#[derive(Default)]
+struct Said {
+    /// Every wait: of which client, for how many bytes, and what has come of it.
+    waits: Vec<(u16, usize, State)>,
+    /// How much was written to each client.
+    written: BTreeMap<u16, usize>,
+    /// When and why it has ended.
+    ends: BTreeMap<u16, (Time, StopReason)>,
+}
 
-/// Of which clients the connections have ended, and whether an accident has broken them, and with them what was on its way.
-type Ends = Arc<Mutex<BTreeMap<u16, bool>>>;
+#[derive(Clone, Default)]
+struct Board(Arc<Mutex<Said>>);
+
+impl Board {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().expect("nobody panics with it")
+    }
+}
 
 /// One of them, as long as somebody waits.
 struct Waiting {
@@ -41,14 +55,14 @@ struct Waiting {
 
 impl Waiting {
     fn new(board: &Board, journal: &Journal, client: u16, bytes: usize) -> Waiting {
-        let mut waits = board.lock().expect("nobody panics with it");
+        let waits = &mut board.said().waits;
         waits.push((client, bytes, State::Waits));
         Waiting { board: board.clone(), journal: journal.clone(), place: waits.len() - 1 }
     }
 
     fn tell(&self, state: State) {
         let before = {
-            let mut waits = self.board.lock().expect("nobody panics with it");
+            let waits = &mut self.board.said().waits;
             std::mem::replace(&mut waits[self.place].2, state)
         };
         self.journal.expect(before == State::Waits, || format!("{state:?} after {before:?}"));
@@ -69,7 +83,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let told = self.board.lock().expect("nobody panics with it")[self.place].2 != State::Waits;
+        let told = self.board.said().waits[self.place].2 != State::Waits;
         if !told {
             self.tell(State::Left);
         }
@@ -92,7 +106,6 @@ impl AsRef<[u8]> for Owned {
 struct Teller {
     life: Life,
     board: Board,
-    ends: Ends,
     random: Random,
     /// The first frame.
     client: Option<u16>,
@@ -100,7 +113,7 @@ struct Teller {
 }
 
 impl Teller {
-    fn write(&mut self, length: usize, cx: &mut Context<Self>) {
+    fn write(&mut self, client: u16, length: usize, cx: &mut Context<Self>) {
         let bytes: Vec<u8> = (self.written..self.written + length).map(byte).collect();
         let written = if self.random.chance(0.5) {
             cx.try_write(bytes).is_ok()
@@ -109,6 +122,7 @@ impl Teller {
             cx.try_write_bytes(Bytes::from_owner(owned)).is_ok()
         };
         self.written += if written { length } else { 0 };
+        self.board.said().written.insert(client, self.written);
     }
 
     fn flush(&mut self, client: u16, cx: &mut Context<Self>) -> Flow {
@@ -145,10 +159,9 @@ impl Teller {
     }
 
     #[stopped]
-    fn stop(&mut self, reason: StopReason) {
+    fn stop(&mut self, reason: StopReason, cx: &mut Context<Self>) {
         if let Some(client) = self.client {
-            let broken = matches!(reason, StopReason::Disconnected(_));
-            self.ends.lock().expect("nobody panics with it").insert(client, broken);
+            self.board.said().ends.insert(client, (cx.now(), reason));
         }
         self.life.stop();
     }
@@ -161,7 +174,7 @@ impl Teller {
             self.client = Some(number);
             return Flow::Continue;
         };
-        self.write(number.into(), cx);
+        self.write(client, number.into(), cx);
         if self.random.chance(0.5) { self.flush(client, cx) } else { Flow::Continue }
     }
 }
@@ -213,20 +226,18 @@ impl Client {
 
 struct Flushes {
     board: Board,
-    ends: Ends,
     clients: Vec<Client>,
+    cuts: Cuts,
 }
 
 impl Flushes {
     fn new(world: &mut World) -> Flushes {
         let (board, journal, seeds) = (Board::default(), world.journal.clone(), world.random.bits());
-        let ends = Ends::default();
-        let made = (board.clone(), ends.clone());
+        let made = board.clone();
         let listener = world.simulation.listener(World::address());
         let listening = listener.start(move |peer| Teller {
             life: Life::new(&journal),
-            board: made.0.clone(),
-            ends: made.1.clone(),
+            board: made.clone(),
             random: Random::new(seeds ^ (peer.id() & 0xFFFF_FFFF)),
             client: None,
             written: 0,
@@ -242,25 +253,44 @@ impl Flushes {
             let rude = world.random.chance(0.2);
             clients.push(Client { number, peer: Some(peer), got: 0, asked: 0, rude });
         }
-        Flushes { board, ends, clients }
+        Flushes { board, clients, cuts: world.cuts }
     }
 
-    /// Whoever was told that so much is sent is right: it can be read.
+    /// Whoever was told that so much is sent is right: it can be read, or the kernel had it when the connection was cut off, by an
+    /// accident or as the limits say.
     fn look(&mut self, journal: &Journal) {
         for client in &mut self.clients {
             client.read(usize::MAX);
-            let waits = self.board.lock().expect("nobody panics with it");
-            let sent =
-                waits.iter().filter(|(number, _, state)| (*number, *state) == (client.number, State::Sent));
+            let Some(peer) = &client.peer else { continue };
+            let said = self.board.said();
+            let sent = said.waits.iter().filter(|wait| (wait.0, wait.2) == (client.number, State::Sent));
             let most = sent.map(|(_, bytes, _)| *bytes).max().unwrap_or(0);
-            let broken = match self.ends.lock().expect("nobody panics with it").get(&client.number) {
-                Some(broken) => *broken,
-                // Its actor is about to say so.
-                None => client.peer.as_ref().is_some_and(SimPeer::is_reset),
-            };
-            journal.expect(client.peer.is_none() || broken || client.got >= most, || {
-                format!("{most} bytes are sent, it is said, and {} have come", client.got)
+            let (breach, end) = (peer.breach(), said.ends.get(&client.number));
+            let came = client.got + breach.map_or(0, |breach| breach.lost);
+            let is_right = came >= most
+                && (client.got >= most
+                    || breach.is_some_and(|breach| {
+                        let left = came < said.written.get(&client.number).copied().unwrap_or(0);
+                        breach.by == Breaker::Accident || is_cut_off(&self.cuts, breach, end, left)
+                    }));
+            journal.expect(is_right, || {
+                format!("{most} bytes are sent, it is said, and {} came; {breach:?}, {end:?}", client.got)
             });
+        }
+    }
+}
+
+/// True if the runtime had to cut the connection off then, as its limits say, with or without something left to be sent.
+fn is_cut_off(cuts: &Cuts, breach: Breach, end: Option<&(Time, StopReason)>, left: bool) -> bool {
+    match end {
+        // Its peer takes nothing, or there is no timer.
+        Some((_, StopReason::OutboxFull)) => true,
+        Some((_, StopReason::Aborted)) => cuts.few_timers,
+        // What has failed is not reset any more.
+        Some((_, StopReason::Disconnected(_))) | None => false,
+        Some((time, _)) => {
+            let is_over = cuts.few_timers || breach.at >= time.after(cuts.close_deadline);
+            is_over && (left || cuts.pins)
         }
     }
 }
@@ -288,7 +318,7 @@ impl Part for Flushes {
             return;
         }
         world.simulation.run_for(Duration::from_secs(10));
-        for (client, bytes, state) in &*self.board.lock().expect("nobody panics with it") {
+        for (client, bytes, state) in &self.board.said().waits {
             let client = &self.clients[usize::from(*client)];
             let right = match state {
                 State::Waits => false,

@@ -33,6 +33,19 @@ pub(crate) struct World {
     pub(crate) gentle: bool,
     /// [`Config::linger_after`](odeon::Config::linger_after).
     pub(crate) linger: Duration,
+    /// How a connection may be cut off whose peer does not read.
+    pub(crate) cuts: Cuts,
+}
+
+/// What decides whether a connection that ends in order is cut off nevertheless.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cuts {
+    /// It has no more time than that to send what is left.
+    pub(crate) close_deadline: Duration,
+    /// There may be no timer for that.
+    pub(crate) few_timers: bool,
+    /// What was sent may have to be read in that time as well.
+    pub(crate) pins: bool,
 }
 
 impl World {
@@ -53,8 +66,13 @@ impl World {
         plan.config.linger_after = pick(&mut Random::new(seed ^ 0x11A6), LINGERS);
         adapt(&mut plan, &mut random);
         let linger = plan.config.linger_after;
+        let cuts = Cuts {
+            close_deadline: plan.config.close_deadline,
+            few_timers: plan.config.timers_max < 1 << 10,
+            pins: plan.faults.pinned_send > 0.0,
+        };
         let simulation = Simulation::new(plan).expect("the limits are possible");
-        World { random, journal: Journal::default(), simulation, gentle, linger }
+        World { random, journal: Journal::default(), simulation, gentle, linger, cuts }
     }
 
     /// The address on which the scenario listens.

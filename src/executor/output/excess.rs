@@ -35,7 +35,7 @@ pub enum Bound {
     Spill,
 }
 
-/// How an output stands with regard to its bound, in one byte.
+/// How an output stands with regard to its bound and to what it carries, in one byte.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Excess(u8);
 
@@ -47,6 +47,7 @@ impl Excess {
     /// Which bound was met last, before it overflowed.
     const BY_PLACES: u8 = 16;
     const BY_SPILL: u8 = 32;
+    const LOST: u8 = 64;
 
     #[inline]
     fn has(self, any: u8) -> bool {
@@ -92,6 +93,16 @@ impl Output {
     #[must_use]
     pub fn overflowed(&self) -> bool {
         self.excess.has(Excess::OVERFLOWED)
+    }
+
+    /// True if something that was written has been [lost](Output::lose).
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.excess.has(Excess::LOST)
+    }
+
+    pub(super) fn note_lost(&mut self) {
+        self.excess.set(Excess::LOST, true);
     }
 
     /// Something is refused for this bound. Once the connection has to end, it ends for the one before.
