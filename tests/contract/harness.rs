@@ -203,9 +203,7 @@ impl Harness for InSim {
     }
 
     fn files(&mut self) -> OnDisk {
-        let disk = self.network.disk();
-        disk.make_directory("/case");
-        OnDisk(disk)
+        OnDisk::new(self.network.disk())
     }
 
     fn assert_clean(&self) {
@@ -267,6 +265,13 @@ impl Server for PeerListener {
 
 /// A directory of a simulated disk.
 pub struct OnDisk(Disk);
+
+impl OnDisk {
+    pub fn new(disk: Disk) -> OnDisk {
+        disk.make_directory("/case");
+        OnDisk(disk)
+    }
+}
 
 impl Files for OnDisk {
     fn directory(&self) -> String {
@@ -399,7 +404,7 @@ fn any_port() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-fn listen() -> TcpListener {
+pub fn listen() -> TcpListener {
     let listener = TcpListener::bind(any_port()).expect("a free port");
     listener.set_nonblocking(true).expect("the socket is open");
     listener
@@ -425,7 +430,7 @@ impl Server for TcpListener {
 pub struct TemporaryDirectory(PathBuf);
 
 impl TemporaryDirectory {
-    fn new() -> TemporaryDirectory {
+    pub fn new() -> TemporaryDirectory {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         // Every one another: nothing else is to be seen by anybody. Another process of this number may have left some.
         loop {
@@ -490,7 +495,7 @@ pub struct Loopback {
 }
 
 impl Loopback {
-    fn connect(address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
+    pub fn connect(address: SocketAddr, window: Option<usize>) -> io::Result<Loopback> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if let Some(bytes) = window {
             socket.set_recv_buffer_size(bytes)?;

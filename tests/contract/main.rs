@@ -3,30 +3,40 @@
 //! A backend that the machine refuses is skipped, and says so. On `sim` every case runs several times: once on a
 //! well-behaved network, then with a different mix of accidents each time.
 //!
-//! Which cases hold what is asked of the data path, on sim, mio and io_uring unless said; what lies above the backends is held by the
-//! files, in simulated systems and on both real backends. Both are looked for by `tests/tidy/manual.rs`.
+//! Which cases hold what is asked of the data path, on sim, mio and io_uring unless said. Most drive a backend by hand; those of
+//! `tests/contract/actors/` are about actors, in systems over each of the three. Files of other suites that are named hold more of the same,
+//! in simulated systems or on both real backends. All of it is looked for by `tests/tidy/manual.rs`.
 //!
 //! | what | by |
 //! |---|---|
 //! | files | `what_was_written_is_read`, `a_file_is_opened_as_asked`, `a_write_and_its_sync_are_one_request`, `no_path_leads_out_of_a_directory` |
 //! | connects | `a_connection_is_made_and_is_as_good_as_one_that_was_accepted`, `a_connect_that_nobody_answers_is_cancelled`; sim alone: `a_connect_waits_for_room_in_a_backlog` |
+//! | all that a handler writes is one send | `sixty_four_small_writes_of_a_handler_are_one_send` |
 //! | short sends, and sends of many parts | `short_sends_continue_in_order`, `sends_of_several_slots_arrive_whole`, `an_empty_send_completes` |
-//! | sends that are awaited, by a mark in all that is queued | `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/server/flushes.rs`, `tests/simulation/flushes.rs` |
-//! | sends without a copy (on mio with one) | `what_is_pinned_is_released_once_and_the_next_send_does_not_wait_for_it`, `a_send_that_is_cut_short_is_released_as_well`, `slots_are_not_back_before_what_is_pinned_is_read_or_reset` |
-//! | ends in order, ends by a reset, deadlines | `a_close_delivers_what_was_sent`, `a_close_with_reset_is_seen_as_one`, `a_reply_after_half_close_arrives`, `tests/server/endings.rs`, `tests/simulation/closing.rs` |
-//! | end, failure and truncation | `end_failure_and_cancel_are_three_things`, `a_reset_by_the_peer_is_seen_once`, `a_send_to_a_peer_that_is_gone_fails` |
-//! | bodies of a known length | `a_large_body_is_filled_bit_by_bit`, `a_cancelled_fill_loses_nothing`, `tests/server/bodies.rs` |
-//! | too few receive buffers | `a_receive_without_a_buffer_waits_and_goes_on_when_one_returns`, `a_buffer_goes_to_whoever_has_waited_longest`, `a_fill_needs_no_receive_buffer` |
+//! | sends that are awaited, by a mark in all that is queued | `an_awaited_send_is_over_with_all_that_was_written_up_to_it_and_not_before`, `an_awaited_send_fails_with_its_connection`, `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/simulation/flushes.rs` |
+//! | sends without a copy (on mio with one) | `counted_bytes_are_sent_whole_and_let_go_when_they_are`, `counted_bytes_are_let_go_when_their_connection_ends`, `what_is_pinned_is_released_once_and_the_next_send_does_not_wait_for_it`, `a_send_that_is_cut_short_is_released_as_well`, `slots_are_not_back_before_what_is_pinned_is_read_or_reset`, `tests/server/owned.rs` |
+//! | deadlines of writes | `a_peer_that_never_reads_ends_by_the_deadline_of_writes`, `tests/server/pressure.rs` |
+//! | half-closes, either way | `an_output_ends_behind_all_that_is_queued_and_reading_goes_on`, `a_stream_that_has_ended_is_still_written_to`, `a_reply_after_half_close_arrives` |
+//! | ends in order, ends by a reset, deadlines | `a_close_lets_out_what_is_queued_however_late_it_is_read`, `a_close_whose_output_is_not_read_is_a_reset_when_its_time_is_over`, `a_close_delivers_what_was_sent`, `a_close_with_reset_is_seen_as_one`, `tests/server/endings.rs`, `tests/simulation/closing.rs` |
+//! | end, failure and truncation | `an_end_and_a_failure_are_told_apart_within_and_between_frames`, `a_frame_that_is_cut_short_is_no_end`, `end_failure_and_cancel_are_three_things`, `a_reset_by_the_peer_is_seen_once`, `a_send_to_a_peer_that_is_gone_fails` |
+//! | frames that straddle buffers | `frames_that_straddle_buffers_come_whole_and_in_order`, `tests/simulation/assembly.rs` |
+//! | bytes of a frame that are kept, on other cores as well | `bytes_of_a_frame_are_kept_and_sent_from_another_core`, `tests/server/owned.rs` |
+//! | bodies of a known length | `bodies_come_whole_into_the_buffers_that_were_given`, `a_body_that_is_cut_short_hands_back_what_has_come`, `a_large_body_is_filled_bit_by_bit`, `a_cancelled_fill_loses_nothing`, `tests/server/bodies.rs` |
+//! | too few receive buffers | `all_are_served_in_turn_though_there_is_one_receive_buffer`, `what_was_begun_is_whole_though_another_has_every_receive_buffer`, `a_receive_without_a_buffer_waits_and_goes_on_when_one_returns`, `a_buffer_goes_to_whoever_has_waited_longest`, `a_fill_needs_no_receive_buffer` |
 //! | full queues and tables | `a_full_submission_queue_keeps_everything_in_order`, `a_burst_of_ten_thousand_completions_loses_nothing`, `a_full_socket_table_ends_the_accept_and_keeps_the_backlog`, `tiny_pools_serve_a_thousand_mixed_requests` |
-//! | pauses | `a_cancelled_receive_loses_nothing`, `tests/server/pressure.rs` |
-//! | forwarding, to connections and to files | `a_chain_is_written`, `what_was_received_is_written_from_where_it_lies`, `tests/server/proxies.rs`, `tests/server/uploads.rs`, `tests/transfers/` |
-//! | bounds of what is sent to slow peers | `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/server/slow.rs`, `tests/simulation/slow.rs` |
-//! | regions | `a_block_is_written_and_read_back`, `what_lies_in_a_region_is_sent_byte_for_byte`, `a_region_waits_for_a_read_that_is_in_flight` |
+//! | pauses | `a_pause_hands_over_nothing_and_keeps_everything`, `a_peer_that_is_not_read_from_waits`, `a_cancelled_receive_loses_nothing`, `tests/server/pressure.rs` |
+//! | forwarding to connections | `bytes_go_both_ways_between_two_that_are_tied_and_so_do_ends`, `who_does_not_read_makes_who_sends_there_wait`, `a_reset_on_one_side_is_one_on_the_other`, `tests/server/proxies.rs`, `tests/transfers/` |
+//! | forwarding to files | `bodies_go_to_a_file_within_a_bound`, `a_file_has_what_came_when_its_stream_ends_or_breaks`, `a_chain_is_written`, `what_was_received_is_written_from_where_it_lies`, `tests/server/uploads.rs` |
+//! | what becomes of what a slow peer has no room for | `a_peer_that_passes_the_bound_is_closed_and_no_other`, `what_finds_no_room_is_refused_and_who_writes_is_told`, `the_oldest_that_wait_are_dropped_for_the_newest`, `tests/server/slow.rs`, `tests/simulation/slow.rs` |
+//! | the grace of a slow peer | `a_peer_that_is_slow_for_longer_than_its_grace_is_closed`, `who_is_slow_for_longer_than_its_grace_is_refused_until_it_has_caught_up`, `the_oldest_that_wait_are_dropped_for_the_newest` |
+//! | bounds of a core | `what_many_peers_do_not_read_is_bounded_by_the_core` |
+//! | regions | `blocks_of_a_region_are_read_into_and_sent_and_their_region_waits_for_that`, `a_block_is_written_and_read_back`, `what_lies_in_a_region_is_sent_byte_for_byte`, `a_region_waits_for_a_read_that_is_in_flight` |
 //! | stale names | `a_stale_socket_does_not_reach_the_next_one_in_its_place`, `a_fill_of_a_stale_socket_hands_its_memory_back` |
 //! | the end of a backend | `a_drain_leaves_nothing_behind`, `a_drain_takes_back_what_is_pinned`, `a_drain_ends_connects`, `a_drain_closes_files` |
 // A test is one crate that nobody else names.
 #![allow(unreachable_pub)]
 
+mod actors;
 mod connections;
 mod connects;
 mod drain;
@@ -49,6 +59,18 @@ macro_rules! on {
             #[test]
             fn $case() {
                 crate::harness::rounds::<$harness>(crate::$file::$case::<$harness>);
+            }
+        )*)*
+    };
+}
+
+/// Makes one test of every case above the backends, for one of them.
+macro_rules! above {
+    ($on:expr; $($file:ident { $($case:ident)* })*) => {
+        $($(
+            #[test]
+            fn $case() {
+                crate::actors::stage::on($on, crate::actors::$file::$case);
             }
         )*)*
     };
@@ -216,12 +238,65 @@ macro_rules! files_on {
     };
 }
 
+/// What actors do, above the backends.
+macro_rules! actors_on {
+    ($on:expr) => {
+        above! { $on;
+            sends {
+                an_awaited_send_is_over_with_all_that_was_written_up_to_it_and_not_before
+                an_awaited_send_fails_with_its_connection
+                sixty_four_small_writes_of_a_handler_are_one_send
+                counted_bytes_are_sent_whole_and_let_go_when_they_are
+                counted_bytes_are_let_go_when_their_connection_ends
+                blocks_of_a_region_are_read_into_and_sent_and_their_region_waits_for_that
+            }
+            ends {
+                an_output_ends_behind_all_that_is_queued_and_reading_goes_on
+                a_stream_that_has_ended_is_still_written_to
+                a_close_lets_out_what_is_queued_however_late_it_is_read
+                a_close_whose_output_is_not_read_is_a_reset_when_its_time_is_over
+                a_peer_that_never_reads_ends_by_the_deadline_of_writes
+                a_frame_that_is_cut_short_is_no_end
+                an_end_and_a_failure_are_told_apart_within_and_between_frames
+            }
+            frames {
+                frames_that_straddle_buffers_come_whole_and_in_order
+                bytes_of_a_frame_are_kept_and_sent_from_another_core
+                bodies_come_whole_into_the_buffers_that_were_given
+                a_body_that_is_cut_short_hands_back_what_has_come
+                a_pause_hands_over_nothing_and_keeps_everything
+                a_peer_that_is_not_read_from_waits
+            }
+            scarce {
+                all_are_served_in_turn_though_there_is_one_receive_buffer
+                what_was_begun_is_whole_though_another_has_every_receive_buffer
+            }
+            forwards {
+                bytes_go_both_ways_between_two_that_are_tied_and_so_do_ends
+                who_does_not_read_makes_who_sends_there_wait
+                a_reset_on_one_side_is_one_on_the_other
+                bodies_go_to_a_file_within_a_bound
+                a_file_has_what_came_when_its_stream_ends_or_breaks
+            }
+            outboxes {
+                a_peer_that_passes_the_bound_is_closed_and_no_other
+                a_peer_that_is_slow_for_longer_than_its_grace_is_closed
+                what_finds_no_room_is_refused_and_who_writes_is_told
+                who_is_slow_for_longer_than_its_grace_is_refused_until_it_has_caught_up
+                the_oldest_that_wait_are_dropped_for_the_newest
+                what_many_peers_do_not_read_is_bounded_by_the_core
+            }
+        }
+    };
+}
+
 mod sim {
     streams_on! { crate::harness::InSim }
     connects_on! { crate::harness::InSim }
     full_backlogs_on! { crate::harness::InSim }
     fills_on! { crate::harness::InSim }
     files_on! { crate::harness::InSim }
+    actors_on! { crate::actors::stage::On::Seeds }
 }
 
 mod mio {
@@ -229,6 +304,7 @@ mod mio {
     connects_on! { crate::harness::InMio }
     fills_on! { crate::harness::InMio }
     files_on! { crate::harness::InMio }
+    actors_on! { crate::actors::stage::On::Backend(odeon::BackendChoice::Mio) }
 }
 
 #[cfg(target_os = "linux")]
@@ -237,4 +313,5 @@ mod uring {
     connects_on! { crate::harness::InUring }
     fills_on! { crate::harness::InUring }
     files_on! { crate::harness::InUring }
+    actors_on! { crate::actors::stage::On::Backend(odeon::BackendChoice::Uring) }
 }
