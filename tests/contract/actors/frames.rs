@@ -5,8 +5,8 @@
 use odeon::prelude::*;
 use odeon::sys::Random;
 
-use super::hand::{Hand, Told, act, script};
-use super::stage::{On, as_usual, play};
+use super::hand::{Hand, Told, act, script, tell_lines};
+use super::stage::{On, as_usual, play, play_undisturbed};
 use crate::world::pattern;
 
 /// Letters that tell their place in a line.
@@ -41,45 +41,56 @@ pub fn frames_that_straddle_buffers_come_whole_and_in_order(on: On) {
 }
 
 pub fn bytes_of_a_frame_are_kept_and_sent_from_another_core(on: On) {
+    const BUFFERS: u16 = 8;
     let limits = |config: &mut Config| {
-        (config.receive_buffers, config.receive_buffer_bytes) = (8, 65_536);
-        (config.outbox_bytes_max, config.slow_handler) = (64 << 20, std::time::Duration::MAX);
+        (config.receive_buffers, config.receive_buffer_bytes) = (BUFFERS, 65_536);
+        config.outbox_bytes_max = 64 << 20;
     };
-    play(on, 2, limits, |stage| {
+    play_undisturbed(on, 2, limits, |stage| {
         let (mut sender, hand, told) = stage.connect_from(0);
         let (mut reader, other, _told) = stage.connect_from(1);
-        drop(told);
-        let lines: Vec<String> = (0..20).map(|number| letters(number, 40_000 + number)).collect();
-        // Nobody reads at first, so that they are kept for a while, and their connection goes before that is over.
-        let pass_on = script(move |_, line, cx| {
+        let pass_on = script(move |hand, line, cx| {
             let kept = cx.bytes_of(line);
-            other.tell(act(|_, cx| cx.write_bytes(kept))).expect("there is room");
+            other.tell(act(|hand, _| hand.kept.push(kept))).expect("there is room");
+            hand.tell(Told::Line(String::new()));
         });
         stage.ask(hand, move |hand, _| hand.script = pass_on);
-        for line in &lines {
+        let kept = || stage.sum(|ledger| ledger.receive_kept as u64);
+        // A frame that arrives in pieces is put together in memory of its own: of enough of them, some do not.
+        let mut lines = Vec::new();
+        while lines.len() < 20 || kept() == 0 {
+            assert!(lines.len() < 1000, "no buffer is ever kept");
+            let line = letters(lines.len(), 10_000 + lines.len());
             sender.write(format!("{line}\n"));
+            assert_eq!(stage.next(&told), Told::Line(String::new()));
+            lines.push(line);
         }
+        let kept_now = kept();
+        assert!(kept_now <= u64::from(BUFFERS / 2), "{kept_now} of {BUFFERS} buffers are kept");
+        // They outlive the connection that they came by.
         sender.finish();
         stage.until_sum("its end", 1, |ledger| ledger.connections_closed);
-        drop(sender);
-        for line in &lines {
-            reader.expect(line);
+        // They have come another way than what they are waited for by.
+        let (all, mut rounds) = (lines.len(), 0..100_000);
+        while stage.ask(other, |hand, _| hand.kept.len()) < all {
+            assert!(rounds.next().is_some(), "all of them come");
         }
-        stage.until("everything to be given back", || {
-            stage.ledgers().iter().all(|ledger| ledger.receive_kept == 0 && ledger.send_slots == 0)
-        });
-        drop(reader);
+        stage.order(other, |hand, cx| hand.kept.drain(..).for_each(|bytes| cx.write_bytes(bytes)));
+        lines.iter().for_each(|line| reader.expect(line));
+        stage.until("the buffers to be back", || kept() == 0);
     });
 }
 
-/// Receives a body behind each line that says how long it is, into a buffer that holds something.
+/// Receives a body behind each line that says how long it is, into a buffer that holds something, and tells where that lies.
 fn bodies(hand: &mut Hand, line: &str, cx: &mut Context<Hand>) {
-    match line.parse() {
-        Ok(length) => cx.read_exact_into(b"held:".to_vec(), length).expect("it is the only one"),
-        Err(_) => hand.tell(Told::Line(line.to_owned())),
-    }
+    let Ok(length) = line.parse::<usize>() else { return tell_lines(hand, line, cx) };
+    let mut buffer = Vec::with_capacity(HELD.len() + length);
+    buffer.extend_from_slice(HELD);
+    hand.tell(Told::Line(format!("{:p}", buffer.as_ptr())));
+    cx.read_exact_into(buffer, length).expect("it is the only one");
 }
 
+const HELD: &[u8] = b"held:";
 const LARGE: usize = 600_000;
 
 pub fn bodies_come_whole_into_the_buffers_that_were_given(on: On) {
@@ -90,7 +101,10 @@ pub fn bodies_come_whole_into_the_buffers_that_were_given(on: On) {
             let body = pattern(seed, size);
             // In one piece with the line before it, and with the one behind.
             peer.write([format!("{size}\n").as_bytes(), &body, b"behind\n"].concat());
-            assert!(stage.told(&service) == Told::Body([b"held:", &body[..]].concat()), "{size} bytes");
+            let Told::Line(place) = stage.told(&service) else { panic!("it has not begun") };
+            let Told::Body(got) = stage.told(&service) else { panic!("it is not whole") };
+            assert!(got == [HELD, &body].concat(), "{size} bytes");
+            assert_eq!(format!("{:p}", got.as_ptr()), place, "it is the memory that was given");
             assert_eq!(stage.told(&service), Told::Line("behind".into()));
         }
     });
@@ -103,13 +117,14 @@ pub fn a_body_that_is_cut_short_hands_back_what_has_come(on: On) {
             let (mut peer, _) = stage.connect(&service);
             let (half, all) = (pattern(1, size / 2), size);
             peer.write([format!("{all}\n").as_bytes(), &half].concat());
+            assert!(matches!(stage.told(&service), Told::Line(_)));
             if resets {
                 peer.reset();
             } else {
                 peer.finish();
             }
             let Told::Cut(body, missing, why) = stage.told(&service) else { panic!("the body is cut") };
-            let body = body.strip_prefix(b"held:").expect("it goes behind what was there");
+            let body = body.strip_prefix(HELD).expect("it goes behind what was there");
             assert_eq!(body.len() + missing, size);
             // A reset drops what has not been received.
             assert!(half.starts_with(body) && (resets || body.len() == half.len()), "{size} bytes");

@@ -56,11 +56,12 @@ pub struct Hand {
     pub script: Script,
     /// It goes on when its peer sends no more.
     pub stays_after_end: bool,
+    pub kept: Vec<Bytes>,
 }
 
 impl Hand {
     pub fn new(told: &Sender<Told>, script: &Script) -> Hand {
-        Hand { told: told.clone(), script: Arc::clone(script), stays_after_end: false }
+        Hand { told: told.clone(), script: Arc::clone(script), stays_after_end: false, kept: Vec::new() }
     }
 
     /// Another one, which tells the same test.
