@@ -510,6 +510,10 @@ impl Loopback {
         Ok(Loopback { stream: socket.into(), ended: false, reset: false })
     }
 
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     fn note(&mut self, error: &io::Error) {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}

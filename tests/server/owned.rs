@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 
 use odeon::prelude::*;
 
-use crate::client::{connect, ends_by_reset, expect, pattern, reset};
+use crate::client::{connect, ends_by_reset, expect, pattern};
 use crate::session::{Do, Events, Habits, Told, sessions};
 use crate::ways::tell;
 use crate::world::{PATIENCE, World};
@@ -148,44 +148,6 @@ pub(crate) fn counted_bytes_are_let_go_when_the_peer_never_reads_what_was_said_l
     world.wait_for_figure("the connection to end", 1, |ledger| ledger.connections_closed);
     assert_eq!(world.sum(|ledger| ledger.connections_cut_off), 1);
     assert!(ends_by_reset(&mut client), "a stream that was cut short does not look like one that ended");
-    world.finish();
-}
-
-pub(crate) fn counted_bytes_are_let_go_when_the_peer_resets(on: BackendChoice) {
-    let mut world = World::new(on, 1);
-    let (mut clients, events) = meet(&mut world, 1);
-    let (client, session) = clients.remove(0);
-    let (bytes, kept) = owned(&pattern(8, MUCH));
-    session.tell(Do::Give(bytes)).or_dead_letter();
-    session.tell(Do::Say(1)).or_dead_letter();
-    assert_eq!(events.next(), Told::Handled(1));
-    assert_kept(&kept);
-    reset(client);
-    expect_let_go(&kept);
-    assert!(matches!(events.stopped(), StopReason::Disconnected(_)));
-    world.finish();
-}
-
-pub(crate) fn counted_bytes_are_let_go_when_their_connection_is_aborted(on: BackendChoice) {
-    let mut world = World::new(on, 1);
-    let (mut clients, events) = meet(&mut world, 1);
-    let (mut client, session) = clients.remove(0);
-    let (under_way, is_under_way) = owned(&pattern(8, MUCH));
-    let (waits, does_wait) = owned(&pattern(9, 100_000));
-    session.tell(Do::Give(under_way)).or_dead_letter();
-    session.tell(Do::Say(1)).or_dead_letter();
-    assert_eq!(events.next(), Told::Handled(1));
-    // Behind a turn, in which that send begins.
-    world.ledgers();
-    session.tell(Do::Give(waits)).or_dead_letter();
-    session.tell(Do::Say(2)).or_dead_letter();
-    assert_eq!(events.next(), Told::Handled(2));
-    assert_kept(&is_under_way);
-    assert_kept(&does_wait);
-    session.abort();
-    expect_let_go(&is_under_way);
-    expect_let_go(&does_wait);
-    assert!(ends_by_reset(&mut client));
     world.finish();
 }
 

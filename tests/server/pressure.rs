@@ -13,39 +13,10 @@ use odeon::prelude::*;
 use odeon::sys::{Time, now};
 use socket2::SockRef;
 
-use crate::client::{connect, ends_by_reset, expect, finish, pattern, request, rest};
+use crate::client::{connect, ends_by_reset, expect, pattern, request};
 use crate::echo::Echo;
-use crate::session::{Do, Habits, Told, sessions};
+use crate::session::{Do, Habits, sessions};
 use crate::world::World;
-
-pub(crate) fn a_client_that_does_not_read_ends_alone(on: BackendChoice) {
-    let mut world = World::new(on, 1);
-    let (make, events) = sessions(Habits::default());
-    let listener = world.system.listener("127.0.0.1:0").outbox_bytes(256 << 10).start(make);
-    let address = listener.expect("a free port is found").address();
-    world.listens();
-    let mut other = connect(address);
-    request(&mut other, "echo hello", "hello\n");
-    events.started();
-    for _ in 0..5 {
-        let mut slow = connect(address);
-        let session = events.started();
-        let mut rounds = 0..10_000;
-        let reason = loop {
-            assert!(rounds.next().is_some(), "a client that does not read ends");
-            // As a room would that has much to say.
-            session.tell(Do::Write(vec![b'x'; 100_000])).or_dead_letter();
-            request(&mut other, "echo still served", "still served\n");
-            if let Some(told) = events.at_hand() {
-                break told;
-            }
-        };
-        assert_eq!(reason, Told::Stopped(StopReason::OutboxFull));
-        assert!(ends_by_reset(&mut slow), "a stream that was cut short does not look like one that ended");
-    }
-    drop(other);
-    world.finish();
-}
 
 /// Writes as much of `bytes` as the socket takes; answers how much that was.
 pub(crate) fn push(mut stream: &TcpStream, bytes: &[u8]) -> usize {
@@ -116,30 +87,6 @@ pub(crate) fn a_client_that_never_reads_is_not_read_from(on: BackendChoice) {
     let (mut reader, mut got) = (&stream, vec![0; written]);
     reader.read_exact(&mut got).expect("everything comes back");
     assert!(got == bytes[..written], "everything arrives byte for byte");
-    drop(stream);
-    world.finish();
-}
-
-pub(crate) fn a_pause_keeps_what_has_arrived(on: BackendChoice) {
-    let (make, events) = sessions(Habits::default());
-    let mut world = World::new(on, 1);
-    let mut stream = connect(world.serve(make));
-    let session = events.started();
-    // In the same bytes as the pause, and after them.
-    request(&mut stream, "echo before\npause\necho one", "before\n");
-    stream.write_all(b"echo two\npause\necho three\n").expect("the kernel takes it");
-    for reply in ["one\ntwo\n", "three\n"] {
-        session.tell(Do::Write(b"still paused\n".into())).expect("messages are handled");
-        session.tell(Do::Resume).expect("messages are handled");
-        expect(&mut stream, b"still paused\n");
-        expect(&mut stream, reply.as_bytes());
-    }
-    stream.write_all(b"pause\necho four\n").expect("the kernel takes it");
-    finish(&stream);
-    session.tell(Do::Write(b"paused again\n".into())).expect("messages are handled");
-    expect(&mut stream, b"paused again\n");
-    session.tell(Do::Resume).expect("the end of the stream comes after what is kept");
-    assert_eq!(rest(&mut stream), b"four\n");
     drop(stream);
     world.finish();
 }
@@ -218,35 +165,6 @@ pub(crate) fn what_waits_behind_a_full_mailbox_holds_no_receive_buffer(on: Backe
     world.finish();
 }
 
-pub(crate) fn a_client_that_is_not_read_from_waits(on: BackendChoice) {
-    const LINE: usize = 60_000;
-    let (make, events) = sessions(Habits::default());
-    let mut world = World::new(on, 1);
-    let stream = connect(world.serve(make));
-    let session = events.started();
-    stream.set_nonblocking(true).expect("a socket can be made not to block");
-    let mut bytes = b"pause\n".to_vec();
-    bytes.resize(bytes.len() + 40_000_000, b'x');
-    bytes.iter_mut().skip(6 + LINE).step_by(LINE).for_each(|byte| *byte = b'\n');
-    let (mut written, mut quiet) = (0, 0);
-    while quiet < 200 {
-        let more = push(&stream, &bytes[written..]);
-        written += more;
-        quiet = if more == 0 { quiet + 1 } else { 0 };
-        assert!(written < 28 << 20, "the client's writes block");
-        world.ledgers();
-    }
-    session.tell(Do::Resume).expect("messages are handled");
-    stream.set_nonblocking(false).expect("a socket can be made to block");
-    finish(&stream);
-    let mut replies = Vec::new();
-    (&stream).read_to_end(&mut replies).expect("the stream ends in order");
-    let lines = bytes[6..written].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
-    assert_eq!(replies.len(), 2 * lines, "every line is answered");
-    drop(stream);
-    world.finish();
-}
-
 pub(crate) fn requests_that_were_read_before_a_stop_are_answered(on: BackendChoice) {
     let mut world = World::new(on, 1);
     let (make, events) = sessions(Habits { last_words: "bye", ..Habits::default() });
@@ -295,23 +213,6 @@ pub(crate) fn clients_that_do_not_read_leave_slots_to_the_others(on: BackendChoi
         request(&mut connect(address), "echo served too", "served too\n");
     }
     assert_eq!(world.ledgers()[0].connections_cut_off, 0, "nobody had to go for that");
-    drop((slow, other));
-    world.finish();
-}
-
-pub(crate) fn a_client_that_takes_nothing_for_too_long_ends_alone(on: BackendChoice) {
-    let mut world = World::with(on, 1, |config| config.write_stall = Duration::from_millis(150));
-    let (make, events) = sessions(Habits::default());
-    let address = world.serve(make);
-    let mut other = connect(address);
-    request(&mut other, "echo served", "served\n");
-    events.started();
-    let mut slow = slow_reader(address);
-    assert_eq!(events.stopped(), StopReason::OutboxFull);
-    assert!(ends_by_reset(&mut slow), "a stream that was cut short does not look like one that ended");
-    request(&mut other, "echo still served", "still served\n");
-    world.wait_for_figure("its end", 1, |ledger| ledger.connections_cut_off);
-    assert_eq!(world.ledgers()[0].connections_outbox_full, 1);
     drop((slow, other));
     world.finish();
 }

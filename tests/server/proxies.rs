@@ -12,7 +12,7 @@ use odeon::prelude::*;
 use odeon::sys::{Random, now};
 use odeon::{ForwardError, Timeout};
 
-use crate::client::{connect, ends_by_reset, expect, is_reset, pattern, reset, rest};
+use crate::client::{connect, expect, is_reset, pattern, rest};
 use crate::connects::deserted;
 use crate::pressure::push;
 use crate::ways::tell;
@@ -247,23 +247,6 @@ pub(crate) fn nobody_at_the_far_side_ends_the_connection(backend: BackendChoice)
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Refused(std::io::ErrorKind::ConnectionRefused)));
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::ClientSide(StopReason::Failed, 0)));
     world.settle();
-}
-
-pub(crate) fn a_reset_on_one_side_is_seen_on_the_other(backend: BackendChoice) {
-    let scene = Scene::new(backend, |_| {});
-    let broken = StopReason::Disconnected(libc::ECONNRESET);
-    let (mut client, mut far) = scene.pair();
-    client.write_all(b"to the end").expect("the other side is there");
-    expect(&mut far, b"to the end");
-    reset(far);
-    assert!(ends_by_reset(&mut client));
-    scene.ends(StopReason::ForwardEnded, broken, [10, 0]);
-    let (mut client, mut far) = scene.pair();
-    far.write_all(b"to nobody").expect("the other side is there");
-    expect(&mut client, b"to nobody");
-    reset(client);
-    assert!(ends_by_reset(&mut far));
-    scene.ends(broken, StopReason::ForwardEnded, [0, 9]);
 }
 
 /// True if everything that was written there is with the other side: what is not, a reset drops.

@@ -8,7 +8,7 @@ use odeon::Timeout;
 use odeon::fs::File;
 use odeon::prelude::*;
 
-use super::hand::{Hand, Told};
+use super::hand::{Hand, Told, act};
 use super::peer::Peer;
 use super::stage::{Far, On, Service, Stage, as_usual, play};
 use crate::world::{PART, pattern};
@@ -19,7 +19,7 @@ fn tie(_: &mut Hand, cx: &mut Context<Hand>, to: SocketAddr) -> Flow {
         let (near, other) = (cx.me(), hand.other());
         let far = odeon::connect(to).start(move |_| other).await.expect("somebody listens");
         cx.forward_to(far).expect("nobody else feeds it");
-        far.tell(super::hand::act(move |_, cx| cx.forward_to(near).expect("nobody else feeds it")))
+        far.tell(act(move |_, cx| cx.forward_to(near).expect("nobody else feeds it")))
             .expect("there is room");
         Flow::Continue
     })

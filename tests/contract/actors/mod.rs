@@ -9,5 +9,6 @@ pub mod hand;
 pub mod outboxes;
 pub mod peer;
 pub mod scarce;
+pub mod segments;
 pub mod sends;
 pub mod stage;

@@ -4,6 +4,7 @@
 
 use odeon::sim;
 
+use super::segments::segments;
 use super::stage::Stage;
 use crate::harness::{Client, Loopback};
 use crate::world::PART;
@@ -85,6 +86,14 @@ impl<'a> Peer<'a> {
     /// Takes up to `max` of the bytes that have come by now.
     pub fn pull(&mut self, max: usize) -> Vec<u8> {
         with!(&mut self.end, end => end.read(max))
+    }
+
+    /// How many segments have come, where that is known.
+    pub fn segments(&self) -> Option<u32> {
+        match &self.end {
+            End::Simulated(_) => None,
+            End::Real(end) => segments(end.stream()),
+        }
     }
 
     pub fn is_ended(&mut self) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Knows: peers that read, read late, or reset. Must not know what the kernel is asked.
 
+use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use odeon::Timeout;
@@ -40,7 +41,8 @@ pub fn an_awaited_send_is_over_with_all_that_was_written_up_to_it_and_not_before
                     flushed.await.expect("the peer is there");
                     tell.send(cx.queued_bytes()).expect("the test waits");
                 }
-                Flow::Continue
+                cx.write("last");
+                Flow::Close
             })
         });
         stage.turns();
@@ -55,26 +57,42 @@ pub fn an_awaited_send_is_over_with_all_that_was_written_up_to_it_and_not_before
         assert!(peer.read(between - 2 * SHARE) == pattern(1, between)[2 * SHARE..]);
         peer.expect([2; 2]);
         assert_eq!(stage.next(&told), 0);
+        assert_eq!(peer.rest(), b"last");
     });
 }
 
 pub fn an_awaited_send_fails_with_its_connection(on: On) {
     play(on, 1, roomy, |stage| {
         let service = stage.serve();
-        let (peer, hand) = stage.connect_narrow(&service);
-        let (much, (tell, told)) = (stage.more_than_held(), channel());
-        stage.ask(hand, move |_, cx| {
-            cx.write(pattern(0, much));
-            let flushed = cx.flush();
-            // It does not end with the connection.
-            odeon::task::spawn(async move { tell.send(flushed.await.map_err(|error| error.kind())) })
-                .detach();
-        });
-        stage.turns();
-        assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
-        peer.reset();
-        assert_eq!(stage.next(&told), Err(std::io::ErrorKind::BrokenPipe));
-        assert!(matches!(stage.stopped(&service), StopReason::Disconnected(_)));
+        for by_a_handler in [false, true] {
+            let (peer, hand) = stage.connect_narrow(&service);
+            let (much, (tell, told)) = (stage.more_than_held(), channel());
+            stage.order(hand, move |_, cx| {
+                cx.write(pattern(0, much));
+                let flushed = cx.flush();
+                let tell = async move || tell.send(flushed.await.map_err(|error| error.kind()));
+                if by_a_handler {
+                    return cx.exclusive("flush", Timeout::Never, async move |_, _| {
+                        tell().await.expect("the test waits");
+                        Flow::Continue
+                    });
+                }
+                // It does not end with the connection.
+                odeon::task::spawn(async move { tell().await.expect("the test waits") }).detach();
+                Flow::Continue
+            });
+            stage.turns();
+            assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
+            peer.reset();
+            assert!(matches!(stage.stopped(&service), StopReason::Disconnected(_)));
+            let broken = Err(ErrorKind::BrokenPipe);
+            if by_a_handler {
+                // Most often it is dropped with its connection, before it hears of it.
+                assert!(told.try_recv().is_ok_and(|told| told == broken) || told.try_recv().is_err());
+            } else {
+                assert_eq!(stage.next(&told), broken);
+            }
+        }
     });
 }
 
@@ -86,7 +104,9 @@ pub fn sixty_four_small_writes_of_a_handler_are_one_send(on: On) {
         let service = stage.serve_with(|listener| listener, write);
         let (mut peer, _) = stage.connect(&service);
         let lines: String = (0..64).map(|number| format!("line {number:04}\n")).collect();
-        for _ in 0..100 {
+        let before = peer.segments();
+        const ROUNDS: u32 = 50;
+        for _ in 0..ROUNDS {
             peer.write("go\n");
             // Of several sends the first would be seen by itself, now or another time.
             let mut first = Vec::new();
@@ -96,6 +116,7 @@ pub fn sixty_four_small_writes_of_a_handler_are_one_send(on: On) {
             });
             assert_eq!(String::from_utf8_lossy(&first), lines);
         }
+        assert_eq!(peer.segments(), before.map(|before| before + ROUNDS), "each is a send");
     });
 }
 
