@@ -252,17 +252,19 @@ impl Drop for Counted {
 }
 
 pub fn what_many_peers_do_not_read_is_bounded_by_the_core(on: On) {
-    const EACH: usize = 64 << 10;
-    const LINKED_MAX: usize = 4 << 20;
+    // A simulated kernel holds next to nothing.
+    let (peers, each, max) = match on {
+        On::Backend(_) => (100, 64 << 10, 4 << 20),
+        On::Seeds | On::Seed(_) => (20, 16 << 10, 1 << 20),
+    };
     let limits = |config: &mut Config| {
-        config.send_part_bytes_max = LINKED_MAX;
+        config.send_part_bytes_max = max;
         // What is copied beyond has its own bounds.
         (config.spill_bytes_max, config.send_slots) = (64 << 10, [1024, 64, 0, 0, 0]);
     };
     play(on, 1, limits, |stage| {
         let service = stage
             .serve_with(|listener| listener.outbox_bytes(64 << 20).outbox_overflow(Overflow::Refuse), echo);
-        let peers = if stage.is_real() { 100 } else { 20 };
         let met: Vec<_> = (0..peers).map(|_| stage.connect_narrow(&service)).collect();
         let (mut other, _) = stage.connect(&service);
         let (held, mut rounds) = (Arc::<AtomicUsize>::default(), 0);
@@ -271,16 +273,16 @@ pub fn what_many_peers_do_not_read_is_bounded_by_the_core(on: On) {
             rounds += 1;
             assert!(rounds < 1000, "no more is held for who does not read");
             for (_, hand) in &met {
-                let bytes = Bytes::from_owner(Counted::new(EACH, &held));
+                let bytes = Bytes::from_owner(Counted::new(each, &held));
                 stage.ask(*hand, |_, cx| cx.write_bytes(bytes));
             }
             other.write("still served?\n");
             other.expect("still served?\n");
             stage.turns();
             let held = held.load(Ordering::SeqCst);
-            assert!(held <= LINKED_MAX, "{held} bytes are in memory");
+            assert!(held <= max, "{held} bytes are in memory");
         }
-        assert!(held.load(Ordering::SeqCst) > LINKED_MAX / 2, "those that wait");
+        assert!(held.load(Ordering::SeqCst) > max / 2, "those that wait");
         assert_eq!(stage.sum(|ledger| ledger.connections_outbox_full), 0);
         met.into_iter().for_each(|(peer, _)| peer.reset());
         stage.until("all to be let go", || held.load(Ordering::SeqCst) == 0);
