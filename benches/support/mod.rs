@@ -28,6 +28,7 @@ pub(crate) mod ring;
 pub(crate) mod round_trip;
 pub(crate) mod servers;
 pub(crate) mod slow_peers;
+pub(crate) mod slowly;
 pub(crate) mod stats;
 pub(crate) mod subscribers;
 pub(crate) mod traffic;

@@ -1,9 +1,11 @@
 //! Requests at fixed times, whatever the server does, and how long after its time each was answered.
 //!
-//! Knows: a schedule, io_uring, a command per line of input. Must not know which server it is, nor who else is connected.
+//! Knows: a schedule, io_uring, a command per line of input. Must not know which server it is, nor what slow peers do.
 //!
 //! `connect PID CONNECTIONS SIZE` opens connections, for requests of so many bytes.
+//! `slowly COUNT` has so many slow peers beside them from then on, until `rest`: they come back with the next window.
 //! `window WARM_UP_NS WINDOW_NS` asks for so long, and looks at what was due after the first part.
+//! `ends` tells what has become of the slow peers.
 //! A time counts from when a request was due, not from when it was sent: a server that stalls delays all that were due meanwhile.
 
 use std::collections::VecDeque;
@@ -21,6 +23,7 @@ use super::machine::Clock;
 use super::pairs::Window;
 use super::receive_pool::{GROUP, ReceivePool, Segment};
 use super::ring::Ring;
+use super::slowly::{SETTLE_NS, Slowly};
 use super::traffic::Pattern;
 
 /// Of all connections together: a fifth of what a server can do, more or less. Whether this load can is told by how late it asks.
@@ -48,6 +51,7 @@ struct Load {
     trips_ns: Vec<f64>,
     late_ns: Vec<f64>,
     unanswered: usize,
+    slowly: Option<Slowly>,
 }
 
 /// Does what its input says, and answers each line with one.
@@ -61,9 +65,18 @@ pub(crate) fn run(server: SocketAddr) -> io::Result<()> {
                 *none = Some(Load::new(connect(server, part(connections)?)?, part(pid)?, part(size)?)?);
                 println!("result");
             }
-            (["window", warm_up_ns, window_ns], Some(load)) => {
-                load.window(part(warm_up_ns)?, part(window_ns)?)?.tell();
+            (["slowly", count], Some(load)) => {
+                load.slowly = Some(Slowly::new(server, part(count)?));
+                println!("result");
             }
+            (["window", warm_up_ns, window_ns], Some(load)) => {
+                load.settled_window(part(warm_up_ns)?, part(window_ns)?)?.tell();
+            }
+            (["rest"], Some(load)) => {
+                load.slowly.iter_mut().for_each(Slowly::leave);
+                println!("result");
+            }
+            (["ends"], Some(Load { slowly: Some(slowly), .. })) => slowly.ends().tell(),
             _ => return Err(io::Error::other(format!("what is `{line}`?"))),
         }
     }
@@ -93,7 +106,22 @@ impl Load {
             trips_ns: Vec::with_capacity(1 << 20),
             late_ns: Vec::with_capacity(1 << 20),
             unanswered: 0,
+            slowly: None,
         })
+    }
+
+    /// A window in which slow peers come and go as they do at any time.
+    fn settled_window(&mut self, warm_up_ns: u64, window_ns: u64) -> io::Result<Window> {
+        if self.slowly.as_ref().is_some_and(|slowly| !slowly.settled) {
+            let window = self.window(0, SETTLE_NS)?;
+            self.slowly.iter_mut().for_each(|slowly| slowly.note(&window));
+        }
+        let window = self.window(warm_up_ns, window_ns)?;
+        if let Some(slowly) = &mut self.slowly {
+            slowly.settled = true;
+            slowly.note(&window);
+        }
+        Ok(window)
     }
 
     /// Asks at fixed times, then waits for the answers.
@@ -119,6 +147,9 @@ impl Load {
             }
             self.ring.watch(if due_ns < end_ns { due_ns } else { now_ns + gap_ns });
             self.turn()?;
+            if let Some(slowly) = &mut self.slowly {
+                slowly.step(Clock::MONOTONIC.now_ns())?;
+            }
         }
         Ok(Window::of(&mut self.trips_ns, &mut self.late_ns, watch.end()?))
     }

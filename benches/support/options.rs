@@ -10,9 +10,10 @@ cargo bench --bench {echo,proxy,slow_peers,publish} -- [OPTIONS]
   (no option)             echo: 64 B x {64, 512} connections x pipeline {1, 16}: CPU per request, requests per second
                           proxy: {16, 256} KiB x 64 connections through a proxy to an echo server beside the load: the same
                           publish: 100 B to 10,000 connections: CPU per delivery; when it comes, beside a hundred that never read
-                          slow_peers: round trips of 64 B on 64 connections, beside a hundred peers that never read
+                          slow_peers: round trips of 64 B on 64 connections, beside a hundred peers that never read, or do all a byte at a time
   --full                  echo: also 1 KiB and 4,096 connections; 16 KiB and 256 KiB x 64 connections
-  --part NAME[,NAME]      publish: only `cost` or `slow`
+  --part NAME[,NAME]      publish: only `cost` or `slow`; slow_peers: only `never-read` or `slowly`
+  --peers N               slow_peers: how many do all a byte at a time (100)
   --latency               round trips of one connection whose client blocks
   --memory                memory per idle connection, base memory, wake-ups when idle
   --size N[,N]            only these message sizes      (with or without --full)
@@ -69,6 +70,7 @@ pub(crate) struct Options {
     pub(crate) added: Vec<(String, String)>,
     pub(crate) only: Vec<String>,
     pub(crate) parts: Vec<String>,
+    pub(crate) peers: usize,
     pub(crate) self_check: bool,
     pub(crate) json: bool,
     pub(crate) build: bool,
@@ -112,6 +114,7 @@ impl Options {
             added: Vec::new(),
             only: Vec::new(),
             parts: Vec::new(),
+            peers: 100,
             self_check: false,
             json: false,
             build: true,
@@ -127,6 +130,11 @@ impl Options {
         options.points = chosen.points(options.subject);
         options.rounds_max = options.rounds_max.max(options.rounds);
         Ok(options)
+    }
+
+    /// Whether a part is to be measured: all are, where none is named.
+    pub(crate) fn asks_for(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|name| name == part)
     }
 
     /// Takes a flag without a value; answers whether it is one.
@@ -152,6 +160,7 @@ impl Options {
             "--pipeline" => chosen.pipelines = numbers(flag, value)?,
             "--rounds" => self.rounds = number(flag, value)?.max(1),
             "--rounds-max" => self.rounds_max = number(flag, value)?,
+            "--peers" => self.peers = number(flag, value)?.max(1),
             "--window" => self.window = Duration::from_millis(number(flag, value)? as u64),
             "--warm-up" => self.warm_up = Duration::from_millis(number(flag, value)? as u64),
             "--spin" => self.spin_us = number(flag, value)? as u64,

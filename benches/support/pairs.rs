@@ -1,4 +1,4 @@
-//! A server twice, without peers that never read and with them, in windows that alternate: how much later the others are served.
+//! A server twice, without slow peers and with them, in windows that alternate: how much later the others are served.
 //!
 //! Knows: windows of loads at fixed times, rounds, when a bar is reached. Must not know how servers work, nor what is served.
 
@@ -16,8 +16,8 @@ use super::verdict::Verdict;
 
 /// How many peers never read.
 pub(crate) const SILENT: usize = 100;
-/// How much later the others may be served.
-const BAR: f64 = 1.20;
+/// How much later others than those may be served.
+pub(crate) const SILENT_BAR: f64 = 1.20;
 /// A machine that disturbs so many windows in a row is too busy to measure anything.
 const TRIES: usize = 40;
 /// Less than the 30 s after which a server on Odeon ends a peer that takes nothing, with room for a window that is taken again and again.
@@ -41,6 +41,11 @@ impl Window {
         asked_ns.sort_by(f64::total_cmp);
         let [p50_ns, p99_ns] = [0.5, 0.99].map(|part| quantile(served_ns, part));
         Window { p50_ns, p99_ns, late_ns: quantile(asked_ns, 0.99), cores }
+    }
+
+    /// Whether somebody had no core for a greater part of it than this.
+    pub(crate) fn is_disturbed(&self, bound: f64) -> bool {
+        self.cores.disturbed(bound)
     }
 
     /// For the process that measures.
@@ -99,17 +104,24 @@ pub(crate) struct Side {
     /// In how great a part of a window somebody may have no core.
     bound: f64,
     pub(crate) peers: Option<Peers>,
+    /// Whether the load is told to rest while others have their windows.
+    pub(crate) rests: bool,
     windows: Vec<Window>,
     thrown_away: usize,
 }
 
 impl Side {
     pub(crate) fn new(running: Running, load: Holder, line: String, bound: f64) -> Side {
-        Side { running, load, line, bound, peers: None, windows: Vec::new(), thrown_away: 0 }
+        Side { running, load, line, bound, peers: None, rests: false, windows: Vec::new(), thrown_away: 0 }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.running.address
+    }
+
+    /// Has its load do what a line says.
+    pub(crate) fn ask(&mut self, line: &str) -> io::Result<Vec<f64>> {
+        self.load.ask(line)
     }
 
     pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
@@ -124,7 +136,10 @@ impl Side {
         let mut seen = String::new();
         for _ in 0..TRIES {
             let window = Window::parse(&self.load.ask(&self.line)?)?;
-            if !window.cores.disturbed(self.bound) {
+            if !window.is_disturbed(self.bound) {
+                if self.rests {
+                    self.load.ask("rest")?;
+                }
                 return Ok(window);
             }
             self.thrown_away += 1;
@@ -140,12 +155,27 @@ impl Side {
     }
 }
 
-/// A server without peers that never read, and with them.
+/// A server without slow peers, and with them.
 pub(crate) struct Pair {
     pub(crate) name: String,
     pub(crate) sides: [Side; 2],
-    /// What the server holds for each of them.
-    pub(crate) held_bytes: f64,
+    /// What the server holds for each of them, where they stay.
+    pub(crate) held_bytes: Option<f64>,
+}
+
+/// What is reported of pairs.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    /// What the names of figures begin with.
+    pub(crate) prefix: &'a str,
+    /// What the peers do, how many there are, and what they are called in the names of figures.
+    pub(crate) words: &'static str,
+    pub(crate) peers: usize,
+    pub(crate) name: &'static str,
+    /// How much later the others may be served.
+    pub(crate) bar: f64,
+    /// A unit of time, and how many nanoseconds it has.
+    pub(crate) unit: (&'static str, f64),
 }
 
 impl Pair {
@@ -158,16 +188,10 @@ impl Pair {
 }
 
 /// Measures and reports the pairs, also those of a machine that becomes too busy: then it fails after that.
-pub(crate) fn run(
-    prefix: &str,
-    pairs: &mut [Pair],
-    unit: Unit,
-    options: &Options,
-    report: &Report,
-) -> io::Result<()> {
+pub(crate) fn run(case: Case<'_>, pairs: &mut [Pair], options: &Options, report: &Report) -> io::Result<()> {
     let measured = measure(pairs, options);
     if pairs.iter().flat_map(|pair| &pair.sides).all(|side| !side.windows.is_empty()) {
-        tell(prefix, pairs, unit, report)?;
+        tell(case, pairs, report)?;
     }
     measured
 }
@@ -194,54 +218,55 @@ fn measure(pairs: &mut [Pair], options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// A unit of time, and how many nanoseconds it has.
-pub(crate) type Unit = (&'static str, f64);
-
 /// Reports all sides, ratios and what they say.
-fn tell(prefix: &str, pairs: &[Pair], (unit, unit_ns): Unit, report: &Report) -> io::Result<()> {
+fn tell(case: Case<'_>, pairs: &[Pair], report: &Report) -> io::Result<()> {
+    let Case { prefix, words, unit: (unit, unit_ns), .. } = case;
     report.line(&format!(
-        "  server             never read     p50 {unit}     p99 {unit}   asked late by {unit}   server busy   resident MB   windows thrown away"
+        "  server             {words:>10}     p50 {unit}     p99 {unit}   asked late by {unit}   server busy   resident MB   windows thrown away"
     ));
     for pair in pairs {
-        for (side, silent) in pair.sides.iter().zip([0, SILENT]) {
+        for (side, peers) in pair.sides.iter().zip([0, case.peers]) {
             let middle = |part: fn(&Window) -> f64| side.middle(part) / unit_ns;
             let [p50, p99] = [middle(|window| window.p50_ns), middle(|window| window.p99_ns)];
             let late = middle(|window| window.late_ns);
             let megabytes = side.resident_bytes()? as f64 / 1e6;
             report.line(&format!(
-                "  {:<18} {silent:>10} {p50:>10.2} {p99:>10.2} {late:>18.2} {:>12.0}% {megabytes:>13.2} {:>21}",
+                "  {:<18} {peers:>10} {p50:>10.2} {p99:>10.2} {late:>18.2} {:>12.0}% {megabytes:>13.2} {:>21}",
                 pair.name,
                 100.0 * side.middle(|window| window.cores.busy),
                 side.thrown_away
             ));
-            let name = format!("{prefix}/{}/silent{silent}", pair.name);
+            let name = format!("{prefix}/{}/{}{peers}", pair.name, case.name);
             report.figure(&format!("{name}/p50"), p50, unit);
             report.figure(&format!("{name}/p99"), p99, unit);
             report.figure(&format!("{name}/resident"), megabytes, "MB");
             report.figure(&format!("{name}/thrown_away"), side.thrown_away as f64, "windows");
         }
     }
-    pairs.iter().for_each(|pair| judge(prefix, pair, report));
+    pairs.iter().for_each(|pair| judge(case, pair, report));
     Ok(())
 }
 
-/// One server beside itself. Peers that never read cannot matter to any but the judged one: what they show there is the machine's.
-fn judge(prefix: &str, pair: &Pair, report: &Report) {
+/// One server beside itself. Slow peers cannot matter to any but the judged one: what they show there is the machine's.
+fn judge(case: Case<'_>, pair: &Pair, report: &Report) {
+    let Case { prefix, words, bar, .. } = case;
     let ratios = [pair.ratio(|window| window.p50_ns), pair.ratio(|window| window.p99_ns)];
     let told = ratios.map(|ratio| format!("{:.3} [{:.3}, {:.3}]", ratio.median, ratio.low, ratio.high));
-    let verdict = Verdict::of(ratios[1], BAR);
+    let verdict = Verdict::of(ratios[1], bar);
     let says = match (pair.name.starts_with(JUDGED), verdict) {
-        (true, _) => format!("bar {BAR:.2}: {}", verdict.words()),
+        (true, _) => format!("bar {bar:.2}: {}", verdict.words()),
         (false, Verdict::Reached) => "the control".to_owned(),
         (false, _) => "VOID: they cannot matter to it".to_owned(),
     };
+    let held =
+        pair.held_bytes.map(|bytes| format!("; {:.1} KB held for each of those that {words}", bytes / 1e3));
     report.line(&format!(
-        "  {}: p50 ratio {}, p99 ratio {} of {} pairs, {says}; {:.1} KB held for each that never reads",
+        "  {}: p50 ratio {}, p99 ratio {} of {} pairs, {says}{}",
         pair.name,
         told[0],
         told[1],
         pair.sides[0].windows.len(),
-        pair.held_bytes / 1e3
+        held.unwrap_or_default()
     ));
     let name = format!("{prefix}/{}", pair.name);
     for (part, ratio) in ["p50", "p99"].into_iter().zip(ratios) {
@@ -249,5 +274,7 @@ fn judge(prefix: &str, pair: &Pair, report: &Report) {
         report.figure(&format!("{name}/{part}_ratio_low"), ratio.low, "ratio");
         report.figure(&format!("{name}/{part}_ratio_high"), ratio.high, "ratio");
     }
-    report.figure(&format!("{name}/held_per_peer"), pair.held_bytes, "B");
+    if let Some(bytes) = pair.held_bytes {
+        report.figure(&format!("{name}/held_per_peer"), bytes, "B");
+    }
 }

@@ -6,7 +6,7 @@ use std::io;
 
 use super::child::{Holder, Running};
 use super::options::Options;
-use super::pairs::{self, Pair, SILENT, Side};
+use super::pairs::{self, Case, Pair, SILENT, SILENT_BAR, Side};
 use super::report::Report;
 use super::servers::{JUDGED, REFERENCE, Server};
 use super::stats::Estimate;
@@ -71,7 +71,6 @@ impl Session {
 
 /// Measures and reports whatever is asked for. Answers whether everybody got what was published.
 pub(crate) fn run(options: &Options, servers: &[Server], report: &Report) -> bool {
-    let asked = |part| options.parts.is_empty() || options.parts.iter().any(|name| name == part);
     let mut correct = true;
     for &point in &options.points {
         let connections = point.connections;
@@ -81,10 +80,10 @@ pub(crate) fn run(options: &Options, servers: &[Server], report: &Report) -> boo
                 correct = false;
             }
         };
-        if asked("cost") {
+        if options.asks_for("cost") {
             attempt(cost(connections, servers, options, report));
         }
-        if asked("slow") {
+        if options.asks_for("slow") {
             attempt(slow(connections, servers, options, report));
         }
     }
@@ -173,10 +172,19 @@ fn slow(connections: usize, servers: &[Server], options: &Options, report: &Repo
     for server in servers.iter().filter(|server| server.cores == 1 && server.name != REFERENCE) {
         let sides = [side(connections, server, 0)?, side(connections, server, SILENT)?];
         let [without, with] = [sides[0].resident_bytes()? as f64, sides[1].resident_bytes()? as f64];
-        pairs.push(Pair { name: server.name.clone(), sides, held_bytes: (with - without) / SILENT as f64 });
+        let held_bytes = Some((with - without) / SILENT as f64);
+        pairs.push(Pair { name: server.name.clone(), sides, held_bytes });
     }
     report.line(&format!("\n{MESSAGE} B to {connections} connections, at fixed times"));
-    pairs::run(&format!("publish/c{connections}"), &mut pairs, ("ms", 1e6), options, report)
+    let case = Case {
+        prefix: &format!("publish/c{connections}"),
+        words: "never read",
+        peers: SILENT,
+        name: "silent",
+        bar: SILENT_BAR,
+        unit: ("ms", 1e6),
+    };
+    pairs::run(case, &mut pairs, options, report)
 }
 
 /// A server that has published more than the kernel takes for those that never read, before the others come: as many on both sides.

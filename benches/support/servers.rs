@@ -56,6 +56,11 @@ pub(crate) fn choose(
     Ok(servers)
 }
 
+/// The judged server where peers do everything a byte at a time: one that has requests, bodies and answers, and times for them.
+pub(crate) fn with_times() -> io::Result<Server> {
+    own_role(JUDGED, &[JUDGED])
+}
+
 /// The servers that publish what they are sent, the reference first.
 pub(crate) fn choose_publishers(options: &Options) -> io::Result<Vec<Server>> {
     let mut servers = vec![own_role(REFERENCE, &["bare-publish"])?];

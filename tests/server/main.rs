@@ -96,6 +96,7 @@ macro_rules! every_case_on {
             late {
                 a_client_that_sends_nothing_is_closed_and_others_are_not
                 a_client_that_does_not_go_on_with_a_frame_or_a_body_is_closed
+                whoever_does_everything_a_byte_at_a_time_is_closed_and_others_are_served
             }
             assembly {
                 what_comes_in_part_is_held_within_a_bound

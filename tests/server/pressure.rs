@@ -189,7 +189,7 @@ pub(crate) fn requests_that_were_read_before_a_stop_are_answered(on: BackendChoi
 }
 
 /// A client that has asked for more than the sockets take, and reads nothing.
-fn slow_reader(address: SocketAddr) -> TcpStream {
+pub(crate) fn slow_reader(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address);
     SockRef::from(&stream).set_recv_buffer_size(64 << 10).expect("the option exists");
     stream.write_all("big 500000\n".repeat(24).as_bytes()).expect("the kernel takes it");

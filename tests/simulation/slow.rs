@@ -178,6 +178,21 @@ fn a_peer_that_is_slow_for_longer_than_its_grace_is_closed() {
 }
 
 #[test]
+fn a_peer_that_reads_a_byte_at_a_time_is_closed_after_its_grace() {
+    let mut scene = Scene::new(Overflow::Close, Some(GRACE));
+    scene.write(b'a', 900);
+    for _ in 0..9 {
+        scene.pass(GRACE / 10);
+        assert_eq!((scene.read(1).len(), scene.end()), (1, None));
+    }
+    scene.pass(GRACE / 10 + MOMENT);
+    assert_eq!(scene.end(), Some(StopReason::OutboxFull), "what it reads is no excuse");
+    assert_eq!(scene.books(), [0, 0, 1]);
+    assert!(scene.peer.is_reset());
+    scene.finish();
+}
+
+#[test]
 fn a_peer_that_falls_below_a_quarter_has_its_whole_grace_again() {
     let mut scene = Scene::new(Overflow::Close, Some(GRACE));
     scene.write(b'a', 200);
