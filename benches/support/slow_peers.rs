@@ -14,6 +14,8 @@ use super::slowly::{Ends, REQUEST_BYTES};
 
 /// The slowest hundredth of the requests decides a p99: what has waited for a core is not to be most of it.
 const BOUND: f64 = 0.006;
+/// The same for each slow peer that comes and goes: workers of the kernel that end its connection wait for the core of their server.
+const BOUND_PER_PEER: f64 = 0.000_04;
 /// How much later the others may be served beside peers that do everything a byte at a time.
 const SLOWLY_BAR: f64 = 2.00;
 /// Figures are in microseconds.
@@ -48,7 +50,8 @@ pub(crate) fn run(options: &Options, servers: &[Server], report: &Report) -> boo
 fn never_read(point: Point, servers: &[&Server], options: &Options, report: &Report) -> io::Result<()> {
     let mut pairs = Vec::new();
     for server in servers {
-        let mut sides = [side(point, server, None, options)?, side(point, server, None, options)?];
+        let mut sides =
+            [side(point, server, None, BOUND, options)?, side(point, server, None, BOUND, options)?];
         let before = sides[1].resident_bytes()?;
         sides[1].peers = Some(Peers::connect(sides[1].address())?);
         let held_bytes = Some((sides[1].resident_bytes()? as f64 - before as f64) / SILENT as f64);
@@ -68,8 +71,9 @@ fn slowly(point: Point, servers: &[&Server], options: &Options, report: &Report)
     let mut pairs = Vec::new();
     for server in servers {
         let server = if server.name == JUDGED { &with_times } else { server };
-        let sides =
-            [side(point, server, Some(0), options)?, side(point, server, Some(options.peers), options)?];
+        let bound = BOUND.max(BOUND_PER_PEER * options.peers as f64);
+        let [without, with] = [0, options.peers].map(|slow| side(point, server, Some(slow), bound, options));
+        let sides = [without?, with?];
         pairs.push(Pair { name: server.name.clone(), sides, held_bytes: None });
     }
     let prefix = &format!("slow_peers/{}/c{}", size_name(point.size), point.connections);
@@ -97,7 +101,13 @@ fn tell_ends(prefix: &str, pair: &mut Pair, report: &Report) -> io::Result<()> {
 }
 
 /// A server that has answered for a while on all connections, and in each window beside so many slow peers.
-fn side(point: Point, server: &Server, slow: Option<usize>, options: &Options) -> io::Result<Side> {
+fn side(
+    point: Point,
+    server: &Server,
+    slow: Option<usize>,
+    bound: f64,
+    options: &Options,
+) -> io::Result<Side> {
     let running = Running::start(server)?;
     let mut load = Holder::start("open-loop", running.address)?;
     load.ask(&format!("connect {} {} {}", running.pid(), point.connections, point.size))?;
@@ -109,7 +119,7 @@ fn side(point: Point, server: &Server, slow: Option<usize>, options: &Options) -
     if slow.is_some() {
         load.ask("rest")?;
     }
-    let mut side = Side::new(running, load, line, BOUND);
+    let mut side = Side::new(running, load, line, bound);
     side.rests = slow.is_some();
     Ok(side)
 }
