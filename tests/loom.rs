@@ -1,6 +1,9 @@
 //! The protocols between cores, in every order that the memory model allows.
 //!
-//! Runs with `RUSTFLAGS="--cfg loom"` only. What is checked is the runtime's own code, whose atomics then come from loom.
+//! Runs with `RUSTFLAGS="--cfg loom"` only. What is checked is the runtime's own code, whose atomics then come from loom. The order
+//! in which a core looks at all its ways is written here again, as `Arrivals::deliver` has it: a whole core is too much for loom.
+//!
+//! No models have what has no protocol: the ways of `links.rs`, which have no atomics, and the numbers of `hubs.rs`.
 #![cfg(loom)]
 
 use std::collections::VecDeque;

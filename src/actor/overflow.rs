@@ -38,7 +38,11 @@ impl<A: Actor> Head<A> {
                 core.demand(cell, Demand::Overflow);
                 return Err(SendError::Full(message));
             }
-            MailboxOverflow::DropNewest => evict::<A, _>(core, type_name::<M>(), message),
+            MailboxOverflow::DropNewest => core.dead_letters.while_evicting(|| {
+                // A name is for what was sent, and not for how it travels.
+                let wrapped = user(|| wrap(message));
+                evict::<A, _>(core, name_of::<A>(core, &wrapped), wrapped);
+            }),
             MailboxOverflow::DropOldest => self.drop_oldest(core, message, wrap),
         }
         Ok(())

@@ -44,7 +44,7 @@ impl Budget {
     #[cold]
     fn looked(mut self, core: &Core) -> (Budget, bool) {
         if self.deadline == Time::ZERO {
-            // As it was read last, before this activation began: it counts from there.
+            // From the last look, before this activation began: whoever comes behind slow ones may end sooner, behind its first few.
             self.deadline = core.now().after(core.config.activation_time);
         }
         let now = core.read_clock();

@@ -147,6 +147,11 @@ impl Links {
         self.overdue.borrow().is_untried()
     }
 
+    /// When the next of what others are owed is dropped, because nobody wants it any more; [`Time::MAX`] if none will be.
+    pub(super) fn late_after(&self) -> Time {
+        self.overdue.borrow().late_after()
+    }
+
     #[cold]
     fn send_overdue(&self, core: &Core) {
         let (ports, mut closed) = (directory::ports(), Line::new());

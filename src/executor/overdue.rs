@@ -28,7 +28,7 @@ pub(super) struct Overdue {
     late_from: Time,
     /// Something has come since it was last tried to hand all of it over.
     untried: bool,
-    /// What is left with each core: it may be there still when nothing waits any more.
+    /// What is left with each core that something waits for.
     wished: BTreeMap<CoreId, Wished>,
 }
 
@@ -83,17 +83,20 @@ impl Overdue {
                         waiting.push_front((word, until, envelope));
                         return true;
                     }
-                    Sent::Gone(envelope) => {
-                        wished.remove(core);
-                        refused.push(envelope);
-                    }
+                    Sent::Gone(envelope) => refused.push(envelope),
                     Sent::Handed => {}
                 }
                 words.remove(&word);
             }
+            wished.remove(core);
             false
         });
         refused
+    }
+
+    /// When something is late, if nothing is handed over before; [`Time::MAX`] if nothing will be.
+    pub(super) fn late_after(&self) -> Time {
+        Time(self.late_from.0.saturating_add(1))
     }
 
     /// Takes what nobody wants any more.

@@ -320,7 +320,8 @@ impl<B: Backend> Executor<B> {
             self.core.read_clock();
         }
         Counters::add(&self.core.counters.sleeps, 1);
-        Wait::Until(self.core.next_deadline().min(self.core.next_report()))
+        let deadline = self.core.next_deadline().min(self.core.links.late_after());
+        Wait::Until(deadline.min(self.core.next_report()))
     }
 
     /// Looks at memory until something is there (`Break`) or the time for it has run out.
@@ -346,7 +347,8 @@ impl<B: Backend> Executor<B> {
 }
 
 /// When a turn looks at the clock, which costs as much as several small activations: after a few groups of them, and then, if they
-/// are fast, after more and more. What takes its time from the core has one that is old by no more than about [`Looks::AGE_NS`].
+/// are fast, after more. At the pace since the last look, what takes its time from the core has one that is old by no more than
+/// [`Looks::AGE_NS`]; where slow ones follow fast ones, by no more than [`Looks::GROUPS_MAX`] take.
 struct Looks {
     /// Groups between two looks, and until the next.
     every: u32,
@@ -356,6 +358,8 @@ struct Looks {
 
 impl Looks {
     const FIRST: u32 = 4;
+    /// More are not worth it: of a hundred of the smallest activations, a look is a thirtieth.
+    const GROUPS_MAX: u32 = 16;
     /// What may pass between two looks, at the pace since the last.
     const AGE_NS: u64 = 32_000;
 
@@ -370,11 +374,12 @@ impl Looks {
     }
 
     /// At most twice as many as before: that these were fast does not say that the next are.
-    #[cold]
+    #[inline(never)]
     fn note(&mut self, now: Time) {
         let passed = now.since(self.last).as_nanos().max(1) as u64;
         let at_this_pace = (u64::from(self.every) * Self::AGE_NS / passed).max(1);
-        self.every = at_this_pace.min(u64::from(self.every) * 2) as u32;
+        let most = (self.every * 2).min(Self::GROUPS_MAX);
+        self.every = at_this_pace.min(u64::from(most)) as u32;
         (self.left, self.last) = (self.every, now);
     }
 }

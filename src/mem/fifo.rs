@@ -24,8 +24,9 @@ use std::ptr::{self, NonNull};
 const CLASSES: [usize; Class::ALL.len()] = [64, 128, 256, 1024, 4096, 16_384];
 /// Fewer entries per chunk than this, and the next larger class is used.
 const ENTRIES_MIN: usize = 8;
-/// The same of the first chunk of a queue, unless that were larger than [`FIRST_BYTES`]: most queues never hold more than one
-/// entry, and a million that do are as many chunks. But three or four are common where many send to many.
+/// The same of the first chunk of a queue, if a chunk of at most [`FIRST_BYTES`] holds as many: where many send to many, three or four
+/// entries wait now and then, and a second chunk for them costs as much as the message. If not, the first chunk holds what the smallest
+/// can: most queues never hold more than one entry.
 const FIRST_ENTRIES_MIN: usize = 3;
 const FIRST_BYTES: usize = 128;
 /// Chunks that follow are not smaller.
