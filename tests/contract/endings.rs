@@ -179,6 +179,32 @@ pub fn a_close_delivers_what_was_sent<H: Harness>(round: u32) {
     world.finish();
 }
 
+pub fn a_close_is_seen_while_an_older_connection_waits<H: Harness>(round: u32) {
+    let mut world = World::<H>::start(round, &Limits::default());
+    let (older, mut older_client) = world.connection();
+    let waits = world.receive(older);
+    world.step();
+    for ended_by_peer in [false, true] {
+        let (socket, mut client) = world.connection();
+        if ended_by_peer {
+            let receive = world.receive(socket);
+            client.shutdown_write();
+            assert_eq!(world.await_last(receive), Last::ReceiveEnded(ReceiveEnd::EndOfStream));
+        }
+        // Without a shutdown before it.
+        world.close_ended(socket, false);
+        world.until("the end of the stream", |_| {
+            client.read(1);
+            client.is_ended()
+        });
+        assert!(!client.is_reset());
+    }
+    world.write_all(&mut older_client, b"still here");
+    world.until("bytes", |world| world.received(waits).len() == 10);
+    assert_eq!(world.last(waits), None);
+    world.finish();
+}
+
 pub fn a_close_with_reset_is_seen_as_one<H: Harness>(round: u32) {
     let mut world = World::<H>::start(round, &Limits::default());
     let (socket, mut client) = world.connection();

@@ -96,6 +96,8 @@ pub struct Uring {
     zero_copy: ZeroCopy,
     /// The ring has a table for memory.
     has_memory_table: bool,
+    /// The kernel keeps sockets of the table that have been closed, while operations on older ones go on.
+    keeps_closed: bool,
     /// Files that are being opened.
     opening: usize,
     batch: [Answer; BATCH],

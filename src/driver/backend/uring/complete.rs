@@ -217,7 +217,7 @@ impl Uring {
         }
     }
 
-    /// Answers to a reset and to the close proper.
+    /// Answers to what goes before a close, and to the close proper.
     fn closed(
         &mut self,
         pools: &Pools,
@@ -225,8 +225,8 @@ impl Uring {
         completions: &mut Vec<Completion>,
     ) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
-        if socket.handle.ending == Ending::Resetting {
-            // Reset or not (the connection may have been gone before), what is left is to close.
+        if matches!(socket.handle.ending, Ending::Resetting | Ending::Leaving) {
+            // Whether that succeeded or not (the connection may have been gone before), what is left is to close.
             return self.issue(pools, key);
         }
         let (completion, handle) = self.in_flight.end_close(key);

@@ -48,6 +48,8 @@ pub(super) enum Ending {
     Finished,
     /// The connection is being reset, to be closed next.
     Resetting,
+    /// Its peer is being told of the end, to be closed next.
+    Leaving,
     /// It is being closed.
     Closing,
 }

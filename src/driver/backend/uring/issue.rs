@@ -192,7 +192,8 @@ impl Uring {
         self.instant.push(Completion { token, event: Event::Cancelled });
     }
 
-    /// Resets the connection first, if asked to; then closes.
+    /// Resets the connection first, if asked to; then closes. Where the kernel keeps what is closed, the peer would not see the end until
+    /// the kernel lets go of it: there it is told first, unless everything ends.
     fn issue_close(&mut self, key: Key, id: SocketId, reset: bool) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
         let target = socket.handle.file.target();
@@ -208,6 +209,10 @@ impl Uring {
             (_, Ending::No | Ending::Finished) if reset => {
                 socket.handle.ending = Ending::Resetting;
                 self.outgoing.disconnect(key, target);
+            }
+            (File::Direct(_), Ending::No) if self.keeps_closed && !self.draining => {
+                socket.handle.ending = Ending::Leaving;
+                self.outgoing.shutdown(key, target, true);
             }
             _ => {
                 socket.handle.ending = Ending::Closing;

@@ -271,6 +271,7 @@ impl Uring {
             upper_places: upper_places.unwrap_or_default(),
             zero_copy: ZeroCopy::new(config, zero_copy),
             has_memory_table: false,
+            keeps_closed: !prompt_close,
             opening: 0,
             sockets_max: config.sockets_max as usize,
             burst_max: 0,

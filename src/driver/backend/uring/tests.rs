@@ -5,6 +5,7 @@ mod answers;
 mod connects;
 mod files;
 mod fills;
+mod kept;
 mod order;
 mod regions;
 mod short;
