@@ -131,9 +131,11 @@ pub struct Config {
     pub lane_capacity: u32,
     /// Envelopes under way to a core from threads outside of the system: see [Sizing](crate#sizing). Default 4,096.
     pub inbox_capacity: usize,
-    /// Timers set at one time, of 32 bytes each. Where a connection finds none, it ends, by a reset, unless it ends in order anyway and
-    /// everything has been sent; where an interval does, its actor fails, and that is reported. What futures, answers and messages that actors have set for later find none for stands in an
-    /// ordered list instead, which allocates, is slower and no less exact ([`sleep_until`](crate::time::sleep_until)). Default 4,194,304.
+    /// Timers set at one time, of 32 bytes each. Where a connection finds none, it ends, by a reset, unless it ends in order anyway,
+    /// everything has been sent and no answer is owed: then it is closed at once, which is a reset all the same where the peer has sent
+    /// something that is unread. Where an interval finds none, its actor fails, and that is reported. What futures, answers and messages
+    /// that actors have set for later find none for stands in an ordered list instead, which allocates, is slower and no less exact
+    /// ([`sleep_until`](crate::time::sleep_until)). Default 4,194,304.
     pub timers_max: u32,
     /// Tasks that have begun and not finished: answers that are awaited, futures, and messages that actors have set for later
     /// ([`Context::send_after`](crate::Context::send_after)), which are not set beyond that. Beside them, up to 1,024 continuations may wait

@@ -134,7 +134,8 @@ impl<A: Connection> ConnectionBody<A> {
         batch: Batch,
     ) -> Outcome {
         let reason = Self::reason(wire, activation, batch);
-        if owed(activation) > 0 && wire.stays(activation, reason) {
+        let owes = owed(activation) > 0;
+        if owes && wire.stays(activation, reason) {
             // Messages have waited behind whatever it was that ends it.
             wire.send_waiting(activation);
             return Self::rest(wire, head, activation, Batch::Again);
@@ -144,6 +145,9 @@ impl<A: Connection> ConnectionBody<A> {
             StopReason::AssemblyFull => Self::tell_assembly_full(activation.core),
             _ => {}
         }
+        // There is no timer to wait by: its peer is not to take what it has for all.
+        let cut_short = owes && wire.orderly(reason).is_some();
+        let reason = if cut_short { StopReason::Aborted } else { reason };
         head.end(activation, reason, cx);
         Wire::<A::Codec>::tell_left_out(activation, std::any::type_name::<A>());
         wire.begin_end(activation, reason);

@@ -18,8 +18,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(5);
 
 /// Says so many bytes, and ends its output, or itself, if it is told to: `later` and `stopped`, after two seconds in which it does not read,
-/// the second because it is stopped at the beginning of these; `paused`, when a pause of as long is over.
-struct Speaker(Sender<Addr<Speaker>>);
+/// the second because it is stopped at the beginning of these; `paused`, when a pause of as long is over. Owes an answer from then on that
+/// never comes, if it is told to: `expects` one, or `asks` for one.
+struct Speaker(Sender<Addr<Speaker>>, Vec<Reply<()>>);
 
 #[derive(Message)]
 struct End(usize);
@@ -59,9 +60,16 @@ impl Speaker {
         match word {
             "last" => cx.shutdown_write(),
             "end" => return Flow::Close,
+            "expects" => cx.expect_answer(),
+            "asks" => cx.me().never().then(cx, |_, _, _| ()),
             _ => {}
         }
         Flow::Continue
+    }
+
+    #[call]
+    fn never(&mut self, reply: Reply<()>) {
+        self.1.push(reply);
     }
 
     #[message]
@@ -85,7 +93,7 @@ impl Scene {
         let mut simulation = Simulation::new(plan).expect("the limits are possible");
         let (tell, speakers) = channel();
         let listener = simulation.listener(World::address());
-        listener.start(move |_| Speaker(tell.clone())).expect("nobody listens there yet");
+        listener.start(move |_| Speaker(tell.clone(), Vec::new())).expect("nobody listens there yet");
         let peer = simulation.network().connect(World::address()).expect("the backlog has room");
         simulation.settle();
         Scene { simulation, speakers, peer }
@@ -295,6 +303,28 @@ fn whoever_has_been_sent_everything_gets_it_where_there_is_no_timer() {
     scene.simulation.run_for(6 * SECOND);
     let ledger = &scene.simulation.ledgers()[0];
     assert_eq!((ledger.connections_closed, ledger.timers, ledger.connections_cut_off), (2, 0, 1));
+}
+
+/// Its peer would take what it has been sent for the whole.
+#[test]
+fn whoever_is_owed_an_answer_is_reset_where_there_is_no_timer() {
+    for word in ["expects", "asks"] {
+        let mut scene = Scene::new(|plan| plan.config.timers_max = 1);
+        let mut other = scene.simulation.network().connect(World::address()).expect("the backlog has room");
+        scene.peer.limit_unread(1000);
+        // It has the only one.
+        scene.ask("end 2000\n");
+        let line = format!("{word} 2000\n");
+        assert_eq!(other.write(line.as_bytes()), line.len());
+        scene.simulation.settle();
+        assert_eq!(other.read(usize::MAX).len(), 2000);
+        other.shutdown_write();
+        scene.simulation.settle();
+        assert_eq!((other.is_reset(), scene.peer.is_reset()), (true, false), "one that {word}");
+        scene.simulation.run_for(6 * SECOND);
+        let ledger = &scene.simulation.ledgers()[0];
+        assert_eq!((ledger.connections_closed, ledger.timers), (2, 0));
+    }
 }
 
 /// Whether the last is taken by a second part of a send, or by one that had to wait for the first.
