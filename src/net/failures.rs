@@ -35,8 +35,7 @@ impl<C: Decode> Wire<C> {
     /// True if what has arrived is passed on still, up to an end behind it: the kernel gives one to a connection that has broken. If there
     /// is no room where it goes, that is when there is.
     fn is_read_on(&self, errno: Errno) -> bool {
-        let is_broken = matches!(errno, Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT);
-        is_broken && self.is_open() && !self.deaf && self.forward != Forward::No
+        is_broken(errno) && self.is_open() && !self.deaf && self.forward != Forward::No
     }
 
     /// A receive has ended, for this reason.
@@ -87,5 +86,31 @@ impl<C: Decode> Wire<C> {
     pub(super) fn has_tie(activation: &Activation<'_>) -> bool {
         !activation.has_body()
             && activation.core.with_own_output(activation, |output| output.tie().to.is_some()) == Some(true)
+    }
+}
+
+/// True if a send fails so on a connection that has broken, behind whatever has arrived on it. A kernel that gives a connection up because
+/// nobody answers says what it heard last of the way there, if it heard something, instead of that its time is over.
+fn is_broken(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT | Errno::EHOSTUNREACH | Errno::ENETUNREACH
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_broken;
+    use crate::sys::Errno;
+
+    #[test]
+    fn a_connection_that_is_given_up_has_broken_whatever_was_heard_of_the_way_there() {
+        for errno in [Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH] {
+            assert!(is_broken(errno), "{errno}");
+        }
+        // That says something of the send, and not of the connection.
+        for errno in [Errno::ENOBUFS, Errno::ENOMEM, Errno::EFAULT] {
+            assert!(!is_broken(errno), "{errno}");
+        }
     }
 }
