@@ -16,7 +16,7 @@ use super::output::{Output, WatchId};
 use crate::mem::Key;
 
 /// Waits until the kernel has taken everything that had been written when this was made. What is written meanwhile is not waited
-/// for. See [`Context::flush`](crate::Context::flush).
+/// for. Fails if a send has failed, then or before. See [`Context::flush`](crate::Context::flush).
 #[derive(Debug)]
 #[must_use = "nobody waits until this is awaited"]
 pub struct Flush {

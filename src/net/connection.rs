@@ -675,7 +675,8 @@ impl<A: Connection> Context<A> {
     /// is not waited for, and still leaves with the rest as one send. Output leaves without this, too.
     ///
     /// # Errors
-    /// [`BrokenPipe`](std::io::ErrorKind::BrokenPipe) if the connection ends before.
+    /// [`BrokenPipe`](std::io::ErrorKind::BrokenPipe) if the connection ends before, or a send fails. From then on every flush fails,
+    /// also where nothing is queued, though the connection may still be there, to read what has arrived.
     ///
     /// ```
     /// use std::io::{Read, Write};

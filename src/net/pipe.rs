@@ -609,8 +609,9 @@ impl Pipe {
         self.check()?;
         let look = |output: &mut Output| (output.queued(), output.is_lost());
         let looked = self.with_connection(|core, cell| core.with_output(cell, look));
-        match looked.flatten().unwrap_or((0, false)) {
-            // A send has failed, and what had arrived before is read before that is told.
+        // Where there is no output, nothing that was written leaves any more.
+        match looked.flatten().unwrap_or((0, true)) {
+            // A send has failed. The connection may go on for as long as what has arrived is read.
             (_, true) => return Poll::Ready(Err(self.tell(ErrorKind::BrokenPipe.into()))),
             (0, false) => return Poll::Ready(Ok(())),
             _ => {}
