@@ -139,6 +139,7 @@ macro_rules! every_case_on {
                 a_handler_that_keeps_its_core_is_named
                 a_panic_that_takes_long_to_be_told_is_named_as_such
                 a_shutdown_that_takes_time_says_whom_it_waits_for
+                a_core_that_is_kept_leaves_the_others_known
                 whoever_runs_after_something_slow_is_not_named
                 functions_that_serve_are_named_by_where_they_are
                 a_connection_for_which_there_is_no_task_is_named_by_what_was_called

@@ -328,6 +328,61 @@ pub(crate) fn a_shutdown_that_takes_time_says_whom_it_waits_for(on: BackendChoic
     assert!(found.iter().all(Option::is_some) && ended.success(), "{found:?}, {ended}");
 }
 
+/// Does not let go of what it does.
+struct Stubborn;
+
+#[actor]
+impl Stubborn {
+    #[call(timeout = "never")]
+    async fn hold(&mut self) {
+        std::future::pending().await
+    }
+}
+
+/// Keeps its core as it ends, until the case lets go of it.
+struct Lasting(Receiver<()>);
+
+#[actor]
+impl Lasting {
+    #[stopped]
+    fn end(&mut self, _: StopReason) {
+        self.0.recv_timeout(PATIENCE).expect("the case says so");
+    }
+}
+
+pub(crate) fn a_core_that_is_kept_leaves_the_others_known(on: BackendChoice) {
+    if role().is_some() {
+        let at_once = Duration::from_millis(1);
+        let world =
+            World::with(on, 2, |config| (config.drain_deadline, config.close_deadline) = (at_once, at_once));
+        let stubborn = world.system.spawn_on(0, Stubborn).expect("there is room");
+        let held = std::thread::spawn(move || stubborn.hold().wait());
+        world.wait_for_figure("that it holds", 1, |ledger| ledger.handled);
+        let (tell_leave, leave) = channel();
+        world.system.spawn_on(1, Lasting(leave)).expect("there is room");
+        // Whoever has started this process has it leave.
+        let leave = std::thread::spawn(move || {
+            let mut end = String::new();
+            std::io::stdin().read_line(&mut end).expect("it can be read");
+            tell_leave.send(()).expect("it waits");
+        });
+        world.system.shutdown();
+        assert!(held.join().expect("it is answered").is_err());
+        return leave.join().expect("it leaves");
+    }
+    let case = "reports::a_core_that_is_kept_leaves_the_others_known";
+    let mut child = child::start(on, case, "speaker", "true", &[]);
+    let errors = std::io::BufReader::new(child.stderr.take().expect("it is a pipe"));
+    let mut lines = std::io::BufRead::lines(errors).map_while(Result::ok);
+    let said = lines.find(|line| line.ends_with(" did not finish within Config::drain_deadline"));
+    drop(child.stdin.take());
+    lines.for_each(drop);
+    assert!(child.wait().expect("it was started").success());
+    let told = "odeon: shutting down: 1 actor (server::reports::Stubborn), and whatever there is on 1 core without an answer \
+                did not finish within Config::drain_deadline";
+    assert_eq!(said.as_deref(), Some(told));
+}
+
 pub(crate) fn a_panic_that_takes_long_to_be_told_is_named_as_such(on: BackendChoice) {
     if role().is_some() {
         // As with a backtrace.
