@@ -158,15 +158,18 @@ pub fn a_pause_hands_over_nothing_and_keeps_everything(on: On) {
             if random.chance(0.5) {
                 stage.turns();
             }
-            peer.write("ee\n");
-            stage.turns();
-            assert_eq!(stage.at_hand(&service), None, "nothing is handled in a pause");
-            // Messages are, and output leaves.
-            stage.ask(hand, |_, cx| cx.write("still there"));
-            peer.expect("still there");
-            stage.ask(hand, |_, cx| cx.resume_reading());
-            for line in ["one", "two", "three"] {
-                assert_eq!(stage.told(&service), Told::Line(line.into()));
+            // Another pause within what is kept.
+            peer.write("ee\npause\nfour\nfive\n");
+            for lines in [&["one", "two", "three", "pause"][..], &["four", "five"]] {
+                stage.turns();
+                assert_eq!(stage.at_hand(&service), None, "nothing is handled in a pause");
+                // Messages are, and output leaves.
+                stage.ask(hand, |_, cx| cx.write("still there"));
+                peer.expect("still there");
+                stage.ask(hand, |_, cx| cx.resume_reading());
+                for &line in lines {
+                    assert_eq!(stage.told(&service), Told::Line(line.into()));
+                }
             }
         }
         peer.write("pause\nlast");
