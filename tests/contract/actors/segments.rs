@@ -7,7 +7,8 @@
 
 use std::net::TcpStream;
 
-/// Segments with bytes in them that have come; none where the kernel does not say. A send of few bytes is one.
+/// Segments with bytes in them that have come, also those that had come before; none where the kernel does not say. A send of few bytes
+/// is one.
 #[cfg(target_os = "linux")]
 pub fn segments(stream: &TcpStream) -> Option<u32> {
     use std::os::fd::AsRawFd;

@@ -2,7 +2,7 @@
 //!
 //! Knows: peers that read, read late, or reset. Must not know what the kernel is asked.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use odeon::Timeout;
@@ -98,6 +98,8 @@ pub fn an_awaited_send_fails_with_its_connection(on: On) {
 }
 
 pub fn sixty_four_small_writes_of_a_handler_are_one_send(on: On) {
+    const ROUNDS: u32 = 50;
+    const DISTURBED_MAX: u32 = 3;
     play_undisturbed(on, 1, as_usual, |stage| {
         let write = |_: &mut _, _: &str, cx: &mut Context<_>| {
             (0..64).for_each(|number| writeln!(cx, "line {number:04}"));
@@ -105,9 +107,13 @@ pub fn sixty_four_small_writes_of_a_handler_are_one_send(on: On) {
         let service = stage.serve_with(|listener| listener, write);
         let (mut peer, _) = stage.connect(&service);
         let lines: String = (0..64).map(|number| format!("line {number:04}\n")).collect();
-        let before = peer.segments();
-        const ROUNDS: u32 = 50;
-        for _ in 0..ROUNDS {
+        if stage.is_real() && peer.segments().is_none() {
+            // Not by `eprintln!`, which the test runner would swallow.
+            let _ = writeln!(io::stderr(), "SKIPPED: segments are not counted, as this machine does not say");
+        }
+        let (mut sent_once, mut disturbed) = (0, 0);
+        while sent_once < ROUNDS {
+            let before = peer.segments();
             peer.write("go\n");
             // Of several sends the first would be seen by itself, now or another time.
             let mut first = Vec::new();
@@ -116,8 +122,18 @@ pub fn sixty_four_small_writes_of_a_handler_are_one_send(on: On) {
                 !first.is_empty()
             });
             assert_eq!(String::from_utf8_lossy(&first), lines);
+            if peer.segments() == before.map(|before| before + 1) {
+                sent_once += 1;
+                continue;
+            }
+            // The kernel has sent it again, because the machine was so busy: seldom.
+            disturbed += 1;
+            assert!(
+                disturbed <= DISTURBED_MAX,
+                "each is a send: {:?} segments after {before:?}",
+                peer.segments()
+            );
         }
-        assert_eq!(peer.segments(), before.map(|before| before + ROUNDS), "each is a send");
     });
 }
 
