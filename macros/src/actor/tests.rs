@@ -84,7 +84,7 @@ fn a_message_can_be_told_and_asked() {
                         }
                     }
                     fn name_of(message: &Self::Message) -> &'static ::core::primitive::str { #[allow(unreachable_patterns)] match &message.0 {
-                        __RoomInner::told_said(..) | __RoomInner::asked_said(..) => ::core::any::type_name::<Said>(), _ => "",
+                        __RoomInner::told_said(..) | __RoomInner::asked_said(..) => ::core::any::type_name::<Said>(), _ => ::core::any::type_name::<Self::Message>(),
                     } }
                 }
                 #[automatically_derived]

@@ -86,7 +86,7 @@ fn name_of(actor: &Actor) -> TokenStream {
             #[allow(unreachable_patterns)]
             match &message.0 {
                 #(#arms)*
-                _ => "",
+                _ => ::core::any::type_name::<Self::Message>(),
             }
         }
     }
