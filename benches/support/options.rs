@@ -42,6 +42,17 @@ pub(crate) enum Subject {
     Memory,
 }
 
+impl Subject {
+    /// What can be measured by itself.
+    fn parts(self) -> &'static [&'static str] {
+        match self {
+            Subject::SlowPeers => &["never-read", "slowly"],
+            Subject::Publish => &["cost", "slow"],
+            _ => &[],
+        }
+    }
+}
+
 /// A message size with a number of connections and a pipeline.
 #[derive(Clone, Copy)]
 pub(crate) struct Point {
@@ -127,9 +138,19 @@ impl Options {
                 options.value(&flag, &value, &mut chosen)?;
             }
         }
+        options.check_parts()?;
         options.points = chosen.points(options.subject);
         options.rounds_max = options.rounds_max.max(options.rounds);
         Ok(options)
+    }
+
+    fn check_parts(&self) -> Result<(), String> {
+        let known = self.subject.parts();
+        match self.parts.iter().find(|part| !known.contains(&part.as_str())) {
+            Some(part) if known.is_empty() => Err(format!("--part {part}: there are no parts here")),
+            Some(part) => Err(format!("--part {part}: no such part, there are {}", known.join(", "))),
+            None => Ok(()),
+        }
     }
 
     /// Whether a part is to be measured: all are, where none is named.
