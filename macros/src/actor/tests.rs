@@ -83,7 +83,7 @@ fn a_message_can_be_told_and_asked() {
                             },
                         }
                     }
-                    fn name_of(message: &Self::Message) -> &'static ::core::primitive::str { #[allow(unreachable_patterns)] match &message.0 {
+                    fn name_of(message: &__RoomMessage) -> &'static ::core::primitive::str { #[allow(unreachable_patterns)] match &message.0 {
                         __RoomInner::told_said(..) | __RoomInner::asked_said(..) => ::core::any::type_name::<Said>(), _ => ::core::any::type_name::<Self::Message>(),
                     } }
                 }

@@ -66,7 +66,8 @@ fn bytes(actor: &Actor) -> TokenStream {
 
 /// What each message is called where it is told that it was not delivered.
 fn name_of(actor: &Actor) -> TokenStream {
-    let inner = actor.inner_type();
+    let (outer, inner) = (actor.message_type(), actor.inner_type());
+    let (_, names, _) = actor.block.generics.split_for_impl();
     let arms = actor.asked().map(|handler| {
         let (cfgs, told, asked) = (&handler.cfgs, handler.told(), handler.asked());
         match handler.kind {
@@ -82,7 +83,7 @@ fn name_of(actor: &Actor) -> TokenStream {
         }
     });
     quote! {
-        fn name_of(message: &Self::Message) -> &'static ::core::primitive::str {
+        fn name_of(message: &#outer #names) -> &'static ::core::primitive::str {
             #[allow(unreachable_patterns)]
             match &message.0 {
                 #(#arms)*
