@@ -91,6 +91,9 @@ impl Overdue {
             wished.remove(core);
             false
         });
+        if self.is_empty() {
+            self.late_from = Time::MAX;
+        }
         refused
     }
 

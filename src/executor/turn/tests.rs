@@ -334,6 +334,32 @@ fn what_nobody_wants_any_more_ends_a_rest() {
 }
 
 #[test]
+fn what_was_handed_over_in_time_ends_no_rest() {
+    let mut debt = Debt::new();
+    let (to, late) = (RawAddress::new(debt.full.0, NOBODY), debt.clock.get().after(Duration::from_secs(5)));
+    current::scope(&debt.core, || {
+        insist_until(
+            Some(&debt.core),
+            to,
+            |_, counted| drop::<Arc<()>>(counted),
+            debt.counted.clone(),
+            |_| late,
+        );
+    });
+    for _ in 0..3 {
+        debt.rests();
+        debt.deliver();
+    }
+    debt.rests();
+    assert!(!debt.core.links.has_overdue());
+    debt.clock.set(late.after(Duration::from_secs(1)));
+    debt.core.read_clock();
+    let Wait::Until(woken) = current::scope(&debt.core, || debt.executor.rest()) else { panic!("it rests") };
+    assert!(woken > debt.clock.get(), "{woken:?}");
+    debt.end();
+}
+
+#[test]
 fn a_core_that_owes_something_to_one_that_ends_is_woken_to_give_it_up() {
     let mut debt = Debt::new();
     debt.rests();
