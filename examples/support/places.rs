@@ -9,6 +9,6 @@ const ACCEPTED_AT_ONCE: usize = 32;
 /// `Config::connections_max` is what the descriptors allow.
 pub(crate) fn clients_max(system: &System, each: usize) -> usize {
     let places = system.config().connections_max.unwrap_or(usize::MAX);
-    let waiting = (ACCEPTED_AT_ONCE * system.cores()).min(places / 2);
-    ((places - waiting) / each).max(1)
+    let waiting = ACCEPTED_AT_ONCE * system.cores();
+    (places.saturating_sub(waiting) / each).max(1)
 }
