@@ -22,7 +22,8 @@ impl Echo {
 }
 
 fn main() -> ExitCode {
-    support::serve("echo", "", Config::default(), |system, address, _| {
-        system.listener(address).start(|_peer| Echo)
-    })
+    let mut config = Config::default();
+    // As much memory as by default, in larger pieces: what peers send in bulk is then sent back in fewer. Nothing is kept here.
+    (config.receive_buffers, config.receive_buffer_bytes) = (8, 256 << 10);
+    support::serve("echo", "", config, |system, address, _| system.listener(address).start(|_peer| Echo))
 }
