@@ -160,7 +160,7 @@ fn a_call_takes_any_arguments() {
             r#"Self::find(self, cx, given_0, given_1)"#,
             r#"<_ as ::odeon::Respond<()>>::answer(Self::stop_now(self), reply, "Room::stop_now")"#,
             r#"
-                ::odeon::Call::ask(*self, (given_0, given_1,), |arguments, reply| __RoomMessage(__RoomInner::asked_find(arguments, reply)))
+                ::odeon::Call::ask(*self, (given_0, given_1,), { |arguments, reply| __RoomMessage(__RoomInner::asked_find(arguments, reply)) })
             "#,
         ],
     );
@@ -289,7 +289,7 @@ fn local_handlers_have_a_trait_of_their_own() {
         "impl crate::vendored::odeon::AcceptsLocal<Near> for Room",
         "fn near(&self, near: Near) -> crate::vendored::odeon::LocalAsk<Room, Near> where for<'any> Near: crate::vendored::odeon::Message;",
         "<crate::vendored::odeon::LocalAddr<Room>>::ask(*self, given_0)",
-        "crate::vendored::odeon::Call::ask_local(*self, (), |arguments, reply|",
+        "crate::vendored::odeon::Call::ask_local(*self, (), { |arguments, reply|",
     ];
     assert_parts(&made, &parts);
     let made = made.to_string();

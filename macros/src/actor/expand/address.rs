@@ -164,7 +164,9 @@ fn question(actor: &Actor, handler: &Handler, way: Way, names: &[Ident]) -> Toke
     let sent = names.iter().zip(&handler.parameters.given).filter(|(_, given)| !given.refused);
     let names = sent.map(|(name, _)| name);
     let arguments = quote_spanned!(arguments=> (#(#names,)*));
-    let into = placed(quote!(|arguments, reply| #outer(#inner::#asked(arguments, reply))), there);
+    // Whoever makes a message looks at all variants. Where one of them is no message, the compiler says so of each closure, and of
+    // those that stand at one place, the attribute, once.
+    let into = braced(quote!(|arguments, reply| #outer(#inner::#asked(arguments, reply))), there);
     let call = placed(quote!(#root::Call::#call), there);
     quote!(#call(*self, #arguments, #into))
 }
