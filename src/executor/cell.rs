@@ -401,10 +401,11 @@ impl Cells {
         Key::from_bits(self.activated.get())
     }
 
-    /// The type of the head of the cell that has waited longest; none if none waits.
+    /// The cell that has waited longest; none if none waits.
     #[must_use]
-    pub fn next_name(&self) -> Option<&'static str> {
-        Self::name_of(self.slot(self.first_ready.get())?)
+    pub fn next(&self) -> Option<Key> {
+        let index = self.first_ready.get();
+        self.slot(index).map(|slot| Key { index, generation: slot.generation.get() })
     }
 
     /// The type of the head of a cell; none if there is no such cell.

@@ -103,10 +103,17 @@ impl Core {
         self.cells.name(cell) == Some(TASK)
     }
 
+    /// Whose turn is next, by the name that is reported: of a task, that of its future.
+    pub(super) fn next_name(&self) -> Option<&'static str> {
+        let cell = self.cells.next()?;
+        let of_task = if self.is_task(cell) { self.name_of_task(cell) } else { None };
+        of_task.or_else(|| self.cells.name(cell))
+    }
+
     fn add_cut_off(&self, cell: Key, cut_off: &mut CutOff) {
         let Some(head) = self.cells.name(cell) else { return };
         let (kind, name) = match (of_users(head), self.cells.is_io(cell)) {
-            (TASK, _) => (CutOffKind::Task, self.name_of_task(cell).unwrap_or(TASK)),
+            (TASK, _) => (CutOffKind::Task, self.name_of_task(cell).map_or(TASK, of_users)),
             (name, true) if head.starts_with(ACTOR) => (CutOffKind::Connection, name),
             (name, false) if head.starts_with(ACTOR) => (CutOffKind::Actor, name),
             _ => return,

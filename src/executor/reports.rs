@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::iter::once;
 use std::time::Duration;
 
 use super::core::Core;
@@ -257,11 +258,37 @@ pub(super) const TASK: &str = "odeon::task::TaskHead";
 
 /// The name of what users wrote, out of that of a type that is around it.
 pub(super) fn of_users(name: &'static str) -> &'static str {
-    /// Those of the runtime itself.
-    const AROUND: &[&str] = &[ACTOR, "odeon::net::served::Served<"];
-    let inner = |name: &'static str, around: &&str| name.strip_prefix(around)?.strip_suffix('>');
-    AROUND.iter().fold(name, |name, around| inner(name, around).unwrap_or(name))
+    let inner = |name: &'static str, around: &str| name.strip_prefix(around)?.strip_suffix('>');
+    let name = inner(name, ACTOR).unwrap_or(name);
+    inner(name, SERVED).map_or(name, that_serves)
 }
+
+/// How the name of what serves a connection begins. What was handed over follows, and the future that it makes.
+const SERVED: &str = "odeon::net::served::Served<";
+
+/// The function that serves: of a closure that calls one, that one.
+fn that_serves(handed_over_and_future: &'static str) -> &'static str {
+    let mut open = 0_i32;
+    let comma = handed_over_and_future.char_indices().zip(once(' ').chain(handed_over_and_future.chars()));
+    let comma = comma.into_iter().find_map(|((at, char), before)| {
+        match char {
+            '<' | '(' | '[' | '{' => open += 1,
+            '>' if before != '-' => open -= 1,
+            ')' | ']' | '}' => open -= 1,
+            _ => {}
+        }
+        (char == ',' && open == 0).then_some(at)
+    });
+    let Some((handed_over, future)) = comma.map(|at| handed_over_and_future.split_at(at)) else {
+        return handed_over_and_future;
+    };
+    let future = future.trim_start_matches(", ");
+    let by_closures = handed_over.ends_with(CLOSURE) && future.ends_with(CLOSURE);
+    if by_closures { future } else { handed_over }
+}
+
+/// What the compiler calls a closure, and what an asynchronous function has become, within the function that it stands in.
+const CLOSURE: &str = "::{{closure}}";
 
 /// The name of a handler, or of a type, as a reader knows it.
 ///
@@ -270,11 +297,14 @@ pub struct Name(pub &'static str);
 
 impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const CLOSURE: &str = "::{{closure}}";
-        const OURS: &[(&str, &str)] =
-            &[(TASK, "a task"), ("odeon::net::listener::ListenerHead", "a listener")];
+        /// How names of the runtime's own begin.
+        const OURS: &[(&str, &str)] = &[
+            (TASK, "a task"),
+            ("odeon::net::listener::ListenerHead", "a listener"),
+            ("<odeon::net::connect::Connect as ", "a stream of odeon::connect"),
+        ];
         let name = of_users(self.0);
-        if let Some((_, name)) = OURS.iter().find(|(ours, _)| *ours == name) {
+        if let Some((_, name)) = OURS.iter().find(|(ours, _)| name.starts_with(ours)) {
             return out.write_str(name);
         }
         let mut around = name.trim_end_matches(CLOSURE);
@@ -359,9 +389,32 @@ mod tests {
         check("sink::main::{{closure}}", "code in sink::main");
         check("sink::main::{{closure}}::{{closure}}", "code in sink::main");
         check("sink::main::{{closure}}::serve", "sink::main::serve");
-        check("odeon::net::served::Served<sink::main::{{closure}}>", "code in sink::main");
-        check("odeon::net::served::Served<sink::serve>", "sink::serve");
-        check("odeon::actor::head::Head<odeon::net::served::Served<sink::serve>>", "sink::serve");
+        check(
+            "odeon::net::served::Served<sink::main::{{closure}}, sink::main::{{closure}}::{{closure}}>",
+            "code in sink::main",
+        );
+        check(
+            "odeon::net::served::Served<sink::main::{{closure}}, sink::serve::{{closure}}>",
+            "code in sink::serve",
+        );
+        check("odeon::net::served::Served<sink::serve, sink::serve::{{closure}}>", "sink::serve");
+        check(
+            "odeon::net::served::Served<sink::main::{{closure}}, core::pin::Pin<alloc::boxed::Box<dyn sink::Served>>>",
+            "code in sink::main",
+        );
+        check(
+            "odeon::net::served::Served<sink::make<(u8, [u8; 2]), fn(u8, u8) -> u8>::{{closure}}, sink::serve<u8>::{{closure}}>",
+            "code in sink::serve<u8>",
+        );
+        check(
+            "odeon::actor::head::Head<odeon::net::served::Served<sink::serve, sink::serve::{{closure}}>>",
+            "sink::serve",
+        );
+        check(
+            "odeon::net::served::Served<<odeon::net::connect::Connect as core::future::into_future::IntoFuture>::into_future\
+             ::{{closure}}::{{closure}}, core::future::ready::Ready<core::result::Result<(), std::io::error::Error>>>",
+            "a stream of odeon::connect",
+        );
         check("core::option::Option<u8>", "core::option::Option<u8>");
     }
 }

@@ -260,7 +260,7 @@ impl<B: Backend> Executor<B> {
             // due: whoever runs next has no part in that.
             core.read_clock();
             core.tell_slow(None);
-            let name = core.cells.next_name();
+            let name = core.next_name();
             if !core.run_next() {
                 return;
             }

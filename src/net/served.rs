@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::bulk::BodyError;
@@ -16,23 +17,24 @@ use crate::actor::{Actor, Context, Flow, Follows, StopReason, failed_so};
 use crate::executor::{Cause, current};
 use crate::task;
 
-/// See the header.
-pub(crate) struct Served<F> {
+/// See the header. Its type names what was handed over to serve, and the future that this makes: reports name the function that serves by them.
+pub(crate) struct Served<F, R> {
     pipe: Rc<Pipe>,
     peer: Peer,
     /// By which it is reported.
     name: &'static str,
     /// Until the connection starts.
     serve: Option<F>,
+    makes: PhantomData<fn() -> R>,
 }
 
-impl<F> Served<F> {
-    pub(crate) fn new(peer: Peer, name: &'static str, serve: F) -> Served<F> {
-        Served { pipe: Rc::default(), peer, name, serve: Some(serve) }
+impl<F, R> Served<F, R> {
+    pub(crate) fn new(peer: Peer, name: &'static str, serve: F) -> Served<F, R> {
+        Served { pipe: Rc::default(), peer, name, serve: Some(serve), makes: PhantomData }
     }
 }
 
-impl<F, R> Actor for Served<F>
+impl<F, R> Actor for Served<F, R>
 where
     F: FnOnce(Stream) -> R + 'static,
     R: Future<Output = io::Result<()>> + 'static,
@@ -69,7 +71,7 @@ where
     }
 }
 
-impl<F, R> Connection for Served<F>
+impl<F, R> Connection for Served<F, R>
 where
     F: FnOnce(Stream) -> R + 'static,
     R: Future<Output = io::Result<()>> + 'static,

@@ -282,7 +282,7 @@ impl ListenerBuilder<'_> {
         F: FnOnce(Stream) -> R + Clone + Send + 'static,
         R: Future<Output = io::Result<()>> + 'static,
     {
-        self.start(move |peer| Served::new(peer, type_name::<F>(), serve.clone()))
+        self.start(move |peer| Served::new(peer, type_name::<Served<F, R>>(), serve.clone()))
     }
 }
 

@@ -141,6 +141,7 @@ macro_rules! every_case_on {
                 a_shutdown_that_takes_time_says_whom_it_waits_for
                 a_core_that_is_kept_leaves_the_others_known
                 whoever_runs_after_something_slow_is_not_named
+                a_task_that_keeps_its_core_is_named_by_its_function
                 functions_that_serve_are_named_by_where_they_are
                 a_connection_for_which_there_is_no_task_is_named_by_what_was_called
             }

@@ -490,17 +490,45 @@ pub(crate) fn functions_that_serve_are_named_by_where_they_are(on: BackendChoice
     if role().is_some() {
         let mut world = World::new(on, 1);
         let serve = |_: Stream| async { Err(std::io::Error::other("no mood")) };
-        let listener = world.system.listener("127.0.0.1:0").serve(serve).expect("a free port is found");
+        let first = world.system.listener("127.0.0.1:0").serve(serve);
         world.listens();
-        let mut client = connect(listener.address());
-        crate::client::rest(&mut client);
-        drop(client);
+        let second = world.system.listener("127.0.0.1:0").serve(|stream| moody(stream, "none either"));
+        world.listens();
+        for listener in [first, second] {
+            let mut client = connect(listener.expect("a free port is found").address());
+            crate::client::rest(&mut client);
+        }
         return world.finish();
     }
     let said = said(on, "reports::functions_that_serve_are_named_by_where_they_are");
     let name = "code in server::reports::functions_that_serve_are_named_by_where_they_are failed: no mood; its connection is closed";
     assert_eq!(lines(&said, name), 1, "{said}");
+    let called = "code in server::reports::moody failed: none either; its connection is closed";
+    assert_eq!(lines(&said, called), 1, "{said}");
     assert!(!said.contains("{{closure}}"), "{said}");
+}
+
+async fn moody(_: Stream, why: &str) -> std::io::Result<()> {
+    Err(std::io::Error::other(why))
+}
+
+pub(crate) fn a_task_that_keeps_its_core_is_named_by_its_function(on: BackendChoice) {
+    if role().is_some() {
+        let world = World::with(on, 1, |config| config.slow_handler = SLOW);
+        for noticed in [1, 2] {
+            let slow = world.system.spawn_task(0, dawdle).expect("the core runs");
+            slow.wait().expect("it ends");
+            world.wait_for_figure("it to be noticed", noticed, |ledger| ledger.slow);
+        }
+        return drop(world);
+    }
+    let said = said(on, "reports::a_task_that_keeps_its_core_is_named_by_its_function");
+    let name = "code in server::reports::dawdle has kept its core from everything else for ";
+    assert!(lines(&said, name) >= 1, "{said}");
+}
+
+async fn dawdle() {
+    take(SLOW * 2);
 }
 
 pub(crate) fn a_connection_for_which_there_is_no_task_is_named_by_what_was_called(on: BackendChoice) {
