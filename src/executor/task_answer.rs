@@ -6,8 +6,8 @@
 //! is not either, and so is still on that thread.
 #![allow(unsafe_code)]
 
-use std::fmt;
 use std::marker::PhantomData;
+use std::{fmt, io};
 
 use super::address::{CoreId, RawAddress};
 use super::circle::Circle;
@@ -53,7 +53,7 @@ impl fmt::Display for AskError {
         out.write_str(match self {
             AskError::Cycle(circle) => return write!(out, "actors wait for one another: {circle}"),
             AskError::Full => {
-                "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY), or the lane to its core \
+                "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY, mailbox(capacity = …)), or the lane to its core \
                  (Config::lane_capacity, from other threads Config::inbox_capacity), or there are Config::tasks_max tasks"
             }
             AskError::Stopped => "the receiver has stopped",
@@ -69,6 +69,17 @@ impl fmt::Display for AskError {
 }
 
 impl std::error::Error for AskError {}
+
+/// As [`ErrorKind::TimedOut`](io::ErrorKind::TimedOut) where no answer came in time, else as [`ErrorKind::Other`](io::ErrorKind::Other), so
+/// that `?` works where a connection is served.
+impl From<AskError> for io::Error {
+    fn from(error: AskError) -> io::Error {
+        match error {
+            AskError::Timeout => io::Error::new(io::ErrorKind::TimedOut, error),
+            _ => io::Error::other(error),
+        }
+    }
+}
 
 /// Units of the deadline that travels with a question: 2²⁰ ns.
 const UNIT: u32 = 20;

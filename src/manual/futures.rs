@@ -145,10 +145,8 @@
 //! async fn serve(mut stream: Stream, dictionary: Addr<Dictionary>) -> io::Result<()> {
 //!     stream.write_all("words, please\n").await?;
 //!     while let Some(word) = stream.read_line(80).await? {
-//!         match dictionary.look(word).await {
-//!             Ok(length) => stream.write_all(format!("{length}\n")).await?,
-//!             Err(error) => return Err(io::Error::other(error)),
-//!         }
+//!         let length = dictionary.look(word).await?;
+//!         stream.write_all(format!("{length}\n")).await?;
 //!     }
 //!     stream.write_all("goodbye\n").await
 //! }

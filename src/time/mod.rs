@@ -16,11 +16,11 @@
 //! # Ok::<(), odeon::Error>(())
 //! ```
 
-use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use pin_project_lite::pin_project;
 
@@ -108,6 +108,27 @@ impl Future for Sleep {
 /// assert_eq!(got.wait(), Ok(Ok(Ok(4))));
 /// # Ok::<(), odeon::Error>(())
 /// ```
+///
+/// Where a connection is served, `?` makes an [`io::Error`] of it that says [`TimedOut`](io::ErrorKind::TimedOut):
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use std::net::TcpListener;
+/// use std::time::Duration;
+/// use odeon::prelude::*;
+/// use odeon::time::timeout;
+///
+/// async fn first_line(mut stream: Stream) -> std::io::Result<Option<String>> {
+///     timeout(Duration::from_millis(1), stream.read_line(80)).await?
+/// }
+///
+/// let silent = TcpListener::bind("127.0.0.1:0")?;
+/// let address = silent.local_addr()?;
+/// let system = System::builder().cores(Cores::Count(1)).build()?;
+/// let line = system.spawn_task(0, move || async move { first_line(odeon::connect(address).await?).await })?;
+/// assert_eq!(line.wait().unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timed<F::IntoFuture> {
     timeout_at(fresh().after(duration), future)
 }
@@ -139,6 +160,13 @@ impl fmt::Display for Elapsed {
 }
 
 impl std::error::Error for Elapsed {}
+
+/// As [`ErrorKind::TimedOut`](io::ErrorKind::TimedOut), so that `?` works where a connection is served.
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
 
 impl<F: Future> Future for Timed<F> {
     type Output = Result<F::Output, Elapsed>;
