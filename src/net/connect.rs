@@ -38,6 +38,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Connects to an address by TCP, from a future on a core: awaited, it is a [`Stream`]; [`Connect::start`] makes a connection
 /// actor of it instead.
 ///
+/// It takes no names of hosts: `ToSocketAddrs` of the standard library resolves them, and blocks, so that is done before the system starts,
+/// or on a thread of the program's own.
+///
 /// **Errors** are those of the kernel, such as [`ErrorKind::ConnectionRefused`]; [`ErrorKind::TimedOut`] when the time is over, which
 /// is 10 s unless said otherwise; `ENFILE` when the core has as many sockets and files as it may, accepted connections included: as
 /// many as [`Config::connections_max`](crate::Config::connections_max) and [`Config::sockets_beside`](crate::Config::sockets_beside);
