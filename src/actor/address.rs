@@ -324,7 +324,7 @@ fn refuse<A: Actor, M>(core: &Core, error: SendError<M>) {
     core.dead_letter(error.reason(), type_name::<M>(), Some(type_name::<A>()));
     if matches!(error, SendError::Full(_)) {
         let what = format_args!(
-            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY), and \
+            "has no room for a message that was on its way to it: its mailbox holds {} (Actor::MAILBOX_CAPACITY, mailbox(capacity = …)), and \
              no more bytes than Actor::MAILBOX_BYTES; all of a core, Config::mailbox_bytes_max",
             A::MAILBOX_CAPACITY
         );

@@ -57,7 +57,7 @@ impl<M> fmt::Display for SendError<M> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             SendError::Full(_) => {
-                "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY), or the lane to its core \
+                "no room: the receiver's mailbox is full (Actor::MAILBOX_CAPACITY, mailbox(capacity = …)), or the lane to its core \
                  (Config::lane_capacity, from other threads Config::inbox_capacity)"
             }
             SendError::Stopped(_) => "the receiver has stopped",

@@ -29,7 +29,7 @@ impl<A: Actor> Head<A> {
             MailboxOverflow::Refuse => return Err(SendError::Full(message)),
             MailboxOverflow::Stop => {
                 let what = format_args!(
-                    "ends: its mailbox has no room, and is to end it then: it holds {} (Actor::MAILBOX_CAPACITY), or {} bytes \
+                    "ends: its mailbox has no room, and is to end it then: it holds {} (Actor::MAILBOX_CAPACITY, mailbox(capacity = …)), or {} bytes \
                      (Actor::MAILBOX_BYTES)",
                     A::MAILBOX_CAPACITY,
                     A::MAILBOX_BYTES

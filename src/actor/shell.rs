@@ -446,12 +446,13 @@ fn run_task(activation: &Activation<'_>, taken: Taken, failed: fn(&Activation<'_
             let (ends, then) = Then::of(core, cell).in_words();
             core.report_last_failure(
                 name,
-                format_args!("has not finished in its time: its actor {ends}, and its state is gone{then}"),
+                format_args!("has not finished in its time (timeout = …, else Config::handler_timeout): its actor {ends}, and its state \
+                     is gone{then}"),
             );
         } else {
             core.report_failure(
                 name,
-                format_args!("has not finished in its time, and is dropped; its actor goes on"),
+                format_args!("has not finished in its time (timeout = …, else Config::handler_timeout), and is dropped; its actor goes on"),
             );
         }
         reply::while_expiring(core, || core.finish_task(cell, taken));

@@ -108,7 +108,9 @@ impl fmt::Display for Error {
             Error::Backend { backend, reason } => {
                 write!(out, "the backend `{backend}` cannot be used: {reason}")
             }
-            Error::Cores(count) => write!(out, "a system of {count} cores: it can have from 1 to 1024"),
+            Error::Cores(count) => {
+                write!(out, "SystemBuilder::cores is {count}: a system has from 1 to 1,024")
+            }
             Error::Thread(error) => write!(out, "a thread could not be started: {error}"),
             Error::Address { given, source } => {
                 write!(out, "`{given}` is not an address to listen on, such as 127.0.0.1:7000: {source}")

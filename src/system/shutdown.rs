@@ -252,7 +252,7 @@ fn end_at_second(signals: &Signals, cores: &[CoreId]) {
         silent => format!(", and nothing is known of {silent} cores, which have not answered"),
     };
     let report = ShutdownReport::new(cut_off, 0);
-    warn(format_args!("{signal} once more ends the process at once, cut off: {report}{silent}"));
+    warn(format_args!("a second signal, {signal}: the process ends at once, cut off: {report}{silent}"));
     signals.end_by(signal)
 }
 

@@ -126,7 +126,7 @@ pub fn a_second_signal_ends_a_server_at_once(backend: &str) {
         server.process.signal(second);
         let ended = server.process.ended();
         assert_eq!(ended.status.signal(), Some(number), "by the signal, and not at a deadline: {ended:?}");
-        let says = format!("odeon: SIG{second} once more ends the process at once, cut off: ");
+        let says = format!("odeon: a second signal, SIG{second}: the process ends at once, cut off: ");
         // The core may not have seen yet that the other one has closed.
         let connections = ["1 connection (echo::Echo)", "2 connections (2 × echo::Echo)"];
         let cut_off = |connections| ended.errors.contains(&format!("{says}{connections}"));

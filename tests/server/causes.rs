@@ -392,7 +392,7 @@ pub(crate) fn what_follows_a_failure_is_said(on: BackendChoice) {
         "Fickle::mood failed: told; its actor goes on",
         "Fickle::asked failed: asked; its actor goes on, and whoever has asked gets no answer",
         "Fickle::fail failed: fail; its actor fails, and its supervisor decides",
-        "Fickle::dawdle has not finished in its time: its actor fails, and its state is gone; its supervisor decides",
+        "Fickle::dawdle has not finished in its time (timeout = …, else Config::handler_timeout): its actor fails, and its state is gone; its supervisor decides",
         "Fickle::last failed: last; its actor ends as it would have",
     ] {
         assert!(lines(&said, told) >= 1, "{told}: {said}");
@@ -567,9 +567,9 @@ pub(crate) fn a_handler_that_does_not_finish_in_its_time_is_named(on: BackendCho
         return world.finish();
     }
     let said = said(on, "causes::a_handler_that_does_not_finish_in_its_time_is_named");
-    let told = "odeon: Wedged::alone has not finished in its time: its actor ends, and its state is gone";
+    let told = "odeon: Wedged::alone has not finished in its time (timeout = …, else Config::handler_timeout): its actor ends, and its state is gone";
     assert_eq!(lines(&said, told), 1, "{said}");
-    let told = "odeon: Wedged::beside has not finished in its time, and is dropped; its actor goes on";
+    let told = "odeon: Wedged::beside has not finished in its time (timeout = …, else Config::handler_timeout), and is dropped; its actor goes on";
     assert_eq!(lines(&said, told), 1, "{said}");
     assert_eq!(lines(&said, "Wedged ends"), 0, "it has been said why: {said}");
 }

@@ -159,7 +159,7 @@ pub(crate) fn messages_that_a_full_mailbox_drops_are_told_of(on: BackendChoice) 
         1,
         "{said}"
     );
-    assert!(said.contains("its mailbox holds 4 (Actor::MAILBOX_CAPACITY)"), "{said}");
+    assert!(said.contains("its mailbox holds 4 (Actor::MAILBOX_CAPACITY, mailbox(capacity = …))"), "{said}");
     let sum = "odeon: 16 messages not delivered: 16 where a mailbox, or the way to it, was full; System::dead_letters tells ";
     assert_eq!(lines(&said, sum), 1, "at the end: {said}");
 }
