@@ -2,10 +2,10 @@
 //!
 //! Knows: what an actor may do with a question. Must not know how questions travel.
 
-use std::future::{IntoFuture, poll_fn};
+use std::future::IntoFuture;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context as Waiting, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -73,6 +73,8 @@ struct Players {
     nudges: u32,
     brittle: bool,
     latches: Vec<Arc<Latch>>,
+    /// Those at which nobody waits who may have to wait for others beside.
+    watched: Vec<Weak<Latch>>,
     joins: Vec<(u64, JoinHandle<u64>)>,
 }
 
@@ -144,10 +146,26 @@ impl Scene {
         }
     }
 
-    fn latch(&self) -> Arc<Latch> {
+    /// `alone`: whoever waits there goes on as soon as it is woken.
+    fn latch(&self, alone: bool) -> Arc<Latch> {
         let latch = Arc::<Latch>::default();
+        if alone {
+            self.players().watched.push(Arc::downgrade(&latch));
+        }
+        latch
+    }
+
+    /// A latch that somebody opens, perhaps.
+    fn closed_latch(&self, alone: bool) -> Arc<Latch> {
+        let latch = self.latch(alone);
         self.players().latches.push(latch.clone());
         latch
+    }
+
+    /// Where futures have been woken, and not been polled since.
+    fn owed(&self) -> Vec<Arc<Latch>> {
+        let latches = self.players().watched.iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        latches.into_iter().filter(|latch| latch.is_owed()).collect()
     }
 
     /// Opens a latch: on a thread of its own, which has ended when this returns, or on this one.
@@ -347,7 +365,7 @@ impl<const ROOM: u32> Party<ROOM> {
             }
             10 => {
                 drop(task::spawn(async move {
-                    rest(&scene).await;
+                    rest(&scene, true).await;
                     reply.send(scene.answer(id));
                 }));
             }
@@ -475,7 +493,7 @@ impl<const ROOM: u32> Party<ROOM> {
         let begun = cx.exclusive("exclusive", timeout, async move |me: &mut Self, cx: &mut Context<Self>| {
             me.enter();
             let scene = me.scene.clone();
-            rest(&scene).await;
+            rest(&scene, true).await;
             ask_around(&scene).await;
             if scene.chance(0.1) {
                 // One at a time: it is refused.
@@ -495,7 +513,7 @@ impl<const ROOM: u32> Party<ROOM> {
     fn begin_concurrent(&mut self, asked: Option<(u64, Debt<Answer>)>, cx: &mut Context<Self>) -> Flow {
         let (me, scene) = (cx.handle(), self.scene.clone());
         let begun = cx.concurrent("concurrent", scene.handler_timeout(), async move {
-            rest(&scene).await;
+            rest(&scene, false).await;
             lend(&me, &scene);
             ask_around(&scene).await;
             lend(&me, &scene);
@@ -522,39 +540,27 @@ fn lend<const ROOM: u32>(me: &Handle<Party<ROOM>>, scene: &Scene) {
         .expect(lent != Err(odeon::HandleError::Stopped), || "a future outlives its actor".to_owned());
 }
 
-/// Waits for something: a time, a latch, its next turn.
-async fn rest(scene: &Scene) {
+/// Waits for something: a time, a latch, its next turn. `alone`: while it is woken, nobody else keeps it from going on.
+async fn rest(scene: &Scene, alone: bool) {
     match scene.below(8) {
         0 | 1 => {
             let deadline = time::now().after(Duration::from_micros(scene.below(30_000)));
             time::sleep_until(deadline).await;
             scene.journal.expect(time::now() >= deadline, || "a sleep was early".to_owned());
         }
-        2 => scene.latch().pass().await,
+        2 => scene.closed_latch(alone).pass().await,
         3 => {
-            let latch = scene.latch();
+            let latch = scene.closed_latch(alone);
             let passed = time::timeout(Duration::from_millis(scene.below(20)), latch.pass()).await;
             scene.journal.note([u64::from(passed.is_ok()), 0, 3]);
         }
         4 | 5 => {
             for _ in 0..scene.below(5) {
-                yield_now().await;
+                scene.latch(alone).pass_next_time().await;
             }
         }
         _ => {}
     }
-}
-
-async fn yield_now() {
-    let mut polled = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut polled, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Asks a few, and waits for each answer, or for some time.
@@ -591,7 +597,7 @@ fn begin_task(scene: &Scene) {
     }
     let (theirs, id) = (scene.clone(), scene.below(1 << 40));
     let join = task::spawn(async move {
-        rest(&theirs).await;
+        rest(&theirs, true).await;
         ask_around(&theirs).await;
         theirs.stumble(0.1);
         id
@@ -688,6 +694,7 @@ fn scene(world: &mut World) -> Scene {
         nudges: if cfg!(miri) { 20 } else { 1000 },
         brittle: world.random.chance(0.6),
         latches: Vec::new(),
+        watched: Vec::new(),
         joins: Vec::new(),
     };
     let journal = world.journal.clone();
@@ -731,7 +738,9 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
     }
     let (questions, nudges) = (scene.questions.clone(), Duration::from_secs(1));
     if world.random.chance(0.5) {
+        let owed = scene.owed();
         world.simulation.run_for(nudges);
+        assert!(!owed.iter().any(|latch| latch.is_owed()), "whoever is woken is polled");
     }
     world.finish_with(move || {
         outside.look(&scene, 1.0);

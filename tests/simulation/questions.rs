@@ -3,7 +3,8 @@
 //! Knows: who asked what, who answered, and what came of it. Must not know how actors ask.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
@@ -251,29 +252,71 @@ impl<T: 'static> Drop for Debt<T> {
 
 /// What futures wait at until it is opened, by whomever.
 #[derive(Default)]
-pub(crate) struct Latch(Mutex<(bool, Option<Waker>)>);
+pub(crate) struct Latch(Mutex<Waits>);
+
+#[derive(Default)]
+struct Waits {
+    open: bool,
+    waker: Option<Waker>,
+    /// Somebody was woken who has not been polled since.
+    owed: bool,
+}
 
 impl Latch {
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn open(&self) {
         let waker = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            state.0 = true;
-            state.1.take()
+            let mut waits = self.waits();
+            waits.open = true;
+            waits.owed = waits.waker.is_some();
+            waits.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
+    /// True if somebody waits here who was woken, and has been neither polled nor dropped since.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.waits().owed
+    }
+
     pub(crate) async fn pass(&self) {
+        let _passing = Passing(self);
         poll_fn(|cx| {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.0 {
+            let mut waits = self.waits();
+            waits.owed = false;
+            if waits.open {
                 return Poll::Ready(());
             }
-            state.1 = Some(cx.waker().clone());
+            waits.waker = Some(cx.waker().clone());
             Poll::Pending
         })
         .await;
+    }
+
+    /// Waits until it is polled again: it wakes itself while it is polled.
+    pub(crate) async fn pass_next_time(&self) {
+        let mut passing = pin!(self.pass());
+        poll_fn(|cx| {
+            let polled = passing.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.open();
+            }
+            polled
+        })
+        .await;
+    }
+}
+
+/// Whoever waits at a latch. One that is dropped waits no more.
+struct Passing<'a>(&'a Latch);
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.waits().owed = false;
     }
 }
