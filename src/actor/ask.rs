@@ -62,6 +62,11 @@ impl<A: AcceptsLocal<M>, M: Message> Question<A> for M {
 
 /// Whoever can be asked a `Q`: every actor for its questions, and [`Anyone`] for a message, through a
 /// [`Recipient`](crate::Recipient).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be asked `{Q}`",
+    label = "there is nobody who would answer this",
+    note = "help: what can be asked is a type with `#[derive(Message)]`, for which the `#[actor]` block of `{Self}` has a `#[message]` handler"
+)]
 pub trait Receiver<Q>: 'static {
     /// What is answered.
     type Reply: 'static;
@@ -83,6 +88,8 @@ pub trait Receiver<Q>: 'static {
     fn content(question: Q) -> Self::Content;
 }
 
+// The compiler speaks of the question and who is asked, not of what each of them lacks.
+#[diagnostic::do_not_recommend]
 impl<A: Actor, Q: Question<A>> Receiver<Q> for A {
     type Reply = Q::Reply;
     type Route = ();
