@@ -188,6 +188,12 @@
 //! - A place of [`defer`](crate::Context::defer) that is dropped unfilled ends the connection: the peer counts on an answer.
 //! - A spawn takes no limits: they stand in the attribute and in [`Config`](crate::Config). A listener has its own, which come first.
 //! - Times are words in attributes, which the compiler checks, and [`Duration`](std::time::Duration)s everywhere else.
+//! - What a connection knows of itself, such as [`queued_bytes`](crate::Context::queued_bytes) and [`lost_writes`](crate::Context::lost_writes),
+//!   its context is asked: there is no object for it.
+//! - [`run_until_signal`](crate::System::run_until_signal) answers what was cut off. A `main` that has no use for that ends with
+//!   `system.run_until_signal().map(drop)`.
+//! - A [`Stream`](crate::Stream) reads and writes by methods of its own. The traits `AsyncRead` and `AsyncWrite` come with the feature
+//!   `futures-io`.
 //!
 //! # Where to go on
 //!
