@@ -102,3 +102,30 @@ pub fn with_value<L: Look<T>, T>(value: T) -> L::Result {
     judge.dismiss();
     result
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::executor::Links;
+    use crate::sys::Clock;
+
+    #[test]
+    fn whichever_core_was_current_is_so_again_behind_a_panic() {
+        let config = Config { receive_buffers: 1, send_slots: [1, 0, 0, 0, 0], ..Config::default() };
+        let config = Rc::new(config);
+        let [outer, inner] = [0, 1]
+            .map(|id| Core::new(CoreId(id), config.clone(), Clock::Monotonic, Links::new(CoreId(0), [])));
+        let current = || with(|core| core.map(|core| core.id));
+        let panics = || scope(&inner, || panic!("as planned"));
+        scope(&outer, || {
+            assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+            assert_eq!(current(), Some(outer.id));
+        });
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert_eq!(current(), None);
+    }
+}
