@@ -162,7 +162,7 @@ impl Scene {
         latch
     }
 
-    /// Where futures have been woken, and not been polled since.
+    /// Where futures wait that go on before long.
     fn owed(&self) -> Vec<Arc<Latch>> {
         let latches = self.players().watched.iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
         latches.into_iter().filter(|latch| latch.is_owed()).collect()
@@ -242,6 +242,9 @@ macro_rules! with {
         }
     };
 }
+
+/// Longer than most of what is waited for.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How often an actor does something of its own accord.
 const EVERY: Duration = Duration::from_millis(if cfg!(miri) { 1000 } else { 40 });
@@ -494,7 +497,7 @@ impl<const ROOM: u32> Party<ROOM> {
             me.enter();
             let scene = me.scene.clone();
             rest(&scene, true).await;
-            ask_around(&scene).await;
+            ask_around(&scene, true).await;
             if scene.chance(0.1) {
                 // One at a time: it is refused.
                 let _ = me.begin_exclusive(None, cx);
@@ -515,7 +518,7 @@ impl<const ROOM: u32> Party<ROOM> {
         let begun = cx.concurrent("concurrent", scene.handler_timeout(), async move {
             rest(&scene, false).await;
             lend(&me, &scene);
-            ask_around(&scene).await;
+            ask_around(&scene, false).await;
             lend(&me, &scene);
             scene.stumble(0.05);
             if let Some((id, reply)) = asked {
@@ -545,13 +548,14 @@ async fn rest(scene: &Scene, alone: bool) {
     match scene.below(8) {
         0 | 1 => {
             let deadline = time::now().after(Duration::from_micros(scene.below(30_000)));
-            time::sleep_until(deadline).await;
+            scene.latch(alone).owing(time::sleep_until(deadline)).await;
             scene.journal.expect(time::now() >= deadline, || "a sleep was early".to_owned());
         }
         2 => scene.closed_latch(alone).pass().await,
         3 => {
             let latch = scene.closed_latch(alone);
-            let passed = time::timeout(Duration::from_millis(scene.below(20)), latch.pass()).await;
+            let passed = time::timeout(Duration::from_millis(scene.below(20)), latch.pass());
+            let passed = scene.latch(alone).owing(passed).await;
             scene.journal.note([u64::from(passed.is_ok()), 0, 3]);
         }
         4 | 5 => {
@@ -563,8 +567,8 @@ async fn rest(scene: &Scene, alone: bool) {
     }
 }
 
-/// Asks a few, and waits for each answer, or for some time.
-async fn ask_around(scene: &Scene) {
+/// Asks a few, and waits for each answer, or for some time. `alone`: as for [`rest`].
+async fn ask_around(scene: &Scene, alone: bool) {
     for _ in 0..scene.below(3) {
         let (Some(anybody), true) = (scene.anybody(), scene.spare(|players| &mut players.questions)) else {
             return;
@@ -580,10 +584,13 @@ async fn ask_around(scene: &Scene) {
             None => party.ask(query).into_future(),
         });
         if scene.chance(0.3) {
-            match time::timeout(Duration::from_micros(scene.below(2000)), asking).await {
+            let asking = time::timeout(Duration::from_micros(scene.below(2000)), asking);
+            match scene.latch(alone).owing(asking).await {
                 Ok(answer) => drop(pending.outcome(answer)),
                 Err(_) => pending.give_up(),
             }
+        } else if timeout.is_some_and(|timeout| timeout < SOON) {
+            pending.outcome(scene.latch(alone).owing(asking).await);
         } else {
             pending.outcome(asking.await);
         }
@@ -598,7 +605,7 @@ fn begin_task(scene: &Scene) {
     let (theirs, id) = (scene.clone(), scene.below(1 << 40));
     let join = task::spawn(async move {
         rest(&theirs, true).await;
-        ask_around(&theirs).await;
+        ask_around(&theirs, true).await;
         theirs.stumble(0.1);
         id
     });
@@ -736,11 +743,14 @@ pub(crate) fn run(seed: u64) -> [u64; 3] {
         }
         outside.look(&scene, 0.9);
     }
-    let (questions, nudges) = (scene.questions.clone(), Duration::from_secs(1));
+    let questions = scene.questions.clone();
     if world.random.chance(0.5) {
         let owed = scene.owed();
-        world.simulation.run_for(nudges);
-        assert!(!owed.iter().any(|latch| latch.is_owed()), "whoever is woken is polled");
+        world.simulation.run_for(SOON);
+        assert!(
+            !owed.iter().any(|latch| latch.is_owed()),
+            "whoever is woken is polled, and each time is over once"
+        );
     }
     world.finish_with(move || {
         outside.look(&scene, 1.0);

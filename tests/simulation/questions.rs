@@ -258,7 +258,7 @@ pub(crate) struct Latch(Mutex<Waits>);
 struct Waits {
     open: bool,
     waker: Option<Waker>,
-    /// Somebody was woken who has not been polled since.
+    /// Somebody was woken who has not been polled since, or waits for what does not take long.
     owed: bool,
 }
 
@@ -279,7 +279,7 @@ impl Latch {
         }
     }
 
-    /// True if somebody waits here who was woken, and has been neither polled nor dropped since.
+    /// True if somebody waits here who goes on before long, or is dropped.
     pub(crate) fn is_owed(&self) -> bool {
         self.waits().owed
     }
@@ -296,6 +296,13 @@ impl Latch {
             Poll::Pending
         })
         .await;
+    }
+
+    /// Waits here for a future that is ready before long, whatever others do.
+    pub(crate) async fn owing<F: Future>(&self, future: F) -> F::Output {
+        let _passing = Passing(self);
+        self.waits().owed = true;
+        future.await
     }
 
     /// Waits until it is polled again: it wakes itself while it is polled.
