@@ -14,7 +14,7 @@ use super::listener::Peer;
 use super::pipe::{Pipe, Turn, Wish};
 use super::stream::Stream;
 use crate::actor::{Actor, Context, Flow, Follows, StopReason, failed_so};
-use crate::executor::{Cause, current};
+use crate::executor::{Cause, Matter, current};
 use crate::task;
 
 /// See the header. Its type names what was handed over to serve, and the future that this makes: reports name the function that serves by them.
@@ -115,10 +115,14 @@ where
     F: FnOnce(Stream) -> R,
     R: Future<Output = io::Result<()>>,
 {
-    if let Err(error) = serve(stream).await
-        && !serving.0.has_told(&error)
-    {
-        failed_so(name, &error, Follows::Close);
+    match serve(stream).await {
+        Err(error) if !serving.0.has_told(&error) => failed_so(name, &error, Follows::Close),
+        // The peer's doing, told as where a codec refuses it.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let what = format_args!("ends: what has come is not what it reads: {error}");
+            current::with(|core| core.map(|core| core.report(Matter::Malformed, name, what)));
+        }
+        _ => {}
     }
 }
 

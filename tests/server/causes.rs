@@ -446,6 +446,26 @@ pub(crate) fn a_codec_that_refuses_what_comes_is_told_of(on: BackendChoice) {
     assert_eq!(at_once + said.lines().filter_map(more).sum::<usize>(), 3, "{said}");
 }
 
+pub(crate) fn a_line_that_is_none_is_told_of_by_the_function_that_reads(on: BackendChoice) {
+    async fn read(mut stream: Stream) -> std::io::Result<()> {
+        while stream.read_line(9).await?.is_some() {}
+        Ok(())
+    }
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let listening = world.system.listener("127.0.0.1:0").serve(read).expect("there is a port");
+        world.listens();
+        let mut client = connect(listening.address());
+        std::io::Write::write_all(&mut client, b"more than a line may have\n").expect("the server reads");
+        crate::client::rest(&mut client);
+        drop(client);
+        return world.finish();
+    }
+    let said = said(on, "causes::a_line_that_is_none_is_told_of_by_the_function_that_reads");
+    let told = "read ends: what has come is not what it reads: frame too large: at most 9 bytes expected";
+    assert_eq!(lines(&said, told), 1, "{said}");
+}
+
 pub(crate) fn what_an_actor_has_said_is_not_taken_for_why_another_ends(on: BackendChoice) {
     if role().is_some() {
         let mut world = World::new(on, 1);
