@@ -194,6 +194,11 @@ pub fn whoever_is_least_busy_is_chosen_until_the_answer_has_come(on: On) {
     drop(first);
     let busy = [pool.least_busy(), pool.least_busy(), pool.least_busy()];
     assert!(busy.iter().any(|busy| **busy == of_asked), "it has nothing to do: {busy:?}");
+    drop(busy);
+    // The third is free again each time, whosever turn it is.
+    let held = [pool.least_busy(), pool.least_busy()];
+    let third = pool.each().find(|worker| held.iter().all(|held| **held != *worker));
+    assert!((0..6).all(|_| Some(*pool.least_busy()) == third));
     world.end();
 }
 

@@ -90,6 +90,28 @@ pub fn failures_that_are_long_past_are_forgiven(on: On) {
     scene.world.end();
 }
 
+/// A group has its patience anew each time that it is begun.
+pub fn a_group_that_is_begun_again_is_forgiven_what_was_before(on: On) {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (world, failed, started) = (World::new(on, 2), Notes::new(), Notes::new());
+    let (once, noted) = (Restart::one_for_one().intensity(1, HOUR), (failed.clone(), started.clone()));
+    let to = world.with_supervisor(once, |above| {
+        let group = above.supervisor(once).expect("there is room");
+        let make = move || Fragile { failed: noted.0.clone(), started: noted.1.clone() };
+        group.spawn_on(1, make).expect("there is room")
+    });
+    world.until("its beginning", || started.len() == 1);
+    let scene = Scene { world, to, failed, started };
+    // One is forgiven, the second has the group begun again, and one is forgiven again.
+    scene.fail(3);
+    let counted =
+        || [count(&scene.world, |ledger| ledger.restarts), count(&scene.world, |ledger| ledger.given_up)];
+    assert_eq!(counted(), [3, 1]);
+    scene.to.tell(Fail).expect("there is room");
+    scene.world.until("the end of all patience", || counted() == [3, 3]);
+    scene.world.end();
+}
+
 /// Where time is imagined, and so exact.
 pub fn after_a_quiet_time_the_wait_is_the_shortest_again(on: On) {
     let On::Seed(_) = on else { return };

@@ -183,6 +183,7 @@ macro_rules! every_case_on {
             }
             intensity {
                 failures_that_are_long_past_are_forgiven
+                a_group_that_is_begun_again_is_forgiven_what_was_before
                 after_a_quiet_time_the_wait_is_the_shortest_again
                 those_who_fail_together_do_not_come_back_together
                 an_interval_that_panics_is_gone_and_the_next_one_has_its_own
