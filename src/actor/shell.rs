@@ -530,10 +530,16 @@ mod tests {
             let [first, _] = [(); 2].map(|()| spawn(&core, Idle).expect("there is room").raw().cell());
             while core.run_next() {}
             core.note_cut_off(first);
-            assert_eq!(core.take_cut_off().actors, 0, "that was not at the end");
-            core.begin_ending(Ending::Connections, Box::new(|| ()));
+            core.dead_letter(DeadReason::Full, "before", None);
+            let before = [core.cut_off_now().messages, core.take_cut_off().messages];
+            assert_eq!((core.take_cut_off().actors, before), (0, [0; 2]), "that was not at the end");
+            for ending in [Ending::Connections, Ending::All] {
+                core.begin_ending(ending, Box::new(|| ()));
+                core.dead_letter(DeadReason::Stopped, "since", None);
+            }
             (0..2).for_each(|_| core.note_cut_off(first));
-            assert_eq!(core.cut_off_now().actors, 2, "both would be if all ended now");
+            let now = core.cut_off_now();
+            assert_eq!((now.actors, now.messages), (2, 2), "both would be if all ended now");
             assert_eq!(core.take_cut_off().actors, 1);
         });
     }

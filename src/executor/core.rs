@@ -352,6 +352,9 @@ impl Core {
 
     /// Begins a stage of the end of this core. `quiet` is called once no cell is left that the stage ends: perhaps at once.
     pub fn begin_ending(&self, ending: Ending, quiet: Box<dyn FnOnce()>) {
+        if !self.is_ending() {
+            self.begin_cut_off();
+        }
         self.ending.set(ending);
         self.quiet.replace(Some(quiet));
         for cell in self.cells.keys() {

@@ -111,6 +111,12 @@ impl Dead {
         self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count = count.wrapping_add(more));
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
     /// True if all have been delivered.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -126,7 +132,7 @@ impl fmt::Display for Dead {
             (DeadReason::Failed, "on which the receiver failed"),
             (DeadReason::Overflow, "dropped by a full mailbox"),
         ];
-        write!(out, "{} not delivered", Count(self.0.iter().sum(), "message"))?;
+        write!(out, "{} not delivered", Count(self.count(), "message"))?;
         let mut before = ": ";
         for (reason, why) in WORDS.into_iter().filter(|(reason, _)| self.0[*reason as usize] > 0) {
             write!(out, "{before}{} {why}", self.0[reason as usize])?;

@@ -4,7 +4,7 @@
 //!
 //! Noted where it happens, each once, so nothing counts that ended by itself a moment before.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::core::Core;
 use super::reports::{ACTOR, TASK, of_users};
@@ -38,6 +38,8 @@ pub struct CutOff {
     pub tasks: usize,
     /// Answers that all of these waited for.
     pub questions: usize,
+    /// Messages that were not delivered since the end had begun.
+    pub messages: u64,
     /// How many of each.
     pub names: Vec<(CutOffKind, &'static str, usize)>,
     /// How many of others.
@@ -78,6 +80,7 @@ impl CutOff {
         self.actors += other.actors;
         self.tasks += other.tasks;
         self.questions += other.questions;
+        self.messages += other.messages;
         self.unnamed += other.unnamed;
         for (kind, name, count) in other.names {
             self.note(kind, name, count);
@@ -87,14 +90,19 @@ impl CutOff {
 
 /// What the end of a core has cut off until now.
 #[derive(Debug, Default)]
-pub(super) struct CutOffs(RefCell<CutOff>);
+pub(super) struct CutOffs {
+    /// But for messages, which are counted anyway.
+    noted: RefCell<CutOff>,
+    /// Messages that were not delivered before.
+    dead_before: Cell<u64>,
+}
 
 impl Core {
     /// Notes that a cell is ended before it was done, because the system ends. Once for each; the runtime's own do not count.
     #[cold]
     pub fn note_cut_off(&self, cell: Key) {
         if self.is_ending() && self.cells.mark_cut(cell) {
-            self.add_cut_off(cell, &mut self.cut_offs.0.borrow_mut());
+            self.add_cut_off(cell, &mut self.cut_offs.noted.borrow_mut());
         }
     }
 
@@ -128,10 +136,27 @@ impl Core {
         cut_off.note(kind, name, 1);
     }
 
+    /// From now on a message that is not delivered is cut off.
+    pub(super) fn begin_cut_off(&self) {
+        self.cut_offs.dead_before.set(self.counters.dead_letters());
+    }
+
+    /// Messages that had not been delivered before the end began.
+    #[must_use]
+    pub fn dead_before_end(&self) -> u64 {
+        self.cut_offs.dead_before.get()
+    }
+
+    /// Messages that were not delivered since.
+    fn messages_cut_off(&self) -> u64 {
+        // A second signal may come before the first has led to anything here.
+        if self.is_ending() { self.counters.dead_letters().wrapping_sub(self.dead_before_end()) } else { 0 }
+    }
+
     /// What has been cut off by now.
     #[must_use]
     pub fn take_cut_off(&self) -> CutOff {
-        self.cut_offs.0.take()
+        CutOff { messages: self.messages_cut_off(), ..self.cut_offs.noted.take() }
     }
 
     /// What there is that would be, or is being, cut off, and has not gone.
@@ -145,7 +170,8 @@ impl Core {
     /// What has been, and what would be if the core ended now.
     #[must_use]
     pub fn cut_off_now(&self) -> CutOff {
-        let mut cut_off = self.cut_offs.0.borrow().clone();
+        let mut cut_off =
+            CutOff { messages: self.messages_cut_off(), ..self.cut_offs.noted.borrow().clone() };
         for cell in self.cells.keys() {
             if !self.cells.is_cut(cell) {
                 self.add_cut_off(cell, &mut cut_off);

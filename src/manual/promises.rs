@@ -46,8 +46,8 @@
 //! *A panic ends an actor, and not its core. A supervisor has it begun again, under its address and with its mailbox.* Its state, and what it
 //! had begun, is gone, and so is the message on which it has failed: a dead letter. Connections are not begun again. A broken invariant
 //! of the runtime ends the process, and so does a panic under `panic = "abort"`. More: [supervision](super::supervision).
-//! `tests/semantics/failure.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`,
-//! `tests/semantics/shortages.rs`; what is under way: `tests/semantics/incarnations.rs`; ten thousand panics:
+//! `tests/semantics/failure.rs`, `tests/semantics/intensity.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`,
+//! `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`; what is under way: `tests/semantics/incarnations.rs`; ten thousand panics:
 //! `tests/semantics/storms.rs`; the end of the process: `tests/server/panics.rs`.
 //!
 //! # Watching
@@ -72,7 +72,8 @@
 //! outside, and each core's own on their own if they were begun by its actors. What is left is aborted, counted and named. A second
 //! signal ends the process at once.* Every request that was accepted and answered in time reaches its client, if that reads. Messages
 //! that wait in mailboxes are not handled any more, and tasks are dropped, but for those that [`stopped`](crate::Actor::stopped)
-//! has begun, which have until the deadline: [`ShutdownReport`](crate::ShutdownReport) says what was cut off. What the program
+//! has begun, which have until the deadline: [`ShutdownReport`](crate::ShutdownReport) says what was cut off, and how many messages were
+//! not delivered. What the program
 //! aborts itself meanwhile is not.
 //! `tests/semantics/shutdown.rs`, `tests/semantics/failure.rs`; connections: `tests/server/systems.rs`; signals:
 //! `tests/server/process.rs`, `tests/clients/starting.rs`.

@@ -38,6 +38,10 @@ pub struct ShutdownReport {
     pub tasks_cut_off: usize,
     /// Answers for which all of these were still waiting, in continuations or in exclusive asynchronous handlers.
     pub questions_unanswered: usize,
+    /// Messages that were not delivered since the end had begun, for whatever [reason](crate::DeadReason): dead letters, such as what waited in
+    /// mailboxes when their actors stopped, and what was sent to actors that had. As every end may have some, they leave it
+    /// [clean](ShutdownReport::is_clean).
+    pub messages_undelivered: u64,
     /// Requests about files that had not ended by `Config::close_deadline` after their core had, such as those to a disk that does not
     /// answer. Nobody hears of their end any more; a line on standard error says what they were. Their memory is kept until then,
     /// or for ever. On io_uring the thread of their core is not waited for: the kernel lets it go when they have ended.
@@ -67,12 +71,13 @@ impl ShutdownReport {
             actors_cut_off: cut_off.actors,
             tasks_cut_off: cut_off.tasks,
             questions_unanswered: cut_off.questions,
+            messages_undelivered: cut_off.messages,
             file_requests_left,
             names: cut_off.names.into_iter().map(named).collect(),
         }
     }
 
-    /// True if nothing was cut off, and nothing left behind.
+    /// True if no connection, actor or task was cut off, and no request left behind.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let ShutdownReport { connections_cut_off, actors_cut_off, tasks_cut_off, file_requests_left, .. } =
@@ -121,6 +126,9 @@ impl fmt::Display for ShutdownReport {
         if self.questions_unanswered > 0 {
             parts.push(format!("{} unanswered", Count::of(self.questions_unanswered, "question")));
         }
+        if self.messages_undelivered > 0 {
+            parts.push(format!("{} undelivered", Count(self.messages_undelivered, "message")));
+        }
         if self.file_requests_left > 0 {
             parts.push(format!("{} about files left behind", Count::of(self.file_requests_left, "request")));
         }
@@ -144,6 +152,7 @@ mod tests {
             actors_cut_off: 1,
             tasks_cut_off: 3,
             questions_unanswered: 2,
+            messages_undelivered: 5,
             file_requests_left: 1,
             names: vec![
                 name(CutOffKind::Connection, "chat::Session", 3),
@@ -153,9 +162,12 @@ mod tests {
         assert_eq!(
             report.to_string(),
             "4 connections (3 × chat::Session, 1 of others), 1 byte unsent; 1 actor (chat::Room); 3 tasks; 2 questions unanswered; \
-             1 request about files left behind"
+             5 messages undelivered; 1 request about files left behind"
         );
         assert!(!report.is_clean());
+        let undelivered = ShutdownReport { messages_undelivered: 1, ..ShutdownReport::default() };
+        assert!(undelivered.is_clean());
+        assert_eq!(undelivered.to_string(), "1 message undelivered");
         let clean = ShutdownReport::default();
         assert!(clean.is_clean());
         assert_eq!(clean.to_string(), "nothing was cut off");

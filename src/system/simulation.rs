@@ -361,8 +361,8 @@ impl Simulation {
             let left = cores[index].executor.driver_mut().drain(pools, Duration::from_secs(1));
             drop(cores);
             leaked += left.operations + left.requests();
-            cut_off.merge(core.take_cut_off());
             current::scope(&core, || core.settle());
+            cut_off.merge(core.take_cut_off());
             buffers_missing += usize::from(pools.receive.count()) - pools.receive.free();
         }
         Remains { ledgers, leaked, buffers_missing, report: ShutdownReport::new(cut_off, 0) }

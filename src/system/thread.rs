@@ -233,8 +233,10 @@ fn run<B: Backend>(
     let left = executor.run();
     directory::close(id);
     warn_of(plan.index, &left);
-    let cut_off = executor.core().take_cut_off();
+    let (mut cut_off, dead_before) = (executor.core().take_cut_off(), executor.core().dead_before_end());
     let dead = executor.end(left.operations);
+    // Also what arrived too late for the last turn.
+    cut_off.messages = dead.count().wrapping_sub(dead_before);
     std::mem::forget(abort);
     CoreEnd { requests_left: left.requests(), cut_off, dead }
 }

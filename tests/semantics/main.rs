@@ -238,6 +238,8 @@ macro_rules! every_case_on {
             shutdown {
                 actors_that_do_not_stop_are_aborted_and_named
                 a_supervised_actor_that_does_not_stop_is_counted_once
+                messages_that_are_not_delivered_any_more_are_counted
+                what_comes_until_the_very_end_is_handled_or_counted
                 tasks_that_have_not_finished_are_dropped_and_counted
                 whoever_stops_in_time_is_not_cut_off
                 what_is_begun_at_the_end_keeps_nobody_and_is_cut_off

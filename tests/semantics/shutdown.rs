@@ -3,6 +3,9 @@
 //! Connections, backlogs and signals: `tests/server/systems.rs` and `tests/server/process.rs`.
 
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use odeon::prelude::*;
@@ -74,7 +77,11 @@ pub fn actors_that_do_not_stop_are_aborted_and_named(on: On) {
     let name = std::any::type_name::<Stuck>();
     assert_eq!(named(&report), [(CutOffKind::Actor, name, 4)]);
     assert_eq!((report.actors_cut_off, report.questions_unanswered), (4, 4));
-    assert_eq!(report.to_string(), format!("4 actors (4 × {name}); 4 questions unanswered"));
+    // As messages, they are not delivered either: they lie with those that hang.
+    assert_eq!(
+        report.to_string(),
+        format!("4 actors (4 × {name}); 4 questions unanswered; 4 messages undelivered")
+    );
     assert!(!report.is_clean());
 }
 
@@ -120,6 +127,89 @@ pub fn whoever_stops_in_time_is_not_cut_off(on: On) {
     }
     assert_eq!(world.shutdown(), ShutdownReport::default());
     assert_eq!(ends.take(), [StopReason::Stopped; 20]);
+}
+
+/// Has one more word as it stops.
+struct Farewell(Addr<Stuck>);
+
+#[actor]
+impl Farewell {
+    #[stopped]
+    fn stopped(&mut self, _: StopReason) {
+        self.0.tell(Hang).or_dead_letter();
+    }
+}
+
+/// On both cores: what waits behind a handler that is aborted, and what is sent at the end to somebody who has ended. What was lost before
+/// was not cut off.
+pub fn messages_that_are_not_delivered_any_more_are_counted(on: On) {
+    let world = World::with(on, 2, soon);
+    let ends = Notes::new();
+    let gone = world.spawn(0, Stuck(ends.clone()));
+    gone.stop();
+    world.until("its end", || ends.len() == 1);
+    for core in 0..2 {
+        let stuck = world.spawn(core, Stuck(ends.clone()));
+        world.run(core, move |_| (0..4).for_each(|_| stuck.tell(Hang).expect("there is room")));
+        // The first of them has begun.
+        world.run(core, |_| ());
+    }
+    world.run(0, move |_| (0..5).for_each(|_| gone.tell(Hang).or_dead_letter()));
+    assert_eq!(world.dead_letters(), 5);
+    for core in 0..2 {
+        world.spawn(core, Farewell(gone));
+        world.run(core, |_| ());
+    }
+    let report = world.shutdown();
+    assert_eq!((report.actors_cut_off, report.messages_undelivered), (2, 8), "{report}");
+    assert!(report.to_string().ends_with("; 8 messages undelivered"), "{report}");
+}
+
+/// Counts what it handles.
+struct Counting(Arc<AtomicU64>);
+
+#[derive(Message)]
+struct One;
+
+#[actor]
+impl Counting {
+    #[message]
+    fn one(&mut self, _: One) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A thread goes on sending until it is told that nobody is there: also to a core that has made its last turn.
+pub fn what_comes_until_the_very_end_is_handled_or_counted(on: On) {
+    /// Fewer than there is room for anywhere, so that none is lost before.
+    const WINDOW: u64 = 500;
+    let On::Backend(_) = on else { return };
+    for _ in 0..10 {
+        let world = World::new(on, 2);
+        let (handled, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let counting = world.spawn(1, Counting(Arc::clone(&handled)));
+        let (its, over) = (Arc::clone(&handled), Arc::clone(&is_over));
+        let sender = thread::spawn(move || {
+            let mut told = 0;
+            while !over.load(Ordering::Relaxed) {
+                if told - its.load(Ordering::Relaxed) >= WINDOW {
+                    thread::yield_now();
+                    continue;
+                }
+                match counting.tell(One) {
+                    Ok(()) => told += 1,
+                    Err(SendError::Full(_)) => thread::yield_now(),
+                    Err(SendError::Stopped(_)) => break,
+                }
+            }
+            told
+        });
+        world.until("some of them", || handled.load(Ordering::Relaxed) > 0);
+        let report = world.shutdown();
+        is_over.store(true, Ordering::Relaxed);
+        let told = sender.join().expect("it does not panic");
+        assert_eq!(told, handled.load(Ordering::Relaxed) + report.messages_undelivered, "{report}");
+    }
 }
 
 /// Begins one more task as it stops.
