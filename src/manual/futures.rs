@@ -182,4 +182,5 @@
 //!
 //! Wakers may be cloned, kept, and called from any thread.
 //!
-//! Tested in `tests/actor/asynchronous.rs`, `tests/server/tasks.rs` and `tests/server/streams.rs`.
+//! Tested in `tests/actor/asynchronous.rs`, `tests/server/tasks.rs` and `tests/server/streams.rs`; streams whose items are messages, in
+//! `tests/semantics/attach.rs`.

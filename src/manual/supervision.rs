@@ -162,5 +162,5 @@
 //!
 //! What it has begun goes before `stopped`, so that nothing of it runs beside that; what `stopped` begins goes behind it.
 //!
-//! This is tested in `tests/semantics/failure.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`, `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`,
-//! `tests/semantics/watching.rs` and `tests/semantics/stopping.rs`, and in `tests/server/panics.rs` that a process ends where an actor asks for that.
+//! This is tested in `tests/semantics/failure.rs`, `tests/semantics/intensity.rs`, `tests/semantics/again.rs`, `tests/semantics/restarts.rs`,
+//! `tests/semantics/continuity.rs`, `tests/semantics/shortages.rs`, `tests/semantics/watching.rs` and `tests/semantics/stopping.rs`, and in `tests/server/panics.rs` that a process ends where an actor asks for that.

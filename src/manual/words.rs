@@ -91,7 +91,8 @@
 //! | `#[message] fn down(…: Down)` | — | `on_link_died` | `handle_supervisor_evt` | `handle_info/2` |
 //! | [`Flow`](crate::Flow), or an error, of a hook | — | an error | an error | `{stop, Reason, State}` |
 //!
-//! `#[stopped]` cannot call the end off, as `stopping` can. It runs after a panic and after an abort, where `post_stop` does not.
+//! `#[stopped]` cannot call the end off, as `stopping` can. It runs after a panic and after an abort, where `post_stop` does not;
+//! after an `exit(Pid, kill)` neither does `terminate/2`.
 //!
 //! # Timers
 //!
@@ -134,7 +135,8 @@
 //! | [`stash`](crate::Context::stash), [`unstash`](crate::Context::unstash) | — | `on_message` may keep some | — | selective `receive`; `postpone` of `gen_statem` |
 //!
 //! A handler does not choose among messages, as `receive` does: it is given the first, and sets aside what it cannot handle. That is what
-//! `postpone` does, but the actor says when it wants it back, and no more can be set aside than the mailbox has room for. Of eight
+//! `postpone` does, but the actor says when it wants it back, and no more can be set aside than the mailbox has room for. A `gen_statem` is an
+//! actor that is an `enum`, as in the example of [`stash`](crate::Context::stash). Of eight
 //! messages one is of the usual priority, even while control messages wait.
 //!
 //! # Panics, supervision, and beginning again
@@ -179,7 +181,7 @@
 //!
 //! A name is a text with a type. Looking it up answers a `Result`, because nobody may have it, or somebody of
 //! [another type](crate::NameError::OtherType). A service of actix is found by its type and is started by whoever looks for it first: here
-//! somebody starts it. No name leads to another process.
+//! somebody starts it. It is a name within one system: there is nothing like `global`, nor [other nodes](#what-is-not-to-be-had).
 //!
 //! # Groups, and publishing
 //!
@@ -213,8 +215,8 @@
 //! | [`System::shutdown`](crate::System::shutdown), [`run_until_signal`](crate::System::run_until_signal) | `System::current().stop()` | — | — | `init:stop()` |
 //!
 //! `stop` comes before what waits in the mailbox, as in ractor; `gen_server:stop` comes behind it, as our `drain`, ractor's, and
-//! `stop_gracefully` do. Neither waits for the end: who is to hear of it [watches](crate::Context::watch). A shutdown drains connections first,
-//! and reports what it had to cut off; it does not drain mailboxes.
+//! `stop_gracefully` do. `gen_server:stop` waits for the end, neither of ours does: who is to hear of it [watches](crate::Context::watch). A
+//! shutdown drains connections first, and reports what it had to cut off; it does not drain mailboxes, and says how many messages were lost.
 //!
 //! # Tests
 //!
@@ -223,6 +225,12 @@
 //! | [`TestContext`](crate::testing::TestContext): a handler is called, and time moves by hand | — | — | — | a callback is called |
 //! | [`sim`](crate::sim): whole systems on virtual time, whose order, accidents and peers come from a seed | — | — | — | — |
 //! | [`probe`](crate::testing::probe()): what a recipient was sent | `Mocker` | — | — | the test's own mailbox |
+//!
+//! # What is not to be had
+//!
+//! Other nodes: an address leads to an actor of this process, where kameo has `RemoteActorRef`, ractor `ractor_cluster`, and Erlang every
+//! pid. Systems that talk to one another do so over connections. Code is not changed while it runs, and nobody looks into the state of an
+//! actor from outside, as `sys:get_state/1` does, unless it has a call for that.
 //!
 //! # An actor, as you would expect to find it
 //!

@@ -9,10 +9,15 @@ const PROMISES: &str = "src/manual/promises.rs";
 const WITHOUT: [&str; 2] = ["src/manual/mod.rs", "src/manual/words.rs"];
 /// What is wrong on purpose is not among the sources.
 const UNREAD: &str = "tests/ui/";
+/// Each file of cases there holds a promise.
+const SEMANTICS: &str = "tests/semantics/";
+/// Those that are no cases.
+const NO_CASES: [&str; 2] = ["main.rs", "world.rs"];
 /// Has a table of cases.
 const CONTRACT: &str = "tests/contract/main.rs";
 
-/// What pages of the manual name below `tests/` is there; each page names something, and so does every section of the promises.
+/// What pages of the manual name below `tests/` is there; each page names something, so does every section of the promises, and some page
+/// names each file that holds one.
 pub(crate) fn named_tests(sources: &[Source]) -> Vec<Violation> {
     let mut found = Vec::new();
     for source in sources.iter().filter(|source| source.path.starts_with("src/manual/")) {
@@ -29,6 +34,17 @@ pub(crate) fn named_tests(sources: &[Source]) -> Vec<Violation> {
             found.push(
                 promises.expect("it has sections").violation(at, "a promise without a test".to_owned()),
             );
+        }
+    }
+    let of_promises = |source: &&Source| {
+        let name = source.path.strip_prefix(SEMANTICS);
+        name.is_some_and(|name| !NO_CASES.contains(&name))
+    };
+    for source in sources.iter().filter(of_promises) {
+        let name = format!("`{}`", source.path);
+        let names_it = |page: &Source| page.path.starts_with("src/manual/") && page.text.contains(&name);
+        if !sources.iter().any(names_it) {
+            found.push(source.violation_of_file("no page of the manual names it".to_owned()));
         }
     }
     found
@@ -84,19 +100,32 @@ mod tests {
     use super::*;
 
     fn check(page: &str, expected: usize) {
-        let tree = [Source::new("tests/semantics/order.rs", ""), Source::new(PROMISES, page)];
+        let tree = [Source::new("tests/server/order.rs", ""), Source::new(PROMISES, page)];
         let found = named_tests(&tree);
         assert_eq!(found.len(), expected, "{page}: {found:?}");
     }
 
     #[test]
     fn what_a_page_names_is_there() {
-        check("//! # Order\n//! `tests/semantics/order.rs`, `tests/semantics/`\n", 0);
-        check("//! # Order\n//! `tests/semantics/chaos.rs`\n", 1);
-        check("//! # Order\n//! `tests/semantics/order.rs`\n//! # Peace\n//! nobody knows\n", 1);
+        check("//! # Order\n//! `tests/server/order.rs`, `tests/server/`\n", 0);
+        check("//! # Order\n//! `tests/server/chaos.rs`\n", 1);
+        check("//! # Order\n//! `tests/server/order.rs`\n//! # Peace\n//! nobody knows\n", 1);
         // Neither the page nor its promise.
         check("//! # Order\n//! nobody knows\n", 2);
     }
+
+    #[test]
+    fn what_holds_a_promise_is_named() {
+        let tree = |page| {
+            let files = ["order.rs", "chaos.rs", "main.rs", "world.rs"];
+            let files = files.map(|file| Source::new(&format!("{SEMANTICS}{file}"), ""));
+            files.into_iter().chain([Source::new(PROMISES, page)]).collect::<Vec<_>>()
+        };
+        let page = "//! # Order\n//! `tests/semantics/order.rs`, `tests/semantics/chaos.rs`\n";
+        assert!(named_tests(&tree(page)).is_empty());
+        assert_eq!(named_tests(&tree("//! # Order\n//! `tests/semantics/order.rs`\n")).len(), 1);
+    }
+
     #[test]
     fn what_the_table_of_the_contract_names_is_run() {
         let check = |table: &str, expected: usize| {
