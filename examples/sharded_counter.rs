@@ -92,10 +92,18 @@ fn read_by_all(system: &System, text: &Arc<str>, counters: &Sharded<Counter>) ->
     Ok(said)
 }
 
-fn main() -> Result<ExitCode, Error> {
-    let text: Arc<str> = match env::args().nth(1) {
-        Some(path) => fs::read_to_string(path)?.into(),
-        None => include_str!("sharded_counter.rs").into(),
+fn main() -> ExitCode {
+    count().unwrap_or_else(|error| {
+        eprintln!("sharded_counter: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn count() -> Result<ExitCode, Error> {
+    let text: Arc<str> = match env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => include_str!("sharded_counter.rs").into(),
+        [path] => fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?.into(),
+        _ => return Err("usage: sharded_counter [FILE]".into()),
     };
     let system = System::builder().cores(Cores::All).build()?;
     let counters = system.sharded(|_core| Counter::default())?;

@@ -12,6 +12,7 @@
 //!
 //! What comes on standard error is the runtime's own report of the same.
 
+use std::process::ExitCode;
 use std::sync::LazyLock;
 use std::time::Duration;
 use std::{env, panic};
@@ -114,10 +115,22 @@ impl Observer {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match tell_story() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("supervision: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell_story() -> Result<(), Box<dyn std::error::Error>> {
     let seed: u64 = match env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [] => 7,
-        [word, seed] if word == "--seed" => seed.parse()?,
+        [word, seed] if word == "--seed" => {
+            seed.parse().map_err(|error| format!("--seed {seed}: {error}"))?
+        }
         _ => return Err("usage: supervision [--seed N]".into()),
     };
     panic::set_hook(Box::new(|panic| tell(&format!("PANICS: {}", panic.payload_as_str().unwrap_or("?")))));

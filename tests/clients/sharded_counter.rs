@@ -46,3 +46,15 @@ fn it_counts_its_own_source_where_it_is_given_nothing() {
     let ended = Process::start(&mut Command::new(example("sharded_counter"))).ended();
     assert!(ended.status.success() && ended.output.contains("counted "), "{ended:?}");
 }
+
+#[test]
+fn what_is_no_file_is_refused() {
+    for (arguments, why) in [
+        (&["no such file"][..], "sharded_counter: no such file: No such file or directory"),
+        (&["Cargo.toml", "README.md"], "sharded_counter: usage: "),
+    ] {
+        let ended = Process::start(Command::new(example("sharded_counter")).args(arguments)).ended();
+        assert!(!ended.status.success() && ended.errors.starts_with(why), "{ended:?}");
+        assert_eq!(ended.output, "");
+    }
+}

@@ -45,6 +45,12 @@ fn a_log_keeps_what_was_read_while_only_the_sensor_is_begun_again() {
 
 #[test]
 fn what_is_no_seed_is_refused() {
-    let ended = Process::start(Command::new(example("supervision")).arg("--speed")).ended();
-    assert!(!ended.status.success() && ended.errors.contains("usage"), "{ended:?}");
+    for (arguments, why) in [
+        (&["--speed"][..], "supervision: usage: "),
+        (&["--seed", "7", "8"], "supervision: usage: "),
+        (&["--seed", "many"], "supervision: --seed many: invalid digit"),
+    ] {
+        let ended = Process::start(Command::new(example("supervision")).args(arguments)).ended();
+        assert!(!ended.status.success() && ended.errors.starts_with(why), "{ended:?}");
+    }
 }
