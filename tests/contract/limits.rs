@@ -298,3 +298,15 @@ pub fn a_full_socket_table_ends_the_accept_and_keeps_the_backlog<H: Harness>(rou
     assert_eq!(greeted, [true; 6], "nobody in the backlog was forgotten");
     world.finish();
 }
+
+pub fn places_of_connections_that_were_reset_are_taken_again<H: Harness>(round: u32) {
+    // More than any table has places, those included that a ring has beyond what is asked for.
+    const CONNECTIONS: usize = 300;
+    let mut world = World::<H>::start(round, &Limits { sockets: 4, ..Limits::default() });
+    for _ in 0..CONNECTIONS {
+        let (socket, mut client) = world.connection();
+        world.close_ended(socket, true);
+        world.until("a reset at the client", |_| client.is_reset());
+    }
+    world.finish();
+}

@@ -23,7 +23,7 @@
 //! | bytes of a frame that are kept, on other cores as well | `bytes_of_a_frame_are_kept_and_sent_from_another_core`, `tests/server/owned.rs` |
 //! | bodies of a known length | `bodies_come_whole_into_the_buffers_that_were_given`, `a_body_that_is_cut_short_hands_back_what_has_come`, `a_large_body_is_filled_bit_by_bit`, `a_cancelled_fill_loses_nothing`, `tests/server/bodies.rs` |
 //! | too few receive buffers | `all_are_served_in_turn_though_there_is_one_receive_buffer`, `what_was_begun_is_whole_though_another_has_every_receive_buffer`, `a_receive_without_a_buffer_waits_and_goes_on_when_one_returns`, `a_buffer_goes_to_whoever_has_waited_longest`, `a_fill_needs_no_receive_buffer` |
-//! | full queues and tables | `a_full_submission_queue_keeps_everything_in_order`, `a_burst_of_ten_thousand_completions_loses_nothing`, `a_full_socket_table_ends_the_accept_and_keeps_the_backlog`, `tiny_pools_serve_a_thousand_mixed_requests` |
+//! | full queues and tables | `a_full_submission_queue_keeps_everything_in_order`, `a_burst_of_ten_thousand_completions_loses_nothing`, `a_full_socket_table_ends_the_accept_and_keeps_the_backlog`, `places_of_connections_that_were_reset_are_taken_again`, `tiny_pools_serve_a_thousand_mixed_requests` |
 //! | pauses | `a_pause_hands_over_nothing_and_keeps_everything`, `a_peer_that_is_not_read_from_waits`, `a_cancelled_receive_loses_nothing`, `tests/server/pressure.rs` |
 //! | forwarding to connections | `bytes_go_both_ways_between_two_that_are_tied_and_so_do_ends`, `who_does_not_read_makes_who_sends_there_wait`, `a_reset_on_one_side_is_one_on_the_other`, `tests/server/proxies.rs`, `tests/transfers/` |
 //! | forwarding to files | `bodies_go_to_a_file_within_a_bound`, `a_file_has_what_came_when_its_stream_ends_or_breaks`, `a_chain_is_written`, `what_was_received_is_written_from_where_it_lies`, `tests/server/uploads.rs` |
@@ -118,6 +118,7 @@ macro_rules! streams_on {
                 a_full_submission_queue_keeps_everything_in_order
                 a_burst_of_ten_thousand_completions_loses_nothing
                 a_full_socket_table_ends_the_accept_and_keeps_the_backlog
+                places_of_connections_that_were_reset_are_taken_again
             }
             listeners {
                 a_cancelled_accept_keeps_the_backlog
