@@ -10,7 +10,7 @@
 //! | what | by |
 //! |---|---|
 //! | files | `what_was_written_is_read`, `a_file_is_opened_as_asked`, `a_write_and_its_sync_are_one_request`, `no_path_leads_out_of_a_directory` |
-//! | connects | `a_connection_is_made_and_is_as_good_as_one_that_was_accepted`, `a_connect_that_nobody_answers_is_cancelled`; sim alone: `a_connect_waits_for_room_in_a_backlog` |
+//! | connects | `a_connection_is_made_and_is_as_good_as_one_that_was_accepted`, `a_connect_that_nobody_answers_is_cancelled`, `a_connect_that_is_given_up_at_any_time_leaves_nothing`; sim alone: `a_connect_waits_for_room_in_a_backlog` |
 //! | all that a handler writes is one send | `sixty_four_small_writes_of_a_handler_are_one_send` |
 //! | short sends, and sends of many parts | `short_sends_continue_in_order`, `sends_of_several_slots_arrive_whole`, `an_empty_send_completes` |
 //! | sends that are awaited, by a mark in all that is queued | `an_awaited_send_is_over_with_all_that_was_written_up_to_it_and_not_before`, `an_awaited_send_fails_with_its_connection`, `a_send_tells_what_a_slow_peer_lets_it_get_rid_of`, `tests/simulation/flushes.rs` |
@@ -260,6 +260,7 @@ macro_rules! actors_on {
                 a_peer_that_never_reads_ends_by_the_deadline_of_writes
                 a_frame_that_is_cut_short_is_no_end
                 an_end_and_a_failure_are_told_apart_within_and_between_frames
+                a_connect_that_is_given_up_at_any_time_leaves_nothing
             }
             frames {
                 frames_that_straddle_buffers_come_whole_and_in_order

@@ -5,6 +5,7 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use futures_lite::future::{poll_once, yield_now};
 use odeon::net::codec::FrameError;
 use odeon::prelude::*;
 
@@ -205,5 +206,36 @@ pub fn an_end_and_a_failure_are_told_apart_within_and_between_frames(on: On) {
         peer.reset();
         assert_eq!(stage.told(&service), Told::Cut(Vec::new(), 10, broken));
         assert_eq!(stage.told(&service), Told::Stopped(broken, 0));
+    });
+}
+
+pub fn a_connect_that_is_given_up_at_any_time_leaves_nothing(on: On) {
+    // One activation in each turn: what is given up after so many of them has come further each time, up to where the kernel has
+    // connected it and nobody has heard of that.
+    let limits = |config: &mut Config| {
+        config.turn_activations = 1;
+        // The peers of those that are connected by then say nothing, and do not end.
+        config.close_deadline = SHORT;
+    };
+    play(on, 1, limits, |stage| {
+        let far = stage.listen();
+        let to = far.address();
+        let giving_up = stage.system().spawn_task(0, move || async move {
+            for turns in 0..30 {
+                let mut connecting = odeon::connect(to).into_future();
+                let mut connected = poll_once(&mut connecting).await;
+                for _ in 0..turns {
+                    if connected.is_some() {
+                        break;
+                    }
+                    yield_now().await;
+                    connected = poll_once(&mut connecting).await;
+                }
+                connected.into_iter().for_each(|connected| drop(connected.expect("somebody listens")));
+            }
+        });
+        giving_up.expect("the core runs").wait().expect("it ends");
+        // Before the listener is gone, which would end what is left open.
+        stage.until("every socket to be closed", || stage.sum(|ledger| ledger.driver.sockets as u64) == 0);
     });
 }
