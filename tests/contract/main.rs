@@ -17,7 +17,7 @@
 //! | sends without a copy (on mio with one) | `counted_bytes_are_sent_whole_and_let_go_when_they_are`, `counted_bytes_are_let_go_when_their_connection_ends`, `what_is_pinned_is_released_once_and_the_next_send_does_not_wait_for_it`, `a_send_that_is_cut_short_is_released_as_well`, `slots_are_not_back_before_what_is_pinned_is_read_or_reset`, `tests/server/owned.rs` |
 //! | deadlines of writes | `a_peer_that_never_reads_ends_by_the_deadline_of_writes`, `tests/server/pressure.rs` |
 //! | half-closes, either way | `an_output_ends_behind_all_that_is_queued_and_reading_goes_on`, `a_stream_that_has_ended_is_still_written_to`, `a_reply_after_half_close_arrives` |
-//! | ends in order, ends by a reset, deadlines | `a_close_lets_out_what_is_queued_however_late_it_is_read`, `a_close_whose_output_is_not_read_is_a_reset_when_its_time_is_over`, `a_close_delivers_what_was_sent`, `a_close_is_seen_while_an_older_connection_waits`, `a_close_with_reset_is_seen_as_one`, `tests/server/endings.rs`, `tests/simulation/closing.rs` |
+//! | ends in order, ends by a reset, deadlines | `a_close_lets_out_what_is_queued_however_late_it_is_read`, `a_close_whose_output_is_not_read_is_a_reset_when_its_time_is_over`, `a_peer_that_has_read_all_and_does_not_end_is_heard_out_for_a_time_only`, `a_close_delivers_what_was_sent`, `a_close_is_seen_while_an_older_connection_waits`, `a_close_with_reset_is_seen_as_one`, `tests/server/endings.rs`, `tests/simulation/closing.rs` |
 //! | end, failure and truncation | `an_end_and_a_failure_are_told_apart_within_and_between_frames`, `a_frame_that_is_cut_short_is_no_end`, `end_failure_and_cancel_are_three_things`, `a_reset_by_the_peer_is_seen_once`, `a_send_to_a_peer_that_is_gone_fails` |
 //! | frames that straddle buffers | `frames_that_straddle_buffers_come_whole_and_in_order`, `tests/simulation/assembly.rs` |
 //! | bytes of a frame that are kept, on other cores as well | `bytes_of_a_frame_are_kept_and_sent_from_another_core`, `tests/server/owned.rs` |
@@ -257,6 +257,7 @@ macro_rules! actors_on {
                 a_stream_that_has_ended_is_still_written_to
                 a_close_lets_out_what_is_queued_however_late_it_is_read
                 a_close_whose_output_is_not_read_is_a_reset_when_its_time_is_over
+                a_peer_that_has_read_all_and_does_not_end_is_heard_out_for_a_time_only
                 a_peer_that_never_reads_ends_by_the_deadline_of_writes
                 a_frame_that_is_cut_short_is_no_end
                 an_end_and_a_failure_are_told_apart_within_and_between_frames

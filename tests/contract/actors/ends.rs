@@ -100,6 +100,24 @@ pub fn a_close_whose_output_is_not_read_is_a_reset_when_its_time_is_over(on: On)
     });
 }
 
+pub fn a_peer_that_has_read_all_and_does_not_end_is_heard_out_for_a_time_only(on: On) {
+    let limits = |config: &mut Config| config.close_deadline = SHORT;
+    play(on, 1, limits, |stage| {
+        let service = stage.serve();
+        let (mut peer, hand) = stage.connect(&service);
+        stage.order(hand, |_, cx| {
+            cx.write("all of it");
+            Flow::Close
+        });
+        assert!(peer.rest() == b"all of it", "and then the end");
+        assert_eq!(stage.told(&service), Told::Stopped(StopReason::Stopped, 0));
+        stage.until_sum("the connection to be closed", 1, |ledger| ledger.connections_closed);
+        assert_eq!(stage.sum(|ledger| ledger.connections_cut_off), 0, "it has got everything");
+        // Up to now it could have gone on.
+        drop(peer);
+    });
+}
+
 pub fn a_peer_that_never_reads_ends_by_the_deadline_of_writes(on: On) {
     let limits = |config: &mut Config| {
         roomy(config);
