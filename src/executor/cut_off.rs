@@ -2,7 +2,7 @@
 //!
 //! Knows: what cells are, as they are asked to end at once. Must not know deadlines, nor who reads this.
 //!
-//! Noted where it happens, each once, so nothing counts that ended by itself a moment before.
+//! But for messages, noted where it happens, each once, so nothing counts that ended by itself a moment before.
 
 use std::cell::{Cell, RefCell};
 
@@ -109,13 +109,6 @@ impl Core {
     /// True if a cell is a future that runs by itself.
     pub(super) fn is_task(&self, cell: Key) -> bool {
         self.cells.name(cell) == Some(TASK)
-    }
-
-    /// Whose turn is next, by the name that is reported: of a task, that of its future.
-    pub(super) fn next_name(&self) -> Option<&'static str> {
-        let cell = self.cells.next()?;
-        let of_task = if self.is_task(cell) { self.name_of_task(cell) } else { None };
-        of_task.or_else(|| self.cells.name(cell))
     }
 
     fn add_cut_off(&self, cell: Key, cut_off: &mut CutOff) {

@@ -30,7 +30,7 @@ pub enum Matter {
     Outbox,
     /// The peer of a connection is late.
     Late,
-    /// The peer of a connection has sent what its codec refuses.
+    /// The peer of a connection has sent what its codec, or whoever serves it, refuses.
     Malformed,
     /// There is no room for what comes in part.
     Assembly,
@@ -54,7 +54,7 @@ impl Matter {
             Matter::Failure => ("more failure", ""),
             Matter::Outbox => (REPORT, " of output that a peer does not take,"),
             Matter::Late => (REPORT, " that a peer is late,"),
-            Matter::Malformed => (REPORT, " that its codec refuses what a peer sends,"),
+            Matter::Malformed => (REPORT, " that what a peer has sent is refused,"),
             Matter::Assembly => (REPORT, " that there is no room for what comes in part,"),
             Matter::Slow => (REPORT, " that its core was kept from everything else,"),
             Matter::Mailbox => (REPORT, " that its mailbox has no room,"),
@@ -178,6 +178,13 @@ impl Core {
         self.expect_end(Cause::Told);
     }
 
+    /// Whose turn is next, by the name that is reported: of a task, that of its future.
+    pub(super) fn next_name(&self) -> Option<&'static str> {
+        let cell = self.cells.next()?;
+        let of_task = if self.is_task(cell) { self.name_of_task(cell) } else { None };
+        of_task.or_else(|| self.cells.name(cell))
+    }
+
     /// The cell that runs ends now, for this.
     #[cold]
     pub fn expect_end(&self, cause: Cause) {
@@ -269,8 +276,8 @@ const SERVED: &str = "odeon::net::served::Served<";
 /// The function that serves: of a closure that calls one, that one.
 fn that_serves(handed_over_and_future: &'static str) -> &'static str {
     let mut open = 0_i32;
-    let comma = handed_over_and_future.char_indices().zip(once(' ').chain(handed_over_and_future.chars()));
-    let comma = comma.into_iter().find_map(|((at, char), before)| {
+    let befores = once(' ').chain(handed_over_and_future.chars());
+    let comma = handed_over_and_future.char_indices().zip(befores).find_map(|((at, char), before)| {
         match char {
             '<' | '(' | '[' | '{' => open += 1,
             '>' if before != '-' => open -= 1,
@@ -282,7 +289,7 @@ fn that_serves(handed_over_and_future: &'static str) -> &'static str {
     let Some((handed_over, future)) = comma.map(|at| handed_over_and_future.split_at(at)) else {
         return handed_over_and_future;
     };
-    let future = future.trim_start_matches(", ");
+    let future = future.strip_prefix(", ").unwrap_or(future);
     let by_closures = handed_over.ends_with(CLOSURE) && future.ends_with(CLOSURE);
     if by_closures { future } else { handed_over }
 }

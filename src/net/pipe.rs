@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind};
 use std::task::{Poll, Waker};
 
 use super::bulk::BodyError;
+use super::codec::FrameError;
 use super::unread::Unread;
 use crate::actor::StopReason;
 use crate::executor::{Core, Demand, Output, RawAddress, Wanted, current};
@@ -121,12 +122,30 @@ struct Outgoing {
 
 /// What is known of an error by looking at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Told(ErrorKind, Option<i32>);
+struct Told(ErrorKind, Option<i32>, Within);
+
+/// What is within an error. What questions and timeouts that failed make of it is not what a connection hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Nothing,
+    Frame,
+    Other,
+}
 
 impl Told {
     fn of(error: &io::Error) -> Told {
-        Told(error.kind(), error.raw_os_error())
+        let within = match error.get_ref() {
+            None => Within::Nothing,
+            Some(_) if refused(error).is_some() => Within::Frame,
+            Some(_) => Within::Other,
+        };
+        Told(error.kind(), error.raw_os_error(), within)
     }
+}
+
+/// What was wrong with what a peer has sent, where this error is about that.
+pub(super) fn refused(error: &io::Error) -> Option<&FrameError> {
+    error.get_ref()?.downcast_ref()
 }
 
 #[derive(Debug, Default)]

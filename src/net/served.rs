@@ -11,7 +11,7 @@ use super::bulk::BodyError;
 use super::codec::Raw;
 use super::connection::{Connection, Never};
 use super::listener::Peer;
-use super::pipe::{Pipe, Turn, Wish};
+use super::pipe::{Pipe, Turn, Wish, refused};
 use super::stream::Stream;
 use crate::actor::{Actor, Context, Flow, Follows, StopReason, failed_so};
 use crate::executor::{Cause, Matter, current};
@@ -115,14 +115,12 @@ where
     F: FnOnce(Stream) -> R,
     R: Future<Output = io::Result<()>>,
 {
-    match serve(stream).await {
-        Err(error) if !serving.0.has_told(&error) => failed_so(name, &error, Follows::Close),
-        // The peer's doing, told as where a codec refuses it.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            let what = format_args!("ends: what has come is not what it reads: {error}");
-            current::with(|core| core.map(|core| core.report(Matter::Malformed, name, what)));
-        }
-        _ => {}
+    let Err(error) = serve(stream).await else { return };
+    if !serving.0.has_told(&error) {
+        failed_so(name, &error, Follows::Close);
+    } else if let Some(refused) = refused(&error) {
+        let what = format_args!("ends: it refuses what has come: {refused}");
+        current::with(|core| core.map(|core| core.report(Matter::Malformed, name, what)));
     }
 }
 

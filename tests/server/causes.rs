@@ -435,14 +435,7 @@ pub(crate) fn a_codec_that_refuses_what_comes_is_told_of(on: BackendChoice) {
     let at_once = lines(&said, told);
     assert!(at_once >= 1, "{said}");
     // As many as the machine has made of it within a second.
-    let more = |line: &str| -> Option<usize> {
-        const LATER: &str = " that its codec refuses what a peer sends, within a second";
-        let line = line.strip_prefix("odeon: server::causes::Fountain")?;
-        let later = line.strip_prefix(": ").and_then(|line| line.strip_suffix(LATER));
-        let later = later.and_then(|line| line.split_once(" more report")).map(|(count, _)| count);
-        let before = line.split_once("(and ").and_then(|(_, line)| line.strip_suffix(" more before it)"));
-        later.or(before)?.parse().ok()
-    };
+    let more = |line| held_back(line, "odeon: server::causes::Fountain");
     assert_eq!(at_once + said.lines().filter_map(more).sum::<usize>(), 3, "{said}");
 }
 
@@ -455,14 +448,51 @@ pub(crate) fn a_line_that_is_none_is_told_of_by_the_function_that_reads(on: Back
         let mut world = World::new(on, 1);
         let listening = world.system.listener("127.0.0.1:0").serve(read).expect("there is a port");
         world.listens();
+        for _ in 0..3 {
+            let mut client = connect(listening.address());
+            std::io::Write::write_all(&mut client, b"more than a line may have\n").expect("the server reads");
+            crate::client::rest(&mut client);
+        }
+        return world.finish();
+    }
+    let said = said(on, "causes::a_line_that_is_none_is_told_of_by_the_function_that_reads");
+    let told = "read ends: it refuses what has come: frame too large: at most 9 bytes expected";
+    let at_once = lines(&said, told);
+    assert!(at_once >= 1, "{said}");
+    let name = "odeon: server::causes::a_line_that_is_none_is_told_of_by_the_function_that_reads::read";
+    assert_eq!(at_once + said.lines().filter_map(|line| held_back(line, name)).sum::<usize>(), 3, "{said}");
+}
+
+/// How many more of these reports there were than this line is about.
+fn held_back(line: &str, name: &str) -> Option<usize> {
+    const LATER: &str = " that what a peer has sent is refused, within a second";
+    let line = line.strip_prefix(name)?;
+    let later = line.strip_prefix(": ").and_then(|line| line.strip_suffix(LATER));
+    let later = later.and_then(|line| line.split_once(" more report")).map(|(count, _)| count);
+    let before = line.split_once("(and ").and_then(|(_, line)| line.strip_suffix(" more before it)"));
+    later.or(before)?.parse().ok()
+}
+
+/// The peer is silent for a while, and the function goes on; the question that is not answered later has nothing to do with that.
+pub(crate) fn a_time_that_is_over_behind_one_that_was_survived_is_told_of(on: BackendChoice) {
+    async fn patient(mut stream: Stream) -> std::io::Result<()> {
+        let silent = stream.read_line(9).await.expect_err("nothing comes");
+        assert_eq!(silent.kind(), std::io::ErrorKind::TimedOut);
+        odeon::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await?;
+        Ok(())
+    }
+    if role().is_some() {
+        let mut world = World::new(on, 1);
+        let listener = world.system.listener("127.0.0.1:0").idle_timeout(Duration::from_millis(20));
+        let listening = listener.serve(patient).expect("there is a port");
+        world.listens();
         let mut client = connect(listening.address());
-        std::io::Write::write_all(&mut client, b"more than a line may have\n").expect("the server reads");
         crate::client::rest(&mut client);
         drop(client);
         return world.finish();
     }
-    let said = said(on, "causes::a_line_that_is_none_is_told_of_by_the_function_that_reads");
-    let told = "read ends: what has come is not what it reads: frame too large: at most 9 bytes expected";
+    let said = said(on, "causes::a_time_that_is_over_behind_one_that_was_survived_is_told_of");
+    let told = "patient failed: a future has not finished in time; its connection is closed";
     assert_eq!(lines(&said, told), 1, "{said}");
 }
 

@@ -154,6 +154,7 @@ macro_rules! every_case_on {
                 who_does_not_finish_is_told_as_the_report_counts_it
                 a_codec_that_refuses_what_comes_is_told_of
                 a_line_that_is_none_is_told_of_by_the_function_that_reads
+                a_time_that_is_over_behind_one_that_was_survived_is_told_of
                 what_an_actor_has_said_is_not_taken_for_why_another_ends
                 the_handler_that_has_panicked_is_named_by_its_name
                 an_actor_that_is_begun_again_is_told_of_as_one
