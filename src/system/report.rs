@@ -9,8 +9,8 @@ use crate::sys::Count;
 
 /// What a shutdown had to cut off. As text, it is one paragraph that says so.
 ///
-/// It is noted on each core as it happens: what ends by itself at the last moment, or because the program aborts it, has not been cut off.
-/// The runtime's own actors, such as listeners and supervisors, do not count.
+/// But for messages, it is noted on each core as it happens: what ends by itself at the last moment, or because the program aborts it, has
+/// not been cut off. The runtime's own actors, such as listeners and supervisors, do not count.
 ///
 /// ```
 /// use odeon::prelude::*;
@@ -38,9 +38,11 @@ pub struct ShutdownReport {
     pub tasks_cut_off: usize,
     /// Answers for which all of these were still waiting, in continuations or in exclusive asynchronous handlers.
     pub questions_unanswered: usize,
-    /// Messages that were not delivered since the end had begun, for whatever [reason](crate::DeadReason): dead letters, such as what waited in
-    /// mailboxes when their actors stopped, and what was sent to actors that had. As every end may have some, they leave it
-    /// [clean](ShutdownReport::is_clean).
+    /// Messages that were not delivered since the end had begun, for whatever [reason](crate::DeadReason), a full mailbox included: mostly what
+    /// waited in mailboxes when their actors stopped, and what was sent to actors that had. Questions are messages until they are handled,
+    /// and so is what [`System::dead_letters`](crate::System::dead_letters) tells. Not among them is what waited for actors that had no turn
+    /// any more because something kept their core until the end, nor, when a second signal ends the process, what waits then. As every
+    /// end may have some, they leave it [clean](ShutdownReport::is_clean).
     pub messages_undelivered: u64,
     /// Requests about files that had not ended by `Config::close_deadline` after their core had, such as those to a disk that does not
     /// answer. Nobody hears of their end any more; a line on standard error says what they were. Their memory is kept until then,

@@ -30,7 +30,7 @@ impl System {
     /// threads. What has not finished by `Config::drain_deadline` is cut off and counted in the report.
     ///
     /// Actors stop after the message that they are handling: what waits in their mailboxes by then is counted as dead
-    /// letters. Where every message matters, have the last one answered before you shut down.
+    /// letters, and in the report. Where every message matters, have the last one answered before you shut down.
     ///
     /// A connection has ended when its peer has closed, too: it is waited for up to `Config::close_deadline`, 5 s. A test whose clients
     /// are sockets of its own drops them first, or lowers that time.
@@ -252,7 +252,8 @@ fn end_at_second(signals: &Signals, cores: &[CoreId]) {
         silent => format!(", and nothing is known of {silent} cores, which have not answered"),
     };
     let report = ShutdownReport::new(cut_off, 0);
-    warn(format_args!("a second signal, {signal}: the process ends at once, cut off: {report}{silent}"));
+    let comes_of_it = if report == ShutdownReport::default() { "" } else { "cut off: " };
+    warn(format_args!("a second signal, {signal}: the process ends at once, {comes_of_it}{report}{silent}"));
     signals.end_by(signal)
 }
 

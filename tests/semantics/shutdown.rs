@@ -77,7 +77,7 @@ pub fn actors_that_do_not_stop_are_aborted_and_named(on: On) {
     let name = std::any::type_name::<Stuck>();
     assert_eq!(named(&report), [(CutOffKind::Actor, name, 4)]);
     assert_eq!((report.actors_cut_off, report.questions_unanswered), (4, 4));
-    // As messages, they are not delivered either: they lie with those that hang.
+    // Nor are the questions delivered, as messages: they lie with those that hang.
     assert_eq!(
         report.to_string(),
         format!("4 actors (4 × {name}); 4 questions unanswered; 4 messages undelivered")
@@ -166,7 +166,7 @@ pub fn messages_that_are_not_delivered_any_more_are_counted(on: On) {
 }
 
 /// Counts what it handles.
-struct Counting(Arc<AtomicU64>);
+struct Counting(Arc<AtomicU64>, Arc<AtomicBool>);
 
 #[derive(Message)]
 struct One;
@@ -177,22 +177,28 @@ impl Counting {
     fn one(&mut self, _: One) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+
+    #[stopped]
+    fn stopped(&mut self, _: StopReason) {
+        self.1.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A thread goes on sending until it is told that nobody is there: also to a core that has made its last turn.
 pub fn what_comes_until_the_very_end_is_handled_or_counted(on: On) {
-    /// Fewer than there is room for anywhere, so that none is lost before.
+    /// Fewer than there is room for anywhere, so that none is lost before it stops. Who has stopped has no mailbox that could be full.
     const WINDOW: u64 = 500;
     let On::Backend(_) = on else { return };
     for _ in 0..10 {
         let world = World::new(on, 2);
         let (handled, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let counting = world.spawn(1, Counting(Arc::clone(&handled)));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let counting = world.spawn(1, Counting(Arc::clone(&handled), Arc::clone(&stopped)));
         let (its, over) = (Arc::clone(&handled), Arc::clone(&is_over));
         let sender = thread::spawn(move || {
             let mut told = 0;
             while !over.load(Ordering::Relaxed) {
-                if told - its.load(Ordering::Relaxed) >= WINDOW {
+                if !stopped.load(Ordering::Relaxed) && told - its.load(Ordering::Relaxed) >= WINDOW {
                     thread::yield_now();
                     continue;
                 }

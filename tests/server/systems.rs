@@ -293,8 +293,8 @@ pub(crate) fn a_shutdown_counts_no_actor_whose_core_is_busy(on: BackendChoice) {
         });
     }
     let mut report = world.system.shutdown();
-    // What had not begun is not handled any more.
-    report.messages_undelivered = 0;
+    // What had not begun is not handled any more: there is one for each of four.
+    assert!(std::mem::take(&mut report.messages_undelivered) <= 4, "{report}");
     assert_eq!(report, ShutdownReport::default());
 }
 
