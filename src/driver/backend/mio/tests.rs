@@ -109,7 +109,11 @@ impl Rig {
     }
 
     fn assert_nothing_left(&mut self) {
-        assert_eq!(self.mio.drain(&self.pools, PATIENCE), Left::default());
+        self.assert_nothing_left_within(PATIENCE);
+    }
+
+    fn assert_nothing_left_within(&mut self, patience: Duration) {
+        assert_eq!(self.mio.drain(&self.pools, patience), Left::default());
         let ledger = self.mio.ledger();
         assert_eq!((ledger.sockets, ledger.operations), (0, 0));
         assert_eq!(self.pools.send.taken(), 0);
