@@ -23,7 +23,8 @@ impl Echo {
 
 fn main() -> ExitCode {
     let mut config = Config::default();
-    // As much memory as by default, in larger pieces: what peers send in bulk is then sent back in fewer. Nothing is kept here.
+    // As much memory as by default, in larger pieces: what comes in bulk then comes, and goes back, in fewer. No frame is kept, so few
+    // are enough.
     (config.receive_buffers, config.receive_buffer_bytes) = (8, 256 << 10);
     support::serve("echo", "", config, |system, address, _| system.listener(address).start(|_peer| Echo))
 }
