@@ -247,20 +247,24 @@ pub fn who_falls_behind_gets_what_comes_though_nobody_is_left_to_be_told_of_it(o
     }
 }
 
-/// Does not want to hear the rest where it has missed much.
-struct Impatient(Addr<Publisher>, Notes<u64>);
+/// Does not want to hear the rest where it has missed much, and says so once: by then, others may be known by the same number.
+struct Impatient {
+    room: Addr<Publisher>,
+    heard: Notes<u64>,
+    leaves: bool,
+}
 
 #[actor(mailbox(capacity = LITTLE))]
 impl Impatient {
     #[message]
     fn said(&mut self, said: Said) {
-        self.1.note(said.number);
+        self.heard.note(said.number);
     }
 
     #[message]
     fn lagged(&mut self, Lagged { id, missed }: Lagged) {
-        if missed > 10 {
-            self.0.tell(Do(Box::new(move |topic| topic.unsubscribe(id)))).or_dead_letter();
+        if missed > 10 && !std::mem::replace(&mut self.leaves, true) {
+            self.room.tell(Do(Box::new(move |topic| topic.unsubscribe(id)))).or_dead_letter();
         }
     }
 }
@@ -270,7 +274,8 @@ pub fn who_is_told_that_it_has_missed_much_can_leave(on: On) {
         let world = World::with(on, 2, |config| config.activation_time = Duration::from_secs(100));
         let room = publisher(&world, 0);
         let heard = Notes::new();
-        let impatient = world.spawn(core, Impatient(room, heard.clone()));
+        let impatient = Impatient { room, heard: heard.clone(), leaves: false };
+        let impatient = world.spawn(core, impatient);
         act(&world, room, move |topic| {
             topic.subscribe_with_lag(0, impatient.recipient(), impatient.recipient());
         });
