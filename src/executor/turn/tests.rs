@@ -237,6 +237,16 @@ impl Debt {
         Debt { executor, core, full, counted, clock }
     }
 
+    /// The core owes it one thing more, which is late from the time on that this answers.
+    fn owes_for_a_while(&self) -> Time {
+        let late = self.clock.get().after(Duration::from_secs(5));
+        current::scope(&self.core, || {
+            let (to, counted) = (RawAddress::new(self.full.0, NOBODY), self.counted.clone());
+            insist_until(Some(&self.core), to, |_, counted| drop::<Arc<()>>(counted), counted, |_| late);
+        });
+        late
+    }
+
     /// The core takes turns until it rests, which is soon.
     fn rests(&mut self) {
         let Debt { executor, core, .. } = self;
@@ -309,16 +319,7 @@ fn a_core_that_owes_something_rests_though_others_take_the_room_before_it() {
 #[test]
 fn what_nobody_wants_any_more_ends_a_rest() {
     let mut debt = Debt::new();
-    let (to, late) = (RawAddress::new(debt.full.0, NOBODY), debt.clock.get().after(Duration::from_secs(5)));
-    current::scope(&debt.core, || {
-        insist_until(
-            Some(&debt.core),
-            to,
-            |_, counted| drop::<Arc<()>>(counted),
-            debt.counted.clone(),
-            |_| late,
-        );
-    });
+    let late = debt.owes_for_a_while();
     debt.rests();
     assert_eq!(Arc::strong_count(&debt.counted), 4, "one is in the inbox, and two wait for room");
     let Wait::Until(woken) = current::scope(&debt.core, || debt.executor.rest()) else { panic!("it rests") };
@@ -336,16 +337,7 @@ fn what_nobody_wants_any_more_ends_a_rest() {
 #[test]
 fn what_was_handed_over_in_time_ends_no_rest() {
     let mut debt = Debt::new();
-    let (to, late) = (RawAddress::new(debt.full.0, NOBODY), debt.clock.get().after(Duration::from_secs(5)));
-    current::scope(&debt.core, || {
-        insist_until(
-            Some(&debt.core),
-            to,
-            |_, counted| drop::<Arc<()>>(counted),
-            debt.counted.clone(),
-            |_| late,
-        );
-    });
+    let late = debt.owes_for_a_while();
     for _ in 0..3 {
         debt.rests();
         debt.deliver();
