@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use odeon::prelude::*;
 
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, until};
 
 pub(crate) type Task = Box<dyn FnOnce(&mut Context<Runner>) -> Flow + Send>;
 
@@ -50,11 +50,24 @@ pub(crate) fn on_core<R: Send + 'static>(
         let _ = answer.send(task(cx));
         Flow::Continue
     }));
-    assert!(runner.tell(run).is_ok(), "the runner takes it");
+    post(runner, run);
     answers.recv_timeout(PATIENCE).expect("the runner answers")
 }
 
 /// Has a runner run something that says how it goes on.
 pub(crate) fn run(runner: Addr<Runner>, task: impl FnOnce(&mut Context<Runner>) -> Flow + Send + 'static) {
-    assert!(runner.tell(Run(Box::new(task))).is_ok(), "the runner takes it");
+    post(runner, Run(Box::new(task)));
+}
+
+/// Sends a runner something to run. The way to its core may be full for a while of what the case sends there.
+fn post(runner: Addr<Runner>, run: Run) {
+    let mut refused = Some(run);
+    until("room on the way to the runner", || {
+        refused = refused.take().and_then(|run| match runner.tell(run) {
+            Ok(()) => None,
+            Err(SendError::Full(run)) => Some(run),
+            Err(SendError::Stopped(_)) => panic!("the runner has stopped"),
+        });
+        refused.is_none()
+    });
 }
