@@ -25,7 +25,6 @@ use super::{BufferRing, Errno, Time};
 
 const REGISTER_RING_DESCRIPTORS: libc::c_uint = 20;
 const UNREGISTER_RING_DESCRIPTORS: libc::c_uint = 21;
-const REGISTER_FILE_ALLOC_RANGE: libc::c_uint = 25;
 
 /// What the kernel answered to one entry: a completion queue entry.
 #[derive(Debug, Clone, Copy, Default)]
@@ -149,12 +148,13 @@ impl Rung {
 }
 
 /// What Odeon has a use for.
-const USEFUL: [(u8, &str); 15] = [
+const USEFUL: [(u8, &str); 16] = [
     (opcode::Accept::CODE, "accept"),
     (opcode::Recv::CODE, "receive"),
     (opcode::Send::CODE, "send"),
     (opcode::SendMsg::CODE, "send of several parts"),
     (opcode::Connect::CODE, "connect"),
+    (opcode::FilesUpdate::CODE, "places for what was connected"),
     (opcode::Shutdown::CODE, "shutdown"),
     (opcode::Close::CODE, "close"),
     (opcode::AsyncCancel::CODE, "cancel"),
@@ -202,13 +202,6 @@ struct GetEvents {
     signals_len: u32,
     least_wait_us: u32,
     timeout: u64,
-}
-
-#[repr(C)]
-struct FileRange {
-    offset: u32,
-    len: u32,
-    reserved: u64,
 }
 
 #[repr(C)]
@@ -440,15 +433,6 @@ impl Ring {
     /// `EMFILE` when the table would exceed the limit of descriptors, `ENOMEM`.
     pub fn register_files(&mut self, count: u32) -> Result<(), Errno> {
         self.ring.submitter().register_files_sparse(count).map_err(|error| Errno::of(&error))
-    }
-
-    /// Where the kernel picks a place of the table itself, it picks one of the first `count`.
-    ///
-    /// # Errors
-    /// `EINVAL` where the kernel does not know of this.
-    pub fn bound_file_choice(&mut self, count: u32) -> Result<(), Errno> {
-        let mut range = FileRange { offset: 0, len: count, reserved: 0 };
-        change_registration(self.ring.as_raw_fd(), REGISTER_FILE_ALLOC_RANGE, &mut range, 0)
     }
 
     /// Puts a descriptor into a place of the table. It may be closed afterwards.

@@ -42,7 +42,7 @@ use crate::mem::Key;
 use crate::sys::{Answer, Errno, EventFd, Pause, Time, listen_backlog, listen_together};
 
 use buffers::Buffers;
-use connect::UpperPlaces;
+use connect::Connecting;
 use files::Note;
 use gather::Gather;
 use handle::{File, Handle, Route};
@@ -81,8 +81,8 @@ pub struct Uring {
     /// Gathers that no send uses. Boxed, because a gather does not move while the kernel may read it.
     #[allow(clippy::vec_box)]
     gathers: Vec<Box<Gather>>,
-    /// Where sockets are to be connected to, boxed because the kernel reads it there. Until that has been answered.
-    addresses: HashMap<SocketId, Box<socket2::SockAddr>>,
+    /// Sockets that are to be connected, until that has been answered.
+    connects: HashMap<SocketId, Connecting>,
     /// What requests about files name, until they have been answered.
     notes: HashMap<Key, Note>,
     /// How often requests about files have been carried out in vain; seldom any.
@@ -92,7 +92,6 @@ pub struct Uring {
     /// Requests to open a file that a drain has let go of, and that may be answered.
     left_opens: HashSet<Key>,
     routes: Vec<Route>,
-    upper_places: UpperPlaces,
     zero_copy: ZeroCopy,
     /// The ring has a table for memory.
     has_memory_table: bool,
@@ -332,7 +331,7 @@ impl Drop for Uring {
             std::mem::forget(std::mem::take(&mut self.event_count));
             let sockets = std::mem::replace(&mut self.in_flight, InFlight::new(0));
             std::mem::forget(sockets);
-            std::mem::forget(std::mem::take(&mut self.addresses));
+            std::mem::forget(std::mem::take(&mut self.connects));
             std::mem::forget(std::mem::take(&mut self.notes));
         }
     }

@@ -230,8 +230,8 @@ impl Uring {
             return self.issue(pools, key);
         }
         let (completion, handle) = self.in_flight.end_close(key);
-        if !self.addresses.is_empty() {
-            self.addresses.remove(&id);
+        if !self.connects.is_empty() {
+            self.connects.remove(&id);
         }
         self.closed_by_kernel(handle.file, answer.outcome());
         completions.push(completion);

@@ -1,55 +1,29 @@
 //! Sockets that are connected from here.
 //!
-//! Knows: places of the table that the kernel does not choose from, addresses. Must not know who asks.
+//! Knows: addresses, how a socket gets a place in the table. Must not know who asks.
 //!
-//! The table has an upper part for such sockets: the kernel picks a place of the lower one for what it accepts, so the two do
-//! not take each other's. Where there is no upper part, or it is full, the socket keeps its descriptor, and works in the
-//! same way.
+//! A socket is opened with a descriptor, by which it is connected. Then the kernel is asked to put it into the table, and picks the
+//! place, as for what it accepts: whatever is done with the socket later does not look for it among the descriptors of the process,
+//! which is dearer. Where the table has no room the socket keeps its descriptor, and works in the same way.
 
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 
 use socket2::SockAddr;
 
+use super::Uring;
 use super::complete::Answered;
 use super::handle::{Accepting, File, Handle};
-use super::{Outgoing, Uring};
 use crate::driver::{Completion, ConnectOptions, Event, SocketId};
 use crate::sys::{self, Errno};
 
-/// The upper part of the table.
-#[derive(Debug, Default)]
-pub(super) struct UpperPlaces {
-    first: u32,
-    /// The next one that was never used.
-    fresh: u32,
-    end: u32,
-    /// Those that were used and are free again.
-    free: Vec<u32>,
-}
-
-impl UpperPlaces {
-    /// The places from `first` on, before `end`.
-    pub(super) fn new(first: u32, end: u32) -> UpperPlaces {
-        UpperPlaces { first, fresh: first, end, free: Vec::new() }
-    }
-
-    fn take(&mut self) -> Option<u32> {
-        self.free.pop().or_else(|| {
-            let place = self.fresh;
-            (place < self.end).then(|| {
-                self.fresh += 1;
-                place
-            })
-        })
-    }
-
-    /// Takes a place back, unless it is one of those that the kernel picks. The kernel has let go of it.
-    pub(super) fn give(&mut self, place: u32) {
-        if (self.first..self.end).contains(&place) {
-            debug_assert!(!self.free.contains(&place), "a place is given back once");
-            self.free.push(place);
-        }
-    }
+/// How far a connect has come, with what the kernel reads or writes meanwhile: boxed, because it must not move.
+#[derive(Debug)]
+pub(super) enum Connecting {
+    /// It is to be connected to this address, or is being.
+    To(Box<SockAddr>),
+    /// It is connected, and put into the table: its descriptor, over which the kernel writes the place.
+    Entering(Box<RawFd>),
 }
 
 impl Uring {
@@ -63,24 +37,11 @@ impl Uring {
             return Err(Errno::ENFILE.into());
         }
         let socket = sys::connecting(address, options)?;
-        let file = place_in_table(&mut self.outgoing, &mut self.upper_places, socket);
-        let inserted = self.in_flight.insert(Handle::new(file));
-        let id = inserted.map_err(|handle| {
-            self.let_go(handle.file);
-            std::io::Error::from(Errno::ENFILE)
-        })?;
-        self.addresses.insert(id, Box::new(SockAddr::from(address)));
+        let inserted = self.in_flight.insert(Handle::new(File::Descriptor(socket.into())));
+        let id = inserted.map_err(|_| std::io::Error::from(Errno::ENFILE))?;
+        self.connects.insert(id, Connecting::To(Box::new(SockAddr::from(address))));
         self.narrow_accepts();
         Ok(id)
-    }
-
-    /// Closes a socket that the kernel has been told nothing of.
-    fn let_go(&mut self, file: File) {
-        if let File::Direct(place) = file
-            && self.outgoing.ring.clear_file(place).is_ok()
-        {
-            self.upper_places.give(place);
-        }
     }
 
     pub(super) fn connected(
@@ -88,15 +49,39 @@ impl Uring {
         Answered { key, id, answer }: Answered,
         completions: &mut Vec<Completion>,
     ) {
-        let handle = &self.in_flight.socket(id).expect("a socket outlives its operations").handle;
-        let error = match answer.outcome() {
-            Ok(_) => None,
+        let socket = self.in_flight.socket(id).expect("a socket outlives its operations");
+        let ends = socket.handle.cancelling || self.draining;
+        let error = match (self.connects.remove(&id), answer.outcome()) {
+            // Whatever became of that, it is connected.
+            (Some(Connecting::Entering(place)), outcome) => {
+                if outcome == Ok(1) {
+                    self.entered(id, *place as u32);
+                }
+                None
+            }
+            (_, Ok(_)) if !ends => {
+                let descriptor = Box::new(self.descriptor(id));
+                self.connects.insert(id, Connecting::Entering(descriptor));
+                return self.issue_connect(key, id);
+            }
+            (_, Ok(_)) => None,
             // A thread of the kernel that is told to stop is interrupted.
-            Err(Errno::EINTR) if handle.cancelling || self.draining => Some(Errno::ECANCELED),
-            Err(error) => Some(error),
+            (_, Err(Errno::EINTR)) if ends => Some(Errno::ECANCELED),
+            (_, Err(error)) => Some(error),
         };
-        self.addresses.remove(&id);
         completions.push(self.end_inward(key, Event::Connected { error }));
+    }
+
+    /// The kernel has put a socket into a place of the table, which keeps it open. An entry that is on its way may name its descriptor:
+    /// then it keeps that instead.
+    fn entered(&mut self, id: SocketId, place: u32) {
+        let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
+        if socket.operations == 1 {
+            socket.handle.file = File::Direct(place);
+        } else {
+            // A place that could not be cleared goes with the ring.
+            let _ = self.outgoing.ring.clear_file(place);
+        }
     }
 
     /// Has accepts that take whatever comes exchanged for those of one connection, where there would soon be too many.
@@ -113,36 +98,5 @@ impl Uring {
                 self.outgoing.cancel(self.narrow, accept);
             }
         }
-    }
-}
-
-/// Moves a socket into the table. It keeps its descriptor where that has no place.
-fn place_in_table(outgoing: &mut Outgoing, places: &mut UpperPlaces, socket: socket2::Socket) -> File {
-    use std::os::fd::AsRawFd;
-
-    let Some(place) = places.take() else { return File::Descriptor(socket.into()) };
-    match outgoing.ring.set_file(place, socket.as_raw_fd()) {
-        // The descriptor is closed, and the table keeps the socket open.
-        Ok(()) => File::Direct(place),
-        Err(_) => {
-            places.give(place);
-            File::Descriptor(socket.into())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_of_the_upper_part_are_used_again_and_others_are_not_taken() {
-        let mut places = UpperPlaces::new(10, 12);
-        assert_eq!((places.take(), places.take(), places.take()), (Some(10), Some(11), None));
-        places.give(3);
-        assert_eq!(places.take(), None, "the kernel chooses that one");
-        places.give(10);
-        assert_eq!((places.take(), places.take()), (Some(10), None));
-        assert_eq!(UpperPlaces::default().take(), None);
     }
 }

@@ -134,7 +134,7 @@ impl Uring {
     pub(super) fn descriptor(&self, id: SocketId) -> RawFd {
         match &self.in_flight.socket(id).expect("a file outlives its operations").handle.file {
             File::Descriptor(descriptor) => descriptor.as_raw_fd(),
-            other => panic!("a request about a file that is a socket: {other:?}"),
+            other => panic!("it has no descriptor: {other:?}"),
         }
     }
 
@@ -194,13 +194,11 @@ impl Uring {
 
     /// The kernel has answered to a close.
     pub(super) fn closed_by_kernel(&mut self, file: File, outcome: Result<u32, Errno>) {
-        match file {
-            // It has not begun: dropping the descriptor closes it, and a place goes with the ring.
-            _ if outcome == Err(Errno::ECANCELED) => {}
-            File::Direct(place) => self.upper_places.give(place),
-            // Whatever else it says, the number is not ours any more.
-            File::Descriptor(descriptor) => drop(descriptor.into_raw_fd()),
-            File::Listener(_) => {}
+        // Unless it has not begun, when dropping the descriptor closes it, the number is not ours any more, whatever else it says.
+        if outcome != Err(Errno::ECANCELED)
+            && let File::Descriptor(descriptor) = file
+        {
+            let _ = descriptor.into_raw_fd();
         }
     }
 }

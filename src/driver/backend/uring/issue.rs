@@ -7,11 +7,13 @@
 //!    answer of the kernel, and its socket owns the gather until the former.
 //! 2. The count of the wake event is boxed, and leaked with the backend if the read of it could not be ended.
 //! 3. An operation owns the buffer that it fills until `end_fill`, which happens only in an answer of the kernel.
-//! 4. The address of a socket is boxed, and kept until the connect has been answered or the socket is closed.
+//! 4. The address of a socket that is connected, and its descriptor while the table takes it in, are boxed, and kept until that has been answered
+//!    or the socket is closed.
 #![allow(unsafe_code)]
 
 use std::os::fd::AsRawFd;
 
+use super::connect::Connecting;
 use super::handle::{Accepting, Ending, File};
 use super::outgoing::Target;
 use super::{Gather, Uring, room};
@@ -82,15 +84,19 @@ impl Uring {
         self.in_flight.socket(id).expect("a socket outlives its operations").handle.file.target()
     }
 
-    fn issue_connect(&mut self, key: Key, id: SocketId) {
+    pub(super) fn issue_connect(&mut self, key: Key, id: SocketId) {
         let target = self.target(id);
-        let Some(address) = self.addresses.get(&id) else {
-            // It was connected before, or tried to, or came by an accept.
-            let refused = self.in_flight.refuse(key, Errno::EISCONN);
-            return self.instant.push(refused);
-        };
-        // SAFETY: the address does not move before the answer (invariant 4).
-        unsafe { self.outgoing.connect(key, target, address) };
+        match self.connects.get_mut(&id) {
+            // SAFETY: the address does not move before the answer (invariant 4).
+            Some(Connecting::To(address)) => unsafe { self.outgoing.connect(key, target, address) },
+            // SAFETY: nor does the descriptor (invariant 4).
+            Some(Connecting::Entering(descriptor)) => unsafe { self.outgoing.enter_table(key, descriptor) },
+            None => {
+                // It was connected before, or tried to, or came by an accept.
+                let refused = self.in_flight.refuse(key, Errno::EISCONN);
+                self.instant.push(refused);
+            }
+        }
     }
 
     /// An accept that takes whatever comes, where that cannot be too much; else of one connection, or of none.

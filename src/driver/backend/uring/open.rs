@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buffers::Buffers;
-use super::connect::UpperPlaces;
 use super::outgoing::{BUFFER_GROUP, Outgoing};
 use super::preflight::{closes_at_once, receives_again, sends_without_copy};
 use super::zero_copy::ZeroCopy;
@@ -194,23 +193,6 @@ fn prove(config: &UringConfig) -> Result<Proven, OpenError> {
     Ok(Proven { incremental, prompt_close, zero_copy })
 }
 
-/// Makes the table, with an upper part for as many sockets that are connected from here as the limit of descriptors allows: up to as
-/// many as there may be sockets. The kernel picks places for what it accepts, of the lower part only; where it cannot be told to,
-/// there is no upper one.
-fn make_table(ring: &mut Ring, places: u32, config: &UringConfig) -> Result<Option<UpperPlaces>, Errno> {
-    let allowed = u32::try_from(descriptor_limit().now).unwrap_or(u32::MAX);
-    let end = places.saturating_add(config.sockets_max).min(allowed);
-    if end <= places || ring.register_files(end).is_err() {
-        ring.register_files(places)?;
-        return Ok(None);
-    }
-    if ring.bound_file_choice(places).is_ok() {
-        return Ok(Some(UpperPlaces::new(places, end)));
-    }
-    // The kernel picks from all of them: there are more for it than there will be sockets.
-    Ok(None)
-}
-
 /// Kernel threads for what cannot be done without blocking (shutting down is such a thing): few, or a burst of ten
 /// thousand shutdowns starts as many. Zero leaves the kernel's own bound for files.
 const SOCKET_WORKERS_MAX: u32 = 4;
@@ -236,18 +218,17 @@ impl Uring {
             .is_smaller()
             .then(|| format!("io_uring has smaller queues than it should: {}", LockedMemory(config)));
         let places = places(config, descriptor_limit().now);
-        let upper_places = make_table(&mut ring, places, config).map_err(at(Stage::Descriptors))?;
+        ring.register_files(places).map_err(at(Stage::Descriptors))?;
         let buffers = BufferRing::new(pools.receive.count()).map_err(at(Stage::Buffers))?;
         let buffers =
             Buffers::register(&mut ring, buffers, BUFFER_GROUP, incremental).map_err(at(Stage::Buffers))?;
         let event = EventFd::new().map_err(|error| at(Stage::Event)(Errno::of(&error)))?;
         let features = format!(
-            "io_uring: {}{}{}{}{}{}{}",
+            "io_uring: {}{}{}{}{}{}",
             ring.report(),
             if incremental { ", incremental buffers" } else { ", whole buffers" },
             if bounded { "" } else { ", unbounded workers" },
             if zero_copy { ", sends without a copy" } else { ", every send copied" },
-            if upper_places.is_some() { "" } else { ", connects outside of the table" },
             if prompt_close { "" } else { ", closed sockets kept while older ones wait" },
             if lacking.is_empty() { String::new() } else { format!(", without {}", lacking.join(", ")) },
         );
@@ -262,13 +243,12 @@ impl Uring {
             instant: Vec::new(),
             gathers: Vec::new(),
             batch: [Answer::default(); BATCH],
-            addresses: HashMap::new(),
+            connects: HashMap::new(),
             notes: HashMap::new(),
             tries: HashMap::new(),
             pairs: HashMap::new(),
             left_opens: HashSet::new(),
             routes: Vec::new(),
-            upper_places: upper_places.unwrap_or_default(),
             zero_copy: ZeroCopy::new(config, zero_copy),
             has_memory_table: false,
             keeps_closed: !prompt_close,

@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! 1. Memory that an entry names belongs to the driver until the entry's last completion: a chain or a request owned by an operation
-//!    in flight, a gather owned by a socket in the table, the note of a request, the address of a socket that is being connected,
+//!    in flight, a gather owned by a socket in the table, the note of a request, the address or the descriptor of a socket that is being connected,
 //!    the count of the wake event, or a constant.
 //! 2. Entries leave in the order in which they were pushed: while the backlog holds any, new ones go behind it.
 #![allow(unsafe_code)]
@@ -225,6 +225,17 @@ impl Outgoing {
         self.push(entry!(target, key, |file| {
             opcode::Connect::new(file, address.as_ptr().cast(), address.len())
         }));
+    }
+
+    /// Puts a descriptor into a free place of the table, whose number is written over it.
+    ///
+    /// # Safety
+    /// It does not move until the operation's completion.
+    pub(super) unsafe fn enter_table(&mut self, key: Key, descriptor: &mut RawFd) {
+        /// The kernel picks the place (`IORING_FILE_INDEX_ALLOC`).
+        const ANYWHERE: i32 = -1;
+        let enter = opcode::FilesUpdate::new(&raw mut *descriptor, 1).offset(ANYWHERE);
+        self.push(enter.build().user_data(key.to_bits()));
     }
 
     /// Receives once.

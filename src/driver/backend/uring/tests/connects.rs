@@ -1,10 +1,10 @@
 //! Sockets that are connected from here: in the table and beside it, refused, cancelled, at the limit.
 
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 
 use super::answers::Desk;
 use super::*;
-use crate::driver::backend::uring::connect::UpperPlaces;
 use crate::driver::backend::uring::handle::Accepting;
 
 const CONNECT: Token = Token(20);
@@ -17,10 +17,15 @@ fn peer() -> (TcpListener, SocketAddr) {
 }
 
 impl Rig {
-    /// One whose sockets keep their descriptors, as where the table has no upper part.
-    fn without_upper_places() -> Rig {
+    /// One whose sockets keep their descriptors, because the table has no place that is free.
+    fn with_a_full_table() -> Rig {
         let mut rig = Rig::new();
-        rig.uring.upper_places = UpperPlaces::default();
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        let places = 256 + UringConfig::default().head_room;
+        for place in 0..places {
+            rig.uring.outgoing.ring.set_file(place, stranger.as_raw_fd()).unwrap();
+        }
+        assert!(rig.uring.outgoing.ring.set_file(places, stranger.as_raw_fd()).is_err(), "that was the last");
         rig
     }
 
@@ -35,10 +40,6 @@ impl Rig {
             Event::Connected { error } => error,
             other => panic!("instead of a connect: {other:?}"),
         }
-    }
-
-    fn is_direct(&mut self, socket: SocketId) -> bool {
-        matches!(self.handle(socket).file, File::Direct(_))
     }
 }
 
@@ -64,7 +65,7 @@ fn crowded() -> (TcpListener, SocketAddr, Vec<socket2::Socket>) {
 #[test]
 fn a_connected_socket_works_like_an_accepted_one() {
     needs_io_uring!();
-    for mut rig in [Rig::new(), Rig::without_upper_places()] {
+    for mut rig in [Rig::new(), Rig::with_a_full_table()] {
         let (peer, address) = peer();
         let socket = rig.connecting(address);
         assert_eq!(rig.connected(), None);
@@ -91,7 +92,7 @@ fn a_connected_socket_works_like_an_accepted_one() {
 #[test]
 fn a_connected_socket_is_closed_or_reset_as_asked_for() {
     needs_io_uring!();
-    for mut rig in [Rig::new(), Rig::without_upper_places()] {
+    for mut rig in [Rig::new(), Rig::with_a_full_table()] {
         for reset in [true, false] {
             let (peer, address) = peer();
             let socket = rig.connecting(address);
@@ -109,30 +110,67 @@ fn a_connected_socket_is_closed_or_reset_as_asked_for() {
 }
 
 #[test]
-fn connected_sockets_have_places_that_no_accept_takes_and_that_are_used_again() {
+fn connected_sockets_have_places_in_the_table_that_are_used_again() {
     needs_io_uring!();
     let mut rig = Rig::new();
-    let UpperPlaces { .. } = rig.uring.upper_places;
-    let (_peer, address) = peer();
-    let mut places = Vec::new();
-    for _ in 0..3 {
+    let (peer, address) = peer();
+    // Far more than the table has places for.
+    for _ in 0..400 {
         let (_client, accepted) = rig.connect();
         let socket = rig.connecting(address);
         assert_eq!(rig.connected(), None);
-        assert!(rig.is_direct(socket), "this kernel has a table with two parts");
+        drop(peer.accept().unwrap());
         let place = |rig: &mut Rig, id| match rig.handle(id).file {
             File::Direct(place) => place,
             _ => panic!("it has a place"),
         };
-        places.push(place(&mut rig, socket));
-        let lower = place(&mut rig, accepted);
-        assert!(lower < places[0], "{lower} was accepted, and {} connected", places[0]);
+        assert_ne!(place(&mut rig, socket), place(&mut rig, accepted));
+        assert!(rig.uring.connects.is_empty());
         rig.close(socket, false);
         rig.close(accepted, false);
     }
-    assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
     rig.assert_at_baseline();
     rig.end();
+}
+
+#[test]
+fn a_socket_keeps_its_descriptor_where_the_table_has_no_place_or_an_entry_may_name_it() {
+    needs_io_uring!();
+    let mut rig = Rig::with_a_full_table();
+    let (_peer, address) = peer();
+    let socket = rig.connecting(address);
+    assert_eq!(rig.connected(), None);
+    assert!(matches!(rig.handle(socket).file, File::Descriptor(_)));
+    rig.close(socket, false);
+    rig.end();
+
+    let mut desk = Desk::new();
+    let socket = desk.rig.uring.connecting(address, &ANYWHERE).unwrap();
+    let key = desk.begin(Op::Connect { socket });
+    desk.answer(key, 0, 0);
+    desk.assert_goes_on(key);
+    desk.begin(Op::Reset { socket });
+    desk.rig.turn(Wait::No);
+    let Some(Completion { event: Event::Connected { error: None }, .. }) = desk.rig.queue.pop_front() else {
+        panic!("it is connected")
+    };
+    assert!(matches!(desk.rig.handle(socket).file, File::Descriptor(_)), "the reset names it");
+    // The kernel picks the place in which it was for the next.
+    let (_client, accepted) = desk.rig.connect();
+    assert!(matches!(desk.rig.handle(accepted).file, File::Direct(1)));
+}
+
+#[test]
+fn a_connect_that_is_given_up_as_it_succeeds_is_answered_at_once() {
+    needs_io_uring!();
+    let mut desk = Desk::new();
+    let (_peer, address) = peer();
+    let socket = desk.rig.uring.connecting(address, &ANYWHERE).unwrap();
+    let key = desk.begin(Op::Connect { socket });
+    desk.rig.handle(socket).cancelling = true;
+    desk.answer(key, 0, 0);
+    assert!(matches!(desk.told(), Event::Connected { error: None }));
+    assert!(desk.rig.uring.connects.is_empty() && !desk.rig.uring.outgoing.waiting());
 }
 
 #[test]
@@ -146,7 +184,7 @@ fn nobody_there_is_an_answer() {
     rig.submit(CONNECT, Op::Connect { socket });
     assert_eq!(rig.connected(), Some(Errno::EISCONN), "a socket is connected once");
     rig.close(socket, false);
-    assert!(rig.uring.addresses.is_empty());
+    assert!(rig.uring.connects.is_empty());
     rig.assert_at_baseline();
     rig.end();
 }
@@ -162,7 +200,7 @@ fn why_a_connect_fails_is_told_as_it_is() {
         desk.answer(key, -error.0, 0);
         let Event::Connected { error: Some(told) } = desk.told() else { panic!("it is told") };
         assert_eq!(told, error);
-        assert!(desk.rig.uring.addresses.is_empty(), "the kernel does not read it any more");
+        assert!(desk.rig.uring.connects.is_empty(), "the kernel does not read it any more");
     }
 }
 
@@ -170,7 +208,7 @@ fn why_a_connect_fails_is_told_as_it_is() {
 fn a_connect_that_waits_can_be_cancelled_and_its_socket_closed() {
     needs_io_uring!();
     let (_listener, address, _clients) = crowded();
-    for mut rig in [Rig::new(), Rig::without_upper_places()] {
+    for mut rig in [Rig::new(), Rig::with_a_full_table()] {
         let socket = rig.connecting(address);
         let soon = rig.uring.now().after(Duration::from_millis(5));
         rig.turn(Wait::Until(soon));
@@ -210,7 +248,7 @@ fn the_limit_of_sockets_is_told_before_one_is_opened() {
     let refused = rig.uring.connecting(address, &ANYWHERE).unwrap_err();
     assert_eq!(Errno::of(&refused), Errno::ENFILE);
     rig.close(socket, false);
-    assert!(rig.uring.addresses.is_empty(), "it was never connected");
+    assert!(rig.uring.connects.is_empty(), "it was never connected");
     assert!(rig.uring.connecting(address, &ANYWHERE).is_ok());
     rig.end();
 }
