@@ -4,6 +4,7 @@
 
 use std::sync::mpsc::channel;
 
+use odeon::executor::current;
 use odeon::prelude::*;
 
 use crate::world::{PATIENCE, World, until};
@@ -59,8 +60,10 @@ pub(crate) fn run(runner: Addr<Runner>, task: impl FnOnce(&mut Context<Runner>) 
     post(runner, Run(Box::new(task)));
 }
 
-/// Sends a runner something to run. The way to its core may be full for a while of what the case sends there.
+/// Sends a runner something to run. The way to its core may be full for a while of what the case sends there; on a core nobody waits for
+/// that.
 fn post(runner: Addr<Runner>, run: Run) {
+    let waits = current::with(|core| core.is_none());
     let mut refused = Some(run);
     until("room on the way to the runner", || {
         refused = refused.take().and_then(|run| match runner.tell(run) {
@@ -68,6 +71,7 @@ fn post(runner: Addr<Runner>, run: Run) {
             Err(SendError::Full(run)) => Some(run),
             Err(SendError::Stopped(_)) => panic!("the runner has stopped"),
         });
+        assert!(refused.is_none() || waits, "the runner takes it");
         refused.is_none()
     });
 }

@@ -3,7 +3,8 @@
 //! Knows: how each op is carried out by the kernel. Must not know who asks, nor what a completion leads to.
 //!
 //! Every entry carries the key of its operation, so there is one table of what is in flight and one path for answers
-//! (`complete.rs`). Sockets live in the ring's table of direct descriptors: the kernel picks the place of those that it accepts.
+//! (`complete.rs`). Sockets live in the ring's table of direct descriptors: the kernel picks the place of those that it accepts,
+//! and of those that it has connected (`connect.rs`).
 //! Entries that do not fit into the submission queue wait behind it, in order (`outgoing.rs`). A receive that finds no
 //! buffer is parked until there are some again (`buffers.rs`).
 //!

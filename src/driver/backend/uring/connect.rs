@@ -4,10 +4,11 @@
 //!
 //! A socket is opened with a descriptor, by which it is connected. Then the kernel is asked to put it into the table, and picks the
 //! place, as for what it accepts: whatever is done with the socket later does not look for it among the descriptors of the process,
-//! which is dearer. Where the table has no room the socket keeps its descriptor, and works in the same way.
+//! which is dearer. Where the table has no room the socket keeps its descriptor, and works in the same way; and where the kernel keeps
+//! what is closed, as it does with sockets of the table alone.
 
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 
 use socket2::SockAddr;
 
@@ -17,13 +18,15 @@ use super::handle::{Accepting, File, Handle};
 use crate::driver::{Completion, ConnectOptions, Event, SocketId};
 use crate::sys::{self, Errno};
 
-/// How far a connect has come, with what the kernel reads or writes meanwhile: boxed, because it must not move.
+/// How far a connect has come. What the kernel reads or writes meanwhile is boxed, because it must not move.
 #[derive(Debug)]
 pub(super) enum Connecting {
     /// It is to be connected to this address, or is being.
     To(Box<SockAddr>),
     /// It is connected, and put into the table: its descriptor, over which the kernel writes the place.
     Entering(Box<RawFd>),
+    /// It is in the table, and its descriptor stays open until it is closed: another operation was under way, whose entry may name that.
+    Entered { _descriptor: OwnedFd },
 }
 
 impl Uring {
@@ -59,7 +62,7 @@ impl Uring {
                 }
                 None
             }
-            (_, Ok(_)) if !ends => {
+            (_, Ok(_)) if !ends && !self.keeps_closed => {
                 let descriptor = Box::new(self.descriptor(id));
                 self.connects.insert(id, Connecting::Entering(descriptor));
                 return self.issue_connect(key, id);
@@ -72,15 +75,14 @@ impl Uring {
         completions.push(self.end_inward(key, Event::Connected { error }));
     }
 
-    /// The kernel has put a socket into a place of the table, which keeps it open. An entry that is on its way may name its descriptor:
-    /// then it keeps that instead.
+    /// The kernel has put a socket into a place of the table.
     fn entered(&mut self, id: SocketId, place: u32) {
         let socket = self.in_flight.socket_mut(id).expect("a socket outlives its operations");
-        if socket.operations == 1 {
-            socket.handle.file = File::Direct(place);
-        } else {
-            // A place that could not be cleared goes with the ring.
-            let _ = self.outgoing.ring.clear_file(place);
+        let file = std::mem::replace(&mut socket.handle.file, File::Direct(place));
+        if socket.operations > 1
+            && let File::Descriptor(descriptor) = file
+        {
+            self.connects.insert(id, Connecting::Entered { _descriptor: descriptor });
         }
     }
 

@@ -194,7 +194,8 @@ impl Uring {
 
     /// The kernel has answered to a close.
     pub(super) fn closed_by_kernel(&mut self, file: File, outcome: Result<u32, Errno>) {
-        // Unless it has not begun, when dropping the descriptor closes it, the number is not ours any more, whatever else it says.
+        // A close that was never begun: dropping the descriptor does it, and a place goes with the ring. After any other answer the number
+        // is not ours.
         if outcome != Err(Errno::ECANCELED)
             && let File::Descriptor(descriptor) = file
         {

@@ -59,7 +59,8 @@ pub(super) enum Ending {
 pub(super) enum File {
     /// A place in the ring's table.
     Direct(u32),
-    /// A descriptor of the process: every file has one, and sockets to be connected for which the table has no place.
+    /// A descriptor of the process: every file has one, and so has every socket until it is connected, or for longer where the table has no
+    /// place for it.
     Descriptor(OwnedFd),
     /// A descriptor of the process, of a listener.
     Listener(socket2::Socket),

@@ -91,7 +91,7 @@ impl Uring {
             Some(Connecting::To(address)) => unsafe { self.outgoing.connect(key, target, address) },
             // SAFETY: nor does the descriptor (invariant 4).
             Some(Connecting::Entering(descriptor)) => unsafe { self.outgoing.enter_table(key, descriptor) },
-            None => {
+            Some(Connecting::Entered { .. }) | None => {
                 // It was connected before, or tried to, or came by an accept.
                 let refused = self.in_flight.refuse(key, Errno::EISCONN);
                 self.instant.push(refused);

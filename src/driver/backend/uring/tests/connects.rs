@@ -2,9 +2,11 @@
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use super::answers::Desk;
 use super::*;
+use crate::driver::backend::uring::connect::Connecting;
 use crate::driver::backend::uring::handle::Accepting;
 
 const CONNECT: Token = Token(20);
@@ -133,31 +135,97 @@ fn connected_sockets_have_places_in_the_table_that_are_used_again() {
     rig.end();
 }
 
-#[test]
-fn a_socket_keeps_its_descriptor_where_the_table_has_no_place_or_an_entry_may_name_it() {
-    needs_io_uring!();
-    let mut rig = Rig::with_a_full_table();
-    let (_peer, address) = peer();
-    let socket = rig.connecting(address);
-    assert_eq!(rig.connected(), None);
-    assert!(matches!(rig.handle(socket).file, File::Descriptor(_)));
-    rig.close(socket, false);
-    rig.end();
+/// What the descriptor stands for by which a socket was opened.
+fn opened(rig: &mut Rig, socket: SocketId) -> (PathBuf, PathBuf) {
+    let File::Descriptor(descriptor) = &rig.handle(socket).file else { panic!("it has just been opened") };
+    let path = PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
+    let stands_for = std::fs::read_link(&path).unwrap();
+    (path, stands_for)
+}
 
+/// True if that number stands for the same socket as before. Others may have been given it meanwhile.
+fn is_open((path, stood_for): &(PathBuf, PathBuf)) -> bool {
+    std::fs::read_link(path).is_ok_and(|stands_for| stands_for == *stood_for)
+}
+
+#[test]
+fn a_socket_that_is_in_the_table_has_no_descriptor_and_keeps_it_where_there_is_no_place() {
+    needs_io_uring!();
+    let (_peer, address) = peer();
+    for (mut rig, keeps) in [(Rig::new(), false), (Rig::with_a_full_table(), true)] {
+        let socket = rig.uring.connecting(address, &ANYWHERE).unwrap();
+        let descriptor = opened(&mut rig, socket);
+        rig.submit(CONNECT, Op::Connect { socket });
+        assert_eq!(rig.connected(), None);
+        assert_eq!(matches!(rig.handle(socket).file, File::Descriptor(_)), keeps);
+        assert_eq!(is_open(&descriptor), keeps);
+        rig.close(socket, false);
+        assert!(!is_open(&descriptor));
+        rig.assert_at_baseline();
+        rig.end();
+    }
+}
+
+/// A socket that is connected, with the entry on its way by which the kernel puts it into the table.
+fn entering(rig: &mut Rig, address: SocketAddr) -> (SocketId, (PathBuf, PathBuf)) {
+    let socket = rig.uring.connecting(address, &ANYWHERE).unwrap();
+    let descriptor = opened(rig, socket);
+    rig.submit(CONNECT, Op::Connect { socket });
+    let until = rig.uring.now().after(PATIENCE);
+    while !matches!(rig.uring.connects[&socket], Connecting::Entering(_)) {
+        assert!(rig.uring.now() < until, "it is connected");
+        rig.turn(Wait::No);
+    }
+    (socket, descriptor)
+}
+
+#[test]
+fn an_entry_may_name_the_descriptor_of_a_socket_that_enters_the_table() {
+    needs_io_uring!();
+    for begin in [|socket| Op::Reset { socket }, |socket| Op::Cancel { socket }] {
+        let mut rig = Rig::new();
+        let (_peer, address) = peer();
+        let (socket, descriptor) = entering(&mut rig, address);
+        rig.submit(SHUTDOWN, begin(socket));
+        assert_eq!(rig.connected(), None);
+        assert!(matches!(rig.handle(socket).file, File::Direct(_)));
+        assert!(is_open(&descriptor), "the number is nobody else's before the entry has been answered");
+        assert!(matches!(rig.next(SHUTDOWN), Event::ShutDown { .. } | Event::Cancelled));
+        rig.close(socket, false);
+        assert!(!is_open(&descriptor) && rig.uring.connects.is_empty());
+        rig.assert_at_baseline();
+        rig.end();
+    }
+}
+
+#[test]
+fn a_socket_that_enters_the_table_as_everything_ends_is_closed() {
+    needs_io_uring!();
+    for patience in [PATIENCE, Duration::ZERO] {
+        let mut rig = Rig::new();
+        let (peer, address) = peer();
+        let (_, descriptor) = entering(&mut rig, address);
+        let mut other = peer.accept().unwrap().0;
+        other.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(rig.uring.drain(&rig.pools, patience), Left::default());
+        assert!(!is_open(&descriptor));
+        assert_eq!(read(&mut other).unwrap(), 0);
+        rig.end();
+    }
+}
+
+#[test]
+fn a_kernel_that_keeps_what_is_closed_is_not_asked_to_keep_a_connected_socket() {
+    needs_io_uring!();
     let mut desk = Desk::new();
+    desk.rig.uring.keeps_closed = true;
+    let (_peer, address) = peer();
     let socket = desk.rig.uring.connecting(address, &ANYWHERE).unwrap();
     let key = desk.begin(Op::Connect { socket });
     desk.answer(key, 0, 0);
-    desk.assert_goes_on(key);
-    desk.begin(Op::Reset { socket });
-    desk.rig.turn(Wait::No);
-    let Some(Completion { event: Event::Connected { error: None }, .. }) = desk.rig.queue.pop_front() else {
-        panic!("it is connected")
-    };
-    assert!(matches!(desk.rig.handle(socket).file, File::Descriptor(_)), "the reset names it");
-    // The kernel picks the place in which it was for the next.
-    let (_client, accepted) = desk.rig.connect();
-    assert!(matches!(desk.rig.handle(accepted).file, File::Direct(1)));
+    assert!(matches!(desk.told(), Event::Connected { error: None }));
+    assert!(matches!(desk.rig.handle(socket).file, File::Descriptor(_)));
+    assert!(!desk.rig.uring.outgoing.waiting());
 }
 
 #[test]
