@@ -57,7 +57,9 @@ impl Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NotEnough => out.write_str("error: there is not enough"),
-            Refusal::Circle(circle) => write!(out, "error: try again, these wait for one another: {circle}"),
+            Refusal::Circle(circle) => {
+                write!(out, "error: nothing has moved, for these wait for one another: {circle}")
+            }
             Refusal::Unknown(error) => write!(out, "error: look what has become of it: {error}"),
         }
     }

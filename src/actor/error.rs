@@ -3,7 +3,7 @@
 //! Knows: the reasons, with what is handed back. Must not know how they come about.
 
 use std::any::type_name;
-use std::fmt;
+use std::{fmt, io};
 
 use crate::executor::{DeadReason, give_up};
 
@@ -76,6 +76,17 @@ impl<M> fmt::Debug for SendError<M> {
 
 impl<M> std::error::Error for SendError<M> {}
 
+/// As [`ErrorKind::Other`](io::ErrorKind::Other), with the reason and without the message, so that `?` works where a connection is
+/// served.
+impl<M> From<SendError<M>> for io::Error {
+    fn from(error: SendError<M>) -> io::Error {
+        io::Error::other(match error {
+            SendError::Full(_) => SendError::Full(()),
+            SendError::Stopped(_) => SendError::Stopped(()),
+        })
+    }
+}
+
 /// Turns a refusal into a counted dead letter: for messages that may be lost, if it is known how many were. The count is
 /// in [`Ledger::dead_letters`](crate::Ledger::dead_letters).
 pub trait OrDeadLetter {
@@ -134,3 +145,21 @@ impl<M> fmt::Debug for TimerError<M> {
 }
 
 impl<M> std::error::Error for TimerError<M> {}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_an_error_of_input_and_output_that_says_as_much() {
+        // What is sent need not be sent to other threads.
+        for error in [SendError::Full(Cell::new(1)), SendError::Stopped(Cell::new(1))] {
+            let text = error.to_string();
+            let sent = || -> io::Result<()> { Ok(Err(error)?) };
+            let error = sent().unwrap_err();
+            assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::Other, text));
+        }
+    }
+}

@@ -25,6 +25,7 @@
 use std::any::type_name;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -67,6 +68,20 @@ impl fmt::Display for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+/// As [`ErrorKind::Other`](io::ErrorKind::Other), so that `?` works where a connection is served.
+///
+/// ```
+/// use odeon::task::JoinError;
+///
+/// let error = std::io::Error::from(JoinError::Panicked);
+/// assert_eq!(error.to_string(), "the task panicked");
+/// ```
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> io::Error {
+        io::Error::other(error)
+    }
+}
 
 type Joined<T> = Result<T, JoinError>;
 

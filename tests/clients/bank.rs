@@ -30,7 +30,7 @@ impl Client {
 /// So many accounts wait for one another.
 fn circle(count: usize) -> String {
     let names = vec!["bank::Account"; count + 1];
-    format!("error: try again, these wait for one another: {}", names.join(" → "))
+    format!("error: nothing has moved, for these wait for one another: {}", names.join(" → "))
 }
 
 pub fn netcat_moves_money(backend: &str) {
