@@ -201,11 +201,22 @@ pub fn each_priority_has_room_of_its_own(on: On) {
 pub fn on_its_way_from_another_core_control_has_no_room_of_its_own(on: On) {
     let world = World::with(on, 2, |config| config.lane_capacity = 64);
     let (to, notes) = receiver(&world, 0);
+    // On a machine the other core may make room between the two.
+    let trials = if let On::Seed(_) = on { 1 } else { 1000 };
     let (sent, refused) = world.run(1, move |_| {
-        let sent = (0..).find(|number| send(to, Priority::User, 1, *number).is_err());
-        (sent.expect("a lane is bounded"), send(to, Priority::Control, 1, 0))
+        let mut sent = 0;
+        for _ in 0..trials {
+            while send(to, Priority::User, 1, sent).is_ok() {
+                sent += 1;
+            }
+            match send(to, Priority::Control, 1, 0) {
+                Ok(()) => sent += 1,
+                Err(why) => return (sent, Some(why)),
+            }
+        }
+        (sent, None)
     });
-    assert_eq!(refused, Err("full"));
+    assert_eq!(refused, Some("full"));
     world.until("all of them", || notes.len() as u64 + world.dead_letters() == sent);
     world.run(1, move |_| send(to, Priority::Control, 1, 0)).expect("there is room again");
     world.until("that", || notes.len() as u64 + world.dead_letters() == sent + 1);
