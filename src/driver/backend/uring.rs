@@ -82,7 +82,7 @@ pub struct Uring {
     /// Gathers that no send uses. Boxed, because a gather does not move while the kernel may read it.
     #[allow(clippy::vec_box)]
     gathers: Vec<Box<Gather>>,
-    /// Sockets that are to be connected, until that has been answered.
+    /// Sockets that are to be connected, until that has been answered; those that keep a descriptor beside their place, until they are closed.
     connects: HashMap<SocketId, Connecting>,
     /// What requests about files name, until they have been answered.
     notes: HashMap<Key, Note>,
