@@ -227,7 +227,8 @@ impl<M: Message + Clone + Send> Topic<M> {
         Topic { open: None }
     }
 
-    /// From now on what is published is sent to `to` as well. An `id` that has subscribed already does so anew.
+    /// From now on what is published is sent to `to` as well. An `id` that has subscribed already does so anew: what was published before
+    /// still comes to whoever it was, and before what comes by this subscription.
     ///
     /// Where there is no room for it on the way to its core, or as many have subscribed there as may, nothing comes of it: that
     /// is counted as a failure, and told on standard error. [`try_subscribe`](Topic::try_subscribe) tells the caller of the former.

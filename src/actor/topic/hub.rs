@@ -173,7 +173,7 @@ impl<M: Message + Clone + Send> Hub<M> {
     fn go_round(&self, core: &Core, round: &mut Round<M>, budget: &mut Budget) -> bool {
         let (first, last) = round.span();
         loop {
-            let place = self.members.borrow().place(round.place, first, last);
+            let place = self.members.borrow().place(round.place, (first, last), &mut round.again);
             match place {
                 Some(place) if place != round.place => round.go_to(place),
                 Some(_) => {}
@@ -302,7 +302,16 @@ impl<M: Message + Clone + Send> Hub<M> {
             return refuse(core, join, "Config::subscriptions_max");
         }
         let Join { id, since, to, lagged, next, .. } = join;
-        self.members.borrow_mut().join(Member { id, since, to, lagged, next, until: u64::MAX, missed: 0 });
+        self.members.borrow_mut().join(Member {
+            id,
+            since,
+            to,
+            lagged,
+            next,
+            until: u64::MAX,
+            missed: 0,
+            follows: false,
+        });
     }
 
     fn publish(&self, core: &Core, at: u64, message: M) {

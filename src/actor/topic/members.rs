@@ -23,13 +23,16 @@ pub(super) struct Member<M: Message> {
     pub(super) until: u64,
     /// How many it has missed and was not told of.
     pub(super) missed: u64,
+    /// Another of the same id may still be handed what was published before this one.
+    pub(super) follows: bool,
 }
 
 /// All of one topic on one core, in places that stay.
 pub(super) struct Members<M: Message> {
     places: Vec<Option<Member<M>>>,
     free: Vec<usize>,
-    ids: BTreeMap<u64, usize>,
+    /// The place of each, by its id and by [`Member::since`].
+    ids: BTreeMap<(u64, u64), usize>,
     /// Those that get no more, but stay until what was published before has come to them.
     leaving: usize,
     /// So many places are filled when those are looked for whose actors have ended.
@@ -82,8 +85,9 @@ impl<M: Message> Members<M> {
         gone
     }
 
-    pub(super) fn join(&mut self, member: Member<M>) {
-        let id = member.id;
+    pub(super) fn join(&mut self, mut member: Member<M>) {
+        let key = (member.id, member.since);
+        member.follows = self.before(key).next().is_some();
         let place = match self.free.pop() {
             Some(place) => {
                 self.places[place] = Some(member);
@@ -94,13 +98,18 @@ impl<M: Message> Members<M> {
                 self.places.len() - 1
             }
         };
-        self.ids.insert(id, place);
+        self.ids.insert(key, place);
+    }
+
+    /// The places of those of the same id that have subscribed before, the last of them first.
+    fn before(&self, (id, since): (u64, u64)) -> impl Iterator<Item = usize> {
+        self.ids.range((id, 0)..(id, since)).rev().map(|(_, place)| *place)
     }
 
     /// Who has this id gets no publication from `until` on.
     pub(super) fn leave(&mut self, id: u64, until: u64) {
-        let Some(place) = self.ids.remove(&id) else { return };
-        if let Some(member) = &mut self.places[place] {
+        let Some(place) = self.before((id, u64::MAX)).next() else { return };
+        if let Some(member) = self.places[place].as_mut().filter(|member| member.until == u64::MAX) {
             member.until = until;
             self.leaving += 1;
         }
@@ -129,18 +138,29 @@ impl<M: Message> Members<M> {
         self.places.shrink_to_fit();
         self.free = Vec::new();
         for (place, member) in self.places.iter().enumerate() {
-            if let Some(member) = member.as_ref().filter(|member| member.until == u64::MAX) {
-                self.ids.insert(member.id, place);
+            if let Some(member) = member {
+                self.ids.insert((member.id, member.since), place);
             }
         }
     }
 
-    /// The first from this place on that is to get any of the publications between two numbers, these included.
+    /// The first from this place on whose turn it may be to get some of the publications between two numbers, these included. One that gets
+    /// them behind another, for whom it is not too late yet, `waits`.
     #[inline]
-    pub(super) fn place(&self, from: usize, first: u64, last: u64) -> Option<usize> {
+    pub(super) fn place(&self, from: usize, (first, last): (u64, u64), waits: &mut bool) -> Option<usize> {
         let wants = |member: &Member<M>| member.next <= last && first.max(member.next) < member.until;
+        let mut may_be = |member: &Member<M>| {
+            let has_to_wait = member.follows
+                && self
+                    .before((member.id, member.since))
+                    .any(|place| self.places[place].as_ref().is_some_and(wants));
+            *waits |= has_to_wait;
+            !has_to_wait
+        };
         let places = self.places.iter().enumerate().skip(from);
-        places.filter(|(_, member)| member.as_ref().is_some_and(wants)).map(|(place, _)| place).next()
+        let mut found = places
+            .filter(|(_, member)| member.as_ref().is_some_and(|member| wants(member) && may_be(member)));
+        found.next().map(|(place, _)| place)
     }
 
     /// Who is at this place, if publication `at` is for it; what it has missed before is counted. A publication that is none only says
@@ -207,11 +227,8 @@ impl<M: Message> Members<M> {
     fn take(&mut self, place: usize) -> Option<Member<M>> {
         let member = self.places[place].take()?;
         self.free.push(place);
-        if member.until < u64::MAX {
-            self.leaving -= 1;
-        } else {
-            self.ids.remove(&member.id);
-        }
+        self.ids.remove(&(member.id, member.since));
+        self.leaving -= usize::from(member.until < u64::MAX);
         Some(member)
     }
 }

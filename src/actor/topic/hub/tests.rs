@@ -1,7 +1,8 @@
-//! Tests of the end of a hub.
+//! Tests of the end of a hub, and of the order in which it hands round.
 //!
 //! Knows: a core without a thread, of which the test runs one cell after the other. Must not know what becomes of dead letters.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
@@ -95,5 +96,67 @@ fn a_publication_that_is_overtaken_is_counted_once_and_waited_for() {
             assert_eq!((core.counters.handled.get(), core.counters.dead_letters()), (2, 1));
             assert_eq!((core.hubs.find(number), core.hubs.subscriptions()), (None, 0));
         });
+    }
+}
+
+#[derive(Clone)]
+struct Numbered(u64);
+
+impl Message for Numbered {
+    type Reply = ();
+}
+
+/// Notes what it gets.
+struct Reader(Rc<RefCell<Vec<u64>>>);
+
+impl Actor for Reader {
+    type Message = Numbered;
+
+    const MAILBOX_CAPACITY: u32 = 2;
+
+    fn handle(&mut self, Numbered(number): Numbered, _: &mut Context<Self>) -> Flow {
+        self.0.borrow_mut().push(number);
+        Flow::Continue
+    }
+}
+
+impl Accepts<Numbered> for Reader {
+    fn accept(numbered: Numbered) -> Numbered {
+        numbered
+    }
+}
+
+/// What was published before somebody has subscribed anew goes round with what comes behind, and is handed over before that: at whichever
+/// place the new subscription is, and where there is no room for all of it at once.
+#[test]
+fn who_subscribes_anew_gets_what_comes_by_both_in_order() {
+    for left in [0, 1] {
+        for others in 0..24 {
+            let config = Config { activation_messages: 4, receive_buffers: 1, ..Config::default() };
+            let (config, id) = (Config { receive_buffer_bytes: 64, ..config }, directory::reserve(1));
+            let core = Core::new(id, Rc::new(config), Clock::Virtual(Rc::default()), Links::new(id, [None]));
+            let run_all = || while core.run_next() {};
+            let read = Rc::new(RefCell::new(Vec::new()));
+            current::scope(&core, || {
+                let mut topic = Topic::new();
+                let spawn = |read: &Rc<RefCell<Vec<u64>>>| {
+                    spawn(&core, Reader(read.clone())).expect("there is room").recipient()
+                };
+                let reader = spawn(&read);
+                (others..others + left).for_each(|id| topic.subscribe(id, spawn(&Rc::default())));
+                topic.subscribe(99, reader);
+                (0..others).for_each(|id| topic.subscribe(id, spawn(&Rc::default())));
+                run_all();
+                (others..others + left).for_each(|id| topic.unsubscribe(id));
+                run_all();
+                for number in 0..6 {
+                    topic.publish(Numbered(number));
+                    topic.subscribe(99, reader);
+                }
+                run_all();
+            });
+            let read = read.take();
+            assert!(!read.is_empty() && read.is_sorted(), "{left} {others}: {read:?}");
+        }
     }
 }
