@@ -275,18 +275,18 @@ pub fn whatever_it_comes_by_what_a_supervised_actor_fails_on_is_told_once(on: On
         mortal.tell(from).or_dead_letter();
         world.until("a restart", || restarts(&world) == number);
         // What was told of the turn in which it failed.
-        (0..2).for_each(|_| world.run(0, |_| ()));
+        world.settle();
         let told: Vec<_> = letters.take();
         assert_eq!(world.dead_letters() - before, told.iter().map(|letter| letter.count).sum(), "{from:?}");
         let one = letter.map(|message| ((DeadReason::Failed, message, Some(type_name::<Mortal>())), 1));
         assert_eq!(kinds(told), expected(one.as_slice()), "{from:?}");
     }
     // One beside the others that does not finish is a failure of its own, and not its actor's.
-    mortal.tell(From::Beside(End::Late)).or_dead_letter();
     let failures = || world.ledgers().iter().map(|ledger| ledger.failures).sum::<u64>();
     let before = failures();
+    mortal.tell(From::Beside(End::Late)).or_dead_letter();
     world.until("its time", || failures() > before);
-    (0..2).for_each(|_| world.run(0, |_| ()));
+    world.settle();
     assert_eq!(letters.len(), 0);
     world.end();
 }

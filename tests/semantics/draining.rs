@@ -98,6 +98,7 @@ fn watched(world: &World, worker: Addr<Worker>) -> Notes<StopReason> {
     world.run(0, move |cx| watcher.watch(worker).then(cx, move |_, done, _| noted.note(done)));
     world.until("a watch", || begun.len() == 1);
     assert_eq!(begun.take(), [Ok(())]);
+    world.settle();
     told
 }
 

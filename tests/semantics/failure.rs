@@ -192,6 +192,7 @@ fn watch(world: &World, who: Addr<Worker>) -> Notes<StopReason> {
     let watcher = world.spawn(0, Watcher(told.clone()));
     answer(world, move |cx, noted| watcher.watch(who).then(cx, move |_, done, _| noted.note(done)))
         .expect("it is answered");
+    world.settle();
     told
 }
 
@@ -312,7 +313,7 @@ impl Brief {
 impl Brief {
     #[started]
     fn started(&mut self, cx: &mut Context<Self>) -> Flow {
-        self.0.note(cx.now());
+        self.0.note(odeon::sys::now());
         if self.0.len() > Brief::PATIENT {
             return Flow::Fail;
         }
@@ -336,13 +337,17 @@ pub fn failures_that_are_far_enough_apart_are_forgiven_without_end(on: On) {
         world.until("the end of patience", || count(&world, |ledger| ledger.given_up) > core as u64);
         // The one before counts as well, where the time between them is no longer than it is said to be.
         let begun = begun.take();
-        match on {
-            On::Seed(_) => assert_eq!(begun.len(), Brief::PATIENT + 1),
-            _ => assert!(begun.len() > Brief::PATIENT, "{begun:?}"),
+        if let On::Seed(_) = on {
+            assert_eq!(begun.len(), Brief::PATIENT + 1);
+            continue;
         }
-        // A machine may take longer. Of four beginnings, three failures lie between the first and the last: too many within that time.
-        let is_forgiven = |four: &[Time]| four[3].since(four[0]) >= Brief::WITHIN;
-        assert!(begun.windows(4).all(is_forgiven), "{begun:?}");
+        // It is core 0 that counts failures, by its clock: those of the other core may reach it late, and so be closer together.
+        let least = if core == 0 { Brief::PATIENT } else { 2 };
+        assert!(begun.len() > least, "{begun:?}");
+        // A machine may take longer for all of it. Between the first and the last of five beginnings core 0 has counted three failures in
+        // a row: too many within that time.
+        let is_forgiven = |five: &[Time]| five[4].since(five[0]) >= Brief::WITHIN;
+        assert!(begun.windows(5).all(is_forgiven), "{begun:?}");
     }
     world.end();
 }
@@ -367,6 +372,7 @@ pub fn whoever_stops_is_not_begun_again(on: On) {
                     watcher.watch(fragile).then(cx, move |_, done, _| noted.note(done));
                 })
                 .expect("it is answered");
+                world.settle();
                 fragile.tell(Fail).or_dead_letter();
                 told
             } else {

@@ -40,9 +40,18 @@ struct Prompt(Order);
 #[derive(Message)]
 struct Slow(Order);
 
-/// Is handled by one that does not finish in its time.
+/// Is handled by one that does not finish in its time, which may be over before it has begun.
 #[derive(Message)]
-struct Endless(Order);
+struct Endless(Entered);
+
+/// Is entered when it is dropped, whoever has it then.
+struct Entered(Books, Order);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.enter(&self.1);
+    }
+}
 
 /// What all clerks have in common.
 #[derive(Clone)]
@@ -53,6 +62,12 @@ struct Books {
     stillborn: Notes<()>,
 }
 
+impl Books {
+    fn enter(&self, order: &Order) {
+        self.orders.note((order.sender, order.number, order.fate));
+    }
+}
+
 /// Handles orders until it fails.
 struct Clerk {
     books: Books,
@@ -60,10 +75,6 @@ struct Clerk {
 }
 
 impl Clerk {
-    fn enter(&self, order: &Order) {
-        self.books.orders.note((order.sender, order.number, order.fate));
-    }
-
     fn end(order: &Order) -> Flow {
         match order.fate {
             Fate::Handled => Flow::Continue,
@@ -86,26 +97,25 @@ impl Clerk {
 
     #[message]
     fn prompt(&mut self, Prompt(order): Prompt) -> Flow {
-        self.enter(&order);
+        self.books.enter(&order);
         Clerk::end(&order)
     }
 
     #[message(timeout = "30s")]
     async fn slow(&mut self, Slow(order): Slow) -> Flow {
         odeon::time::sleep(Duration::from_micros(self.random.below(300))).await;
-        self.enter(&order);
+        self.books.enter(&order);
         Clerk::end(&order)
     }
 
     #[message(timeout = "1ms")]
-    async fn endless(&mut self, Endless(order): Endless) {
-        self.enter(&order);
+    async fn endless(&mut self, Endless(_order): Endless) {
         pending().await
     }
 
     #[call]
     fn asked(&mut self, order: Order) {
-        self.enter(&order);
+        self.books.enter(&order);
         if order.fate == Fate::Panics {
             panic_quietly();
         }
@@ -133,13 +143,13 @@ async fn ask(to: Addr<Clerk>, order: Order) -> Result<(), AskError> {
 }
 
 /// Sends all that one sender has for one clerk, in every way that waits for room.
-async fn send_all(sender: usize, to: Addr<Clerk>, mut random: Random) {
+async fn send_all(sender: usize, (to, books): (Addr<Clerk>, Books), mut random: Random) {
     for number in 0..MESSAGES {
         let fate = [Fate::Handled, Fate::Panics, Fate::Fails][random.index(3)];
         let order = Order { sender, number, fate };
         let sent = match random.index(4) {
             0 => to.send(Slow(order)).await.is_ok(),
-            1 if fate == Fate::Fails => to.send(Endless(order)).await.is_ok(),
+            1 if fate == Fate::Fails => to.send(Endless(Entered(books.clone(), order))).await.is_ok(),
             2 if fate != Fate::Fails => {
                 let answer = ask(to, order).await;
                 answer == if fate == Fate::Handled { Ok(()) } else { Err(AskError::Panicked) }
@@ -169,11 +179,11 @@ pub fn no_message_is_lost_or_doubled_by_a_restart(on: On) {
         })
     });
     let sent = Notes::new();
-    for (core, to) in [(0, clerks[0]), (0, clerks[1]), (1, clerks[0]), (1, clerks[1])] {
-        let (random, noted) = (random.fork(), sent.clone());
+    for (core, to) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (random, noted, to, books) = (random.fork(), sent.clone(), clerks[to], books[to].clone());
         world.run(core, move |_| {
             let sending = async move {
-                send_all(core, to, random).await;
+                send_all(core, (to, books), random).await;
                 // Behind all of these.
                 while to.last().await == Err(AskError::Full) {
                     odeon::time::sleep(Duration::from_micros(100)).await;

@@ -129,7 +129,9 @@ impl Scene {
 
     fn watch(&self, who: Addr<Subject>) -> WatchKey {
         let watcher = self.watcher;
-        self.answer(move |cx, noted| watcher.watch(who).then(cx, move |_, key, _| noted.note(key)))
+        let key = self.answer(move |cx, noted| watcher.watch(who).then(cx, move |_, key, _| noted.note(key)));
+        self.world.settle();
+        key
     }
 
     fn unwatch(&self, watch: WatchKey) -> bool {
@@ -139,9 +141,7 @@ impl Scene {
 
     /// Everything that was sent before has arrived.
     fn settle(&self) {
-        for core in [1, 0] {
-            self.world.run(core, |_| ());
-        }
+        self.world.settle();
         let watcher = self.watcher;
         self.answer(move |cx, noted| watcher.ping().then(cx, move |_, pong, _| noted.note(pong)))
     }
@@ -330,6 +330,7 @@ pub fn none_of_many_watches_is_lost(on: On) {
 impl Scene {
     fn link(&self, one: Addr<Subject>, other: Addr<Subject>) {
         self.answer(move |cx, noted| one.link(other).then(cx, move |_, done, _| noted.note(done)));
+        self.world.settle();
     }
 }
 
