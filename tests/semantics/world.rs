@@ -18,6 +18,8 @@ use odeon::{DeadLetter, Error, Ledger, ShutdownReport, Supervisor};
 
 /// Long enough for a machine that does much else, short enough to find out about a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// Phases of simulated cores while somebody waits, before time passes: some turns of each.
+const PHASES: usize = 64;
 /// Simulated systems for each case, unless `ODEON_SEEDS` says otherwise; `ODEON_SEED` names the only one.
 pub const SEEDS: u64 = 24;
 
@@ -186,8 +188,12 @@ impl World {
         match &self.cored {
             Cored::Simulated(simulation) => {
                 for _ in 0..10_000 {
-                    if done() {
-                        return;
+                    // Whoever looks comes in the middle of things, as on a machine.
+                    for _ in 0..PHASES {
+                        if done() {
+                            return;
+                        }
+                        simulation.borrow_mut().step();
                     }
                     simulation.borrow_mut().run_for(Duration::from_millis(1));
                 }
@@ -266,10 +272,7 @@ impl World {
     }
 
     pub fn ledgers(&self) -> Vec<Ledger> {
-        match &self.cored {
-            Cored::Simulated(simulation) => simulation.borrow_mut().ledgers(),
-            Cored::Real(system) => system.ledgers().expect("the system runs"),
-        }
+        self.with_system(System::ledgers).expect("the system runs")
     }
 
     /// Has somebody told of messages that are not delivered.
