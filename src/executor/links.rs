@@ -4,6 +4,7 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -145,6 +146,11 @@ impl Links {
     /// True if some of it has not been tried: the core does not rest. For the others it is woken when there is room.
     pub(super) fn has_untried(&self) -> bool {
         self.overdue.borrow().is_untried()
+    }
+
+    /// True if others cannot see yet all that they were sent.
+    pub(super) fn has_unpublished(&self) -> bool {
+        self.pushed.get()
     }
 
     /// When the next of what others are owed is dropped, because nobody wants it any more; [`Time::MAX`] if none will be.
@@ -396,20 +402,21 @@ fn is_in<M>(port: &Port, put: Result<(), TrySendError<M>>) -> Result<(), Refused
 const FAILED: &str = "a message whose `accept` has panicked";
 
 /// What arrives at one core.
-#[derive(Debug)]
 pub struct Arrivals {
     port: Arc<Port>,
     inbox: Receiver<Envelope>,
     lanes: Vec<lane::Receiver>,
     /// The lane that is emptied first.
     first: usize,
+    /// Who waited in front of the core before the ways were emptied: between the halves of [`Arrivals::deliver`].
+    waiting: Option<(Line, usize)>,
 }
 
 impl Arrivals {
     /// The receiving ends of a core.
     #[must_use]
     pub fn new(port: Arc<Port>, inbox: Receiver<Envelope>, lanes: Vec<lane::Receiver>) -> Arrivals {
-        Arrivals { port, inbox, lanes, first: 0 }
+        Arrivals { port, inbox, lanes, first: 0, waiting: None }
     }
 
     /// Delivers what is in the lanes and in the inbox, and nothing else: as if the core were in the middle of that.
@@ -429,16 +436,27 @@ impl Arrivals {
             || self.port.wakes.pending()
             || self.port.anteroom.is_pending()
             || self.port.room.is_made()
+            || self.waiting.is_some()
     }
 
     /// Wakes the tasks that were woken from elsewhere, and delivers what was there when it was called: what arrives
     /// meanwhile waits for the next turn. The lane that came first comes last next time, because the first fills the mailboxes
     /// that have little room. A panic in a user's `Accepts::accept` ends that message, which is then a dead letter.
     pub fn deliver(&mut self, core: &Core) {
+        self.deliver_lanes(core);
+        self.deliver_inbox(core);
+    }
+
+    /// The first half of that: wakes, and what other cores have published. They go on meanwhile, so what is in the inbox when
+    /// [the second](Arrivals::deliver_inbox) comes to that may have been sent later than what they publish now.
+    pub fn deliver_lanes(&mut self, core: &Core) {
+        if self.waiting.is_some() {
+            self.deliver_inbox(core);
+        }
         // What is owed to others is tried again before the next rest.
         self.port.room.take();
         // What was published before something came to wait is in a lane by now, or in the inbox.
-        let waiting = self.port.anteroom.take();
+        self.waiting = self.port.anteroom.take();
         for task in self.port.wakes.take() {
             core.wake_task(task);
         }
@@ -452,13 +470,17 @@ impl Arrivals {
                 core.dead_letter(DeadReason::Failed, FAILED, None);
             }
         }
+    }
+
+    /// The second half: what is in the inbox, and those who had to wait for room.
+    pub fn deliver_inbox(&mut self, core: &Core) {
         for _ in 0..self.inbox.len() {
             let Ok(envelope) = self.inbox.try_recv() else { break };
             if core.contain(|| runtime(|| envelope.deliver())).is_none() {
                 core.dead_letter(DeadReason::Failed, FAILED, None);
             }
         }
-        if let Some((waiting, last)) = waiting {
+        if let Some((waiting, last)) = self.waiting.take() {
             // What is sent from here on comes with a later call, and so behind. Those who are told now that theirs is in may send more:
             // they find the way free, and do not keep it shut among themselves.
             self.port.anteroom.pass(last);
@@ -481,11 +503,17 @@ impl Arrivals {
     }
 }
 
+impl fmt::Debug for Arrivals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Arrivals").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Arrivals {
     /// Drops what is in the inbox, and what waits in front of it: others may hold the way there for longer, and whoever has asked, or
     /// waits, is told.
     fn drop(&mut self) {
-        if let Some((waiting, last)) = self.port.anteroom.take() {
+        for (waiting, last) in self.waiting.take().into_iter().chain(self.port.anteroom.take()) {
             self.port.anteroom.pass(last);
             waiting.into_iter().for_each(|waits| current::with(|core| drop_from(core, waits)));
         }

@@ -69,6 +69,7 @@ impl<B: Backend> Executor<B> {
         !core.has_ready()
             && core.outbox_len() == 0
             && !core.links.has_untried()
+            && !core.links.has_unpublished()
             && !core.dead_letters.is_untold()
             && self.completions.is_empty()
             && !self.arrivals.pending()
@@ -177,7 +178,18 @@ impl<B: Backend> Executor<B> {
 
     /// Phase 3, **receive**: takes what other cores and threads have published, and does what needs the driver.
     pub fn receive(&mut self) {
-        self.arrivals.deliver(&self.core);
+        self.receive_lanes();
+        self.receive_inbox();
+    }
+
+    /// The first half of that, up to a point at which others may go on: what they have published in lanes.
+    pub fn receive_lanes(&mut self) {
+        self.arrivals.deliver_lanes(&self.core);
+    }
+
+    /// The second half: what threads have sent, and requests.
+    pub fn receive_inbox(&mut self) {
+        self.arrivals.deliver_inbox(&self.core);
         for request in self.core.take_requests() {
             match request {
                 Request::Adopt(socket, adopted) => {
@@ -209,6 +221,12 @@ impl<B: Backend> Executor<B> {
     /// Phase 5, **run** and **publish**: runs ready cells until none is left or the turn's budget is used up, then makes
     /// envelopes for other cores visible.
     pub fn activate(&mut self) {
+        self.run_cells();
+        self.publish();
+    }
+
+    /// The first half of that, behind which others may go on that know of what was done: **run**.
+    pub fn run_cells(&mut self) {
         let core = self.core.clone();
         let end = core.now().after(core.config.turn_time);
         core.limit_turn(end, self.driver.room() / 2);
@@ -225,7 +243,11 @@ impl<B: Backend> Executor<B> {
         // What cells have let go is not kept through a rest.
         core.settle();
         core.tell_dead_letters();
-        core.links.publish(&core);
+    }
+
+    /// The second half: **publish**.
+    pub fn publish(&mut self) {
+        self.core.links.publish(&self.core);
     }
 
     #[inline(always)]

@@ -60,14 +60,19 @@ impl SimulationConfig {
     }
 }
 
-/// The phases of a turn, in their order.
+/// The phases of a turn, in their order. Two of them are halves, between which other cores and threads do something on a machine, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Enter,
-    Receive,
+    Lanes,
+    Inbox,
     Expire,
-    Activate,
+    Run,
+    Publish,
 }
+
+/// Phases of a turn.
+const TURN: usize = 6;
 
 #[derive(Debug)]
 struct SimCore {
@@ -86,6 +91,9 @@ pub struct Simulation {
     network: Network,
     clock: Rc<Cell<Time>>,
     random: Random,
+    /// The core whose turn it is, for so many more phases.
+    ahead: usize,
+    stretch: usize,
     config: Rc<Config>,
     standstill: Rc<dyn Stage>,
     /// Phases so far, and those before the time that it is now.
@@ -132,6 +140,8 @@ impl Simulation {
             network,
             clock,
             random,
+            ahead: 0,
+            stretch: 0,
             config,
             standstill,
             phases: 0,
@@ -190,18 +200,26 @@ impl Simulation {
         self.standstill.listen(address, backlog, count)
     }
 
-    /// Runs the next phase of a core chosen by the seed.
+    /// Runs the next phase of a core chosen by the seed. Mostly each has its turn soon; sometimes one goes on while the others stand, as
+    /// a machine has them do that gives their processors to something else.
     ///
     /// # Panics
     /// After ten million phases at one time: something goes round for ever.
     pub fn step(&mut self) {
-        let index = self.random.index(self.system.cores());
-        self.step_core(index);
+        /// Of so many choices one is for a stretch, of so many phases at most.
+        const STRETCH: (usize, usize) = (16, 16 * TURN);
+        if self.stretch == 0 {
+            self.ahead = self.random.index(self.system.cores());
+            let is_long = self.system.cores() > 1 && self.random.index(STRETCH.0) == 0;
+            self.stretch = if is_long { 1 + self.random.index(STRETCH.1) } else { 1 };
+        }
+        self.stretch -= 1;
+        self.step_core(self.ahead);
     }
 
     /// Runs a few phases: as many as the seed says, so that whoever looks comes in the middle of things.
     pub(crate) fn go_on(&mut self) {
-        for _ in 0..=self.random.index(8 * self.system.cores()) {
+        for _ in 0..=self.random.index(2 * TURN * self.system.cores()) {
             self.step();
         }
     }
@@ -217,18 +235,26 @@ impl Simulation {
         current::scope(&core, || match *next {
             Phase::Enter => {
                 executor.enter(Wait::No);
-                *next = Phase::Receive;
+                *next = Phase::Lanes;
             }
-            Phase::Receive => {
-                executor.receive();
+            Phase::Lanes => {
+                executor.receive_lanes();
+                *next = Phase::Inbox;
+            }
+            Phase::Inbox => {
+                executor.receive_inbox();
                 *next = Phase::Expire;
             }
             Phase::Expire => {
                 executor.expire();
-                *next = Phase::Activate;
+                *next = Phase::Run;
             }
-            Phase::Activate => {
-                executor.activate();
+            Phase::Run => {
+                executor.run_cells();
+                *next = Phase::Publish;
+            }
+            Phase::Publish => {
+                executor.publish();
                 *next = Phase::Enter;
             }
         });
@@ -241,7 +267,7 @@ impl Simulation {
     pub fn settle(&mut self) -> u64 {
         let mut steps = 0;
         loop {
-            for _ in 0..8 * self.system.cores() {
+            for _ in 0..2 * TURN * self.system.cores() {
                 self.step();
                 steps += 1;
             }
@@ -269,7 +295,7 @@ impl Simulation {
             while self.cores.borrow()[index].next != Phase::Enter {
                 self.step_core(index);
             }
-            for _ in 0..8 {
+            for _ in 0..2 * TURN {
                 self.step_core(index);
             }
         }

@@ -93,18 +93,13 @@ fn door(world: &World) -> Spawned {
 /// Has things sent at once, and handled.
 fn send(world: &World, to: Addr<Door>, send: impl FnOnce(&mut Context<Foot>) + Send + 'static) {
     world.run(0, send);
-    let passed = Notes::new();
     // Comes behind all that was sent. The mailbox may be full for a while.
     world.until("the last of them", || {
-        let noted = passed.clone();
-        world.run(0, move |cx| {
-            to.fence().then(cx, move |_, answer, _| {
-                if answer.is_ok() {
-                    noted.note(());
-                }
-            });
-        });
-        passed.len() > 0
+        let answers = Notes::new();
+        let noted = answers.clone();
+        world.run(0, move |cx| to.fence().then(cx, move |_, answer, _| noted.note(answer)));
+        world.until("an answer", || answers.len() == 1);
+        answers.take().remove(0).is_ok()
     });
 }
 

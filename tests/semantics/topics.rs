@@ -90,8 +90,12 @@ fn subscribed(world: &World, to: Addr<Publisher>, cores: &[usize]) -> Notes<Note
     let notes = Notes::new();
     for (id, core) in (0..).zip(cores) {
         let subscriber = world.spawn(*core, Subscriber::<MUCH>(id, notes.clone()));
-        act(world, to, move |topic| topic.subscribe(id, subscriber.recipient()));
+        // Where the way is short, its end may be late.
+        let has_room =
+            || act(world, to, move |topic| topic.try_subscribe(id, subscriber.recipient())).is_ok();
+        world.until("room on the way", has_room);
     }
+    world.settle();
     notes
 }
 
