@@ -121,6 +121,13 @@ impl Ways {
         answers.recv_timeout(PATIENCE).expect("exactly one answer, and it comes")
     }
 
+    /// Whatever is sent after this is received in a turn whose look at the clock comes after the call as well: what tells its ledger
+    /// has received all that this turn does.
+    pub(crate) fn begin_turns(&self) {
+        self.world.ledgers();
+        self.other.ledgers();
+    }
+
     /// Asks in every way, each time what `ask` makes, and expects the same of all.
     pub(crate) fn all<A, const ROOM: u32>(&self, expected: Answer, ask: impl Fn(&Ways) -> Ask<A, Act<ROOM>>)
     where
