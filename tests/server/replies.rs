@@ -125,6 +125,8 @@ pub(crate) fn the_time_of_whoever_asked_first_goes_along_with_a_question(on: Bac
     let over = odeon::sys::now().after(SHORT * 2);
     until("the time of all to be over", || odeon::sys::now() > over);
     drop(held);
+    // Whoever waited has not waited for the core that passes it on either.
+    ways.world.wait_for_figure("each to be skipped", 3, |ledger| ledger.skipped);
     assert_eq!((notes(far), ways.world.sum(|ledger| ledger.skipped)), (vec![], 3));
     ways.finish();
 }
@@ -197,7 +199,7 @@ pub(crate) fn a_reply_closes_when_its_asker_ends_or_gives_up(on: BackendChoice) 
             reply.send(0);
         });
         assert_eq!(asker.ask(asks).wait(), Ok(0));
-        done(puppet);
+        until_kept(puppet, 1);
         assert!(!is_closed(puppet));
         asker.stop();
         assert_eq!(end.reason(), StopReason::Stopped);
@@ -260,6 +262,8 @@ pub(crate) fn questions_that_nobody_waits_for_are_skipped_and_counted(on: Backen
         assert!(odeon::time::timeout(Duration::ZERO, asking).await.is_err());
     });
     assert_eq!(dropped.expect("the core runs").wait(), Ok(()));
+    // A turn of its core later, all of them are on their way.
+    done(near);
     // From a thread whose time is over.
     for timeout in [Duration::ZERO, Duration::from_millis(3)] {
         assert_eq!(puppet.ask(note(1)).timeout(timeout).wait(), Err(AskError::Timeout));
