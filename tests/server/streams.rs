@@ -21,6 +21,7 @@ use socket2::SockRef;
 use crate::client::{connect, ends_by_reset, exchange, expect, finish, is_reset, pattern, request, reset};
 use crate::client::{rest, size};
 use crate::load;
+use crate::puppet::Gate;
 use crate::world::{PATIENCE, World};
 
 type Done = std::io::Result<()>;
@@ -528,21 +529,34 @@ pub(crate) fn what_a_shutdown_leaves_a_part_of_is_not_read_as_whole(on: BackendC
 
 pub(crate) fn a_shutdown_waits_for_a_future_whose_connection_has_gone(on: BackendChoice) {
     let mut world = World::new(on, 1);
-    let (tell, answers) = channel();
+    let (gate, (tell, answers)) = (Gate::default(), channel());
+    let closed = gate.clone();
     let address = world.attend(|mut stream: Stream| async move {
         stream.write_all("ready").await?;
         let gone = stream.read(&mut [0]).await.is_err();
         tell.send("gone").expect("the test waits");
+        closed.pass().await;
+        // Longer than whoever waits for nobody needs to end.
         sleep(Duration::from_millis(100)).await;
         tell.send(if gone { "cleaned up" } else { "not gone" }).expect("the test waits");
         Ok(())
     });
-    let mut stream = connect(address);
+    let other = world.attend(|mut stream: Stream| async move {
+        stream.write_all("ready").await?;
+        stream.read(&mut [0]).await.map(drop)
+    });
+    let (mut stream, mut other) = (connect(address), connect(other));
     expect(&mut stream, b"ready");
+    expect(&mut other, b"ready");
     reset(stream);
     assert_eq!(told(&answers), "gone");
     world.wait_for("the connection to be gone", |cores| cores[0].epilogues == 1);
-    assert_eq!(world.system.shutdown(), ShutdownReport::default());
+    let end = thread::spawn(move || world.system.shutdown());
+    // By then it has begun.
+    assert_eq!(rest(&mut other), b"");
+    drop(other);
+    gate.open();
+    assert_eq!(end.join().expect("it shuts down"), ShutdownReport::default());
     assert_eq!(answers.try_recv(), Ok("cleaned up"));
 }
 
