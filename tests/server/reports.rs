@@ -213,6 +213,14 @@ struct Keep {
     leave: Receiver<()>,
 }
 
+/// Has a sloth keep its core, until it is told to let go of it.
+fn kept(sloth: Addr<Sloth>) -> Sender<()> {
+    let ((tell_kept, kept), (tell_leave, leave)) = (channel(), channel());
+    sloth.tell(Keep { kept: tell_kept, leave }).expect("there is room");
+    kept.recv_timeout(PATIENCE).expect("it is its turn");
+    tell_leave
+}
+
 /// Panics at once.
 struct Brittle;
 
@@ -225,6 +233,8 @@ impl Brittle {
 }
 
 const SLOW: Duration = Duration::from_millis(20);
+/// So much that the machine hardly takes it from somebody.
+const SLOWER: Duration = Duration::from_millis(150);
 
 fn take(time: Duration) {
     let end = now().after(time);
@@ -387,14 +397,16 @@ pub(crate) fn a_core_that_is_kept_leaves_the_others_known(on: BackendChoice) {
 pub(crate) fn a_panic_that_takes_long_to_be_told_is_named_as_such(on: BackendChoice) {
     if role().is_some() {
         // As with a backtrace.
-        std::panic::set_hook(Box::new(|_| take(SLOW * 2)));
-        let world = World::with(on, 1, |config| config.slow_handler = SLOW);
+        std::panic::set_hook(Box::new(|_| take(SLOWER * 2)));
+        let world = World::with(on, 1, |config| config.slow_handler = SLOWER);
         for noticed in [1, 2] {
             let brittle = world.system.spawn(Brittle).expect("there is room");
             assert_eq!(brittle.touch().wait(), Err(AskError::Panicked));
             world.wait_for_figure("it to be noticed", noticed, |ledger| ledger.slow);
         }
-        world.system.spawn(Sloth).expect("there is room").dawdle().wait().expect("it answers");
+        let leave = kept(world.system.spawn(Sloth).expect("there is room"));
+        take(SLOWER * 2);
+        leave.send(()).expect("it waits");
         world.wait_for_figure("what is slow without a panic", 3, |ledger| ledger.slow);
         return drop(world);
     }
@@ -448,9 +460,6 @@ impl Drop for Burden {
     }
 }
 
-/// So much that the machine hardly takes it from somebody.
-const SLOWER: Duration = Duration::from_millis(150);
-
 pub(crate) fn whoever_runs_after_something_slow_is_not_named(on: BackendChoice) {
     if role().is_some() {
         let world = World::with(on, 1, |config| config.slow_handler = SLOWER);
@@ -460,18 +469,12 @@ pub(crate) fn whoever_runs_after_something_slow_is_not_named(on: BackendChoice) 
         let gone = world.system.spawn(Gone(tell_end)).expect("there is room");
         gone.stop();
         ended.recv_timeout(PATIENCE).expect("it stops");
-        let keep = || {
-            let ((tell_kept, kept), (tell_leave, leave)) = (channel(), channel());
-            sloth.tell(Keep { kept: tell_kept, leave }).expect("there is room");
-            kept.recv_timeout(PATIENCE).expect("it is its turn");
-            tell_leave
-        };
-        let leave = keep();
+        let leave = kept(sloth);
         take(SLOWER * 2);
         leave.send(()).expect("it waits");
         world.wait_for_figure("it to be noticed", 1, |ledger| ledger.slow);
         // Both arrive in the same turn, as the core is kept from looking until then.
-        let leave = keep();
+        let leave = kept(sloth);
         gone.tell(Burden).expect("there is room");
         let (tell_heard, heard) = channel();
         innocent.tell(Word(tell_heard)).expect("there is room");
