@@ -37,6 +37,8 @@ pub(crate) enum Reason {
     /// The peer did not write.
     Idle,
     Malformed,
+    /// What it was tied to has ended.
+    Tied,
     Other(String),
 }
 
@@ -48,6 +50,7 @@ impl From<StopReason> for Reason {
             StopReason::OutboxFull => Reason::Unread,
             StopReason::Idle => Reason::Idle,
             StopReason::Malformed => Reason::Malformed,
+            StopReason::ForwardEnded => Reason::Tied,
             other => Reason::Other(format!("{other:?}")),
         }
     }
