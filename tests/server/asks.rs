@@ -415,7 +415,7 @@ pub(crate) fn continuations_run_between_handlers(on: BackendChoice) {
     let mut world = World::new(on, 1);
     let (asker, asked) = (world.puppet(0), world.puppet(0));
     for round in 0..50 {
-        let asks = act(move |me: &mut Puppet, cx: &mut Context<Puppet>, _| {
+        let asks = act(move |me: &mut Puppet, cx: &mut Context<Puppet>, reply| {
             me.notes.push(1);
             // Answered at once, and on this core: but not before this handler has ended.
             for other in [asked, cx.me()] {
@@ -430,8 +430,9 @@ pub(crate) fn continuations_run_between_handlers(on: BackendChoice) {
             }
             cx.me().tell(act(|me, _, _| me.notes.extend([8, 9]))).expect("there is room");
             me.notes.push(2);
+            reply.send(0);
         });
-        asker.tell(asks).expect("there is room");
+        assert_eq!(asker.ask(asks).wait(), Ok(0));
         until("every answer", || world.ledgers()[0].tasks == 0);
         let notes = notes(asker);
         assert_eq!((notes.len(), &notes[..2]), (2 + 2 * 4 + 2, &[1, 2][..]), "{round}: {notes:?}");
