@@ -161,6 +161,12 @@ fn write(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).expect("the server reads");
 }
 
+/// Writes lines behind one that is answered at once: by then the others have been read with it.
+fn read(stream: &mut TcpStream, lines: &str) {
+    write(stream, &format!("now read\n{lines}"));
+    expect(stream, b"read\n");
+}
+
 /// Nothing has come, and nothing will before something else happens.
 fn nothing_comes(scene: &Scene, stream: &TcpStream) {
     for _ in 0..3 {
@@ -288,12 +294,12 @@ pub(crate) fn a_place_outlives_its_connection_and_means_nothing_then(on: Backend
     let (mut filler, reader) = scene.connect();
     // While it lives, anybody fills it.
     let (mut stream, _) = scene.connect();
-    write(&mut stream, "give\nnow two\n");
+    read(&mut stream, "give\nnow two\n");
     nothing_comes(&scene, &stream);
     reader.tell(Fill::Given("one")).expect("there is room");
     expect(&mut stream, b"one\ntwo\n");
     for fill in [|| Fill::Given("late"), || Fill::Dropped] {
-        write(&mut stream, "give\ngive\nnow two\n");
+        read(&mut stream, "give\ngive\nnow two\n");
         let (mut stays, _) = scene.connect();
         write(&mut stays, "now here\n");
         expect(&mut stays, b"here\n");
@@ -356,7 +362,7 @@ pub(crate) fn more_places_than_allowed_end_the_connection(on: BackendChoice) {
     assert_eq!(scene.end(), StopReason::OutboxFull);
     drop(stream);
     let (mut stream, _) = scene.connect();
-    write(&mut stream, "many 4\nnow last\n");
+    read(&mut stream, "many 4\nnow last\n");
     nothing_comes(&scene, &stream);
     let (filler, reader) = scene.connect();
     // The five of the one that has ended come first.
