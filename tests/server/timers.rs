@@ -66,7 +66,8 @@ pub(crate) fn an_actor_may_go_on_when_idle(on: BackendChoice) {
 }
 
 pub(crate) fn a_peer_that_never_closes_is_not_waited_for_beyond_the_deadline(on: BackendChoice) {
-    let mut world = World::with(on, 1, |config| config.close_deadline = QUIET);
+    // By then all that the kernel takes is sent, on a machine that does much else as well.
+    let mut world = World::with(on, 1, |config| config.close_deadline = QUIET * 10);
     let (make, events) = sessions(Habits::default());
     let address = world.serve(make);
     // Reads the end and stays.
