@@ -152,7 +152,7 @@ struct Way {
     sent: u64,
     publications: u64,
     /// Who has left, and at which publication, where there was no room to say so.
-    leaving: Vec<(u64, u64)>,
+    leaving: Vec<Leave>,
     /// So many subscriptions have gone there, the last of them from this core, or from a thread that is none.
     joins: u64,
     joined_from: Option<CoreId>,
@@ -213,6 +213,15 @@ struct Join<M: Message> {
     shared: Arc<Shared>,
 }
 
+/// The end of a subscription on its way, which others of the same id may overtake.
+#[derive(Debug, Clone, Copy)]
+struct Leave {
+    id: u64,
+    since: u64,
+    /// The number of the first publication that it is not to get.
+    until: u64,
+}
+
 /// An actor that had subscribed has ended, or there was no room for its subscription.
 #[derive(Debug, Clone, Copy)]
 struct Forgotten {
@@ -228,7 +237,7 @@ impl<M: Message + Clone + Send> Topic<M> {
     }
 
     /// From now on what is published is sent to `to` as well. An `id` that has subscribed already does so anew: what was published before
-    /// still comes to whoever it was, and before what comes by this subscription.
+    /// still comes to whoever it was, and where that is the same actor, ahead of what comes by this subscription.
     ///
     /// Where there is no room for it on the way to its core, or as many have subscribed there as may, nothing comes of it: that
     /// is counted as a failure, and told on standard error. [`try_subscribe`](Topic::try_subscribe) tells the caller of the former.
@@ -387,11 +396,12 @@ impl<M: Message + Clone + Send> Open<M> {
         }
     }
 
-    fn remove(&mut self, id: u64) -> Option<&mut Way> {
-        let core = self.members.remove(&id)?.core;
+    /// Answers by which way whoever it was has subscribed, and its [`Subscription::since`].
+    fn remove(&mut self, id: u64) -> Option<(&mut Way, u64)> {
+        let Subscription { core, since } = self.members.remove(&id)?;
         let way = self.ways.iter_mut().find(|way| way.core == core)?;
         way.members -= 1;
-        Some(way)
+        Some((way, since))
     }
 
     fn join(&mut self, id: u64, to: Recipient<M>, lagged: Option<Recipient<Lagged>>) -> Result<(), Full> {
@@ -424,9 +434,9 @@ impl<M: Message + Clone + Send> Open<M> {
     }
 
     fn leave(&mut self, id: u64) {
-        let (number, published) = (self.number, self.published);
-        if let Some(way) = self.remove(id) {
-            way.leaving.push((id, published));
+        let (number, until) = (self.number, self.published);
+        if let Some((way, since)) = self.remove(id) {
+            way.leaving.push(Leave { id, since, until });
             way.say_who_leaves::<M>(number);
         }
     }
@@ -475,7 +485,7 @@ impl Way {
         if self.joined_from != here() && !self.shared.have_joined(self.joins) {
             return false;
         }
-        let hand_over = |leave: &(u64, u64)| {
+        let hand_over = |leave: &Leave| {
             !matches!(hand(self.core, number, arrive_leave::<M>, *leave), Err(Refused::Full(_)))
         };
         let said = self.leaving.iter().take_while(|leave| hand_over(leave)).count();

@@ -3,7 +3,8 @@
 //! Knows: publications that wait, who has subscribed here. Must not know who publishes.
 //!
 //! Publications that wait go round together, a few at a time: each subscriber is handed all of these in a row, so that what it does with
-//! them, like writing to a connection, it does once. Whoever has no room for the next of them is handed that when everybody has had a turn.
+//! them, like writing to a connection, it does once. Whoever has no room for the next of them is handed that when everybody has had a turn,
+//! and so is whoever has subscribed anew while there are some left for its subscription before.
 //!
 //! A copy is made while nothing is borrowed: that is code of users, who may subscribe, publish and end meanwhile. A publication goes
 //! round within the budget of an activation, like a batch of messages, and goes on in the next where it has stopped.
@@ -16,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::members::{Member, Members, Turn};
-use super::{Forgotten, Join, Shared};
+use super::{Forgotten, Join, Leave, Shared};
 use crate::actor::{Message, SendError};
 use crate::executor::blame::{runtime, user};
 use crate::executor::{Activation, Body, Budget, Core, Counters, DeadReason, Fate, Outcome, current};
@@ -61,6 +62,11 @@ impl<M> Round<M> {
     fn span(&self) -> (u64, u64) {
         let at = |publication: Option<&(u64, Option<M>)>| publication.map_or(0, |(at, _)| *at);
         (at(self.publications.first()), at(self.publications.last()))
+    }
+
+    /// True if one from a number on goes round, before another number.
+    fn has_any(&self, from: u64, until: u64) -> bool {
+        self.publications.iter().any(|(at, _)| (from..until).contains(at))
     }
 
     fn go_to(&mut self, place: usize) {
@@ -173,7 +179,17 @@ impl<M: Message + Clone + Send> Hub<M> {
     fn go_round(&self, core: &Core, round: &mut Round<M>, budget: &mut Budget) -> bool {
         let (first, last) = round.span();
         loop {
-            let place = self.members.borrow().place(round.place, (first, last), &mut round.again);
+            let members = self.members.borrow();
+            let place = members.place(round.place, first, last);
+            if let Some(place) = place
+                && members.follows(place)
+                && members.has_to_wait(place, |from, until| round.has_any(from, until))
+            {
+                round.again = true;
+                round.go_to(place + 1);
+                continue;
+            }
+            drop(members);
             match place {
                 Some(place) if place != round.place => round.go_to(place),
                 Some(_) => {}
@@ -375,8 +391,8 @@ pub(super) fn arrive_join<M: Message + Clone + Send>(number: Key, join: Join<M>)
 }
 
 /// Somebody of this core, or whoever was that, wants no publication from a number on.
-pub(super) fn arrive_leave<M: Message + Clone + Send>(number: Key, (id, until): (u64, u64)) {
-    at_hub(number, |hub: &Hub<M>| hub.members.borrow_mut().leave(id, until));
+pub(super) fn arrive_leave<M: Message + Clone + Send>(number: Key, leave: Leave) {
+    at_hub(number, |hub: &Hub<M>| hub.members.borrow_mut().leave(leave));
 }
 
 /// Something is published. Where nobody has subscribed any more, it is for nobody.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Lagged;
+use super::{Lagged, Leave};
 use crate::actor::{Message, Recipient};
 
 /// One subscription.
@@ -23,7 +23,7 @@ pub(super) struct Member<M: Message> {
     pub(super) until: u64,
     /// How many it has missed and was not told of.
     pub(super) missed: u64,
-    /// Another of the same id may still be handed what was published before this one.
+    /// One of the same id that has subscribed before is here still.
     pub(super) follows: bool,
 }
 
@@ -106,10 +106,10 @@ impl<M: Message> Members<M> {
         self.ids.range((id, 0)..(id, since)).rev().map(|(_, place)| *place)
     }
 
-    /// Who has this id gets no publication from `until` on.
-    pub(super) fn leave(&mut self, id: u64, until: u64) {
-        let Some(place) = self.before((id, u64::MAX)).next() else { return };
-        if let Some(member) = self.places[place].as_mut().filter(|member| member.until == u64::MAX) {
+    /// One of them gets no publication from a number on.
+    pub(super) fn leave(&mut self, Leave { id, since, until }: Leave) {
+        let Some(place) = self.ids.get(&(id, since)) else { return };
+        if let Some(member) = self.places[*place].as_mut().filter(|member| member.until == u64::MAX) {
             member.until = until;
             self.leaving += 1;
         }
@@ -144,23 +144,29 @@ impl<M: Message> Members<M> {
         }
     }
 
-    /// The first from this place on whose turn it may be to get some of the publications between two numbers, these included. One that gets
-    /// them behind another, for whom it is not too late yet, `waits`.
+    /// The first from this place on that is to get any of the publications between two numbers, these included.
     #[inline]
-    pub(super) fn place(&self, from: usize, (first, last): (u64, u64), waits: &mut bool) -> Option<usize> {
+    pub(super) fn place(&self, from: usize, first: u64, last: u64) -> Option<usize> {
         let wants = |member: &Member<M>| member.next <= last && first.max(member.next) < member.until;
-        let mut may_be = |member: &Member<M>| {
-            let has_to_wait = member.follows
-                && self
-                    .before((member.id, member.since))
-                    .any(|place| self.places[place].as_ref().is_some_and(wants));
-            *waits |= has_to_wait;
-            !has_to_wait
-        };
         let places = self.places.iter().enumerate().skip(from);
-        let mut found = places
-            .filter(|(_, member)| member.as_ref().is_some_and(|member| wants(member) && may_be(member)));
-        found.next().map(|(place, _)| place)
+        places.filter(|(_, member)| member.as_ref().is_some_and(wants)).map(|(place, _)| place).next()
+    }
+
+    /// True if one of the same id as who is at this place has subscribed before, and is here still.
+    #[inline]
+    pub(super) fn follows(&self, place: usize) -> bool {
+        self.places[place].as_ref().is_some_and(|member| member.follows)
+    }
+
+    /// True if such a one is to get something first. `is_left` says of a number and one behind it whether a publication between them goes
+    /// round.
+    #[cold]
+    pub(super) fn has_to_wait(&self, place: usize, is_left: impl Fn(u64, u64) -> bool) -> bool {
+        let Some(member) = &self.places[place] else { return false };
+        let before = self.before((member.id, member.since));
+        before
+            .filter_map(|place| self.places[place].as_ref())
+            .any(|before| is_left(before.next, before.until))
     }
 
     /// Who is at this place, if publication `at` is for it; what it has missed before is counted. A publication that is none only says
@@ -227,7 +233,14 @@ impl<M: Message> Members<M> {
     fn take(&mut self, place: usize) -> Option<Member<M>> {
         let member = self.places[place].take()?;
         self.free.push(place);
-        self.ids.remove(&(member.id, member.since));
+        let key = (member.id, member.since);
+        self.ids.remove(&key);
+        let next = self.ids.range(key..).next().filter(|((id, _), _)| *id == member.id);
+        if let Some((_, next)) = next.filter(|_| self.before(key).next().is_none())
+            && let Some(next) = &mut self.places[*next]
+        {
+            next.follows = false;
+        }
         self.leaving -= usize::from(member.until < u64::MAX);
         Some(member)
     }
