@@ -207,7 +207,7 @@ impl Simulation {
     /// After ten million phases at one time: something goes round for ever.
     pub fn step(&mut self) {
         /// Of so many choices one is for a stretch, of so many phases at most.
-        const STRETCH: (usize, usize) = (16, 16 * TURN);
+        const STRETCH: (usize, usize) = (128, 16 * TURN);
         if self.stretch == 0 {
             self.ahead = self.random.index(self.system.cores());
             let is_long = self.system.cores() > 1 && self.random.index(STRETCH.0) == 0;
