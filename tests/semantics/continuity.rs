@@ -275,14 +275,16 @@ fn subscribers(world: &World, paper: Addr<Paper>) -> usize {
 }
 
 pub fn what_an_actor_has_subscribed_to_still_comes_when_it_is_begun_again(on: On) {
+    let restart = Restart::one_for_one().intensity(u32::MAX, Duration::from_millis(10));
+    still_comes(on, restart);
+    still_comes(on, restart.backoff(Duration::from_millis(1)..Duration::from_millis(3)));
+}
+
+fn still_comes(on: On, restart: Restart) {
     const COUNT: u64 = 40;
     let (world, mut random) = (World::new(on, 2), on.random());
     let paper = world.spawn(0, Paper::default());
     let read = Notes::new();
-    let mut restart = Restart::one_for_one().intensity(u32::MAX, Duration::from_millis(10));
-    if random.chance(0.5) {
-        restart = restart.backoff(Duration::from_millis(1)..Duration::from_millis(3));
-    }
     let readers = [(0, false), (1, false), (0, true), (1, true)];
     for (id, (core, again)) in (0..).zip(readers) {
         let read = read.clone();

@@ -247,11 +247,11 @@ impl World {
         assert!(self.feet[core].tell(Run(Box::new(task))).is_ok(), "there is room");
     }
 
-    /// Whatever handlers have sent that have handled what the test knows of has arrived, also on other cores: after one round all of it
-    /// has been published, and each core begins to receive once more before the next is over. What the test sends by itself takes
-    /// another way, and would come before it otherwise.
+    /// Whatever was sent by handlers that have done what the test knows of has arrived, also on other cores: after one round all of it has
+    /// been published, and between the next two each core looks at its lanes. What the test sends by itself takes another way, and
+    /// might come before it otherwise.
     pub fn settle(&self) {
-        for _ in 0..2 {
+        for _ in 0..3 {
             (0..self.feet.len()).for_each(|core| self.run(core, |_| ()));
         }
     }
