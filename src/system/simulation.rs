@@ -267,7 +267,7 @@ impl Simulation {
     pub fn settle(&mut self) -> u64 {
         let mut steps = 0;
         loop {
-            for _ in 0..2 * TURN * self.system.cores() {
+            for _ in 0..TURN * self.system.cores() {
                 self.step();
                 steps += 1;
             }
