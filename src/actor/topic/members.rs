@@ -101,9 +101,9 @@ impl<M: Message> Members<M> {
         self.ids.insert(key, place);
     }
 
-    /// The places of those of the same id that have subscribed before, the last of them first.
+    /// The places of those of the same id that have subscribed before.
     fn before(&self, (id, since): (u64, u64)) -> impl Iterator<Item = usize> {
-        self.ids.range((id, 0)..(id, since)).rev().map(|(_, place)| *place)
+        self.ids.range((id, 0)..(id, since)).map(|(_, place)| *place)
     }
 
     /// One of them gets no publication from a number on.
